@@ -1,0 +1,182 @@
+//! Every setting of Backstop, in two stages: what the user wrote ([`RawConfig`]) becomes what the program uses ([`Config`]).
+//!
+//! **Entry points.** [`Config::parse`] reads a YAML file; [`Config::default`] is a server without one. [`reference`] prints
+//! the manual, from the same table ([`SETTINGS`]) that a test compares with the code.
+//!
+//! **Guarantees.** An unknown key, a value of the wrong kind or a value that makes no sense is an error that names the key;
+//! the program never starts on a guess. Nothing here is global: whoever needs settings is given its part of [`Config`].
+//!
+//! **Not here.** Limits of a format (how deep a query nests, how long a token is): those are constants beside the code that
+//! holds them.
+
+mod raw;
+mod reference;
+mod units;
+
+pub use raw::RawConfig;
+pub use reference::{SETTINGS, Setting, reference};
+pub use units::{parse_bytes, show_bytes, show_duration_ns};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The program's settings, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where everything is kept.
+    pub data_dir: PathBuf,
+    /// Address of the HTTP port.
+    pub listen: SocketAddr,
+    /// Whether listening beyond loopback without authentication is allowed.
+    pub insecure: bool,
+    /// The address under which users reach the UI, for links in notifications; no slash at the end.
+    pub external_url: Option<String>,
+    /// Filter of our own log lines.
+    pub log: String,
+    /// Receivers besides the HTTP port.
+    pub listeners: Listeners,
+    /// The store.
+    pub store: StoreConfig,
+    /// What a request may take in.
+    pub ingest: IngestConfig,
+    /// What a query may take.
+    pub query: QueryConfig,
+    /// Rule files, as glob patterns.
+    pub rules: Vec<String>,
+    /// Playbook files, as glob patterns.
+    pub playbooks: Vec<String>,
+    /// What actions may do.
+    pub actions: ActionConfig,
+    /// Whom notifications reach, by name.
+    pub receivers: BTreeMap<String, ReceiverConfig>,
+}
+
+/// Addresses of the receivers; `None` is off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listeners {
+    /// OTLP over gRPC.
+    pub otlp_grpc: Option<SocketAddr>,
+    /// OTLP over HTTP on its own port, besides the HTTP port.
+    pub otlp_http: Option<SocketAddr>,
+    /// Syslog over UDP.
+    pub syslog_udp: Option<SocketAddr>,
+    /// Syslog over TCP.
+    pub syslog_tcp: Option<SocketAddr>,
+}
+
+impl Listeners {
+    /// None of them.
+    pub const OFF: Listeners = Listeners { otlp_grpc: None, otlp_http: None, syslog_udp: None, syslog_tcp: None };
+}
+
+/// Settings of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// Memory at which a memtable is flushed.
+    pub flush_bytes: u64,
+    /// Age at which a memtable is flushed.
+    pub flush_interval: Duration,
+    /// Memory of all memtables at which senders are told to wait.
+    pub memtable_bytes_max: u64,
+    /// How long log records are kept.
+    pub retention_logs: Duration,
+    /// How long spans are kept.
+    pub retention_spans: Duration,
+    /// How long quarantined items are kept.
+    pub retention_quarantine: Duration,
+    /// How long metric samples are kept.
+    pub retention_metrics: Duration,
+}
+
+/// Limits of receiving.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestConfig {
+    /// Bytes of requests in flight, decompressed, before senders are told to wait.
+    pub in_flight_bytes_max: u64,
+}
+
+/// Limits of a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryConfig {
+    /// Longest run.
+    pub timeout: Duration,
+    /// Memory for one query.
+    pub memory_bytes_max: u64,
+    /// Memory for all queries.
+    pub memory_total_bytes_max: u64,
+    /// Queries at a time; more wait.
+    pub concurrency_max: usize,
+    /// Rows that a query returns at most.
+    pub rows_max: usize,
+}
+
+/// What actions may do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ActionConfig {
+    /// Programs that `exec` actions may run, as absolute paths.
+    pub exec_allow: Vec<PathBuf>,
+    /// Starts of URLs that `http` actions may call; empty allows none.
+    pub http_allow: Vec<String>,
+    /// Environment variables given to `exec` actions.
+    pub exec_env: BTreeMap<String, String>,
+    /// Texts that are replaced by `***` in recorded output.
+    pub redact: Vec<String>,
+}
+
+/// A receiver of notifications.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiverConfig {
+    /// POSTs Alertmanager's webhook payload, version 4, to a URL.
+    Webhook {
+        /// The URL.
+        url: String,
+        /// Headers added to the request.
+        headers: BTreeMap<String, String>,
+    },
+    /// Writes a line to our own log.
+    Log,
+}
+
+/// Settings that can not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file is not YAML of the expected shape.
+    #[error("{file}: {source}\nhint: `backstop config reference` lists every setting")]
+    Shape {
+        /// The file.
+        file: String,
+        /// What is wrong, with line and column.
+        source: Box<serde_saphyr::Error>,
+    },
+    /// A setting's value makes no sense.
+    #[error("{file}: {key} is {value:?}, which is not {wanted}\nhint: {hint}")]
+    Value {
+        /// The file.
+        file: String,
+        /// The setting.
+        key: String,
+        /// Its value.
+        value: String,
+        /// What it must be.
+        wanted: &'static str,
+        /// How to mend it.
+        hint: String,
+    },
+}
+
+impl Config {
+    /// Reads a configuration file. `file` is its name for messages.
+    pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
+        let raw = RawConfig::parse(file, text)?;
+        raw.check(file)
+    }
+}
+
+impl Default for Config {
+    #[allow(clippy::expect_used, reason = "a test checks the defaults")]
+    fn default() -> Self {
+        RawConfig::default().check("defaults").expect("the defaults are valid")
+    }
+}

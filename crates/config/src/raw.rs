@@ -1,0 +1,373 @@
+//! The configuration file as written, and its way to [`Config`].
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::parse_bytes;
+use crate::{ActionConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig};
+
+/// The file, key by key. Every key has a default; an unknown one is an error. What each means stands in
+/// [`crate::SETTINGS`].
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "the table SETTINGS documents every key, and a test holds them together")]
+pub struct RawConfig {
+    pub data_dir: String,
+    pub listen: String,
+    pub insecure: bool,
+    pub external_url: String,
+    pub log: String,
+    pub listeners: RawListeners,
+    pub store: RawStore,
+    pub ingest: RawIngest,
+    pub query: RawQuery,
+    pub rules: Vec<String>,
+    pub playbooks: Vec<String>,
+    pub actions: RawActions,
+    pub receivers: BTreeMap<String, RawReceiver>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawListeners {
+    pub otlp_grpc: String,
+    pub otlp_http: String,
+    pub syslog_udp: String,
+    pub syslog_tcp: String,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawStore {
+    pub flush_bytes: String,
+    pub flush_interval: String,
+    pub memtable_bytes_max: String,
+    pub retention_logs: String,
+    pub retention_spans: String,
+    pub retention_quarantine: String,
+    pub retention_metrics: String,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawIngest {
+    pub in_flight_bytes_max: String,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawQuery {
+    pub timeout: String,
+    pub memory_bytes_max: String,
+    pub memory_total_bytes_max: String,
+    pub concurrency_max: usize,
+    pub rows_max: usize,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawActions {
+    pub exec_allow: Vec<String>,
+    pub http_allow: Vec<String>,
+    pub exec_env: BTreeMap<String, String>,
+    pub redact: Vec<String>,
+}
+
+/// One receiver: exactly one of the kinds.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub enum RawReceiver {
+    Webhook {
+        url: String,
+        #[serde(default)]
+        headers: BTreeMap<String, String>,
+    },
+    Log {},
+}
+
+impl Default for RawConfig {
+    fn default() -> Self {
+        Self {
+            data_dir: "./backstop-data".into(),
+            listen: "127.0.0.1:7070".into(),
+            insecure: false,
+            external_url: String::new(),
+            log: "info".into(),
+            listeners: RawListeners::default(),
+            store: RawStore::default(),
+            ingest: RawIngest::default(),
+            query: RawQuery::default(),
+            rules: Vec::new(),
+            playbooks: Vec::new(),
+            actions: RawActions::default(),
+            receivers: BTreeMap::new(),
+        }
+    }
+}
+
+impl Default for RawListeners {
+    fn default() -> Self {
+        Self {
+            otlp_grpc: "127.0.0.1:4317".into(),
+            otlp_http: "127.0.0.1:4318".into(),
+            syslog_udp: "127.0.0.1:5514".into(),
+            syslog_tcp: "127.0.0.1:5514".into(),
+        }
+    }
+}
+
+impl Default for RawStore {
+    fn default() -> Self {
+        Self {
+            flush_bytes: "128MiB".into(),
+            flush_interval: "60s".into(),
+            memtable_bytes_max: "512MiB".into(),
+            retention_logs: "30d".into(),
+            retention_spans: "30d".into(),
+            retention_quarantine: "30d".into(),
+            retention_metrics: "90d".into(),
+        }
+    }
+}
+
+impl Default for RawIngest {
+    fn default() -> Self {
+        Self { in_flight_bytes_max: "256MiB".into() }
+    }
+}
+
+impl Default for RawQuery {
+    fn default() -> Self {
+        Self {
+            timeout: "60s".into(),
+            memory_bytes_max: "512MiB".into(),
+            memory_total_bytes_max: "2GiB".into(),
+            concurrency_max: 16,
+            rows_max: 1_000_000,
+        }
+    }
+}
+
+impl RawConfig {
+    /// Reads YAML. An empty file is the defaults.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ConfigError> {
+        if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+            return Ok(Self::default());
+        }
+        serde_saphyr::from_str(text)
+            .map_err(|source| ConfigError::Shape { file: file.to_owned(), source: Box::new(source) })
+    }
+
+    /// Checks every value.
+    pub fn check(self, file: &str) -> Result<Config, ConfigError> {
+        let check = Check { file };
+        Ok(Config {
+            data_dir: PathBuf::from(&self.data_dir),
+            listen: check.address("listen", &self.listen)?,
+            insecure: self.insecure,
+            external_url: (!self.external_url.is_empty()).then(|| self.external_url.trim_end_matches('/').to_owned()),
+            log: self.log,
+            listeners: check.listeners(&self.listeners)?,
+            store: check.store(&self.store)?,
+            ingest: IngestConfig {
+                in_flight_bytes_max: check.bytes("ingest.in_flight_bytes_max", &self.ingest.in_flight_bytes_max)?,
+            },
+            query: check.query(&self.query)?,
+            rules: self.rules,
+            playbooks: self.playbooks,
+            actions: check.actions(self.actions)?,
+            receivers: check.receivers(self.receivers)?,
+        })
+    }
+}
+
+/// Checks values, and knows the file for its messages.
+struct Check<'a> {
+    file: &'a str,
+}
+
+impl Check<'_> {
+    fn error(&self, key: &str, value: &str, wanted: &'static str, hint: &str) -> ConfigError {
+        ConfigError::Value {
+            file: self.file.to_owned(),
+            key: key.to_owned(),
+            value: value.to_owned(),
+            wanted,
+            hint: hint.to_owned(),
+        }
+    }
+
+    fn address(&self, key: &str, value: &str) -> Result<SocketAddr, ConfigError> {
+        value
+            .parse()
+            .map_err(|_| self.error(key, value, "an address with a port", "write it as 127.0.0.1:7070 or [::1]:7070"))
+    }
+
+    fn address_or_off(&self, key: &str, value: &str) -> Result<Option<SocketAddr>, ConfigError> {
+        if value == "off" { Ok(None) } else { self.address(key, value).map(Some) }
+    }
+
+    fn duration(&self, key: &str, value: &str) -> Result<Duration, ConfigError> {
+        match model::parse_duration_ns(value) {
+            Some(ns) if ns > 0 => Ok(Duration::from_nanos(ns.unsigned_abs())),
+            _ => Err(self.error(key, value, "a duration above zero", "write it as 500ms, 30s, 1h30m or 30d")),
+        }
+    }
+
+    fn bytes(&self, key: &str, value: &str) -> Result<u64, ConfigError> {
+        match parse_bytes(value) {
+            Some(bytes) if bytes > 0 => Ok(bytes),
+            _ => Err(self.error(key, value, "a size above zero", "write it as 64MiB or 2GiB")),
+        }
+    }
+
+    fn listeners(&self, raw: &RawListeners) -> Result<Listeners, ConfigError> {
+        Ok(Listeners {
+            otlp_grpc: self.address_or_off("listeners.otlp_grpc", &raw.otlp_grpc)?,
+            otlp_http: self.address_or_off("listeners.otlp_http", &raw.otlp_http)?,
+            syslog_udp: self.address_or_off("listeners.syslog_udp", &raw.syslog_udp)?,
+            syslog_tcp: self.address_or_off("listeners.syslog_tcp", &raw.syslog_tcp)?,
+        })
+    }
+
+    fn store(&self, raw: &RawStore) -> Result<StoreConfig, ConfigError> {
+        let flush_bytes = self.bytes("store.flush_bytes", &raw.flush_bytes)?;
+        let memtable_bytes_max = self.bytes("store.memtable_bytes_max", &raw.memtable_bytes_max)?;
+        if memtable_bytes_max < 2 * flush_bytes {
+            let hint =
+                format!("store.flush_bytes is {}; one memtable is flushed while the next fills", raw.flush_bytes);
+            return Err(self.error(
+                "store.memtable_bytes_max",
+                &raw.memtable_bytes_max,
+                "at least twice store.flush_bytes",
+                &hint,
+            ));
+        }
+        Ok(StoreConfig {
+            flush_bytes,
+            flush_interval: self.duration("store.flush_interval", &raw.flush_interval)?,
+            memtable_bytes_max,
+            retention_logs: self.duration("store.retention_logs", &raw.retention_logs)?,
+            retention_spans: self.duration("store.retention_spans", &raw.retention_spans)?,
+            retention_quarantine: self.duration("store.retention_quarantine", &raw.retention_quarantine)?,
+            retention_metrics: self.duration("store.retention_metrics", &raw.retention_metrics)?,
+        })
+    }
+
+    fn query(&self, raw: &RawQuery) -> Result<QueryConfig, ConfigError> {
+        for (key, value) in [("query.concurrency_max", raw.concurrency_max), ("query.rows_max", raw.rows_max)] {
+            if value == 0 {
+                return Err(self.error(key, "0", "a number above zero", "leave the key out for the default"));
+            }
+        }
+        Ok(QueryConfig {
+            timeout: self.duration("query.timeout", &raw.timeout)?,
+            memory_bytes_max: self.bytes("query.memory_bytes_max", &raw.memory_bytes_max)?,
+            memory_total_bytes_max: self.bytes("query.memory_total_bytes_max", &raw.memory_total_bytes_max)?,
+            concurrency_max: raw.concurrency_max,
+            rows_max: raw.rows_max,
+        })
+    }
+
+    fn actions(&self, raw: RawActions) -> Result<ActionConfig, ConfigError> {
+        for path in &raw.exec_allow {
+            if !path.starts_with('/') {
+                return Err(self.error(
+                    "actions.exec_allow",
+                    path,
+                    "an absolute path",
+                    "programs are never looked up in PATH",
+                ));
+            }
+        }
+        for url in &raw.http_allow {
+            if !url.starts_with("http://") && !url.starts_with("https://") {
+                return Err(self.error(
+                    "actions.http_allow",
+                    url,
+                    "the start of a URL",
+                    "begin with https:// and name the host",
+                ));
+            }
+        }
+        Ok(ActionConfig {
+            exec_allow: raw.exec_allow.into_iter().map(PathBuf::from).collect(),
+            http_allow: raw.http_allow,
+            exec_env: raw.exec_env,
+            redact: raw.redact,
+        })
+    }
+
+    fn receivers(&self, raw: BTreeMap<String, RawReceiver>) -> Result<BTreeMap<String, ReceiverConfig>, ConfigError> {
+        let mut receivers = BTreeMap::new();
+        for (name, receiver) in raw {
+            let receiver = match receiver {
+                RawReceiver::Webhook { url, headers } => {
+                    if !url.starts_with("http://") && !url.starts_with("https://") {
+                        let key = format!("receivers.{name}.webhook.url");
+                        return Err(self.error(&key, &url, "a URL", "begin with https://"));
+                    }
+                    ReceiverConfig::Webhook { url, headers }
+                }
+                RawReceiver::Log {} => ReceiverConfig::Log,
+            };
+            receivers.insert(name, receiver);
+        }
+        Ok(receivers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check_error(text: &str, want: Expect) {
+        want.assert_eq(&Config::parse("backstop.yaml", text).expect_err("must not parse").to_string());
+    }
+
+    #[test]
+    fn defaults_are_valid_and_an_empty_file_is_the_defaults() {
+        assert_eq!(Config::parse("f", "# nothing\n").expect("valid"), Config::default());
+    }
+
+    #[test]
+    fn a_file_sets_what_it_names() {
+        let text = "listen: 127.0.0.1:8080\nlisteners: {syslog_udp: off}\nstore: {retention_logs: 7d}\nreceivers:\n  team: {webhook: {url: 'http://127.0.0.1:9/hook'}}\n  here: {log: {}}\n";
+        let config = Config::parse("f", text).expect("valid");
+        assert_eq!(config.listen.port(), 8080);
+        assert_eq!(config.listeners.syslog_udp, None);
+        assert_eq!(config.store.retention_logs, Duration::from_secs(7 * 86_400));
+        assert_eq!(config.receivers["here"], ReceiverConfig::Log);
+    }
+
+    #[test]
+    fn mistakes_name_the_key() {
+        check_error(
+            "store: {flush_bytes: lots}",
+            expect![[r#"
+                backstop.yaml: store.flush_bytes is "lots", which is not a size above zero
+                hint: write it as 64MiB or 2GiB"#]],
+        );
+        check_error(
+            "store: {flush_bytes: 1GiB}",
+            expect![[r#"
+                backstop.yaml: store.memtable_bytes_max is "512MiB", which is not at least twice store.flush_bytes
+                hint: store.flush_bytes is 1GiB; one memtable is flushed while the next fills"#]],
+        );
+        let unknown =
+            Config::parse("backstop.yaml", "listen: 127.0.0.1:1\nlissten: 1\n").expect_err("unknown key").to_string();
+        assert!(unknown.contains("lissten") && unknown.contains("line 2"), "{unknown}");
+    }
+}

@@ -1,0 +1,119 @@
+//! The manual of the configuration file.
+
+use std::fmt::Write as _;
+
+/// What the manual says of one setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// Its dotted key.
+    pub key: &'static str,
+    /// Its default, as JSON.
+    pub default: &'static str,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+const fn setting(key: &'static str, default: &'static str, doc: &'static str) -> Setting {
+    Setting { key, default, doc }
+}
+
+/// Every setting, in the order of the manual. A test holds this table against the code.
+pub const SETTINGS: &[Setting] = &[
+    setting("data_dir", r#""./backstop-data""#, "Directory that holds everything. One process at a time."),
+    setting("listen", r#""127.0.0.1:7070""#, "Address of the HTTP port: UI, every HTTP API, OTLP/HTTP."),
+    setting("insecure", "false", "Allow listening beyond loopback without authentication and TLS."),
+    setting("external_url", r#""""#, "Address under which users reach the UI, for links in notifications."),
+    setting(
+        "log",
+        r#""info""#,
+        "Filter of Backstop's own log lines, such as `info,store=debug`. `BACKSTOP_LOG` overrides it.",
+    ),
+    setting("listeners.otlp_grpc", r#""127.0.0.1:4317""#, "OTLP over gRPC. `off` turns it off, as for each listener."),
+    setting(
+        "listeners.otlp_http",
+        r#""127.0.0.1:4318""#,
+        "OTLP over HTTP on its customary port, besides the HTTP port.",
+    ),
+    setting("listeners.syslog_udp", r#""127.0.0.1:5514""#, "Syslog over UDP, RFC 5424 and RFC 3164."),
+    setting("listeners.syslog_tcp", r#""127.0.0.1:5514""#, "Syslog over TCP, octet-counted or newline-framed."),
+    setting("store.flush_bytes", r#""128MiB""#, "Memory at which the memtable is flushed to segments."),
+    setting("store.flush_interval", r#""60s""#, "Age at which the memtable is flushed to segments."),
+    setting(
+        "store.memtable_bytes_max",
+        r#""512MiB""#,
+        "Memory of memtables at which senders are told to wait (429, RESOURCE_EXHAUSTED).",
+    ),
+    setting("store.retention_logs", r#""30d""#, "How long log records are kept."),
+    setting("store.retention_spans", r#""30d""#, "How long spans are kept."),
+    setting("store.retention_quarantine", r#""30d""#, "How long items that could not be decoded are kept."),
+    setting("store.retention_metrics", r#""90d""#, "How long metric samples are kept."),
+    setting(
+        "ingest.in_flight_bytes_max",
+        r#""256MiB""#,
+        "Bytes of requests in flight, decompressed, before senders are told to wait.",
+    ),
+    setting("query.timeout", r#""60s""#, "Longest run of a query."),
+    setting(
+        "query.memory_bytes_max",
+        r#""512MiB""#,
+        "Memory of one query; sorts and aggregations spill to disk before they fail.",
+    ),
+    setting("query.memory_total_bytes_max", r#""2GiB""#, "Memory of all queries together."),
+    setting("query.concurrency_max", "16", "Queries at a time; more wait their turn."),
+    setting("query.rows_max", "1000000", "Rows that a query returns at most; the answer says when it was cut."),
+    setting("rules", "[]", "Rule files, as glob patterns."),
+    setting("playbooks", "[]", "Playbook files, as glob patterns."),
+    setting("actions.exec_allow", "[]", "Programs that `exec` actions may run, as absolute paths. Empty: none."),
+    setting("actions.http_allow", "[]", "Starts of URLs that `http` actions may call. Empty: none."),
+    setting("actions.exec_env", "{}", "Environment variables given to `exec` actions; they get no others."),
+    setting("actions.redact", "[]", "Texts replaced by `***` in recorded output of actions."),
+    setting(
+        "receivers",
+        "{}",
+        "Whom notifications reach, by name: `team: {webhook: {url: ..., headers: {...}}}` or `here: {log: {}}`.",
+    ),
+];
+
+/// The manual as Markdown: what `backstop config reference` prints and `docs/configuration.md` holds.
+pub fn reference() -> String {
+    let mut out = String::from(
+        "# Configuration\n\n`backstop serve --config FILE` reads a YAML file. Every key has a default; an unknown key is an error with its line.\n\
+         Durations are written `500ms`, `30s`, `1h30m`, `30d`; sizes `64MiB`, `2GiB`. Dots stand for nesting: `store.flush_bytes` is\n\n\
+         ```yaml\nstore:\n  flush_bytes: 128MiB\n```\n\n| setting | default | meaning |\n|---|---|---|\n",
+    );
+    for setting in SETTINGS {
+        let _ = writeln!(out, "| `{}` | `{}` | {} |", setting.key, setting.default, setting.doc);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::RawConfig;
+
+    fn flatten(prefix: &str, value: &serde_json::Value, out: &mut BTreeMap<String, String>) {
+        match value {
+            serde_json::Value::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    let key = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                    flatten(&key, value, out);
+                }
+            }
+            value => {
+                out.insert(prefix.to_owned(), value.to_string());
+            }
+        }
+    }
+
+    #[test]
+    fn the_manual_names_every_setting_and_its_default() {
+        let mut code = BTreeMap::new();
+        flatten("", &serde_json::to_value(RawConfig::default()).expect("serialises"), &mut code);
+        let manual: BTreeMap<String, String> =
+            SETTINGS.iter().map(|s| (s.key.to_owned(), s.default.to_owned())).collect();
+        assert_eq!(manual, code);
+    }
+}

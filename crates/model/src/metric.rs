@@ -1,0 +1,228 @@
+//! Metrics: Prometheus's model of series, labels and samples.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The label that holds a metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// The bits of the NaN that marks a series as stale, Prometheus's `StaleNaN`.
+pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
+
+/// The value that marks a series as stale.
+pub fn stale_nan() -> f64 {
+    f64::from_bits(STALE_NAN_BITS)
+}
+
+/// Whether a value is the staleness marker, which no other NaN is.
+pub fn is_stale_nan(value: f64) -> bool {
+    value.to_bits() == STALE_NAN_BITS
+}
+
+/// A series' identity: label pairs sorted by name, no name twice, no empty value. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
+
+impl Labels {
+    /// The value of a label.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(name)).ok().map(|at| &*self.0[at].1)
+    }
+
+    /// The metric's name, or the empty text.
+    pub fn metric_name(&self) -> &str {
+        self.get(METRIC_NAME).unwrap_or("")
+    }
+
+    /// The pairs, sorted by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
+    /// The pairs with shared ownership, sorted by name.
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.0
+    }
+
+    /// How many labels there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<N: Into<Arc<str>>, V: Into<Arc<str>>> FromIterator<(N, V)> for Labels {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name, value);
+        }
+        builder.build()
+    }
+}
+
+/// Prints the form of the query language: `up{job="a"}`.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.metric_name())?;
+        let rest: Vec<String> = self
+            .iter()
+            .filter(|(name, _)| *name != METRIC_NAME)
+            .map(|(name, value)| format!("{name}={value:?}"))
+            .collect();
+        if rest.is_empty() && !self.metric_name().is_empty() { Ok(()) } else { write!(f, "{{{}}}", rest.join(", ")) }
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Collects labels in any order.
+#[derive(Clone, Debug, Default)]
+pub struct LabelsBuilder(Vec<(Arc<str>, Arc<str>)>);
+
+impl LabelsBuilder {
+    /// Sets a label, replacing an earlier value; an empty value removes it, as Prometheus defines.
+    pub fn set(&mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) {
+        let (name, value) = (name.into(), value.into());
+        self.0.retain(|(known, _)| *known != name);
+        if !value.is_empty() {
+            self.0.push((name, value));
+        }
+    }
+
+    /// The value set so far.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| &**known == name).map(|(_, value)| &**value)
+    }
+
+    /// Sorts and freezes.
+    pub fn build(mut self) -> Labels {
+        self.0.sort();
+        Labels(self.0.into())
+    }
+}
+
+/// A value at a time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample {
+    /// Milliseconds since the Unix epoch, Prometheus's resolution.
+    pub time_ms: i64,
+    /// The value; the staleness marker is [`stale_nan`].
+    pub value: f64,
+}
+
+/// An example of what a sample counted: usually a trace id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Exemplar {
+    /// Its own labels, such as `trace_id`.
+    pub labels: Labels,
+    /// Milliseconds since the Unix epoch.
+    pub time_ms: i64,
+    /// The observed value.
+    pub value: f64,
+}
+
+/// What kind of metric a name is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Only goes up, or resets.
+    Counter,
+    /// Goes anywhere.
+    Gauge,
+    /// Buckets.
+    Histogram,
+    /// Quantiles.
+    Summary,
+    /// Not known.
+    Unknown,
+}
+
+impl MetricKind {
+    /// The word that the Prometheus API uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads the word back; anything else is unknown.
+    pub fn parse(word: &str) -> Self {
+        [Self::Counter, Self::Gauge, Self::Histogram, Self::Summary]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .unwrap_or(Self::Unknown)
+    }
+}
+
+/// What is known about a metric besides its samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricMetadata {
+    /// The metric's name, without `_bucket`, `_sum` or `_count`.
+    pub name: String,
+    /// Its kind.
+    pub kind: MetricKind,
+    /// What it means; may be empty.
+    pub help: String,
+    /// Its unit; may be empty.
+    pub unit: String,
+}
+
+/// Samples of one series, in the order sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesSamples {
+    /// The series, `__name__` included.
+    pub labels: Labels,
+    /// Its samples.
+    pub samples: Vec<Sample>,
+    /// Its exemplars.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// What one request brings for the metric store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SeriesBatch {
+    /// Samples by series.
+    pub series: Vec<SeriesSamples>,
+    /// Metadata of the metrics named.
+    pub metadata: Vec<MetricMetadata>,
+}
+
+impl SeriesBatch {
+    /// How many samples there are in all series.
+    pub fn sample_count(&self) -> usize {
+        self.series.iter().map(|series| series.samples.len()).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_sorted_unique_and_never_empty() {
+        let labels: Labels =
+            [("b", "1"), ("__name__", "up"), ("a", "x"), ("b", "2"), ("gone", "")].into_iter().collect();
+        assert_eq!(labels.to_string(), r#"up{a="x", b="2"}"#);
+        assert_eq!(labels.get("b"), Some("2"));
+        assert_eq!(labels.get("gone"), None);
+        assert_eq!(labels.len(), 3);
+    }
+
+    #[test]
+    fn only_the_marker_is_stale() {
+        assert!(is_stale_nan(stale_nan()));
+        assert!(!is_stale_nan(f64::NAN));
+    }
+}

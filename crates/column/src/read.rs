@@ -1,0 +1,204 @@
+//! A Parquet file to batches: some columns, some rows.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use model::field;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::file::metadata::PageIndexPolicy;
+use roaring::RoaringBitmap;
+
+use crate::layout::overflow_field;
+use crate::write::OVERFLOW_FIELDS_KEY;
+use crate::{ColumnError, FieldType, OVERFLOW, Source};
+
+/// Most rows of a batch that a reader yields.
+pub const READ_BATCH_ROWS_MAX: usize = 8192;
+
+/// Which fields a reader yields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Projection {
+    /// Every column.
+    All,
+    /// The columns of these fields in the order of the file, with the overflow column when one of them may have values
+    /// there. A name that the file does not know is left out. Without any name, batches have rows and no columns.
+    Fields(Vec<String>),
+}
+
+/// An open column file. The footer and the page index are in memory, the rest is read when wanted. Cheap to share.
+#[derive(Debug)]
+pub struct Reader {
+    source: Source,
+    metadata: ArrowReaderMetadata,
+    rows: u64,
+    /// `None` when the file does not list them all.
+    overflow_fields: Option<BTreeSet<String>>,
+}
+
+impl Reader {
+    /// Reads and checks the footer.
+    pub fn open(source: Source) -> Result<Self, ColumnError> {
+        guarded(|| {
+            let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
+            let metadata = ArrowReaderMetadata::load(&source, options).map_err(ColumnError::reading)?;
+            check_schema(metadata.schema())?;
+            let rows = metadata.metadata().file_metadata().num_rows();
+            let rows = u64::try_from(rows).map_err(|_| ColumnError::Corrupt(format!("it claims {rows} rows")))?;
+            let mut reader = Self { source, metadata, rows, overflow_fields: None };
+            if let Some(names) = reader.footer_value(OVERFLOW_FIELDS_KEY) {
+                let names = serde_json::from_str(names).map_err(ColumnError::reading)?;
+                reader.overflow_fields = Some(names);
+            }
+            Ok(reader)
+        })
+    }
+
+    /// Rows in the file.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// The schema of all columns.
+    pub fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
+    }
+
+    /// The field columns and their types.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, FieldType)> {
+        let fields = &self.schema().fields()[..];
+        fields[3..fields.len() - 1].iter().filter_map(|column| {
+            let ty = FieldType::ALL.into_iter().find(|ty| ty.data_type() == *column.data_type())?;
+            Some((column.name().as_str(), ty))
+        })
+    }
+
+    /// Fields with values in the overflow column; `None` when the file has too many to list.
+    pub fn overflow_fields(&self) -> Option<&BTreeSet<String>> {
+        self.overflow_fields.as_ref()
+    }
+
+    /// A value of the footer's metadata.
+    pub fn footer_value(&self, key: &str) -> Option<&str> {
+        let pairs = self.metadata.metadata().file_metadata().key_value_metadata()?;
+        pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+    }
+
+    /// Reads the rows whose numbers are in `rows`, or all, in order. Pages without a wanted row are not read.
+    pub fn read(&self, projection: &Projection, rows: Option<&RoaringBitmap>) -> Result<Batches, ColumnError> {
+        if let Some(row) = rows.and_then(RoaringBitmap::max).filter(|row| u64::from(*row) >= self.rows) {
+            return Err(ColumnError::RowOutOfRange { row: row.into(), rows: self.rows });
+        }
+        let expected = rows.map_or(self.rows, RoaringBitmap::len);
+        guarded(|| {
+            let mut builder =
+                ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), self.metadata.clone())
+                    .with_batch_size(READ_BATCH_ROWS_MAX)
+                    .with_projection(self.mask(projection));
+            if let Some(rows) = rows {
+                let ranges = ranges(rows);
+                let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), self.rows as usize);
+                builder = builder.with_row_selection(selection);
+            }
+            let inner = builder.build().map_err(ColumnError::reading)?;
+            Ok(Batches { inner: Some(inner), expected, seen: 0 })
+        })
+    }
+
+    fn mask(&self, projection: &Projection) -> ProjectionMask {
+        let Projection::Fields(names) = projection else { return ProjectionMask::all() };
+        let columns = self.schema().fields();
+        let mut roots = Vec::with_capacity(names.len() + 1);
+        let mut overflow = false;
+        for name in names {
+            if name != OVERFLOW
+                && let Some((at, _)) = columns.find(name)
+            {
+                roots.push(at);
+            }
+            overflow |= self.overflow_fields.as_ref().is_none_or(|known| known.contains(name));
+        }
+        if overflow {
+            roots.push(columns.len() - 1);
+        }
+        ProjectionMask::roots(self.metadata.parquet_schema(), roots)
+    }
+}
+
+/// The runs of consecutive numbers of a bitmap.
+fn ranges(rows: &RoaringBitmap) -> Vec<Range<usize>> {
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    for row in rows {
+        let row = row as usize;
+        match ranges.last_mut() {
+            Some(last) if last.end == row => last.end += 1,
+            _ => ranges.push(row..row + 1),
+        }
+    }
+    ranges
+}
+
+fn check_schema(schema: &SchemaRef) -> Result<(), ColumnError> {
+    let time = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+    let head = [(field::TIME, time), (field::ID, DataType::UInt64), (field::STREAM, DataType::Utf8)];
+    let fields = schema.fields();
+    let head_fits = fields.len() > head.len()
+        && head.iter().zip(fields).all(|((name, ty), column)| column.name() == name && column.data_type() == ty);
+    let tail_fits = fields.last().is_some_and(|last| {
+        let overflow = overflow_field();
+        last.name() == overflow.name() && last.data_type() == overflow.data_type()
+    });
+    if head_fits && tail_fits {
+        return Ok(());
+    }
+    let names: Vec<_> = fields.iter().take(8).map(|column| column.name().as_str()).collect();
+    Err(ColumnError::Corrupt(format!("its columns are not a segment's: {} ...", names.join(", "))))
+}
+
+/// The batches of a read, in row order, each of 1 to [`READ_BATCH_ROWS_MAX`] rows. After an error there are no more.
+pub struct Batches {
+    inner: Option<ParquetRecordBatchReader>,
+    expected: u64,
+    seen: u64,
+}
+
+impl Batches {
+    /// Rows that the whole read yields.
+    pub fn rows_expected(&self) -> u64 {
+        self.expected
+    }
+
+    fn next_batch(&mut self) -> Result<Option<RecordBatch>, ColumnError> {
+        let Some(inner) = &mut self.inner else { return Ok(None) };
+        match guarded(|| inner.next().transpose().map_err(ColumnError::reading))? {
+            Some(batch) => {
+                self.seen += batch.num_rows() as u64;
+                Ok(Some(batch))
+            }
+            None if self.seen == self.expected => Ok(None),
+            None => Err(ColumnError::Corrupt(format!("{} rows were selected and {} read", self.expected, self.seen))),
+        }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Result<RecordBatch, ColumnError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.next_batch();
+        if !matches!(next, Ok(Some(_))) {
+            self.inner = None;
+        }
+        next.transpose()
+    }
+}
+
+/// Runs a read of the Parquet library, which may panic on damaged input.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ColumnError>) -> Result<T, ColumnError> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(ColumnError::panicked(&*payload)))
+}

@@ -1,0 +1,86 @@
+//! What can go wrong with a segment. Every message names the segment.
+
+use blob::BlobError;
+use column::ColumnError;
+use index::IndexError;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// A file cannot be created, read, synced or removed.
+    #[error("segment {id}: {source}")]
+    Blob {
+        /// The segment.
+        id: String,
+        /// What the directory said.
+        source: BlobError,
+    },
+    /// The columns cannot be written or read.
+    #[error("segment {id}: {source}")]
+    Columns {
+        /// The segment.
+        id: String,
+        /// What the column crate said.
+        source: ColumnError,
+    },
+    /// The index cannot be written or read.
+    #[error("segment {id}: {source}")]
+    Index {
+        /// The segment.
+        id: String,
+        /// What the index crate said.
+        source: IndexError,
+    },
+    /// The files and the manifest entry disagree.
+    #[error("segment {id} is damaged: {what}; `backstop segments verify` lists all damage")]
+    Corrupt {
+        /// The segment.
+        id: String,
+        /// What disagrees.
+        what: String,
+    },
+    /// The segment has no index, because building it failed; scan the columns.
+    #[error("segment {id} has no index; `backstop segments repair` builds it")]
+    NoIndex {
+        /// The segment.
+        id: String,
+    },
+    /// The rows do not make a segment: none, out of order, or of another day.
+    #[error("rows cannot become a segment: {what}")]
+    Rows {
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl SegmentError {
+    /// Whether the bytes on disk are damaged, so that the segment should be set aside.
+    pub fn is_corrupt(&self) -> bool {
+        match self {
+            Self::Corrupt { .. } => true,
+            Self::Columns { source, .. } => matches!(source, ColumnError::Corrupt(_)),
+            Self::Index { source, .. } => matches!(source, IndexError::Corrupt(_)),
+            Self::Blob { source, .. } => source.is_not_found(),
+            Self::NoIndex { .. } | Self::Rows { .. } => false,
+        }
+    }
+
+    pub(crate) fn blob(id: &str) -> impl Fn(BlobError) -> Self {
+        let id = id.to_owned();
+        move |source| Self::Blob { id: id.clone(), source }
+    }
+
+    pub(crate) fn columns(id: &str) -> impl Fn(ColumnError) -> Self {
+        let id = id.to_owned();
+        move |source| Self::Columns { id: id.clone(), source }
+    }
+
+    pub(crate) fn index(id: &str) -> impl Fn(IndexError) -> Self {
+        let id = id.to_owned();
+        move |source| Self::Index { id: id.clone(), source }
+    }
+
+    pub(crate) fn corrupt(id: &str, what: String) -> Self {
+        Self::Corrupt { id: id.to_owned(), what }
+    }
+}

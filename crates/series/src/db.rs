@@ -1,0 +1,495 @@
+//! The database: tenants, blocks on disk, reads.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use model::{Labels, MetricMetadata, SeriesBatch, TenantId};
+use parking_lot::{Mutex, RwLock};
+
+use crate::block::{self, BlockFile, BlockId, Content, Footer};
+use crate::exemplars::SeriesExemplars;
+use crate::head::{Block, Head, Tenant};
+use crate::index::SeriesId;
+use crate::samples::Samples;
+use crate::{Matcher, Rejected, SeriesError, SeriesOptions};
+
+/// What an insert did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InsertReport {
+    /// Samples taken in.
+    pub samples: usize,
+    /// Series seen for the first time.
+    pub series_new: usize,
+    /// Series over a limit, none of whose samples were taken in.
+    pub rejected: Vec<Rejected>,
+}
+
+/// What a flush wrote.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FlushReport {
+    /// Block files written.
+    pub blocks: usize,
+    /// Samples in them.
+    pub samples: usize,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Samples of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesData {
+    /// The series.
+    pub labels: Labels,
+    /// Milliseconds since the Unix epoch, strictly ascending.
+    pub times: Vec<i64>,
+    /// The values, bit for bit, staleness markers included.
+    pub values: Vec<f64>,
+}
+
+/// A block that could not be opened and was set aside under a name that ends in `.damaged`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedBlock {
+    /// Where it is now.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// How many series there are, and by what.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cardinality {
+    /// Series of the tenant.
+    pub series: usize,
+    /// Distinct label pairs.
+    pub label_pairs: usize,
+    /// Metric names with the most series.
+    pub series_by_metric: Vec<(String, usize)>,
+    /// Label names with the most values.
+    pub values_by_label: Vec<(String, usize)>,
+    /// Label pairs (`name=value`) with the most series.
+    pub series_by_pair: Vec<(String, usize)>,
+}
+
+/// The metric store of one directory. Cheap calls from many threads; writers of one tenant take turns.
+#[derive(Debug)]
+pub struct SeriesDb {
+    pub(crate) dir: PathBuf,
+    pub(crate) options: SeriesOptions,
+    pub(crate) tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
+    /// Held by flush, merge and retain, which change the set of files.
+    pub(crate) files: Mutex<()>,
+    sequence: AtomicU64,
+    retain_before_ms: AtomicI64,
+    damaged: Mutex<Vec<DamagedBlock>>,
+}
+
+impl SeriesDb {
+    /// Opens the database in a directory, which is created if need be, and reads the footers of its blocks. A damaged block
+    /// is renamed and reported by [`Self::damaged`].
+    pub fn open(dir: &Path, options: SeriesOptions) -> Result<Self, SeriesError> {
+        std::fs::create_dir_all(dir).map_err(SeriesError::io("create", dir))?;
+        let db = Self {
+            dir: dir.to_owned(),
+            options,
+            tenants: RwLock::default(),
+            files: Mutex::new(()),
+            sequence: AtomicU64::new(1),
+            retain_before_ms: AtomicI64::new(i64::MIN),
+            damaged: Mutex::default(),
+        };
+        let blocks = db.open_blocks()?;
+        let replaced: BTreeSet<String> = blocks.iter().flat_map(|(_, footer)| footer.replaces.clone()).collect();
+        for (file, footer) in blocks {
+            if replaced.contains(&file.id.file_name()) {
+                // A crash came between writing the merged block and removing its inputs.
+                std::fs::remove_file(&file.path).map_err(SeriesError::io("remove", &file.path))?;
+                continue;
+            }
+            db.adopt(file, footer);
+        }
+        block::sync_dir(dir)?;
+        Ok(db)
+    }
+
+    /// Opens every block, in the order of writes; removes leftovers of unfinished writes.
+    fn open_blocks(&self) -> Result<Vec<(BlockFile, Footer)>, SeriesError> {
+        let mut blocks = Vec::new();
+        let entries = std::fs::read_dir(&self.dir).map_err(SeriesError::io("list", &self.dir))?;
+        for entry in entries {
+            let path = entry.map_err(SeriesError::io("list", &self.dir))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.ends_with(".tmp") {
+                std::fs::remove_file(&path).map_err(SeriesError::io("remove", &path))?;
+                continue;
+            }
+            let Some(id) = BlockId::parse(name) else { continue };
+            self.sequence.fetch_max(id.sequence + 1, Ordering::Relaxed);
+            match block::open(&path, id) {
+                Ok(opened) => blocks.push(opened),
+                Err(SeriesError::Damaged { path, reason }) => self.set_aside(&path, reason)?,
+                Err(error) => return Err(error),
+            }
+        }
+        blocks.sort_by_key(|(file, _)| file.id);
+        Ok(blocks)
+    }
+
+    fn set_aside(&self, path: &Path, reason: String) -> Result<(), SeriesError> {
+        let aside = path.with_extension("series.damaged");
+        std::fs::rename(path, &aside).map_err(SeriesError::io("rename", path))?;
+        tracing::error!(block = %aside.display(), reason, "set a damaged metric block aside");
+        self.damaged.lock().push(DamagedBlock { path: aside, reason });
+        Ok(())
+    }
+
+    fn adopt(&self, file: BlockFile, mut footer: Footer) {
+        let tenant = self.tenant_or_new(&footer.tenant);
+        let mut tenant = tenant.write();
+        for metadata in std::mem::take(&mut footer.metadata) {
+            tenant.metadata.insert(metadata.name.clone(), metadata);
+        }
+        tenant.exemplars.load(std::mem::take(&mut footer.exemplars), self.options.exemplars_per_tenant_max);
+        let block = tenant.add_block(file, footer);
+        tenant.memory_floor_ms = tenant.memory_floor_ms.max(block.max_ms.saturating_add(1));
+    }
+
+    /// Blocks that were damaged when the database was opened.
+    pub fn damaged(&self) -> Vec<DamagedBlock> {
+        self.damaged.lock().clone()
+    }
+
+    /// Reads every page of every block and says which do not hold what their checksums say.
+    pub fn verify(&self) -> Vec<DamagedBlock> {
+        let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
+        let blocks: Vec<Arc<Block>> = tenants.iter().flat_map(|tenant| tenant.read().blocks.clone()).collect();
+        let check = |block: &Arc<Block>| {
+            let failed = (0..block.file.page_count()).find_map(|page| block.file.page(page).err())?;
+            Some(DamagedBlock { path: block.file.path.clone(), reason: failed.to_string() })
+        };
+        blocks.iter().filter_map(check).collect()
+    }
+
+    pub(crate) fn tenant(&self, id: &TenantId) -> Option<Arc<RwLock<Tenant>>> {
+        self.tenants.read().get(id).cloned()
+    }
+
+    fn tenant_or_new(&self, id: &TenantId) -> Arc<RwLock<Tenant>> {
+        if let Some(tenant) = self.tenant(id) {
+            return tenant;
+        }
+        let mut tenants = self.tenants.write();
+        tenants.entry(id.clone()).or_insert_with(|| Arc::new(RwLock::new(Tenant::new(id.clone())))).clone()
+    }
+
+    /// Takes a batch in. Samples may come in any order; at a time that a series has already the new value stays. What is over
+    /// a limit is in the report, and only that.
+    pub fn insert(&self, tenant: &TenantId, batch: &SeriesBatch) -> InsertReport {
+        let mut report = InsertReport::default();
+        self.tenant_or_new(tenant).write().insert(batch, &self.options, &mut report);
+        report
+    }
+
+    /// Writes everything inserted before the call to block files, one per tenant, durably. The newest samples stay in memory
+    /// within the budget. After an error nothing is lost: what was not written is fresh again.
+    pub fn flush(&self) -> Result<FlushReport, SeriesError> {
+        let _files = self.files.lock();
+        let mut report = FlushReport::default();
+        let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
+        for tenant in tenants {
+            self.flush_tenant(&tenant, &mut report)?;
+        }
+        Ok(report)
+    }
+
+    fn flush_tenant(&self, tenant: &RwLock<Tenant>, report: &mut FlushReport) -> Result<(), SeriesError> {
+        let content = {
+            let mut tenant = tenant.write();
+            let exemplars = tenant.exemplars.unflushed();
+            let series = tenant.freeze();
+            if series.is_empty() && exemplars.is_empty() && !tenant.metadata_dirty {
+                return Ok(());
+            }
+            let metadata = tenant.metadata.values().cloned().collect();
+            tenant.metadata_dirty = false;
+            Content { tenant: tenant.id.clone(), replaces: Vec::new(), series, metadata, exemplars }
+        };
+        let id = BlockId { sequence: self.sequence.fetch_add(1, Ordering::Relaxed), generation: 0 };
+        let written = block::write(&self.dir, id, &content);
+        let (samples, exemplars) =
+            (content.series.iter().map(|(_, samples)| samples.len()).sum::<usize>(), content.exemplars.len());
+        drop(content);
+        let mut tenant = tenant.write();
+        match written {
+            Ok((file, footer)) => {
+                report.blocks += 1;
+                report.samples += samples;
+                report.bytes += file.bytes;
+                tenant.add_block(file, footer);
+                tenant.thaw(true);
+                tenant.exemplars.flushed(exemplars);
+                tenant.evict(self.options.recent_bytes_max);
+                Ok(())
+            }
+            Err(error) => {
+                tenant.metadata_dirty = true;
+                tenant.thaw(false);
+                Err(error)
+            }
+        }
+    }
+
+    /// Forgets what is before a time: reads show none of it at once, blocks and series that hold nothing newer go.
+    pub fn retain(&self, before_ms: i64) -> Result<(), SeriesError> {
+        let _files = self.files.lock();
+        self.retain_before_ms.fetch_max(before_ms, Ordering::Relaxed);
+        let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
+        for tenant in tenants {
+            let mut tenant = tenant.write();
+            let old: Vec<_> = tenant.blocks.iter().filter(|block| block.max_ms < before_ms).cloned().collect();
+            // The newest block carries the metadata; it stays until another takes its place.
+            let newest = tenant.blocks.last().cloned();
+            for block in old {
+                if newest.as_ref().is_some_and(|newest| Arc::ptr_eq(newest, &block)) && !tenant.metadata.is_empty() {
+                    continue;
+                }
+                std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
+                tenant.remove_block(&block);
+            }
+            let mut dropped = 0;
+            for head in tenant.heads.values_mut() {
+                dropped += head.recent.drop_before(before_ms) + head.fresh.drop_before(before_ms);
+                head.min_ms = head.min_ms.max(before_ms);
+            }
+            tenant.samples -= dropped;
+            tenant.exemplars.drop_before(before_ms);
+            tenant.drop_empty_series();
+        }
+        block::sync_dir(&self.dir)
+    }
+
+    /// The samples from `start_ms` to `end_ms`, both included, of every series that satisfies all matchers; sorted by labels.
+    /// Series without samples there are left out. A damaged block fails the read: nothing partial is returned.
+    pub fn select(
+        &self,
+        tenant: &TenantId,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Result<Vec<SeriesData>, SeriesError> {
+        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let Some(tenant) = self.tenant(tenant) else { return Ok(Vec::new()) };
+        let (ids, heads, blocks) = {
+            let tenant = tenant.read();
+            let ids = tenant.find(matchers, start_ms, end_ms);
+            let heads: Vec<(Labels, Samples)> =
+                ids.iter().filter_map(|id| tenant.heads.get(id)).map(|head| copy_head(head, start_ms, end_ms)).collect();
+            let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
+            let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
+            let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
+            (ids, heads, blocks)
+        };
+        let mut stored: Vec<Samples> = vec![Samples::default(); ids.len()];
+        for block in &blocks {
+            read_block(block, &ids, start_ms, end_ms, &mut stored)?;
+        }
+        let mut found: Vec<SeriesData> = Vec::with_capacity(ids.len());
+        for ((labels, head), mut samples) in heads.into_iter().zip(stored) {
+            if samples.is_empty() {
+                samples = head;
+            } else {
+                samples.lay_over(&head.times, &head.values);
+            }
+            if !samples.is_empty() {
+                found.push(SeriesData { labels, times: samples.times, values: samples.values });
+            }
+        }
+        found.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(found)
+    }
+
+    /// The series that satisfy all matchers and have samples between the times, sorted.
+    pub fn series(&self, tenant: &TenantId, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
+        let Some(tenant) = self.tenant(tenant) else { return Vec::new() };
+        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let tenant = tenant.read();
+        let ids = tenant.find(matchers, start_ms, end_ms);
+        let mut found: Vec<Labels> =
+            ids.iter().filter_map(|id| tenant.heads.get(id)).map(|head| head.labels.clone()).collect();
+        found.sort();
+        found
+    }
+
+    /// The label names of those series, sorted.
+    pub fn label_names(&self, tenant: &TenantId, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
+        let mut names = BTreeSet::new();
+        for labels in self.series(tenant, matchers, start_ms, end_ms) {
+            for (name, _) in labels.iter() {
+                if !names.contains(name) {
+                    names.insert(name.to_owned());
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// The values that a label has in those series, sorted.
+    pub fn label_values(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Vec<String> {
+        let series = self.series(tenant, matchers, start_ms, end_ms);
+        let values: BTreeSet<&str> = series.iter().filter_map(|labels| labels.get(name)).collect();
+        values.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Metadata of all metrics, or of one, sorted by name.
+    pub fn metadata(&self, tenant: &TenantId, metric: Option<&str>) -> Vec<MetricMetadata> {
+        let Some(tenant) = self.tenant(tenant) else { return Vec::new() };
+        let tenant = tenant.read();
+        match metric {
+            Some(metric) => tenant.metadata.get(metric).cloned().into_iter().collect(),
+            None => tenant.metadata.values().cloned().collect(),
+        }
+    }
+
+    /// Exemplars between the times of the series that satisfy all matchers, sorted by labels.
+    pub fn exemplars(
+        &self,
+        tenant: &TenantId,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Vec<SeriesExemplars> {
+        let Some(tenant) = self.tenant(tenant) else { return Vec::new() };
+        let mut found: BTreeMap<Labels, Vec<model::Exemplar>> = BTreeMap::new();
+        for (labels, exemplar) in tenant.read().exemplars.iter() {
+            let inside = (start_ms..=end_ms).contains(&exemplar.time_ms);
+            if inside && matchers.iter().all(|matcher| matcher.matches_labels(labels)) {
+                found.entry(labels.clone()).or_default().push(exemplar.clone());
+            }
+        }
+        let sorted = |(labels, mut exemplars): (Labels, Vec<model::Exemplar>)| {
+            exemplars.sort_by_key(|exemplar| exemplar.time_ms);
+            SeriesExemplars { labels, exemplars }
+        };
+        found.into_iter().map(sorted).collect()
+    }
+
+    /// The tenants that have series.
+    pub fn tenants(&self) -> Vec<TenantId> {
+        self.tenants.read().keys().cloned().collect()
+    }
+
+    /// Who has many series, and by which labels; `limit` lines per list.
+    pub fn cardinality(&self, tenant: &TenantId, limit: usize) -> Cardinality {
+        let Some(tenant) = self.tenant(tenant) else { return Cardinality::default() };
+        let tenant = tenant.read();
+        let (mut by_metric, mut by_label, mut by_pair) = (Vec::new(), Vec::new(), Vec::new());
+        let mut pairs = 0;
+        for name in tenant.index.names() {
+            let values: Vec<_> = tenant.index.values(name).collect();
+            pairs += values.len();
+            by_label.push((name.to_string(), values.len()));
+            by_pair.extend(values.iter().map(|(value, count)| (format!("{name}={value}"), *count)));
+            if &**name == model::METRIC_NAME {
+                by_metric.extend(values.iter().map(|(value, count)| (value.to_string(), *count)));
+            }
+        }
+        Cardinality {
+            series: tenant.index.len(),
+            label_pairs: pairs,
+            series_by_metric: top(by_metric, limit),
+            values_by_label: top(by_label, limit),
+            series_by_pair: top(by_pair, limit),
+        }
+    }
+
+    /// Bytes that series, samples in memory and exemplars take, estimated.
+    pub fn memory_bytes(&self) -> usize {
+        self.tenants.read().values().map(|tenant| tenant.read().memory_bytes()).sum()
+    }
+
+    /// Bytes of samples that no block holds yet: what a flush would write, before compression.
+    pub fn unflushed_bytes(&self) -> usize {
+        let fresh = |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.len()).sum::<usize>();
+        self.tenants.read().values().map(fresh).sum::<usize>() * crate::samples::SAMPLE_BYTES
+    }
+
+    /// Bytes of all block files.
+    pub fn disk_bytes(&self) -> u64 {
+        let bytes = |tenant: &Arc<RwLock<Tenant>>| tenant.read().blocks.iter().map(|block| block.file.bytes).sum::<u64>();
+        self.tenants.read().values().map(bytes).sum()
+    }
+
+    /// How many series all tenants have.
+    pub fn series_count(&self) -> usize {
+        self.tenants.read().values().map(|tenant| tenant.read().index.len()).sum()
+    }
+}
+
+fn top(mut counts: Vec<(String, usize)>, limit: usize) -> Vec<(String, usize)> {
+    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counts.truncate(limit);
+    counts
+}
+
+fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> (Labels, Samples) {
+    let (times, values) = head.recent.range(start_ms, end_ms);
+    let mut samples = Samples { times: times.to_vec(), values: values.to_vec() };
+    for layer in head.flushing.as_deref().into_iter().chain([&head.fresh]) {
+        let (times, values) = layer.range(start_ms, end_ms);
+        samples.lay_over(times, values);
+    }
+    (head.labels.clone(), samples)
+}
+
+/// Lays a block's samples of the wanted series over what older blocks gave; each page is read once.
+fn read_block(
+    block: &Block,
+    ids: &[SeriesId],
+    start_ms: i64,
+    end_ms: i64,
+    stored: &mut [Samples],
+) -> Result<(), SeriesError> {
+    let mut by_page: BTreeMap<u32, Vec<(usize, block::Entry)>> = BTreeMap::new();
+    for (at, id) in ids.iter().enumerate() {
+        if let Some(entry) = block.entry(*id)
+            && entry.min_ms <= end_ms
+            && entry.max_ms >= start_ms
+        {
+            by_page.entry(entry.page).or_default().push((at, *entry));
+        }
+    }
+    for (page, wanted) in by_page {
+        let bytes = block.file.page(page)?;
+        for (at, entry) in wanted {
+            let samples = block.file.samples(&bytes, &entry)?;
+            let (times, values) = samples.range(start_ms, end_ms);
+            stored[at].lay_over(times, values);
+        }
+    }
+    Ok(())
+}
+
+/// All samples of a run of blocks by series, later blocks winning; merge uses it.
+pub(crate) fn read_all(blocks: &[Arc<Block>]) -> Result<HashMap<SeriesId, Samples>, SeriesError> {
+    let mut all: HashMap<SeriesId, Samples> = HashMap::new();
+    for block in blocks {
+        let mut entries = block.entries.clone();
+        entries.sort_by_key(|(_, entry)| entry.page);
+        for chunk in entries.chunk_by(|a, b| a.1.page == b.1.page) {
+            let bytes = block.file.page(chunk[0].1.page)?;
+            for (id, entry) in chunk {
+                let samples = block.file.samples(&bytes, entry)?;
+                all.entry(*id).or_default().lay_over(&samples.times, &samples.values);
+            }
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,70 @@
+//! The ring of exemplars of one tenant.
+
+use std::collections::VecDeque;
+
+use model::{Exemplar, Labels};
+
+/// Exemplars of one series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SeriesExemplars {
+    /// The series.
+    pub labels: Labels,
+    /// Its exemplars in time order.
+    pub exemplars: Vec<Exemplar>,
+}
+
+/// A bounded ring; the oldest arrival goes first.
+#[derive(Debug, Default)]
+pub(crate) struct Ring {
+    entries: VecDeque<(Labels, Exemplar)>,
+    /// Entries at the end that no block holds yet.
+    fresh: usize,
+}
+
+impl Ring {
+    /// Adds an exemplar, unless it is there already (replays repeat them).
+    pub(crate) fn push(&mut self, labels: &Labels, exemplar: &Exemplar, max: usize) {
+        let known = |entry: &(Labels, Exemplar)| entry.0 == *labels && entry.1 == *exemplar;
+        if max == 0 || self.entries.iter().rev().take(REPEATS_SOUGHT).any(known) {
+            return;
+        }
+        while self.entries.len() >= max {
+            self.entries.pop_front();
+        }
+        self.entries.push_back((labels.clone(), exemplar.clone()));
+        self.fresh = (self.fresh + 1).min(self.entries.len());
+    }
+
+    /// Adds what a block held when the database was opened.
+    pub(crate) fn load(&mut self, entries: Vec<(Labels, Exemplar)>, max: usize) {
+        for (labels, exemplar) in entries {
+            self.push(&labels, &exemplar, max);
+        }
+        self.fresh = 0;
+    }
+
+    /// What no block holds yet; the caller writes it and then calls [`Self::flushed`].
+    pub(crate) fn unflushed(&self) -> Vec<(Labels, Exemplar)> {
+        self.entries.iter().skip(self.entries.len() - self.fresh).cloned().collect()
+    }
+
+    pub(crate) fn flushed(&mut self, count: usize) {
+        self.fresh = self.fresh.saturating_sub(count);
+    }
+
+    pub(crate) fn drop_before(&mut self, before_ms: i64) {
+        self.entries.retain(|(_, exemplar)| exemplar.time_ms >= before_ms);
+        self.fresh = self.fresh.min(self.entries.len());
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(Labels, Exemplar)> {
+        self.entries.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+/// How far back a repeated exemplar is looked for: a client sends the same one with every export until a newer comes.
+const REPEATS_SOUGHT: usize = 256;

@@ -1,0 +1,296 @@
+//! What one tenant has in memory: its label index, the head of each series, metadata and exemplars.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use model::{Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
+
+use crate::block::{BlockFile, Entry, Footer};
+use crate::exemplars::Ring;
+use crate::index::{LabelIndex, SeriesId, narrows};
+use crate::samples::{SAMPLE_BYTES, Samples};
+use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
+
+/// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
+const SERIES_BYTES: usize = 600;
+
+/// One series in memory. Layers in the order of writes: blocks, `recent`, `flushing`, `fresh`.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) labels: Labels,
+    /// Not in any block yet.
+    pub(crate) fresh: Samples,
+    /// Being written to a block right now.
+    pub(crate) flushing: Option<Arc<Samples>>,
+    /// In a block too; complete from the tenant's `memory_floor_ms` on.
+    pub(crate) recent: Samples,
+    /// Blocks that hold the series.
+    pub(crate) blocks: u32,
+    /// Span of everything ever seen of the series.
+    pub(crate) min_ms: i64,
+    pub(crate) max_ms: i64,
+}
+
+/// A block with its entries by series id.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) file: BlockFile,
+    /// Sorted by id.
+    pub(crate) entries: Vec<(SeriesId, Entry)>,
+    pub(crate) min_ms: i64,
+    pub(crate) max_ms: i64,
+}
+
+impl Block {
+    pub(crate) fn entry(&self, id: SeriesId) -> Option<&Entry> {
+        self.entries.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| &self.entries[at].1)
+    }
+}
+
+/// Everything of one tenant.
+#[derive(Debug)]
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) index: LabelIndex,
+    pub(crate) heads: BTreeMap<SeriesId, Head>,
+    /// In the order of writes.
+    pub(crate) blocks: Vec<Arc<Block>>,
+    pub(crate) metadata: BTreeMap<String, MetricMetadata>,
+    pub(crate) metadata_dirty: bool,
+    pub(crate) exemplars: Ring,
+    /// Every sample at or after this time is in memory, so a read from here on opens no block.
+    pub(crate) memory_floor_ms: i64,
+    /// Samples in memory.
+    pub(crate) samples: usize,
+}
+
+impl Tenant {
+    pub(crate) fn new(id: TenantId) -> Self {
+        Self {
+            id,
+            index: LabelIndex::default(),
+            heads: BTreeMap::new(),
+            blocks: Vec::new(),
+            metadata: BTreeMap::new(),
+            metadata_dirty: false,
+            exemplars: Ring::default(),
+            memory_floor_ms: i64::MIN,
+            samples: 0,
+        }
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.heads.len() * SERIES_BYTES + self.samples * SAMPLE_BYTES + self.exemplars.len() * SERIES_BYTES
+    }
+
+    pub(crate) fn insert(&mut self, batch: &SeriesBatch, options: &SeriesOptions, report: &mut InsertReport) {
+        for (at, series) in batch.series.iter().enumerate() {
+            match self.insert_series(series, options, report) {
+                Ok(()) => report.samples += series.samples.len(),
+                Err(reason) => {
+                    let (labels, samples) = (series.labels.clone(), series.samples.len());
+                    report.rejected.push(Rejected { at, labels, samples, reason });
+                }
+            }
+        }
+        for metadata in &batch.metadata {
+            if self.metadata.get(&metadata.name) != Some(metadata) {
+                self.metadata.insert(metadata.name.clone(), metadata.clone());
+                self.metadata_dirty = true;
+            }
+        }
+    }
+
+    fn insert_series(
+        &mut self,
+        series: &SeriesSamples,
+        options: &SeriesOptions,
+        report: &mut InsertReport,
+    ) -> Result<(), Limit> {
+        let id = match self.index.id(&series.labels) {
+            Some(id) => id,
+            None => {
+                check_limits(&series.labels, options)?;
+                let max = options.series_per_tenant_max;
+                if self.index.len() >= max {
+                    return Err(Limit::SeriesPerTenant { max });
+                }
+                report.series_new += 1;
+                self.register(&series.labels).ok_or(Limit::SeriesPerTenant { max })?
+            }
+        };
+        let Some(head) = self.heads.get_mut(&id) else { return Ok(()) };
+        let before = head.fresh.len();
+        insert_samples(head, series);
+        self.samples += head.fresh.len() - before;
+        for exemplar in &series.exemplars {
+            self.exemplars.push(&head.labels, exemplar, options.exemplars_per_tenant_max);
+        }
+        Ok(())
+    }
+
+    /// Adds a series to the index with an empty head.
+    fn register(&mut self, labels: &Labels) -> Option<SeriesId> {
+        let id = self.index.add(labels)?;
+        let head = Head {
+            labels: labels.clone(),
+            fresh: Samples::default(),
+            flushing: None,
+            recent: Samples::default(),
+            blocks: 0,
+            min_ms: i64::MAX,
+            max_ms: i64::MIN,
+        };
+        self.heads.insert(id, head);
+        Some(id)
+    }
+
+    /// Makes a written or opened block part of the tenant.
+    pub(crate) fn add_block(&mut self, file: BlockFile, footer: Footer) -> Arc<Block> {
+        let mut entries = Vec::with_capacity(footer.series.len());
+        for (labels, entry) in footer.series {
+            let Some(id) = self.index.id(&labels).or_else(|| self.register(&labels)) else { continue };
+            entries.push((id, entry));
+            if let Some(head) = self.heads.get_mut(&id) {
+                head.blocks += 1;
+                head.min_ms = head.min_ms.min(entry.min_ms);
+                head.max_ms = head.max_ms.max(entry.max_ms);
+            }
+        }
+        entries.sort_by_key(|(id, _)| *id);
+        let min_ms = entries.iter().map(|(_, entry)| entry.min_ms).min().unwrap_or(i64::MAX);
+        let max_ms = entries.iter().map(|(_, entry)| entry.max_ms).max().unwrap_or(i64::MIN);
+        let block = Arc::new(Block { file, entries, min_ms, max_ms });
+        let at = self.blocks.partition_point(|known| known.file.id < block.file.id);
+        self.blocks.insert(at, block.clone());
+        block
+    }
+
+    /// Takes a block out; series that live nowhere any more leave the index.
+    pub(crate) fn remove_block(&mut self, block: &Arc<Block>) {
+        self.blocks.retain(|known| !Arc::ptr_eq(known, block));
+        for (id, _) in &block.entries {
+            if let Some(head) = self.heads.get_mut(id) {
+                head.blocks -= 1;
+            }
+        }
+    }
+
+    /// Forgets series without samples in memory or blocks.
+    pub(crate) fn drop_empty_series(&mut self) {
+        let index = &mut self.index;
+        self.heads.retain(|_, head| {
+            let in_memory = !head.fresh.is_empty() || head.flushing.is_some() || !head.recent.is_empty();
+            let keep = in_memory || head.blocks > 0;
+            if !keep {
+                index.remove(&head.labels);
+            }
+            keep
+        });
+    }
+
+    /// Ids of the series that satisfy all matchers and have samples between the times, sorted.
+    pub(crate) fn find(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<SeriesId> {
+        let rest: Vec<&Matcher> = matchers.iter().filter(|matcher| !narrows(matcher)).collect();
+        let wanted = |head: &Head| {
+            head.min_ms <= end_ms
+                && head.max_ms >= start_ms
+                && rest.iter().all(|matcher| matcher.matches_labels(&head.labels))
+        };
+        match self.index.candidates(matchers) {
+            None => self.heads.iter().filter(|(_, head)| wanted(head)).map(|(id, _)| *id).collect(),
+            Some(ids) => ids.into_iter().filter(|id| self.heads.get(id).is_some_and(wanted)).collect(),
+        }
+    }
+
+    /// Freezes what is fresh for a flush; in order of labels.
+    pub(crate) fn freeze(&mut self) -> Vec<(Labels, Arc<Samples>)> {
+        let mut frozen = Vec::new();
+        for head in self.heads.values_mut().filter(|head| !head.fresh.is_empty()) {
+            let samples = Arc::new(std::mem::take(&mut head.fresh));
+            head.flushing = Some(samples.clone());
+            frozen.push((head.labels.clone(), samples));
+        }
+        frozen.sort_by(|a, b| a.0.cmp(&b.0));
+        frozen
+    }
+
+    /// Ends a flush. What was written becomes recent; after a failure it is fresh again, under what came meanwhile.
+    pub(crate) fn thaw(&mut self, written: bool) {
+        let floor = self.memory_floor_ms;
+        let mut samples = 0;
+        for head in self.heads.values_mut() {
+            if let Some(flushed) = head.flushing.take() {
+                let mut layer = Arc::unwrap_or_clone(flushed);
+                if written {
+                    layer.drop_before(floor);
+                    head.recent.lay_over(&layer.times, &layer.values);
+                } else {
+                    layer.lay_over(&head.fresh.times, &head.fresh.values);
+                    head.fresh = layer;
+                }
+            }
+            samples += head.fresh.len() + head.recent.len();
+        }
+        self.samples = samples;
+    }
+
+    /// Lets go of the oldest recent samples until they fit the budget.
+    pub(crate) fn evict(&mut self, bytes_max: usize) {
+        loop {
+            let recent: usize = self.heads.values().map(|head| head.recent.len()).sum();
+            if recent * SAMPLE_BYTES <= bytes_max {
+                return;
+            }
+            let firsts = self.heads.values().filter_map(|head| head.recent.times.first());
+            let lasts = self.heads.values().filter_map(|head| head.recent.times.last());
+            let (Some(first), Some(last)) = (firsts.min().copied(), lasts.max().copied()) else { return };
+            // Halving the span takes a few rounds and needs no sort of all times.
+            let floor = first.saturating_add((last.saturating_sub(first) / 2).max(1));
+            self.memory_floor_ms = self.memory_floor_ms.max(floor);
+            for head in self.heads.values_mut() {
+                self.samples -= head.recent.drop_before(floor);
+            }
+        }
+    }
+}
+
+fn insert_samples(head: &mut Head, series: &SeriesSamples) {
+    for sample in &series.samples {
+        head.min_ms = head.min_ms.min(sample.time_ms);
+        head.max_ms = head.max_ms.max(sample.time_ms);
+    }
+    if let [one] = series.samples[..] {
+        return head.fresh.insert(one.time_ms, one.value);
+    }
+    let mut batch = Samples::default();
+    let ascending = series.samples.windows(2).all(|pair| pair[0].time_ms < pair[1].time_ms);
+    if ascending {
+        batch.times.extend(series.samples.iter().map(|sample| sample.time_ms));
+        batch.values.extend(series.samples.iter().map(|sample| sample.value));
+    } else {
+        series.samples.iter().for_each(|sample| batch.insert(sample.time_ms, sample.value));
+    }
+    head.fresh.lay_over(&batch.times, &batch.values);
+}
+
+fn check_limits(labels: &Labels, options: &SeriesOptions) -> Result<(), Limit> {
+    if labels.is_empty() {
+        return Err(Limit::NoLabels);
+    }
+    let (count, max) = (labels.len(), options.labels_per_series_max);
+    if count > max {
+        return Err(Limit::LabelsPerSeries { count, max });
+    }
+    for (name, value) in labels.iter() {
+        let (bytes, max) = (name.len(), options.label_name_bytes_max);
+        if bytes > max {
+            return Err(Limit::LabelNameBytes { bytes, max });
+        }
+        let (bytes, max) = (value.len(), options.label_value_bytes_max);
+        if bytes > max {
+            return Err(Limit::LabelValueBytes { bytes, max });
+        }
+    }
+    Ok(())
+}

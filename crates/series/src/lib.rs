@@ -1,0 +1,38 @@
+//! The metric store: label index, head and sample blocks of every tenant.
+//!
+//! **Entry point.** [`SeriesDb`]. One directory, one database; the store above it owns the write-ahead log and calls
+//! [`SeriesDb::insert`] for what is acknowledged, [`SeriesDb::flush`] before it lets go of the log.
+//!
+//! **Write path.** `insert` checks the limits of [`SeriesOptions`], finds or creates the series in the tenant's label index
+//! and puts samples in time order into the series' *fresh* samples. `flush` freezes what is fresh, writes it as one block
+//! file per tenant (temporary name, fsync, rename, fsync of the directory), and then keeps the newest of it in memory as
+//! *recent* samples, within a budget. `merge` joins small neighbouring blocks; `retain` drops old ones.
+//!
+//! **Read path.** `select` intersects postings, then lays blocks (oldest first), recent, flushing and fresh samples over
+//! each other: at one timestamp the last write wins.
+//!
+//! **Guarantees.** A sample that `insert` accepted is seen by every later `select`. After `flush` returns, everything
+//! inserted before it was called is on disk. Inserting a sample again changes nothing. Values come back bit for bit, staleness
+//! markers included. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it. A series
+//! over a limit is returned to the caller with the reason; nothing is dropped silently.
+//!
+//! **Not here.** The log (`wal`), the meaning of queries (`promql`), HTTP (`api`). No clock and no thread.
+
+mod block;
+mod codec;
+mod db;
+mod error;
+mod exemplars;
+mod head;
+mod index;
+mod matcher;
+mod merge;
+mod options;
+mod samples;
+
+pub use db::{Cardinality, DamagedBlock, FlushReport, InsertReport, SeriesData, SeriesDb};
+pub use error::{Limit, Rejected, SeriesError};
+pub use exemplars::SeriesExemplars;
+pub use matcher::{MatchOp, Matcher};
+pub use merge::MergeReport;
+pub use options::SeriesOptions;

@@ -1,0 +1,165 @@
+//! Conditions on labels.
+
+use std::fmt;
+
+use model::Labels;
+use regex::Regex;
+
+use crate::SeriesError;
+
+/// How a matcher compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MatchOp {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`, anchored at both ends
+    Regex,
+    /// `!~`, anchored at both ends
+    NotRegex,
+}
+
+impl MatchOp {
+    /// The operator as queries write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Equal => "=",
+            Self::NotEqual => "!=",
+            Self::Regex => "=~",
+            Self::NotRegex => "!~",
+        }
+    }
+}
+
+/// A condition on one label; a label that a series lacks has the empty value.
+#[derive(Clone, Debug)]
+pub struct Matcher {
+    name: String,
+    op: MatchOp,
+    value: String,
+    pattern: Pattern,
+}
+
+/// The compiled right-hand side.
+#[derive(Clone, Debug)]
+enum Pattern {
+    /// Any of these texts: `=`, and regular expressions that are plain alternatives such as `a|b`.
+    OneOf(Vec<String>),
+    /// Everything, or everything but the empty value.
+    Any { empty: bool },
+    /// A real regular expression.
+    Regex(Regex),
+}
+
+impl Matcher {
+    /// Compiles a matcher. Only a regular expression can fail.
+    pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, SeriesError> {
+        let (name, value) = (name.into(), value.into());
+        let pattern = match op {
+            MatchOp::Equal | MatchOp::NotEqual => Pattern::OneOf(vec![value.clone()]),
+            MatchOp::Regex | MatchOp::NotRegex => compile(&value)?,
+        };
+        Ok(Self { name, op, value, pattern })
+    }
+
+    /// The label's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How it compares.
+    pub fn op(&self) -> MatchOp {
+        self.op
+    }
+
+    /// The right-hand side as written.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+
+    /// Whether a label with this value (the empty text for none) satisfies the matcher.
+    pub fn matches(&self, value: &str) -> bool {
+        self.pattern.accepts(value) != self.is_negative()
+    }
+
+    /// Whether a series satisfies the matcher.
+    pub fn matches_labels(&self, labels: &Labels) -> bool {
+        self.matches(labels.get(&self.name).unwrap_or(""))
+    }
+
+    pub(crate) fn is_negative(&self) -> bool {
+        matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex)
+    }
+
+    /// The finite list of values that a positive matcher accepts, if it is one.
+    pub(crate) fn accepted_values(&self) -> Option<&[String]> {
+        match &self.pattern {
+            Pattern::OneOf(values) if !self.is_negative() => Some(values),
+            _ => None,
+        }
+    }
+}
+
+impl Pattern {
+    fn accepts(&self, value: &str) -> bool {
+        match self {
+            Self::OneOf(values) => values.iter().any(|known| known == value),
+            Self::Any { empty } => *empty || !value.is_empty(),
+            Self::Regex(regex) => regex.is_match(value),
+        }
+    }
+}
+
+fn compile(pattern: &str) -> Result<Pattern, SeriesError> {
+    match pattern {
+        ".*" => return Ok(Pattern::Any { empty: true }),
+        ".+" => return Ok(Pattern::Any { empty: false }),
+        _ => {}
+    }
+    let plain = |c: char| c.is_alphanumeric() || "_-:/ |,@%=<>~\"'".contains(c);
+    if pattern.chars().all(plain) {
+        return Ok(Pattern::OneOf(pattern.split('|').map(str::to_owned).collect()));
+    }
+    let error = |error: regex::Error| SeriesError::BadPattern {
+        pattern: pattern.to_owned(),
+        reason: error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
+    };
+    Regex::new(&format!("^(?s:{pattern})$")).map(Pattern::Regex).map_err(error)
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}{:?}", self.name, self.op.as_str(), self.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matchers_are_anchored_and_know_the_empty_value() {
+        use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+        let cases = [
+            (Equal, "a", "a", true),
+            (Equal, "", "", true),
+            (NotEqual, "a", "", true),
+            (Regex, "a|bc", "bc", true),
+            (Regex, "a|bc", "abc", false),
+            (Regex, "a.c", "abc", true),
+            (Regex, "b", "abc", false),
+            (Regex, ".+", "", false),
+            (Regex, ".*", "", true),
+            (Regex, "a.b", "a\nb", true),
+            (NotRegex, "5..", "503", false),
+            (NotRegex, "5..", "", true),
+            (Regex, "(a|)", "", true),
+        ];
+        for (op, pattern, value, want) in cases {
+            let matcher = Matcher::new("l", op, pattern).unwrap();
+            assert_eq!(matcher.matches(value), want, "{matcher} on {value:?}");
+        }
+        assert!(matches!(Matcher::new("l", Regex, "a("), Err(SeriesError::BadPattern { .. })));
+    }
+}

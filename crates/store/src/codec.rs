@@ -1,0 +1,179 @@
+//! Batches as bytes of a log record.
+//!
+//! ```text
+//! record  version(u8) names(count, text...) batches(count, batch...)
+//! batch   tenant(text) 0 table(u8) rows(count, row...)   |   tenant(text) 1 series(count, ...) metadata(count, ...)
+//! row     time(zigzag, difference to the row before) stream(name) fields(count, (name, value)...)
+//! value   tag(u8) content
+//! ```
+//!
+//! Counts, lengths and names (places in the list at the head) are LEB128. A name that occurs a thousand times in a record is
+//! one allocation after reading. Row ids are not stored: they follow from the record's number.
+
+mod read;
+mod write;
+
+pub use read::decode_batches;
+pub use write::encode_batches;
+
+/// The version of the layout above.
+const VERSION: u8 = 1;
+
+const KIND_ROWS: u8 = 0;
+const KIND_SERIES: u8 = 1;
+
+const TAG_NULL: u8 = 0;
+const TAG_FALSE: u8 = 1;
+const TAG_TRUE: u8 = 2;
+const TAG_INT: u8 = 3;
+const TAG_DOUBLE: u8 = 4;
+const TAG_STR: u8 = 5;
+const TAG_BYTES: u8 = 6;
+const TAG_ARRAY: u8 = 7;
+const TAG_MAP: u8 = 8;
+
+/// Arrays and maps inside each other; decoders allow fewer, so that only damage exceeds it.
+const DEPTH_MAX: usize = 256;
+
+/// Why bytes are no batches.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodecError {
+    /// Another version wrote them.
+    #[error("its layout is version {found}, this Backstop reads version {known}")]
+    Version {
+        /// The version found.
+        found: u8,
+        /// The version known.
+        known: u8,
+    },
+    /// They end too early or say what cannot be.
+    #[error("{what} at byte {at} is not valid")]
+    Invalid {
+        /// What was read.
+        what: &'static str,
+        /// Where.
+        at: usize,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        Batch, BatchData, Exemplar, Labels, MetricKind, MetricMetadata, Row, Sample, SeriesBatch, SeriesSamples, Table,
+        TenantId, Timestamp, Value,
+    };
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<u64>().prop_map(|bits| Value::Double(f64::from_bits(bits))),
+            ".{0,12}".prop_map(Value::Str),
+            proptest::collection::vec(any::<u8>(), 0..9).prop_map(Value::Bytes),
+        ];
+        leaf.prop_recursive(3, 16, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::Array),
+                proptest::collection::vec((".{0,4}", inner), 0..4).prop_map(Value::Map),
+            ]
+        })
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        (any::<i64>(), "[a-c]{0,2}", proptest::collection::vec(("[a-e]{1,2}", value()), 0..6)).prop_map(
+            |(time, stream, fields)| {
+                let mut row = Row::new(Timestamp(time));
+                row.stream = stream.as_str().into();
+                row.fields = fields.into_iter().map(|(name, value)| (name.as_str().into(), value)).collect();
+                row
+            },
+        )
+    }
+
+    fn labels() -> impl Strategy<Value = Labels> {
+        proptest::collection::vec(("[a-d]{1,2}", ".{1,3}"), 0..4).prop_map(|pairs| pairs.into_iter().collect())
+    }
+
+    fn series() -> impl Strategy<Value = SeriesBatch> {
+        let point = || (any::<i64>(), any::<u64>());
+        let one =
+            (labels(), proptest::collection::vec(point(), 0..4), proptest::collection::vec((labels(), point()), 0..2))
+                .prop_map(|(labels, samples, exemplars)| SeriesSamples {
+                    labels,
+                    samples: samples
+                        .into_iter()
+                        .map(|(time_ms, v)| Sample { time_ms, value: f64::from_bits(v) })
+                        .collect(),
+                    exemplars: exemplars
+                        .into_iter()
+                        .map(|(labels, (time_ms, v))| Exemplar { labels, time_ms, value: f64::from_bits(v) })
+                        .collect(),
+                });
+        let kind = prop_oneof![Just(MetricKind::Counter), Just(MetricKind::Summary), Just(MetricKind::Unknown)];
+        let metadata = ("[a-z]{1,4}", kind, ".{0,5}").prop_map(|(name, kind, help)| MetricMetadata {
+            name,
+            kind,
+            help,
+            unit: "s".to_owned(),
+        });
+        (proptest::collection::vec(one, 0..4), proptest::collection::vec(metadata, 0..2))
+            .prop_map(|(series, metadata)| SeriesBatch { series, metadata })
+    }
+
+    fn batch() -> impl Strategy<Value = Batch> {
+        let rows = (0..Table::ALL.len(), proptest::collection::vec(row(), 0..5))
+            .prop_map(|(table, rows)| BatchData::Rows(Table::ALL[table], rows));
+        ("[a-z]{1,5}", prop_oneof![rows, series().prop_map(BatchData::Series)])
+            .prop_map(|(tenant, data)| Batch { tenant: TenantId::new(&tenant).unwrap(), data })
+    }
+
+    proptest! {
+        #[test]
+        fn batches_round_trip(batches in proptest::collection::vec(batch(), 0..4)) {
+            let bytes = encode_batches(&batches);
+            let back = decode_batches(&bytes).unwrap();
+            // Bytes again, because a NaN is not equal to itself; equal bytes are equal bits.
+            prop_assert_eq!(encode_batches(&back), bytes);
+            prop_assert_eq!(format!("{back:?}"), format!("{batches:?}"));
+        }
+
+        #[test]
+        fn damage_is_an_error_never_a_panic(
+            batches in proptest::collection::vec(batch(), 0..3), at in any::<prop::sample::Index>(), flip in 1u8..,
+        ) {
+            let mut bytes = encode_batches(&batches);
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            drop(decode_batches(&bytes)); // any result is fine
+            prop_assert!(decode_batches(&bytes[..at]).is_err(), "a cut record is never whole");
+        }
+    }
+
+    #[test]
+    fn nan_bits_are_kept() {
+        for bits in [model::STALE_NAN_BITS, f64::NAN.to_bits(), u64::MAX, (-0.0f64).to_bits()] {
+            let mut row = Row::new(Timestamp(1));
+            row.set("x", f64::from_bits(bits));
+            let batch = Batch { tenant: TenantId::default(), data: BatchData::Rows(Table::Logs, vec![row]) };
+            let back = decode_batches(&encode_batches(&[batch])).unwrap().remove(0);
+            let BatchData::Rows(_, rows) = back.data else { panic!("rows became series") };
+            assert!(matches!(rows[0].get("x"), Some(Value::Double(x)) if x.to_bits() == bits));
+        }
+    }
+
+    #[test]
+    fn r20_a_newer_version_is_named() {
+        assert_eq!(decode_batches(&[9, 0, 0]), Err(CodecError::Version { found: 9, known: 1 }));
+        assert_eq!(decode_batches(&[]), Err(CodecError::Invalid { what: "the version", at: 0 }));
+    }
+
+    #[test]
+    fn r14_a_huge_count_allocates_nothing() {
+        let bytes = [VERSION, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
+        assert!(matches!(decode_batches(&bytes), Err(CodecError::Invalid { what: "a count", .. })));
+    }
+}

@@ -1,0 +1,204 @@
+//! Reads batches.
+
+use std::sync::Arc;
+
+use model::{
+    Batch, BatchData, Exemplar, Labels, LabelsBuilder, MetricKind, MetricMetadata, Row, Sample, SeriesBatch,
+    SeriesSamples, Table, TenantId, Timestamp, Value,
+};
+
+use super::{
+    CodecError, DEPTH_MAX, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP,
+    TAG_NULL, TAG_STR, TAG_TRUE, VERSION,
+};
+
+/// Unpacks what [`super::encode_batches`] packed. Row ids are zero. Any bytes are safe to give: a count never allocates more
+/// than the bytes that are there could fill.
+pub fn decode_batches(bytes: &[u8]) -> Result<Vec<Batch>, CodecError> {
+    let mut reader = Reader { bytes, at: 0, names: Vec::new() };
+    let version = reader.byte("the version")?;
+    if version != VERSION {
+        return Err(CodecError::Version { found: version, known: VERSION });
+    }
+    let names = reader.count()?;
+    for _ in 0..names {
+        let name = reader.text()?.into();
+        reader.names.push(name);
+    }
+    let count = reader.count()?;
+    let batches = reader.many(count, Reader::batch)?;
+    if reader.at == bytes.len() { Ok(batches) } else { Err(reader.invalid("the end")) }
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    names: Vec<Arc<str>>,
+}
+
+impl<'a> Reader<'a> {
+    fn batch(&mut self) -> Result<Batch, CodecError> {
+        let tenant = self.text()?;
+        let tenant = TenantId::new(tenant).ok_or_else(|| self.invalid("a tenant"))?;
+        let data = match self.byte("the kind of a batch")? {
+            KIND_ROWS => {
+                let table = usize::from(self.byte("a table")?);
+                let table = *Table::ALL.get(table).ok_or_else(|| self.invalid("a table"))?;
+                BatchData::Rows(table, self.rows()?)
+            }
+            KIND_SERIES => BatchData::Series(self.series_batch()?),
+            _ => return Err(self.invalid("the kind of a batch")),
+        };
+        Ok(Batch { tenant, data })
+    }
+
+    fn rows(&mut self) -> Result<Vec<Row>, CodecError> {
+        let count = self.count()?;
+        let mut last = 0i64;
+        self.many(count, |reader| {
+            last = last.wrapping_add(reader.zigzag()?);
+            let stream = reader.name()?;
+            let fields = reader.count()?;
+            let fields = reader.many(fields, |reader| Ok((reader.name()?, reader.value(0)?)))?;
+            let mut row = Row::new(Timestamp(last));
+            (row.stream, row.fields) = (stream, fields);
+            Ok(row)
+        })
+    }
+
+    fn series_batch(&mut self) -> Result<SeriesBatch, CodecError> {
+        let count = self.count()?;
+        let series = self.many(count, Reader::series)?;
+        let count = self.count()?;
+        let metadata = self.many(count, |reader| {
+            Ok(MetricMetadata {
+                name: reader.text()?.to_owned(),
+                kind: MetricKind::parse(reader.text()?),
+                help: reader.text()?.to_owned(),
+                unit: reader.text()?.to_owned(),
+            })
+        })?;
+        Ok(SeriesBatch { series, metadata })
+    }
+
+    fn series(&mut self) -> Result<SeriesSamples, CodecError> {
+        let labels = self.labels()?;
+        let count = self.count()?;
+        let mut last = 0i64;
+        let samples = self.many(count, |reader| {
+            last = last.wrapping_add(reader.zigzag()?);
+            Ok(Sample { time_ms: last, value: reader.double()? })
+        })?;
+        let count = self.count()?;
+        let exemplars = self.many(count, |reader| {
+            let labels = reader.labels()?;
+            Ok(Exemplar { labels, time_ms: reader.zigzag()?, value: reader.double()? })
+        })?;
+        Ok(SeriesSamples { labels, samples, exemplars })
+    }
+
+    fn labels(&mut self) -> Result<Labels, CodecError> {
+        let count = self.count()?;
+        let mut labels = LabelsBuilder::default();
+        for _ in 0..count {
+            let name = self.name()?;
+            labels.set(name, self.name()?);
+        }
+        Ok(labels.build())
+    }
+
+    fn value(&mut self, depth: usize) -> Result<Value, CodecError> {
+        if depth > DEPTH_MAX {
+            return Err(self.invalid("the depth of a value"));
+        }
+        Ok(match self.byte("a value")? {
+            TAG_NULL => Value::Null,
+            TAG_FALSE => Value::Bool(false),
+            TAG_TRUE => Value::Bool(true),
+            TAG_INT => Value::Int(self.zigzag()?),
+            TAG_DOUBLE => Value::Double(self.double()?),
+            TAG_STR => Value::Str(self.text()?.to_owned()),
+            TAG_BYTES => {
+                let len = self.count()?;
+                Value::Bytes(self.take(len, "bytes")?.to_vec())
+            }
+            TAG_ARRAY => {
+                let count = self.count()?;
+                Value::Array(self.many(count, |reader| reader.value(depth + 1))?)
+            }
+            TAG_MAP => {
+                let count = self.count()?;
+                Value::Map(self.many(count, |reader| Ok((reader.text()?.to_owned(), reader.value(depth + 1)?)))?)
+            }
+            _ => return Err(self.invalid("a value")),
+        })
+    }
+
+    fn many<T>(
+        &mut self,
+        count: usize,
+        mut one: impl FnMut(&mut Self) -> Result<T, CodecError>,
+    ) -> Result<Vec<T>, CodecError> {
+        let mut items = Vec::with_capacity(count.min(1024));
+        for _ in 0..count {
+            items.push(one(self)?);
+        }
+        Ok(items)
+    }
+
+    fn name(&mut self) -> Result<Arc<str>, CodecError> {
+        let place = self.varint()?;
+        let name = usize::try_from(place).ok().and_then(|place| self.names.get(place));
+        name.cloned().ok_or_else(|| self.invalid("a name"))
+    }
+
+    fn text(&mut self) -> Result<&'a str, CodecError> {
+        let len = self.count()?;
+        let bytes = self.take(len, "a text")?;
+        std::str::from_utf8(bytes).map_err(|_| self.invalid("a text"))
+    }
+
+    /// A number of things that take at least one byte each.
+    fn count(&mut self) -> Result<usize, CodecError> {
+        let n = self.varint()?;
+        let left = self.bytes.len() - self.at;
+        usize::try_from(n).ok().filter(|n| *n <= left).ok_or_else(|| self.invalid("a count"))
+    }
+
+    fn zigzag(&mut self) -> Result<i64, CodecError> {
+        let n = self.varint()?;
+        Ok((n >> 1).cast_signed() ^ -(n & 1).cast_signed())
+    }
+
+    fn double(&mut self) -> Result<f64, CodecError> {
+        let bytes = self.take(8, "a double")?;
+        Ok(f64::from_bits(bytes.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte))))
+    }
+
+    fn varint(&mut self) -> Result<u64, CodecError> {
+        let mut n = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte("a number")?;
+            n |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(n);
+            }
+        }
+        Err(self.invalid("a number"))
+    }
+
+    fn byte(&mut self, what: &'static str) -> Result<u8, CodecError> {
+        Ok(self.take(1, what)?[0])
+    }
+
+    fn take(&mut self, len: usize, what: &'static str) -> Result<&'a [u8], CodecError> {
+        let bytes = self.at.checked_add(len).and_then(|end| self.bytes.get(self.at..end));
+        let bytes = bytes.ok_or_else(|| self.invalid(what))?;
+        self.at += len;
+        Ok(bytes)
+    }
+
+    fn invalid(&self, what: &'static str) -> CodecError {
+        CodecError::Invalid { what, at: self.at }
+    }
+}

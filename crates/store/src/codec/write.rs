@@ -1,0 +1,174 @@
+//! Writes batches.
+
+use std::collections::HashMap;
+
+use model::{Batch, BatchData, Labels, Row, SeriesBatch, Value};
+
+use super::{
+    KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE,
+    VERSION,
+};
+
+/// Packs batches into the payload of a log record.
+pub fn encode_batches(batches: &[Batch]) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.count(batches.len());
+    for batch in batches {
+        writer.text(batch.tenant.as_str());
+        match &batch.data {
+            BatchData::Rows(table, rows) => {
+                writer.body.push(KIND_ROWS);
+                writer.body.push(model::Table::ALL.iter().position(|known| known == table).unwrap_or_default() as u8);
+                writer.rows(rows);
+            }
+            BatchData::Series(series) => {
+                writer.body.push(KIND_SERIES);
+                writer.series(series);
+            }
+        }
+    }
+    writer.finish()
+}
+
+#[derive(Default)]
+struct Writer<'a> {
+    body: Vec<u8>,
+    names: Vec<&'a str>,
+    places: HashMap<&'a str, u64>,
+}
+
+impl<'a> Writer<'a> {
+    fn finish(self) -> Vec<u8> {
+        let names_bytes: usize = self.names.iter().map(|name| name.len() + 2).sum();
+        let mut out = Vec::with_capacity(self.body.len() + names_bytes + 8);
+        out.push(VERSION);
+        put_varint(&mut out, self.names.len() as u64);
+        for name in self.names {
+            put_varint(&mut out, name.len() as u64);
+            out.extend_from_slice(name.as_bytes());
+        }
+        out.extend_from_slice(&self.body);
+        out
+    }
+
+    fn rows(&mut self, rows: &'a [Row]) {
+        self.count(rows.len());
+        let mut last = 0;
+        for row in rows {
+            self.zigzag(row.time.0.wrapping_sub(last));
+            last = row.time.0;
+            self.name(&row.stream);
+            self.count(row.fields.len());
+            for (name, value) in &row.fields {
+                self.name(name);
+                self.value(value);
+            }
+        }
+    }
+
+    fn series(&mut self, batch: &'a SeriesBatch) {
+        self.count(batch.series.len());
+        for series in &batch.series {
+            self.labels(&series.labels);
+            self.count(series.samples.len());
+            let mut last = 0;
+            for sample in &series.samples {
+                self.zigzag(sample.time_ms.wrapping_sub(last));
+                last = sample.time_ms;
+                self.double(sample.value);
+            }
+            self.count(series.exemplars.len());
+            for exemplar in &series.exemplars {
+                self.labels(&exemplar.labels);
+                self.zigzag(exemplar.time_ms);
+                self.double(exemplar.value);
+            }
+        }
+        self.count(batch.metadata.len());
+        for metadata in &batch.metadata {
+            for text in [&metadata.name, metadata.kind.as_str(), &metadata.help, &metadata.unit] {
+                self.text(text);
+            }
+        }
+    }
+
+    fn labels(&mut self, labels: &'a Labels) {
+        self.count(labels.len());
+        for (name, value) in labels.iter() {
+            self.name(name);
+            self.name(value);
+        }
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Null => self.body.push(TAG_NULL),
+            Value::Bool(false) => self.body.push(TAG_FALSE),
+            Value::Bool(true) => self.body.push(TAG_TRUE),
+            Value::Int(n) => {
+                self.body.push(TAG_INT);
+                self.zigzag(*n);
+            }
+            Value::Double(n) => {
+                self.body.push(TAG_DOUBLE);
+                self.double(*n);
+            }
+            Value::Str(s) => {
+                self.body.push(TAG_STR);
+                self.text(s);
+            }
+            Value::Bytes(bytes) => {
+                self.body.push(TAG_BYTES);
+                self.count(bytes.len());
+                self.body.extend_from_slice(bytes);
+            }
+            Value::Array(items) => {
+                self.body.push(TAG_ARRAY);
+                self.count(items.len());
+                items.iter().for_each(|item| self.value(item));
+            }
+            Value::Map(entries) => {
+                self.body.push(TAG_MAP);
+                self.count(entries.len());
+                for (key, value) in entries {
+                    self.text(key);
+                    self.value(value);
+                }
+            }
+        }
+    }
+
+    fn name(&mut self, name: &'a str) {
+        let next = self.names.len() as u64;
+        let place = *self.places.entry(name).or_insert_with(|| {
+            self.names.push(name);
+            next
+        });
+        put_varint(&mut self.body, place);
+    }
+
+    fn text(&mut self, text: &str) {
+        self.count(text.len());
+        self.body.extend_from_slice(text.as_bytes());
+    }
+
+    fn count(&mut self, n: usize) {
+        put_varint(&mut self.body, n as u64);
+    }
+
+    fn zigzag(&mut self, n: i64) {
+        put_varint(&mut self.body, ((n << 1) ^ (n >> 63)).cast_unsigned());
+    }
+
+    fn double(&mut self, n: f64) {
+        self.body.extend_from_slice(&n.to_bits().to_le_bytes());
+    }
+}
+
+fn put_varint(out: &mut Vec<u8>, mut n: u64) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}

@@ -1,0 +1,31 @@
+//! Bytes on the wire to rows and samples: one file per format.
+//!
+//! **Entry points.** [`syslog::decode`] reads one message, and [`Frames`] cuts a TCP stream into messages; [`otlp`] reads the
+//! three OpenTelemetry requests in both encodings; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
+//! [`detect`] tells which of them a text is; [`decompress`] undoes a content encoding within limits.
+//!
+//! **Read path.** Every decoder makes a [`Decoded`]: rows for a table or samples, and beside them the [`Reject`]s, each with
+//! its reason and its bytes, for the quarantine table.
+//!
+//! **Guarantees.** Pure: no clock (the time of receipt is an argument), no network, no global state. No input panics. A
+//! bad item never takes its neighbours with it, and nothing is lost: what is not understood is either a record whose body is
+//! the whole input, or a reject. Every size is capped by a named constant.
+//!
+//! **Not here.** Sockets and status codes (`listen`), batching and durability (`pipeline`, `store`).
+
+mod decoded;
+mod decompress;
+mod frame;
+mod json;
+mod lines;
+mod logfmt;
+pub mod otlp;
+pub mod syslog;
+mod time;
+
+pub use decoded::{Decoded, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
+pub use decompress::{
+    DECOMPRESSED_BYTES_MAX, DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO_MAX, DecompressError, Encoding, decompress,
+};
+pub use frame::{Frame, Frames, MESSAGE_BYTES_MAX};
+pub use lines::{DETECT_LINES_MAX, Format, LineOptions, decode_line, decode_lines, detect};

@@ -1,0 +1,166 @@
+//! Names of metrics and labels: OpenTelemetry's "OTLP metric points to Prometheus" (compatibility/prometheus_and_openmetrics),
+//! as Prometheus's otlptranslator implements it under `UnderscoreEscapingWithSuffixes`, its default strategy.
+
+/// What the suffix of a metric's name depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SuffixKind {
+    /// A monotonic sum: `_total`.
+    MonotonicSum,
+    /// A gauge: `_ratio` for the unit `1`.
+    Gauge,
+    /// Any other.
+    Other,
+}
+
+/// UCUM units and the words that Prometheus uses for them.
+const UNITS: [(&str, &str); 24] = [
+    ("d", "days"),
+    ("h", "hours"),
+    ("min", "minutes"),
+    ("s", "seconds"),
+    ("ms", "milliseconds"),
+    ("us", "microseconds"),
+    ("ns", "nanoseconds"),
+    ("By", "bytes"),
+    ("KiBy", "kibibytes"),
+    ("MiBy", "mebibytes"),
+    ("GiBy", "gibibytes"),
+    ("TiBy", "tibibytes"),
+    ("KBy", "kilobytes"),
+    ("MBy", "megabytes"),
+    ("GBy", "gigabytes"),
+    ("TBy", "terabytes"),
+    ("m", "meters"),
+    ("V", "volts"),
+    ("A", "amperes"),
+    ("J", "joules"),
+    ("W", "watts"),
+    ("g", "grams"),
+    ("Cel", "celsius"),
+    ("Hz", "hertz"),
+];
+
+/// Units behind a slash.
+const PER_UNITS: [(&str, &str); 7] = [
+    ("s", "second"),
+    ("m", "minute"),
+    ("h", "hour"),
+    ("d", "day"),
+    ("w", "week"),
+    ("mo", "month"),
+    ("y", "year"),
+];
+
+/// The name of a metric with its unit and type as suffixes; `None` when nothing of the name is left.
+pub fn metric_name(name: &str, unit: &str, kind: SuffixKind) -> Option<String> {
+    let mut tokens: Vec<&str> =
+        name.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|token| !token.is_empty()).collect();
+    if tokens.is_empty() {
+        return None;
+    }
+    let (main, per) = unit_words(unit);
+    let (main, per) = (clean(&main), clean(&per));
+    if !main.is_empty() && !tokens.contains(&main.as_str()) {
+        tokens.push(&main);
+    }
+    if !per.is_empty() && !tokens.contains(&per.as_str()) {
+        tokens.extend(["per", &per]);
+    }
+    let suffix = match kind {
+        SuffixKind::MonotonicSum => Some("total"),
+        SuffixKind::Gauge if unit == "1" => Some("ratio"),
+        SuffixKind::Gauge | SuffixKind::Other => None,
+    };
+    if let Some(suffix) = suffix {
+        tokens.retain(|token| *token != suffix);
+        tokens.push(suffix);
+    }
+    let name = tokens.join("_");
+    Some(if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name })
+}
+
+/// The unit in Prometheus's words: `seconds`, `bytes_per_second`; empty for none.
+pub fn unit_name(unit: &str) -> String {
+    let (main, per) = unit_words(unit);
+    let (main, per) = (clean(&main), clean(&per));
+    match (main.is_empty(), per.is_empty()) {
+        (_, true) => main,
+        (true, false) => format!("per_{per}"),
+        (false, false) => format!("{main}_per_{per}"),
+    }
+}
+
+/// The words of a unit and of what is behind its slash. An annotation in braces says nothing: `{request}` has no word.
+fn unit_words(unit: &str) -> (String, String) {
+    let (main, per) = unit.split_once('/').unwrap_or((unit, ""));
+    let word = |part: &str, words: &[(&str, &str)]| {
+        let part = part.trim();
+        if part.contains(['{', '}']) || part == "1" {
+            return String::new();
+        }
+        let known = if part == "%" { Some("percent") } else { None };
+        let known = known.or_else(|| words.iter().find(|(symbol, _)| *symbol == part).map(|(_, word)| *word));
+        known.unwrap_or(part).to_owned()
+    };
+    (word(main, &UNITS), word(per, &PER_UNITS))
+}
+
+/// Replaces each run of characters that names can not have by one underscore, none of them at the ends.
+fn clean(word: &str) -> String {
+    let parts: Vec<&str> =
+        word.split(|c: char| !c.is_ascii_alphanumeric() && c != ':').filter(|part| !part.is_empty()).collect();
+    parts.join("_")
+}
+
+/// The name of a label: each character that labels can not have becomes an underscore; `key_` before a digit.
+pub fn label_name(name: &str) -> String {
+    let mut out: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if out.starts_with(|c: char| c.is_ascii_digit()) {
+        out.insert_str(0, "key_");
+    } else if out.starts_with('_') && !out.starts_with("__") {
+        out.insert_str(0, "key");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cases of otlptranslator's own tests and of the specification's text.
+    #[test]
+    fn names_are_prometheuss() {
+        use SuffixKind::{Gauge, MonotonicSum, Other};
+        for (name, unit, kind, want) in [
+            ("system.io", "By", MonotonicSum, "system_io_bytes_total"),
+            ("http.server.request.duration", "s", Other, "http_server_request_duration_seconds"),
+            ("http_requests_total", "", MonotonicSum, "http_requests_total"),
+            ("http.requests", "{request}", MonotonicSum, "http_requests_total"),
+            ("total.requests", "1", MonotonicSum, "requests_total"),
+            ("system.cpu.utilization", "1", Gauge, "system_cpu_utilization_ratio"),
+            ("queue.length", "1", Other, "queue_length"),
+            ("hw.fan.speed", "m/s", Gauge, "hw_fan_speed_meters_per_second"),
+            ("redis.latency.seconds", "s", Gauge, "redis_latency_seconds"),
+            ("broken.metric__name.", "foobar", Other, "broken_metric_name_foobar"),
+            ("active.request", "1/s", Gauge, "active_request_per_second"),
+            ("disk.used", "%", Gauge, "disk_used_percent"),
+            ("2xx", "", Other, "_2xx"),
+            ("job:rate:sum", "", Other, "job:rate:sum"),
+        ] {
+            assert_eq!(metric_name(name, unit, kind).as_deref(), Some(want), "{name} {unit} {kind:?}");
+        }
+        assert_eq!(metric_name("日本", "s", Other), None);
+    }
+
+    #[test]
+    fn labels_and_units() {
+        for (name, want) in
+            [("service.name", "service_name"), ("0a", "key_0a"), ("_x", "key_x"), ("__x", "__x"), ("a-b/c", "a_b_c")]
+        {
+            assert_eq!(label_name(name), want);
+        }
+        for (unit, want) in [("s", "seconds"), ("By/s", "bytes_per_second"), ("1", ""), ("{x}/m", "per_minute"), ("", "")] {
+            assert_eq!(unit_name(unit), want, "{unit}");
+        }
+    }
+}

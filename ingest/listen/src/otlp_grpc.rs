@@ -1,0 +1,143 @@
+//! OTLP over gRPC: the three collector services.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use decode::{Decoded, otlp};
+use model::Timestamp;
+use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
+use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{MetricsService, MetricsServiceServer};
+use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
+use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use pipeline::{Pipeline, Protocol, Source};
+use prost::Message;
+use tokio_util::sync::CancellationToken;
+use tonic::codec::CompressionEncoding;
+use tonic::transport::server::TcpIncoming;
+use tonic::{Request, Response, Status};
+
+use crate::http::Refusal;
+use crate::otlp_http::Rejected;
+use crate::tenant::{TENANT_HEADER, tenant};
+use crate::{ListenError, Listener, rpc};
+
+/// Largest message, decompressed. OTLP's default.
+pub const GRPC_MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// Calls that one connection may have open: bounds what one client can hold in memory.
+const CALLS_PER_CONNECTION_MAX: usize = 64;
+
+/// How often an idle connection is asked whether it is alive, and how long it may take to answer.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A generated server with our limits; the three have no trait in common.
+macro_rules! with_limits {
+    ($server:ident, $service:expr) => {
+        $server::new($service.clone())
+            .max_decoding_message_size(GRPC_MESSAGE_BYTES_MAX)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+    };
+}
+
+/// Serves the three services until `shutdown`; calls that have begun are finished.
+pub async fn serve_otlp_grpc(
+    address: SocketAddr,
+    pipeline: Arc<Pipeline>,
+    shutdown: CancellationToken,
+) -> Result<Listener, ListenError> {
+    let bind_error = ListenError::bind("OTLP/gRPC", address);
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(&bind_error)?;
+    let bound = listener.local_addr().map_err(&bind_error)?;
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let service = Service { pipeline };
+    let task = telemetry::spawn("otlp_grpc", async move {
+        let served = tonic::transport::Server::builder()
+            .concurrency_limit_per_connection(CALLS_PER_CONNECTION_MAX)
+            .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .add_service(with_limits!(LogsServiceServer, service))
+            .add_service(with_limits!(MetricsServiceServer, service))
+            .add_service(with_limits!(TraceServiceServer, service))
+            .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
+            .await;
+        if let Err(error) = served {
+            tracing::error!(%error, "OTLP/gRPC ended");
+        }
+    });
+    Ok(Listener::new(bound, task))
+}
+
+#[derive(Clone)]
+struct Service {
+    pipeline: Arc<Pipeline>,
+}
+
+impl Service {
+    async fn receive<R: Message + 'static>(
+        &self,
+        request: Request<R>,
+        decode: fn(R, Timestamp) -> Decoded,
+    ) -> Result<Option<Rejected>, Status> {
+        let tenant = tenant(request.metadata().get(TENANT_HEADER).map(|value| value.as_encoded_bytes()))
+            .map_err(Status::invalid_argument)?;
+        let peer = request.remote_addr().map(|address| address.ip().to_string()).unwrap_or_default();
+        let source = Source { protocol: Protocol::OtlpGrpc, peer };
+        let message = request.into_inner();
+        let reservation = self.pipeline.reserve(&source, message.encoded_len()).map_err(status)?;
+        let received = telemetry::clock::now();
+        let decoded = crate::http::off_thread(move || Ok(decode(message, received)))
+            .await
+            .map_err(|refusal| Status::internal(refusal.message))?;
+        let rejected = Rejected::of(&decoded);
+        self.pipeline.push(&tenant, &source, received, decoded).await.map_err(status)?;
+        drop(reservation);
+        Ok(rejected)
+    }
+}
+
+/// The status of a push that failed. A client tries again after RESOURCE_EXHAUSTED only when the details say how long to wait.
+fn status(error: pipeline::PushError) -> Status {
+    let refusal = Refusal::from(error);
+    let code = refusal.code();
+    let details = rpc::Status::new(code, &refusal.message, refusal.retry_after_ms);
+    Status::with_details(code, refusal.message, details.encode_to_vec().into())
+}
+
+#[tonic::async_trait]
+impl LogsService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        self.receive(request, otlp::logs).await.map(|rejected| Response::new(Rejected::logs(rejected)))
+    }
+}
+
+#[tonic::async_trait]
+impl MetricsService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        self.receive(request, otlp::metrics).await.map(|rejected| Response::new(Rejected::metrics(rejected)))
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Service {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        self.receive(request, otlp::traces).await.map(|rejected| Response::new(Rejected::traces(rejected)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! Syslog over UDP: one task empties the socket into a queue, another stores what is in the queue, many datagrams an append.
+//!
+//! UDP can not push back. A store that is busy is waited for while the queue fills; what comes when the queue is full is lost,
+//! and counted in `backstop_udp_dropped_total`. What the kernel drops before, it counts itself (`netstat -su`).
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use decode::{Decoded, Frame};
+use pipeline::{Pipeline, Protocol, PushError, Reservation, Source};
+use socket2::SockRef;
+use telemetry::metrics::UDP_DROPPED;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::syslog::{decode_frame, push_until_stored};
+use crate::{ListenError, Listener};
+
+/// The receive buffer asked of the kernel; it gives at most `net.core.rmem_max`.
+pub const UDP_RECEIVE_BUFFER_BYTES: usize = 8 * 1024 * 1024;
+
+/// Datagrams that wait for the store. Their bytes count in the pipeline's budget too.
+pub const UDP_QUEUE_DATAGRAMS_MAX: usize = 65_536;
+
+/// Datagrams of one append.
+const BATCH_DATAGRAMS: usize = 1024;
+
+/// Largest datagram of UDP.
+const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+/// A datagram on its way to the store.
+struct Datagram {
+    peer: IpAddr,
+    message: Frame,
+    /// Held until it is stored.
+    _room: Reservation,
+}
+
+/// Serves until `shutdown`; what the socket holds then is stored.
+pub async fn serve_syslog_udp(
+    address: SocketAddr,
+    pipeline: Arc<Pipeline>,
+    shutdown: CancellationToken,
+) -> Result<Listener, ListenError> {
+    let bind_error = ListenError::bind("syslog over UDP", address);
+    let socket = UdpSocket::bind(address).await.map_err(&bind_error)?;
+    if let Err(error) = SockRef::from(&socket).set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES) {
+        tracing::warn!(%error, "the receive buffer of syslog over UDP keeps its default size");
+    }
+    let bound = socket.local_addr().map_err(&bind_error)?;
+    let (queue, waiting) = mpsc::channel(UDP_QUEUE_DATAGRAMS_MAX);
+    let receiver = Receiver { socket, pipeline: Arc::clone(&pipeline), queue };
+    let reading = telemetry::spawn("syslog_udp_read", receiver.run(shutdown.clone()));
+    let task = telemetry::spawn("syslog_udp_store", async move {
+        store(waiting, &pipeline, &shutdown).await;
+        // The queue has ended, so the reader has.
+        drop(reading.await);
+    });
+    Ok(Listener::new(bound, task))
+}
+
+fn source() -> Source {
+    Source { protocol: Protocol::SyslogUdp, peer: String::new() }
+}
+
+struct Receiver {
+    socket: UdpSocket,
+    pipeline: Arc<Pipeline>,
+    queue: mpsc::Sender<Datagram>,
+}
+
+impl Receiver {
+    async fn run(self, shutdown: CancellationToken) {
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
+        loop {
+            let received = tokio::select! {
+                received = self.socket.recv_from(&mut buffer) => received,
+                () = shutdown.cancelled() => break,
+            };
+            match received {
+                Ok((bytes, peer)) => self.enqueue(&buffer[..bytes], peer.ip()),
+                Err(error) => tracing::warn!(%error, "a datagram was not received"),
+            }
+        }
+        // What had arrived before the shutdown.
+        while let Ok((bytes, peer)) = self.socket.try_recv_from(&mut buffer) {
+            self.enqueue(&buffer[..bytes], peer.ip());
+        }
+    }
+
+    /// Never waits: while this task waits, the kernel drops.
+    fn enqueue(&self, message: &[u8], peer: IpAddr) {
+        let queued = self.pipeline.reserve(&source(), message.len()).ok().and_then(|room| {
+            let datagram = Datagram { peer, message: Frame::Message(message.to_vec()), _room: room };
+            self.queue.try_send(datagram).ok()
+        });
+        if queued.is_none() {
+            UDP_DROPPED.add(1);
+        }
+    }
+}
+
+/// Stores what is in the queue until the reader has ended and the queue is empty.
+async fn store(mut waiting: mpsc::Receiver<Datagram>, pipeline: &Pipeline, shutdown: &CancellationToken) {
+    let mut batch = Vec::new();
+    while waiting.recv_many(&mut batch, BATCH_DATAGRAMS).await > 0 {
+        let received = telemetry::clock::now();
+        let decode = || {
+            let mut decoded = Decoded::default();
+            for datagram in &batch {
+                decode_frame(&datagram.message, &datagram.peer.to_string(), received, &mut decoded);
+            }
+            decoded
+        };
+        let stored = push_until_stored(pipeline, &source(), received, shutdown, decode).await;
+        if let Err(error) = stored {
+            UDP_DROPPED.add(batch.len() as u64);
+            let hint = if matches!(error, PushError::Busy { .. }) { "stopping while busy" } else { "the store failed" };
+            tracing::error!(datagrams = batch.len(), %error, hint, "datagrams were lost");
+        }
+        batch.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,328 @@
+//! Running queries.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use exec::{Budget, Control, ExecError, ExecOptions, ExecStream, Source};
+use futures::StreamExt as _;
+use lang::Diagnostic;
+use model::{Row, Table, TenantId, TimeRange};
+use plan::LogicalPlan;
+use store::Store;
+use telemetry::metrics;
+use tokio::runtime::Runtime;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+
+use crate::admission::Admission;
+use crate::registry::{Registered, Registry};
+use crate::request::millis;
+use crate::stream::{BATCHES_AHEAD_MAX, Event, QueryStream};
+use crate::{QueryError, QueryLimits, QueryRequest, QueryStats, RunningQuery, StateTables};
+
+/// Runs queries over one store. Cheap to clone; all clones share limits, threads and the list of running queries.
+#[derive(Clone)]
+pub struct Engine {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Arc<Store>,
+    state: Arc<dyn StateTables>,
+    pub(crate) limits: QueryLimits,
+    pub(crate) admission: Admission,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) budget: Arc<Budget>,
+    /// Queries compute here, so that the reactor of the edges keeps answering. `None` only while dropping.
+    runtime: Option<Runtime>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The last clone may be dropped on a runtime's thread, where waiting for another runtime is not allowed.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// A query that was read and planned.
+pub(crate) struct Prepared {
+    pub(crate) plan: LogicalPlan,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Engine {
+    /// Starts the engine's threads, named `query`. Fails only when the system gives no threads.
+    pub fn new(store: Arc<Store>, state: Arc<dyn StateTables>, limits: QueryLimits) -> std::io::Result<Engine> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(limits.partitions())
+            .thread_name("query")
+            .enable_time()
+            .build()?;
+        Ok(Engine {
+            inner: Arc::new(Inner {
+                admission: Admission::new(&limits),
+                registry: Arc::default(),
+                budget: Budget::new(limits.memory_total_bytes_max),
+                runtime: Some(runtime),
+                store,
+                state,
+                limits,
+            }),
+        })
+    }
+
+    /// The limits that it was made with.
+    pub fn limits(&self) -> &QueryLimits {
+        &self.inner.limits
+    }
+
+    /// The queries that run now, oldest first.
+    pub fn running(&self) -> Vec<RunningQuery> {
+        self.inner.registry.list()
+    }
+
+    /// Stops a running query; its reader gets [`QueryError::Canceled`]. False when no such query runs.
+    pub fn cancel(&self, id: u64) -> bool {
+        self.inner.registry.cancel(id)
+    }
+
+    /// Runs a query. Returns once it has started; waits in the queue when too many run.
+    pub async fn run(&self, request: QueryRequest) -> Result<QueryStream, QueryError> {
+        let prepared = self.prepare(&request).inspect_err(count)?;
+        self.start(request, prepared).await
+    }
+
+    /// Reads and plans a query: everything that can be wrong with its text is found here.
+    pub(crate) fn prepare(&self, request: &QueryRequest) -> Result<Prepared, QueryError> {
+        let limits = &self.inner.limits;
+        check_limit("query.text_bytes_max", limits.text_bytes_max as u64, request.text.len() as u64, "bytes of text")?;
+        check_limit("query.rows_max", limits.rows_max, request.limit.unwrap_or(0), "rows asked for")?;
+        let (query, diagnostics) = lang::parse(&request.text, request.now);
+        if diagnostics.iter().any(Diagnostic::is_error) {
+            return Err(QueryError::Parse(diagnostics));
+        }
+        let warnings = diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect();
+        let mut plan = plan::plan(&query).map_err(QueryError::Parse)?;
+        let scan = plan.scan_mut();
+        scan.range = scan.range.intersect(&request.range);
+        if let Some(range_ns_max) = limits.range_ns_max {
+            let wanted = scan.range.end.0.saturating_sub(scan.range.start.0);
+            check_limit("query.range", range_ns_max.unsigned_abs(), wanted.unsigned_abs(), "nanoseconds of time")?;
+        }
+        Ok(Prepared { plan, warnings })
+    }
+
+    /// Runs a query that was planned.
+    pub(crate) async fn start(&self, request: QueryRequest, prepared: Prepared) -> Result<QueryStream, QueryError> {
+        let permit = self.inner.admission.enter().await.inspect_err(count)?;
+        let control = Arc::new(Control::new(request.allow_partial));
+        let registered = self.inner.registry.add(&request.tenant, &request.text, control);
+        let (events, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
+        let stream = QueryStream::new(receiver, registered.entry.clone());
+        let driver = Driver { inner: self.inner.clone(), request, prepared, registered, events, _permit: permit };
+        self.spawn(driver.run());
+        Ok(stream)
+    }
+
+    /// Starts a task on the engine's threads.
+    pub(crate) fn spawn<F>(&self, task: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let _threads = self.inner.runtime.as_ref().map(Runtime::enter);
+        telemetry::spawn("query", task)
+    }
+}
+
+/// Fails when more is wanted than a limit allows.
+fn check_limit(name: &'static str, limit: u64, wanted: u64, what: &str) -> Result<(), QueryError> {
+    if wanted <= limit {
+        return Ok(());
+    }
+    Err(QueryError::Limit { name, limit, detail: format!("{wanted} {what}") })
+}
+
+/// Counts the outcome of a query that never started.
+pub(crate) fn count(error: &QueryError) {
+    metrics::QUERIES.add(error.outcome(), 1);
+}
+
+/// One query on its way, on the engine's threads. Owns its place in the registry and its permit.
+struct Driver {
+    inner: Arc<Inner>,
+    request: QueryRequest,
+    prepared: Prepared,
+    registered: Registered,
+    events: mpsc::Sender<Event>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        let entry = self.registered.entry.clone();
+        let timeout_ms = self.request.timeout_ms.unwrap_or(u64::MAX).min(self.inner.limits.timeout_ms);
+        let outcome = tokio::select! {
+            biased;
+            () = entry.cancel.cancelled() => Err(QueryError::Canceled),
+            () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => Err(QueryError::Timeout { timeout_ms }),
+            outcome = self.work() => outcome,
+        };
+        entry.control.cancel();
+        metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
+        metrics::QUERY_SECONDS.record(entry.started.elapsed());
+        let Driver { events, registered, _permit, .. } = self;
+        // The permit and the place in the registry go before the reader hears of the end: what it asks next finds them free.
+        drop((registered, _permit));
+        let last = match outcome {
+            Ok(stats) => Event::End(Box::new(stats)),
+            Err(error) => Event::Failed(error),
+        };
+        // A reader that went away does not want to know.
+        let _ = events.send(last).await;
+    }
+
+    async fn work(&mut self) -> Result<QueryStats, QueryError> {
+        let control = self.registered.entry.control.clone();
+        let rows_max = self.bound_rows();
+        let source = self.source().await?;
+        let segments_total = source.segments.len() as u64;
+        let options = exec_options(&self.inner.limits);
+        let mut stream = exec::execute(&self.prepared.plan, source, &options, &self.inner.budget, control.clone())
+            .await
+            .map_err(|error| self.error(error))?;
+        let (rows_returned, limit_reached) = self.forward(&mut stream, rows_max).await?;
+        let missing = control.missing();
+        let mut warnings = std::mem::take(&mut self.prepared.warnings);
+        let complete = missing.is_empty();
+        warnings.extend(missing);
+        Ok(QueryStats {
+            query_id: self.registered.entry.id,
+            rows_returned,
+            rows_matched: if limit_reached { None } else { control.rows_matched() },
+            rows_scanned: control.rows_scanned(),
+            segments_total,
+            segments_pruned: control.segments_pruned(),
+            segments_scanned: control.segments_scanned(),
+            bytes_read: control.bytes_read(),
+            elapsed_ms: millis(self.registered.entry.started.elapsed()),
+            complete,
+            limit_reached,
+            warnings,
+        })
+    }
+
+    /// Puts the request's limit into the plan, one row more than asked for so that "there are more" is known.
+    fn bound_rows(&mut self) -> u64 {
+        let rows_max = self.request.limit.unwrap_or(self.inner.limits.rows_max);
+        if self.request.limit.is_some() {
+            let plan = self.prepared.plan.clone();
+            self.prepared.plan = plan.with_limit(rows_max.saturating_add(1));
+        }
+        rows_max
+    }
+
+    /// Sends batches to the reader until the end or the limit.
+    async fn forward(&self, stream: &mut ExecStream, rows_max: u64) -> Result<(u64, bool), QueryError> {
+        let mut sent = 0u64;
+        while let Some(batch) = stream.next().await {
+            let batch = batch.map_err(|error| self.error(error))?;
+            let room = rows_max - sent;
+            let more = batch.num_rows() as u64 > room;
+            let batch = if more { batch.slice(0, usize::try_from(room).unwrap_or(usize::MAX)) } else { batch };
+            sent += batch.num_rows() as u64;
+            if batch.num_rows() > 0 && self.events.send(Event::Batch(batch)).await.is_err() {
+                return Err(QueryError::Canceled);
+            }
+            if more && self.request.limit.is_none() {
+                let detail = "there are more rows, and the request names no limit".to_owned();
+                return Err(QueryError::Limit { name: "query.rows_max", limit: rows_max, detail });
+            }
+            if more {
+                return Ok((sent, true));
+            }
+        }
+        Ok((sent, false))
+    }
+
+    /// The data that the query reads, taken on a blocking thread: a memtable becomes Arrow here.
+    async fn source(&self) -> Result<Source, QueryError> {
+        let (inner, tenant) = (self.inner.clone(), self.request.tenant.clone());
+        let scan = self.prepared.plan.scan();
+        let (source, range) = (scan.source, scan.range);
+        let taken = tokio::task::spawn_blocking(move || take_source(&inner, &tenant, source, range)).await;
+        taken.map_err(|error| QueryError::Internal { message: error.to_string() })?
+    }
+
+    /// An executor's error as the user sees it.
+    fn error(&self, error: ExecError) -> QueryError {
+        query_error(error, &self.inner.limits)
+    }
+}
+
+/// Takes a snapshot of a table of the store, or the rows of a table of the catalog.
+pub(crate) fn take_source(
+    inner: &Inner,
+    tenant: &TenantId,
+    source: lang::Source,
+    range: TimeRange,
+) -> Result<Source, QueryError> {
+    if let Some(table) = Table::parse(source.as_str()) {
+        let snapshot = inner.store.snapshot(tenant, table, range);
+        let damaged = snapshot.damaged.into_iter().map(|segment| (segment.id, segment.reason)).collect();
+        return Ok(Source { segments: snapshot.segments, chunks: snapshot.chunks, damaged });
+    }
+    let table = source.as_str();
+    let rows = inner
+        .state
+        .rows(tenant, table, range)
+        .map_err(|message| QueryError::Storage { segment: format!("table {table}"), message })?;
+    let rows: Vec<&Row> = rows.iter().collect();
+    let chunks = if rows.is_empty() { Vec::new() } else { vec![Arc::new(column::rows_to_batch(&rows))] };
+    Ok(Source { segments: Vec::new(), chunks, damaged: Vec::new() })
+}
+
+pub(crate) fn exec_options(limits: &QueryLimits) -> ExecOptions {
+    ExecOptions {
+        partitions: limits.partitions(),
+        memory_bytes_max: limits.memory_bytes_max,
+        spill_bytes_max: limits.spill_bytes_max,
+        spill_dir: limits.spill_dir.clone(),
+        regex_size_bytes_max: limits.regex_size_bytes_max,
+    }
+}
+
+/// An executor's error as the user sees it, with the names of the limits.
+pub(crate) fn query_error(error: ExecError, limits: &QueryLimits) -> QueryError {
+    match error {
+        ExecError::Unsupported { message, hint } => QueryError::Unsupported { message, hint },
+        ExecError::Regex { pattern, too_large: true, .. } => QueryError::Limit {
+            name: "query.regex_size_bytes_max",
+            limit: limits.regex_size_bytes_max as u64,
+            detail: format!("the compiled form of {pattern:?} is larger"),
+        },
+        ExecError::Regex { pattern, message, .. } => QueryError::Unsupported {
+            message: format!("the regular expression {pattern:?} cannot be used: {message}"),
+            hint: "look-around and back-references are not supported".to_owned(),
+        },
+        ExecError::Memory { shared: true, detail } => {
+            QueryError::Limit { name: "query.memory_total_bytes_max", limit: limits.memory_total_bytes_max, detail }
+        }
+        ExecError::Memory { shared: false, detail } => {
+            QueryError::Limit { name: "query.memory_bytes_max", limit: limits.memory_bytes_max, detail }
+        }
+        ExecError::Spill { detail } => {
+            QueryError::Limit { name: "query.spill_bytes_max", limit: limits.spill_bytes_max, detail }
+        }
+        ExecError::Segment { segment, message } => QueryError::Storage { segment, message },
+        ExecError::Canceled => QueryError::Canceled,
+        ExecError::Internal { message } => QueryError::Internal { message },
+    }
+}

@@ -1,0 +1,252 @@
+//! What the search page asks beside its rows: histogram, fields, values, explanation.
+//!
+//! All of them look at the rows that a query's source, filter and time match; its pipes play no part.
+
+use std::collections::BTreeMap;
+
+use arrow_array::RecordBatch;
+use exec::row_value;
+use lang::{Aggregate, FieldName, Filter, Function, Group, SortKey, Test};
+use model::{TimeRange, Timestamp, Value, field};
+use plan::{LogicalPlan, Scan};
+
+use crate::engine::{Prepared, exec_options, query_error, take_source};
+use crate::{
+    Engine, FieldInfo, Fields, Histogram, HistogramBucket, QueryError, QueryRequest, QueryResult, ValueCount, Values,
+};
+
+/// Rows that [`Engine::fields`] looks at: the newest that match.
+pub const FIELDS_SAMPLE_ROWS: u64 = 1_000;
+
+/// Most buckets of a histogram.
+pub const HISTOGRAM_BUCKETS_MAX: u64 = 2_000;
+
+/// The column that counts; a name that no field has.
+const ROWS_COLUMN: &str = "\u{1f}rows";
+
+/// Lengths of buckets that people read easily, in nanoseconds; above a day, whole days.
+const STEPS_NS: [i64; 22] = [
+    1_000_000,
+    10_000_000,
+    100_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_000_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    15_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
+    120_000_000_000,
+    300_000_000_000,
+    600_000_000_000,
+    900_000_000_000,
+    1_800_000_000_000,
+    3_600_000_000_000,
+    7_200_000_000_000,
+    10_800_000_000_000,
+    21_600_000_000_000,
+    43_200_000_000_000,
+    86_400_000_000_000,
+];
+
+impl Engine {
+    /// How the matches spread over time, by severity. `buckets` is how many are wanted at most; their length is a round
+    /// one, and they start at multiples of it. Over an open range they cover the times that matches have.
+    pub async fn histogram(&self, request: QueryRequest, buckets: u64) -> Result<Histogram, QueryError> {
+        let buckets = buckets.clamp(1, HISTOGRAM_BUCKETS_MAX);
+        let mut scan = self.scan_of(&request)?;
+        scan.range = self.closed_range(&request, &scan).await?;
+        let (start, end) = (scan.range.start.0, scan.range.end.0);
+        let step_ns = step_for(end.saturating_sub(start), buckets);
+        let by = vec![
+            Group::TimeBucket { field: field::TIME.to_owned(), step_ns },
+            Group::Field(field::SEVERITY.to_owned()),
+        ];
+        scan.fields = Some(vec![field::TIME.to_owned(), field::SEVERITY.to_owned()]);
+        let result = self.rows(&request, counted(scan, by)).await?;
+        let mut counts: BTreeMap<i64, BTreeMap<String, u64>> = BTreeMap::new();
+        for (batch, row) in rows_of(&result.batches) {
+            let Some(start_ns) = time_of(batch, row) else { continue };
+            let severity = row_value(batch, row, field::SEVERITY).map(|value| value.text().into_owned());
+            counts.entry(start_ns).or_default().insert(severity.unwrap_or_default(), count_of(batch, row));
+        }
+        let first = start.saturating_sub(start.rem_euclid(step_ns));
+        let starts = std::iter::successors(Some(first), |at| at.checked_add(step_ns)).take_while(|at| *at < end);
+        let buckets = starts.map(|start_ns| {
+            let by_severity = counts.remove(&start_ns).unwrap_or_default();
+            HistogramBucket { start_ns, total: by_severity.values().sum(), by_severity }
+        });
+        Ok(Histogram { start_ns: start, end_ns: end, step_ns, buckets: buckets.collect(), stats: result.stats })
+    }
+
+    /// The fields of the newest matches, the most frequent first.
+    pub async fn fields(&self, request: QueryRequest) -> Result<Fields, QueryError> {
+        let scan = self.scan_of(&request)?;
+        let mut sample = request.clone();
+        sample.limit = Some(FIELDS_SAMPLE_ROWS.min(self.limits().rows_max));
+        let result = self.rows(&sample, LogicalPlan::Scan(scan)).await?;
+        let mut fields: BTreeMap<String, (String, u64)> = BTreeMap::new();
+        for line in result.json_rows() {
+            let serde_json::Value::Object(line) = line else { continue };
+            for (name, value) in line {
+                let kind = kind_of(&value);
+                let known = fields.entry(name).or_insert_with(|| (kind.to_owned(), 0));
+                if known.0 != kind {
+                    known.0 = "mixed".to_owned();
+                }
+                known.1 += 1;
+            }
+        }
+        let mut fields: Vec<FieldInfo> =
+            fields.into_iter().map(|(name, (kind, rows))| FieldInfo { name, kind, rows }).collect();
+        fields.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
+        Ok(Fields {
+            fields,
+            rows: result.stats.rows_returned,
+            sampled: result.stats.limit_reached,
+            stats: result.stats,
+        })
+    }
+
+    /// The commonest values of a field among the matches; the request's `limit` says how many.
+    pub async fn values(&self, request: QueryRequest, name: &str) -> Result<Values, QueryError> {
+        let mut scan = self.scan_of(&request)?;
+        let has_field = Filter::Field(FieldName::Named(name.to_owned()), Test::Exists);
+        scan.filter = match scan.filter {
+            Filter::All => has_field,
+            filter => Filter::And(vec![filter, has_field]),
+        };
+        scan.fields = Some(vec![name.to_owned()]);
+        let keys = vec![
+            SortKey { field: ROWS_COLUMN.to_owned(), descending: true },
+            SortKey { field: name.to_owned(), descending: false },
+        ];
+        let input = Box::new(counted(scan, vec![Group::Field(name.to_owned())]));
+        let result = self.rows(&request, LogicalPlan::Sort { input, keys, fetch: None }).await?;
+        let values = rows_of(&result.batches).map(|(batch, row)| ValueCount {
+            value: row_value(batch, row, name).map(|value| value.text().into_owned()).unwrap_or_default(),
+            rows: count_of(batch, row),
+        });
+        Ok(Values { values: values.collect(), limit_reached: result.stats.limit_reached, stats: result.stats })
+    }
+
+    /// How a query would run: its plan, its operators, and what each segment's index says.
+    pub async fn explain(&self, request: QueryRequest) -> Result<String, QueryError> {
+        let Prepared { plan, .. } = self.prepare(&request)?;
+        let plan = match request.limit {
+            Some(limit) => plan.with_limit(limit),
+            None => plan,
+        };
+        let engine = self.clone();
+        let task = self.spawn(async move {
+            let inner = engine.inner.clone();
+            let (source, range) = (plan.scan().source, plan.scan().range);
+            let taken = tokio::task::spawn_blocking(move || take_source(&inner, &request.tenant, source, range)).await;
+            let taken = taken.map_err(|error| QueryError::Internal { message: error.to_string() })??;
+            let options = exec_options(engine.limits());
+            let operators = exec::explain(&plan, taken, &options, &engine.inner.budget).await;
+            let operators = operators.map_err(|error| query_error(error, engine.limits()))?;
+            Ok(format!("{}\n{operators}", plan::explain(&plan).trim_end()))
+        });
+        task.await.map_err(|error| QueryError::Internal { message: error.to_string() })?
+    }
+
+    /// What the query of a request reads: its source, filter and time.
+    fn scan_of(&self, request: &QueryRequest) -> Result<Scan, QueryError> {
+        let scan = self.prepare(request)?.plan.scan().clone();
+        let order = Some(plan::ScanOrder::NewestFirst);
+        Ok(Scan { fields: None, order, fetch: None, ..scan })
+    }
+
+    /// The range of a scan, its open ends replaced by the times that matches have.
+    async fn closed_range(&self, request: &QueryRequest, scan: &Scan) -> Result<TimeRange, QueryError> {
+        let range = scan.range;
+        if range.start != TimeRange::ALL.start && range.end != TimeRange::ALL.end {
+            return Ok(range);
+        }
+        let extreme = |function, name: &str| Aggregate {
+            function,
+            fields: vec![field::TIME.to_owned()],
+            filter: None,
+            name: name.to_owned(),
+        };
+        let aggregates = vec![extreme(Function::Min, "min"), extreme(Function::Max, "max")];
+        let fields = Some(vec![field::TIME.to_owned()]);
+        let input = Box::new(LogicalPlan::Scan(Scan { fields, order: None, ..scan.clone() }));
+        let result = self.rows(request, LogicalPlan::Aggregate { input, by: Vec::new(), aggregates }).await?;
+        let time = |name: &str| {
+            let (batch, row) = rows_of(&result.batches).next()?;
+            match row_value(batch, row, name)? {
+                Value::Str(text) => Timestamp::parse(&text, request.now).ok(),
+                _ => None,
+            }
+        };
+        let start = if range.start == TimeRange::ALL.start { time("min").unwrap_or(request.now) } else { range.start };
+        let last = time("max").unwrap_or(request.now).saturating_add_ns(1);
+        Ok(TimeRange::new(start, if range.end == TimeRange::ALL.end { last } else { range.end }))
+    }
+
+    /// All rows of a plan made here.
+    async fn rows(&self, request: &QueryRequest, plan: LogicalPlan) -> Result<QueryResult, QueryError> {
+        let prepared = Prepared { plan, warnings: Vec::new() };
+        self.start(request.clone(), prepared).await?.collect_all().await
+    }
+}
+
+fn counted(scan: Scan, by: Vec<Group>) -> LogicalPlan {
+    let count = Aggregate { function: Function::Count, fields: Vec::new(), filter: None, name: ROWS_COLUMN.to_owned() };
+    let input = Box::new(LogicalPlan::Scan(Scan { order: None, ..scan }));
+    LogicalPlan::Aggregate { input, by, aggregates: vec![count] }
+}
+
+fn rows_of(batches: &[RecordBatch]) -> impl Iterator<Item = (&RecordBatch, usize)> {
+    batches.iter().flat_map(|batch| (0..batch.num_rows()).map(move |row| (batch, row)))
+}
+
+fn count_of(batch: &RecordBatch, row: usize) -> u64 {
+    match row_value(batch, row, ROWS_COLUMN) {
+        Some(Value::Int(rows)) => rows.unsigned_abs(),
+        _ => 0,
+    }
+}
+
+fn time_of(batch: &RecordBatch, row: usize) -> Option<i64> {
+    match row_value(batch, row, field::TIME)? {
+        Value::Str(text) => Timestamp::parse(&text, Timestamp(0)).ok().map(|time| time.0),
+        _ => None,
+    }
+}
+
+/// The smallest round length of which so many buckets cover the range.
+fn step_for(range_ns: i64, buckets: u64) -> i64 {
+    let buckets = i64::try_from(buckets).unwrap_or(i64::MAX).max(1);
+    let least = range_ns.max(1) / buckets + 1;
+    let round = STEPS_NS.into_iter().find(|step| *step >= least);
+    let day = STEPS_NS[STEPS_NS.len() - 1];
+    round.unwrap_or_else(|| (least / day + 1).saturating_mul(day))
+}
+
+fn kind_of(value: &serde_json::Value) -> &'static str {
+    match value {
+        serde_json::Value::String(_) => "string",
+        serde_json::Value::Bool(_) => "bool",
+        serde_json::Value::Number(number) if number.is_f64() => "double",
+        serde_json::Value::Number(_) => "int",
+        _ => "mixed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_round_and_enough() {
+        let hour = 3_600_000_000_000;
+        assert_eq!(step_for(hour, 60), 120_000_000_000);
+        assert_eq!(step_for(hour, 100), 60_000_000_000);
+        assert_eq!(step_for(0, 10), 1_000_000);
+        assert_eq!(step_for(24 * hour * 1_000, 100), 11 * 24 * hour);
+    }
+}

@@ -1,0 +1,68 @@
+//! Every limit of a query, with its name in errors and its default.
+
+use std::path::PathBuf;
+
+/// The limits that hold for every query. Each has a name (`query.timeout_ms`, ...) that the error shows when the limit stops
+/// a query, and that is the setting to change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueryLimits {
+    /// `query.timeout_ms`: longest run of one query, waiting in the queue not counted.
+    pub timeout_ms: u64,
+    /// `query.memory_bytes_max`: memory that one query may hold; operators that can spill do so before it is reached.
+    pub memory_bytes_max: u64,
+    /// `query.memory_total_bytes_max`: memory that all running queries together may hold.
+    pub memory_total_bytes_max: u64,
+    /// `query.spill_bytes_max`: disk that one query may use for spilling.
+    pub spill_bytes_max: u64,
+    /// `query.concurrency_max`: queries that run at once; more wait.
+    pub concurrency_max: usize,
+    /// `query.queue_max`: queries that may wait; more are refused.
+    pub queue_max: usize,
+    /// `query.queue_timeout_ms`: longest wait in the queue.
+    pub queue_timeout_ms: u64,
+    /// `query.rows_max`: rows that one query may return when it names no limit of its own, and the largest limit it may name.
+    pub rows_max: u64,
+    /// `query.regex_size_bytes_max`: size of one compiled regular expression.
+    pub regex_size_bytes_max: usize,
+    /// `query.range`: longest range of time, in nanoseconds, that one query may cover; `None` is no limit.
+    pub range_ns_max: Option<i64>,
+    /// `query.text_bytes_max`: longest query text.
+    pub text_bytes_max: usize,
+    /// `query.promql_points_max`: steps of one PromQL range query; Prometheus has 11,000 too.
+    pub promql_points_max: usize,
+    /// Directory for spilling; `None` is the system's directory for temporary files.
+    pub spill_dir: Option<PathBuf>,
+    /// Parallel parts of one query; the number of cores when zero.
+    pub partitions: usize,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        Self {
+            timeout_ms: 60_000,
+            memory_bytes_max: 512 << 20,
+            memory_total_bytes_max: 2 << 30,
+            spill_bytes_max: 8 << 30,
+            concurrency_max: 16,
+            queue_max: 128,
+            queue_timeout_ms: 30_000,
+            rows_max: 10_000_000,
+            regex_size_bytes_max: 10 << 20,
+            range_ns_max: None,
+            text_bytes_max: lang::limits::QUERY_BYTES_MAX,
+            promql_points_max: 11_000,
+            spill_dir: None,
+            partitions: 0,
+        }
+    }
+}
+
+impl QueryLimits {
+    /// The number of parallel parts, never zero.
+    pub(crate) fn partitions(&self) -> usize {
+        match self.partitions {
+            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            n => n,
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! PromQL over the store's series, under the same limits and in the same list of running queries.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use exec::Control;
+use lang::Diagnostic;
+use model::TenantId;
+use promql::{EvalError, EvalLimits, EvalRange, Outcome, SelectRequest, SeriesSource, SourceError, SourceSeries};
+use series::{MatchOp, Matcher};
+use store::Store;
+use telemetry::metrics;
+
+use crate::engine::count;
+use crate::request::millis;
+use crate::{Engine, QueryError};
+
+/// One PromQL query.
+#[derive(Clone, Debug)]
+pub struct PromRequest {
+    /// Whose data.
+    pub tenant: TenantId,
+    /// The expression.
+    pub text: String,
+    /// At which time, or over which range.
+    pub range: EvalRange,
+    /// A shorter time limit than the engine's.
+    pub timeout_ms: Option<u64>,
+    /// How old a sample may be and still count as current; `None` is Prometheus's five minutes.
+    pub lookback_ms: Option<i64>,
+}
+
+/// The answer to a PromQL query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromResult {
+    /// The value, warnings and infos, and how many samples were read.
+    pub outcome: Outcome,
+    /// The id under which the query ran.
+    pub query_id: u64,
+    /// How long it ran, in milliseconds.
+    pub elapsed_ms: f64,
+}
+
+/// The series of one tenant, as PromQL reads them.
+#[derive(Clone)]
+pub struct PromSource {
+    store: Arc<Store>,
+    tenant: TenantId,
+}
+
+impl std::fmt::Debug for PromSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PromSource").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl SeriesSource for PromSource {
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
+        let matchers: Result<Vec<Matcher>, _> = request.matchers.iter().map(matcher).collect();
+        let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
+        let found = self.store.series().select(&self.tenant, &matchers, request.start_ms, request.end_ms);
+        let found = found.map_err(|error| SourceError(error.to_string()))?;
+        let series = |data: series::SeriesData| SourceSeries { labels: data.labels, times: data.times, values: data.values };
+        Ok(found.into_iter().map(series).collect())
+    }
+}
+
+fn matcher(matcher: &promql::Matcher) -> Result<Matcher, series::SeriesError> {
+    let op = match matcher.op {
+        promql::MatchOp::Equal => MatchOp::Equal,
+        promql::MatchOp::NotEqual => MatchOp::NotEqual,
+        promql::MatchOp::Regex => MatchOp::Regex,
+        promql::MatchOp::NotRegex => MatchOp::NotRegex,
+    };
+    Matcher::new(&*matcher.name, op, &*matcher.value)
+}
+
+impl Engine {
+    /// The series of a tenant.
+    pub fn prom(&self, tenant: &TenantId) -> PromSource {
+        PromSource { store: self.inner.store.clone(), tenant: tenant.clone() }
+    }
+
+    /// Evaluates an expression at one time, in milliseconds since the Unix epoch.
+    pub async fn prom_instant(&self, tenant: &TenantId, text: &str, time_ms: i64) -> Result<PromResult, QueryError> {
+        self.prom_run(prom_request(tenant, text, EvalRange::Instant { time_ms })).await
+    }
+
+    /// Evaluates an expression at every step from `start_ms` to `end_ms`, both included.
+    pub async fn prom_range(
+        &self,
+        tenant: &TenantId,
+        text: &str,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<PromResult, QueryError> {
+        self.prom_run(prom_request(tenant, text, EvalRange::Range { start_ms, end_ms, step_ms })).await
+    }
+
+    /// Evaluates an expression.
+    pub async fn prom_run(&self, request: PromRequest) -> Result<PromResult, QueryError> {
+        let text_bytes_max = self.limits().text_bytes_max;
+        if request.text.len() > text_bytes_max {
+            let detail = format!("{} bytes of text", request.text.len());
+            let error = QueryError::Limit { name: "query.text_bytes_max", limit: text_bytes_max as u64, detail };
+            count(&error);
+            return Err(error);
+        }
+        let expr = promql::parse(&request.text).map_err(|error| parse_error(&error)).inspect_err(count)?;
+        let permit = self.inner.admission.enter().await.inspect_err(count)?;
+        let control = Arc::new(Control::new(false));
+        let registered = self.inner.registry.add(&request.tenant, &request.text, control);
+        // Dropping the caller's future stops the evaluation.
+        let stop = StopOnDrop(registered.entry.clone());
+        let entry = registered.entry.clone();
+        let timeout_ms = request.timeout_ms.unwrap_or(u64::MAX).min(self.limits().timeout_ms);
+        let deadline = Instant::now().checked_add(Duration::from_millis(timeout_ms));
+        let defaults = EvalLimits::default();
+        let limits = EvalLimits {
+            lookback_ms: request.lookback_ms.unwrap_or(defaults.lookback_ms),
+            steps_max: self.limits().promql_points_max,
+            deadline,
+            cancel: Some(entry.control.cancel_flag()),
+            ..defaults
+        };
+        let source = self.prom(&request.tenant);
+        let outcome = self.spawn(async move {
+            let work = tokio::task::spawn_blocking(move || promql::eval(&expr, &source, request.range, &limits));
+            let outcome = tokio::select! {
+                biased;
+                () = entry.cancel.cancelled() => Err(QueryError::Canceled),
+                outcome = work => match outcome {
+                    Ok(outcome) => outcome.map_err(|error| eval_error(error, timeout_ms)),
+                    Err(error) => Err(QueryError::Internal { message: error.to_string() }),
+                },
+            };
+            let (query_id, took) = (entry.id, entry.started.elapsed());
+            metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
+            metrics::QUERY_SECONDS.record(took);
+            drop((registered, permit));
+            outcome.map(|outcome| PromResult { outcome, query_id, elapsed_ms: millis(took) })
+        });
+        let outcome = outcome.await.map_err(|error| QueryError::Internal { message: error.to_string() });
+        drop(stop);
+        outcome?
+    }
+}
+
+/// Stops a query when its reader goes away.
+struct StopOnDrop(Arc<crate::registry::Entry>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+fn prom_request(tenant: &TenantId, text: &str, range: EvalRange) -> PromRequest {
+    PromRequest { tenant: tenant.clone(), text: text.to_owned(), range, timeout_ms: None, lookback_ms: None }
+}
+
+/// The message is Prometheus's, with line and column; the span is in bytes.
+fn parse_error(error: &promql::ParseError) -> QueryError {
+    QueryError::Parse(vec![Diagnostic::error(error.span.start..error.span.end, error.to_string())])
+}
+
+fn eval_error(error: EvalError, timeout_ms: u64) -> QueryError {
+    match error {
+        EvalError::TooManySamples { max } => QueryError::Limit {
+            name: "query.promql_samples_max",
+            limit: max as u64,
+            detail: EvalError::TooManySamples { max }.to_string(),
+        },
+        EvalError::TimedOut => QueryError::Timeout { timeout_ms },
+        EvalError::Canceled => QueryError::Canceled,
+        EvalError::Source(message) => QueryError::Storage { segment: "of series".to_owned(), message },
+        EvalError::TooManySteps | EvalError::BadStep | EvalError::EndBeforeStart => {
+            QueryError::Parse(vec![Diagnostic::error(0..0, error.to_string())])
+        }
+        EvalError::Execution(message) => QueryError::Execution { message },
+    }
+}

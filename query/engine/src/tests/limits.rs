@@ -1,0 +1,149 @@
+//! Limits have names, cancellation stops, and nothing partial looks complete.
+
+use std::sync::Arc;
+
+use model::{Row, TenantId, TimeRange, Value};
+
+use super::{Bench, NOW, Place, block_on, row};
+use crate::{Engine, QueryError, QueryLimits, QueryRequest, StateTables};
+
+fn many(count: i64) -> Vec<Row> {
+    (0..count).map(|n| row(n, &[("body", format!("line {n} of many").into()), ("n", Value::Int(n))])).collect()
+}
+
+fn failure(limits: QueryLimits, rows: i64, request: QueryRequest) -> String {
+    let bench = Bench::new(limits);
+    bench.fill(&many(rows), Place::Segments);
+    let error = bench.run(request).unwrap_err();
+    assert!(!error.hint().is_empty());
+    assert!(bench.engine.running().is_empty(), "a failed query is still listed");
+    format!("{}: {error}", error.code())
+}
+
+#[test]
+fn limits_name_themselves() {
+    let limits = || QueryLimits::default();
+    let cases = [
+        (QueryLimits { rows_max: 5, ..limits() }, "*", "query.rows_max"),
+        (QueryLimits { text_bytes_max: 3, ..limits() }, "error", "query.text_bytes_max"),
+        (QueryLimits { range_ns_max: Some(5), ..limits() }, "*", "query.range"),
+        (QueryLimits { timeout_ms: 0, ..limits() }, "*", "query.timeout_ms"),
+        (QueryLimits { regex_size_bytes_max: 100, ..limits() }, "~\"[a-z]+\"", "query.regex_size_bytes_max"),
+        (QueryLimits { memory_bytes_max: 1_000, ..limits() }, "* | stats by (n) count() as c", "query.memory_bytes_max"),
+        (
+            QueryLimits { memory_total_bytes_max: 1_000, ..limits() },
+            "* | stats by (n) count() as c",
+            "query.memory_total_bytes_max",
+        ),
+    ];
+    for (limits, text, name) in cases {
+        let message = failure(limits, 5_000, Bench::request(text));
+        assert!(message.contains(name), "{name} is not in {message:?}");
+    }
+}
+
+#[test]
+fn sorts_spill_instead_of_failing() {
+    let bench = Bench::new(QueryLimits { memory_bytes_max: 4 << 20, partitions: 1, ..QueryLimits::default() });
+    let wide: Vec<Row> = (0..20_000).map(|n| row(n, &[("body", format!("{n:0>400}").into())])).collect();
+    bench.fill(&wide, Place::Segments);
+    let result = bench.run(Bench::request("* | sort by (body)")).unwrap();
+    assert_eq!(result.stats.rows_returned, 20_000);
+    let first = &result.json_rows()[0]["body"];
+    assert_eq!(first.as_str().map(str::len), Some(400));
+}
+
+#[test]
+fn a_canceled_query_says_so_and_leaves() {
+    let bench = Bench::new(QueryLimits::default());
+    bench.fill(&many(40_000), Place::Segments);
+    block_on(async {
+        let mut stream = bench.engine.run(Bench::request("line")).await.unwrap();
+        stream.next_batch().await.unwrap().unwrap();
+        // The reader stands still and so does the query: its next batches have no place to go.
+        assert!(bench.engine.cancel(stream.id()));
+        let mut last = None;
+        while let Some(event) = stream.next_batch().await {
+            last = Some(event);
+        }
+        assert!(matches!(last, Some(Err(QueryError::Canceled))), "{last:?}");
+        assert!(stream.stats().is_none());
+        assert!(bench.engine.running().is_empty());
+        assert!(!bench.engine.cancel(stream.id()));
+    });
+}
+
+#[test]
+fn dropping_the_stream_frees_its_place() {
+    let limits = QueryLimits { concurrency_max: 1, ..QueryLimits::default() };
+    let bench = Bench::new(limits);
+    bench.fill(&many(40_000), Place::Segments);
+    block_on(async {
+        let first = bench.engine.run(Bench::request("line")).await.unwrap();
+        drop(first);
+        // Would wait for ever if the dropped query kept its permit.
+        let second = bench.engine.run(Bench::request("* | stats count() as n")).await.unwrap();
+        assert_eq!(second.collect_all().await.unwrap().json_lines(), ["{\"n\":40000}"]);
+    });
+}
+
+#[test]
+fn a_full_queue_refuses() {
+    let limits = QueryLimits { concurrency_max: 1, queue_max: 0, ..QueryLimits::default() };
+    let bench = Bench::new(limits);
+    bench.fill(&many(40_000), Place::Segments);
+    block_on(async {
+        let held = bench.engine.run(Bench::request("line")).await.unwrap();
+        let refused = bench.engine.run(Bench::request("*")).await.unwrap_err();
+        assert!(matches!(refused, QueryError::Busy { name: "query.queue_max", running: 1, .. }), "{refused:?}");
+        drop(held);
+    });
+}
+
+#[test]
+fn a_damaged_segment_is_named() {
+    let bench = Bench::new(QueryLimits::default());
+    bench.fill(&many(100), Place::Segments);
+    let [segment] = &bench.store.segments()[..] else { panic!("one segment") };
+    let id = segment.id.clone();
+    bench.store.report_damage(&id, "a test says so").unwrap();
+    let error = bench.run(Bench::request("*")).unwrap_err();
+    assert!(matches!(&error, QueryError::Storage { segment, .. } if *segment == id), "{error:?}");
+    let mut request = Bench::request("* | stats count() as n");
+    request.allow_partial = true;
+    let partial = bench.run(request).unwrap();
+    assert!(!partial.stats.complete);
+    assert!(partial.stats.warnings[0].contains(&id), "{:?}", partial.stats.warnings);
+}
+
+#[test]
+fn a_bad_query_is_explained() {
+    let bench = Bench::new(QueryLimits::default());
+    let error = bench.run(Bench::request("error | nosuchpipe")).unwrap_err();
+    let QueryError::Parse(diagnostics) = &error else { panic!("{error:?}") };
+    assert!(diagnostics[0].message.contains("nosuchpipe"), "{diagnostics:?}");
+}
+
+struct OneChange;
+
+impl StateTables for OneChange {
+    fn rows(&self, _: &TenantId, table: &str, _: TimeRange) -> Result<Vec<Row>, String> {
+        match table {
+            "changes" => Ok(vec![row(1, &[("kind", "deploy".into()), ("id", "c1".into())])]),
+            other => Err(format!("{other} is out of order")),
+        }
+    }
+}
+
+#[test]
+fn state_tables_are_searched_like_any_other() {
+    let bench = Bench::new(QueryLimits::default());
+    let engine = Engine::new(bench.store.clone(), Arc::new(OneChange), QueryLimits::default()).unwrap();
+    let run = |text: &str| {
+        let request = QueryRequest::new(TenantId::default(), text, NOW);
+        block_on(async { engine.run(request).await?.collect_all().await })
+    };
+    assert_eq!(run("from changes | kind:deploy | fields id").unwrap().json_lines(), ["{\"id\":\"c1\"}"]);
+    let error = run("from alerts").unwrap_err();
+    assert!(error.to_string().contains("alerts is out of order"), "{error}");
+}

@@ -1,0 +1,315 @@
+//! A filter made ready to run: expressions compiled, needles lower-cased, then applied to rows.
+//!
+//! Evaluation narrows a list of row numbers: the parts of an `and` see only the rows that the parts before left, so cheap
+//! tests come first.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeSet, HashSet};
+use std::net::Ipv4Addr;
+
+use lang::{Bound, Case, Comparison, FieldName, Filter, MatchOp, Test};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampNanosecondType;
+use column::FieldView;
+use model::{TimeRange, Timestamp, field};
+use regex::{Regex, RegexBuilder};
+
+use crate::ExecError;
+use crate::control::Control;
+use crate::needle::{CasedNeedle, Needle, lower_case};
+
+/// Rows between two looks at the order to stop.
+const ROWS_PER_CHECK: usize = 4096;
+
+/// Below this a double holds every integer exactly (2^53).
+const EXACT_INTEGER_MAX: f64 = 9_007_199_254_740_992.0;
+
+/// A filter made ready to run.
+#[derive(Debug, Clone)]
+pub(crate) enum Predicate {
+    All,
+    Nothing,
+    And(Vec<Predicate>),
+    Or(Vec<Predicate>),
+    Not(Box<Predicate>),
+    Field(FieldName, Match),
+    Time(TimeRange),
+}
+
+/// A test made ready to run.
+#[derive(Debug, Clone)]
+pub(crate) enum Match {
+    Needle(Needle),
+    /// A phrase with case: the needle narrows, the text decides.
+    CasedNeedle(CasedNeedle),
+    Exact(String),
+    ExactAnyCase(String),
+    StartsWith(String),
+    StartsWithAnyCase(String),
+    Regex(Regex),
+    /// A regular expression that must match the whole value, a missing one counting as empty.
+    Anchored(Regex),
+    Compare(Comparison, Bound),
+    In(HashSet<String>),
+    Exists,
+    Empty,
+    Sequence(Vec<Needle>),
+    Ipv4Range(u32, u32),
+}
+
+/// Compiles a filter. `regex_bytes_max` limits each compiled expression.
+pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predicate, ExecError> {
+    let all = |parts: &[Filter]| parts.iter().map(|part| compile(part, regex_bytes_max)).collect::<Result<Vec<_>, _>>();
+    Ok(match filter {
+        Filter::All => Predicate::All,
+        Filter::Nothing => Predicate::Nothing,
+        Filter::And(parts) => {
+            let mut parts = all(parts)?;
+            parts.sort_by_key(Predicate::cost);
+            Predicate::And(parts)
+        }
+        Filter::Or(parts) => Predicate::Or(all(parts)?),
+        Filter::Not(part) => Predicate::Not(Box::new(compile(part, regex_bytes_max)?)),
+        Filter::Field(name, test) => Predicate::Field(name.clone(), compile_test(test, regex_bytes_max)?),
+        Filter::Time(range) => Predicate::Time(*range),
+        Filter::Stream(matchers) => {
+            let parts: Result<Vec<Predicate>, ExecError> = matchers
+                .iter()
+                .map(|matcher| {
+                    let name = FieldName::Named(matcher.name.clone());
+                    let positive = match matcher.op {
+                        MatchOp::Equal | MatchOp::NotEqual if matcher.value.is_empty() => Match::Empty,
+                        MatchOp::Equal | MatchOp::NotEqual => Match::Exact(matcher.value.clone()),
+                        MatchOp::Regex | MatchOp::NotRegex => {
+                            Match::Anchored(regex(&format!("^(?s:{})$", matcher.value), regex_bytes_max)?)
+                        }
+                    };
+                    let test = Predicate::Field(name, positive);
+                    Ok(match matcher.op {
+                        MatchOp::Equal | MatchOp::Regex => test,
+                        MatchOp::NotEqual | MatchOp::NotRegex => Predicate::Not(Box::new(test)),
+                    })
+                })
+                .collect();
+            Predicate::And(parts?)
+        }
+    })
+}
+
+fn compile_test(test: &Test, regex_bytes_max: usize) -> Result<Match, ExecError> {
+    Ok(match test {
+        Test::Phrase { text, prefix, case } => {
+            let needle = if *prefix { Needle::prefix(text) } else { Needle::phrase(text) };
+            match case {
+                Case::Insensitive => Match::Needle(needle),
+                Case::Sensitive => Match::CasedNeedle(CasedNeedle::new(text, needle)),
+            }
+        }
+        Test::Exact { text, prefix: false, case: Case::Sensitive } => Match::Exact(text.clone()),
+        Test::Exact { text, prefix: false, case: Case::Insensitive } => Match::ExactAnyCase(lower_case(text)),
+        Test::Exact { text, prefix: true, case: Case::Sensitive } => Match::StartsWith(text.clone()),
+        Test::Exact { text, prefix: true, case: Case::Insensitive } => Match::StartsWithAnyCase(lower_case(text)),
+        Test::Regex(pattern) => Match::Regex(regex(pattern, regex_bytes_max)?),
+        Test::Compare(comparison, bound) => Match::Compare(*comparison, bound.clone()),
+        Test::In(values) => Match::In(values.iter().cloned().collect()),
+        Test::Exists => Match::Exists,
+        Test::Empty => Match::Empty,
+        Test::Sequence(phrases) => Match::Sequence(phrases.iter().map(|phrase| Needle::phrase(phrase)).collect()),
+        Test::Ipv4Range(first, last) => Match::Ipv4Range(*first, *last),
+    })
+}
+
+fn regex(pattern: &str, size_max: usize) -> Result<Regex, ExecError> {
+    RegexBuilder::new(pattern).size_limit(size_max).dfa_size_limit(size_max).build().map_err(|error| ExecError::Regex {
+        pattern: pattern.to_owned(),
+        too_large: matches!(error, regex::Error::CompiledTooBig(_)),
+        message: error.to_string(),
+    })
+}
+
+impl Predicate {
+    /// How much a row costs, roughly, so that the parts of an `and` go from cheap to dear.
+    fn cost(&self) -> u32 {
+        match self {
+            Predicate::All | Predicate::Nothing | Predicate::Time(_) => 0,
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().map(Predicate::cost).sum(),
+            Predicate::Not(part) => part.cost(),
+            Predicate::Field(name, test) => {
+                let fields = if *name == FieldName::Any { 16 } else { 1 };
+                let each = match test {
+                    Match::Exists | Match::Empty => 1,
+                    Match::Exact(_) | Match::In(_) | Match::Compare(..) | Match::StartsWith(_) => 2,
+                    Match::ExactAnyCase(_) | Match::StartsWithAnyCase(_) | Match::Ipv4Range(..) => 4,
+                    Match::Needle(_) | Match::CasedNeedle(_) => 8,
+                    Match::Sequence(needles) => 8 * needles.len() as u32,
+                    Match::Regex(_) | Match::Anchored(_) => 16,
+                };
+                fields * each
+            }
+        }
+    }
+
+    /// The fields that evaluation reads; `None` when it may read any.
+    pub(crate) fn fields(&self) -> Option<BTreeSet<String>> {
+        let mut out = BTreeSet::new();
+        self.collect_fields(&mut out).then_some(out)
+    }
+
+    fn collect_fields(&self, out: &mut BTreeSet<String>) -> bool {
+        match self {
+            Predicate::All | Predicate::Nothing => true,
+            Predicate::Time(_) => {
+                out.insert(field::TIME.to_owned());
+                true
+            }
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(|part| part.collect_fields(out)),
+            Predicate::Not(part) => part.collect_fields(out),
+            Predicate::Field(FieldName::Named(name), _) => {
+                out.insert(name.clone());
+                true
+            }
+            Predicate::Field(FieldName::Any, _) => false,
+        }
+    }
+
+    /// The rows, of those given in order, for which it holds.
+    pub(crate) fn select(&self, rows: &RecordBatch, of: Vec<u32>, control: &Control) -> Result<Vec<u32>, ExecError> {
+        control.check()?;
+        Ok(match self {
+            Predicate::All => of,
+            Predicate::Nothing => Vec::new(),
+            Predicate::And(parts) => {
+                let mut left = of;
+                for part in parts {
+                    if left.is_empty() {
+                        break;
+                    }
+                    left = part.select(rows, left, control)?;
+                }
+                left
+            }
+            Predicate::Or(parts) => {
+                let mut rest = of;
+                let mut found = Vec::new();
+                for part in parts {
+                    let hits = part.select(rows, rest.clone(), control)?;
+                    rest = without(&rest, &hits);
+                    found.extend(hits);
+                }
+                found.sort_unstable();
+                found
+            }
+            Predicate::Not(part) => {
+                let hits = part.select(rows, of.clone(), control)?;
+                without(&of, &hits)
+            }
+            Predicate::Field(FieldName::Named(name), test) => test.select(&FieldView::new(rows, name), of, control)?,
+            Predicate::Field(FieldName::Any, test) => {
+                let mut rest = of;
+                let mut found = Vec::new();
+                for name in column::field_names(rows) {
+                    let hits = test.select(&FieldView::new(rows, &name), rest.clone(), control)?;
+                    rest = without(&rest, &hits);
+                    found.extend(hits);
+                }
+                found.sort_unstable();
+                found
+            }
+            Predicate::Time(range) => in_range(rows, *range, of),
+        })
+    }
+}
+
+/// The rows whose `_time` is in the range.
+pub(crate) fn in_range(rows: &RecordBatch, range: TimeRange, of: Vec<u32>) -> Vec<u32> {
+    let times = rows.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+    let Some(times) = times else { return Vec::new() };
+    of.into_iter().filter(|row| range.contains(Timestamp(times.value(*row as usize)))).collect()
+}
+
+/// `all` without `some`; both ascending.
+fn without(all: &[u32], some: &[u32]) -> Vec<u32> {
+    let mut some = some.iter().peekable();
+    all.iter()
+        .copied()
+        .filter(|row| {
+            let is_hit = some.peek() == Some(&row);
+            if is_hit {
+                some.next();
+            }
+            !is_hit
+        })
+        .collect()
+}
+
+impl Match {
+    fn select(&self, cells: &FieldView<'_>, of: Vec<u32>, control: &Control) -> Result<Vec<u32>, ExecError> {
+        let mut out = Vec::new();
+        for chunk in of.chunks(ROWS_PER_CHECK) {
+            control.check()?;
+            out.extend(chunk.iter().copied().filter(|row| self.holds(cells, *row as usize)));
+        }
+        Ok(out)
+    }
+
+    /// Whether it holds for one row.
+    fn holds(&self, cells: &FieldView<'_>, row: usize) -> bool {
+        if let Match::Compare(comparison, Bound { number: Some(number), text }) = self {
+            return compare_number(cells, row, *number, text).is_some_and(|order| comparison.holds(order));
+        }
+        let value = cells.text(row).filter(|text| !text.is_empty());
+        match (self, value) {
+            (Match::Empty, value) => value.is_none(),
+            (Match::Anchored(regex), value) => regex.is_match(value.as_deref().unwrap_or_default()),
+            (_, None) => false,
+            (test, Some(text)) => test.holds_for_text(&text),
+        }
+    }
+
+    /// Whether it holds for a text that is not empty.
+    fn holds_for_text(&self, text: &str) -> bool {
+        match self {
+            Match::Needle(needle) => needle.is_in(text),
+            Match::CasedNeedle(needle) => needle.is_in(text),
+            Match::Exact(want) => text == want,
+            Match::ExactAnyCase(want) => lower_case(text) == *want,
+            Match::StartsWith(start) => text.starts_with(start.as_str()),
+            Match::StartsWithAnyCase(start) => lower_case(text).starts_with(start.as_str()),
+            Match::Regex(regex) | Match::Anchored(regex) => regex.is_match(text),
+            Match::Compare(comparison, bound) => comparison.holds(text.cmp(&bound.text)),
+            Match::In(values) => values.contains(text),
+            Match::Exists => true,
+            Match::Empty => false,
+            Match::Sequence(needles) => in_sequence(needles, text),
+            Match::Ipv4Range(first, last) => {
+                text.parse::<Ipv4Addr>().is_ok_and(|address| (*first..=*last).contains(&address.to_bits()))
+            }
+        }
+    }
+}
+
+/// How a row's number compares with a bound; integers beyond a double's precision compare as integers.
+fn compare_number(cells: &FieldView<'_>, row: usize, number: f64, text: &str) -> Option<Ordering> {
+    let value = cells.number(row)?;
+    if value.abs() >= EXACT_INTEGER_MAX
+        && let Ok(bound) = text.parse::<i64>()
+        && let Ok(exact) = cells.text(row)?.parse::<i64>()
+    {
+        return Some(exact.cmp(&bound));
+    }
+    value.partial_cmp(&number)
+}
+
+/// Whether the phrases are in the text, each after the end of the one before.
+fn in_sequence(needles: &[Needle], text: &str) -> bool {
+    let lower = lower_case(text);
+    let mut from = 0;
+    needles.iter().all(|needle| match needle.find_in_lower(&lower, from) {
+        Some(end) => {
+            from = end;
+            true
+        }
+        None => false,
+    })
+}

@@ -1,0 +1,373 @@
+//! Logical plans to DataFusion's.
+//!
+//! Each operator of ours becomes one or two of DataFusion's over columns with known names and types. Types of results
+//! depend on the function, and for `min`, `max`, `first`, `last` on the field's type over the whole snapshot.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use datafusion::common::{Column as DfColumn, ScalarValue};
+use datafusion::datasource::provider_as_source;
+use datafusion::logical_expr::expr::Sort;
+use datafusion::logical_expr::{Expr, LogicalPlan as DfPlan, LogicalPlanBuilder, lit};
+use lang::{Expr as MathExpr, Filter, Function, SortKey};
+use model::{TimeRange, field};
+use plan::{LogicalPlan, Scan, ScanOrder};
+
+use crate::ExecError;
+use crate::control::Control;
+use crate::functions::RowFunction;
+use crate::ordered::ORDERED_ROWS_MAX;
+use crate::output::{Column, Output, RECORD_COLUMN};
+use crate::predicate::{Predicate, compile};
+use crate::reader::Spec;
+use crate::scan::{SnapshotTable, Want};
+use crate::source::Source;
+
+/// Most fields that whole records are spread over when pipes change their columns.
+pub(crate) const SPREAD_FIELDS_MAX: usize = 2_048;
+
+/// The columns of a whole record that are columns of the result too.
+const RECORD_HEAD: [&str; 3] = [field::TIME, field::ID, field::STREAM];
+
+/// A plan under construction: DataFusion's plan, and what is known of its rows.
+pub(crate) struct Node {
+    pub(crate) builder: LogicalPlanBuilder,
+    /// Names and types, in order.
+    pub(crate) columns: Vec<(String, DataType)>,
+    /// An order that makes results repeatable: used under limits, and to break ties of sorts.
+    pub(crate) tie_break: Vec<Sort>,
+    /// Whether the rows are in an order already.
+    pub(crate) ordered: bool,
+}
+
+/// What all steps of a translation share.
+pub(crate) struct Translator<'a> {
+    pub(crate) source: &'a Source,
+    pub(crate) range: TimeRange,
+    pub(crate) regex_bytes_max: usize,
+    pub(crate) partitions: usize,
+    pub(crate) control: &'a Arc<Control>,
+}
+
+/// A column by its name, taken as it is.
+pub(crate) fn column(name: &str) -> Expr {
+    Expr::Column(DfColumn::from_name(name))
+}
+
+impl Node {
+    pub(crate) fn data_type(&self, name: &str) -> Option<&DataType> {
+        self.columns.iter().find(|(known, _)| known == name).map(|(_, ty)| ty)
+    }
+
+    /// A column, or nulls when there is none of the name.
+    pub(crate) fn value(&self, name: &str) -> Expr {
+        match self.data_type(name) {
+            Some(_) => column(name),
+            None => lit(ScalarValue::Utf8(None)),
+        }
+    }
+
+    /// Keeps the columns for which the test holds.
+    fn select(self, names: &[(String, DataType)]) -> Result<Self, ExecError> {
+        let exprs: Vec<Expr> = names
+            .iter()
+            .map(|(name, _)| match self.data_type(name) {
+                Some(_) => column(name),
+                None => lit(ScalarValue::Utf8(None)).alias(name),
+            })
+            .collect();
+        self.project(exprs, names.to_vec())
+    }
+
+    /// Computes other columns. Ties are broken only by columns that stay.
+    pub(crate) fn project(self, exprs: Vec<Expr>, columns: Vec<(String, DataType)>) -> Result<Self, ExecError> {
+        let builder = self.builder.project(exprs)?;
+        let stays = |sort: &Sort| match &sort.expr {
+            Expr::Column(kept) => columns.iter().any(|(name, _)| *name == kept.name),
+            _ => false,
+        };
+        let tie_break = self.tie_break.into_iter().filter(stays).collect();
+        Ok(Self { builder, columns, tie_break, ordered: self.ordered })
+    }
+
+    /// Puts rows without an order into the repeatable one.
+    pub(crate) fn settle(self, fetch: Option<u64>) -> Result<Self, ExecError> {
+        if self.ordered || self.tie_break.is_empty() {
+            return Ok(self);
+        }
+        let builder = self.builder.sort_with_limit(self.tie_break.clone(), fetch.map(to_usize))?;
+        Ok(Self { builder, ordered: true, ..self })
+    }
+}
+
+impl Translator<'_> {
+    /// Translates a whole plan.
+    pub(crate) fn run(&self, plan: &LogicalPlan) -> Result<DfPlan, ExecError> {
+        let records = keeps_records(plan);
+        let mut node = self.node(plan, plan, records)?;
+        if has_aggregate(plan) {
+            node = node.settle(None)?;
+        }
+        if records {
+            let names = RECORD_HEAD.iter().copied().chain([RECORD_COLUMN]);
+            let columns = names.filter_map(|name| Some((name.to_owned(), node.data_type(name)?.clone()))).collect::<Vec<_>>();
+            node = node.select(&columns)?;
+        }
+        Ok(node.builder.build()?)
+    }
+
+    fn node(&self, plan: &LogicalPlan, root: &LogicalPlan, records: bool) -> Result<Node, ExecError> {
+        let input = match plan.input() {
+            Some(input) => self.node(input, root, records)?,
+            None => return self.scan(root, records),
+        };
+        match plan {
+            LogicalPlan::Scan(_) => Ok(input),
+            LogicalPlan::Filter { predicate, .. } => self.filter(input, predicate),
+            LogicalPlan::Aggregate { by, aggregates, .. } => self.aggregate(input, by, aggregates),
+            LogicalPlan::Sort { keys, fetch, .. } => sort(input, keys, *fetch),
+            LogicalPlan::Limit { offset, fetch, .. } => {
+                let needed = fetch.map(|fetch| fetch.saturating_add(*offset));
+                let node = input.settle(needed)?;
+                let builder = node.builder.limit(to_usize(*offset), fetch.map(to_usize))?;
+                Ok(Node { builder, ..node })
+            }
+            LogicalPlan::Project { fields, .. } => {
+                let columns = expand(&input.columns, fields);
+                input.select(&columns)
+            }
+            LogicalPlan::Drop { fields, .. } => {
+                let dropped = expand(&input.columns, fields);
+                let mut columns = input.columns.clone();
+                columns.retain(|column| !dropped.contains(column));
+                input.select(&columns)
+            }
+            LogicalPlan::Rename { renames, .. } => rename(input, renames),
+            LogicalPlan::Eval { columns, .. } => columns.iter().try_fold(input, |node, (name, expr)| eval(node, name, expr)),
+        }
+    }
+
+    fn scan(&self, root: &LogicalPlan, records: bool) -> Result<Node, ExecError> {
+        let scan = root.scan();
+        let columns = if records { self.record_columns(root) } else { self.field_columns(scan, root)? };
+        let output = Output::new(columns);
+        let predicate = compile(&scan.filter, self.regex_bytes_max)?;
+        let parts = self.source.parts(self.range);
+        let kept = parts.iter().filter(|part| matches!(part, crate::source::Part::Segment(_))).count();
+        self.control.add_pruned((self.source.segments.len() - kept) as u64);
+        let mut want = Want { order: scan.order, fetch: scan.fetch };
+        let names: Vec<(String, DataType)> =
+            output.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        let tie_break = newest_first(&names);
+        if want.order.is_none() && want.fetch.is_some() && !has_aggregate(root) {
+            want.order = Some(ScanOrder::NewestFirst);
+        }
+        let in_heap = want.order.is_some() && want.fetch.is_some_and(|fetch| fetch <= ORDERED_ROWS_MAX);
+        let sorted_above = if in_heap { None } else { want.order.take().map(|order| (order, want.fetch.take())) };
+        let spec = Spec { predicate, range: self.range, output, control: self.control.clone() };
+        let table = SnapshotTable { spec: Arc::new(spec), parts, want, partitions: self.partitions };
+        let builder = LogicalPlanBuilder::scan("snapshot", provider_as_source(Arc::new(table)), None)?;
+        let node = Node { builder, columns: names, tie_break, ordered: in_heap };
+        let Some((order, fetch)) = sorted_above else { return Ok(node) };
+        if node.tie_break.is_empty() {
+            return Ok(node);
+        }
+        let flip = order == ScanOrder::OldestFirst;
+        let keys = node.tie_break.iter().map(|sort| Sort { asc: sort.asc ^ flip, ..sort.clone() }).collect::<Vec<_>>();
+        let builder = node.builder.sort_with_limit(keys, fetch.map(to_usize))?;
+        Ok(Node { builder, ordered: true, ..node })
+    }
+
+    /// The columns of whole records, and the fields that pipes above them look at.
+    fn record_columns(&self, plan: &LogicalPlan) -> Vec<Column> {
+        let mut looked_at: BTreeSet<String> = BTreeSet::new();
+        let mut at = Some(plan);
+        while let Some(operator) = at {
+            match operator {
+                LogicalPlan::Sort { keys, .. } => looked_at.extend(keys.iter().map(|key| key.field.clone())),
+                LogicalPlan::Filter { predicate, .. } => {
+                    looked_at.extend(plan::filter_fields(predicate).into_iter().flatten());
+                }
+                _ => {}
+            }
+            at = operator.input();
+        }
+        looked_at.extend(RECORD_HEAD.map(str::to_owned));
+        let kinds = self.source.kinds(&looked_at, self.range);
+        let head = RECORD_HEAD.iter().map(|name| (*name).to_owned());
+        let rest = looked_at.iter().filter(|name| !RECORD_HEAD.contains(&name.as_str())).cloned();
+        let fields = head.chain(rest).map(|name| Column::Field(name.clone(), kinds[&name]));
+        fields.chain([Column::Record]).collect()
+    }
+
+    /// The columns of the fields that pipes read; of every field for `None`.
+    fn field_columns(&self, scan: &Scan, root: &LogicalPlan) -> Result<Vec<Column>, ExecError> {
+        let known = || {
+            let names = self.source.field_names(self.range);
+            RECORD_HEAD.iter().map(|name| (*name).to_owned()).chain(names)
+        };
+        let mut names: Vec<String> = match scan.fields.as_deref() {
+            None => known().collect(),
+            Some(fields) if fields.iter().any(|name| name.ends_with('*')) => {
+                let all: Vec<(String, DataType)> = known().map(|name| (name, DataType::Null)).collect();
+                expand(&all, fields).into_iter().map(|(name, _)| name).collect()
+            }
+            Some(fields) => fields.to_vec(),
+        };
+        // What sorts by time, here or inside `first` and `last`, reads the time; a later projection drops it.
+        if scan.order.is_some() || compares_times(root) {
+            let keys = [field::TIME, field::ID].into_iter().filter(|key| !names.iter().any(|name| name == key));
+            names.extend(keys.map(str::to_owned).collect::<Vec<_>>());
+        }
+        if names.len() > SPREAD_FIELDS_MAX {
+            return Err(ExecError::Unsupported {
+                message: format!(
+                    "the rows have {} fields, and pipes that change columns take {SPREAD_FIELDS_MAX}",
+                    names.len()
+                ),
+                hint: "name the fields that you need with `fields` as the first pipe".to_owned(),
+            });
+        }
+        let kinds = self.source.kinds(&names.iter().cloned().collect(), self.range);
+        Ok(names.into_iter().map(|name| Column::Field(name.clone(), kinds[&name])).collect())
+    }
+
+    fn filter(&self, input: Node, predicate: &Filter) -> Result<Node, ExecError> {
+        let holds = self.holds(&input, predicate)?;
+        let builder = input.builder.filter(holds)?;
+        Ok(Node { builder, ..input })
+    }
+
+    /// Whether a filter holds for a row of the input, as an expression.
+    pub(crate) fn holds(&self, input: &Node, filter: &Filter) -> Result<Expr, ExecError> {
+        let predicate = compile(filter, self.regex_bytes_max)?;
+        let mut names: Vec<String> = match predicate.fields() {
+            Some(fields) => fields.into_iter().filter(|name| input.data_type(name).is_some()).collect(),
+            None => input.columns.iter().map(|(name, _)| name.clone()).collect(),
+        };
+        match predicate {
+            Predicate::All => return Ok(lit(true)),
+            Predicate::Nothing => return Ok(lit(false)),
+            _ => {}
+        }
+        let mut args: Vec<Expr> = names.iter().map(|name| column(name)).collect();
+        if args.is_empty() {
+            // A filter of fields that no row has still needs rows to be asked about.
+            names.push(String::new());
+            args.push(lit(ScalarValue::Utf8(None)));
+        }
+        let control = self.control.clone();
+        Ok(RowFunction::Filter { predicate: Arc::new(predicate), names, control }.call(args))
+    }
+}
+
+pub(crate) fn to_usize(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+/// Whether the result has whole records: none was asked to be cut or changed.
+fn keeps_records(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Scan(scan) => scan.fields.is_none(),
+        LogicalPlan::Filter { input, predicate } => plan::filter_fields(predicate).is_some() && keeps_records(input),
+        LogicalPlan::Sort { input, .. } | LogicalPlan::Limit { input, .. } => keeps_records(input),
+        _ => false,
+    }
+}
+
+fn has_aggregate(plan: &LogicalPlan) -> bool {
+    matches!(plan, LogicalPlan::Aggregate { .. }) || plan.input().is_some_and(has_aggregate)
+}
+
+/// Whether some aggregate takes the value of the oldest or newest row.
+fn compares_times(plan: &LogicalPlan) -> bool {
+    let here = match plan {
+        LogicalPlan::Aggregate { aggregates, .. } => {
+            aggregates.iter().any(|aggregate| matches!(aggregate.function, Function::First | Function::Last))
+        }
+        _ => false,
+    };
+    here || plan.input().is_some_and(compares_times)
+}
+
+/// Newest first, by the columns that there are.
+fn newest_first(columns: &[(String, DataType)]) -> Vec<Sort> {
+    let keys = [field::TIME, field::ID].into_iter().filter(|key| columns.iter().any(|(name, _)| name == key));
+    keys.map(|key| column(key).sort(false, false)).collect()
+}
+
+/// The columns that names and patterns such as `app*` stand for, in the order of the names; a name that no column has stays,
+/// as a column of nulls.
+fn expand(columns: &[(String, DataType)], names: &[String]) -> Vec<(String, DataType)> {
+    let mut out: Vec<(String, DataType)> = Vec::new();
+    for name in names {
+        let found: Vec<(String, DataType)> = match name.strip_suffix('*') {
+            Some(start) => columns.iter().filter(|(known, _)| known.starts_with(start)).cloned().collect(),
+            None => match columns.iter().find(|(known, _)| known == name) {
+                Some(column) => vec![column.clone()],
+                None => vec![(name.clone(), DataType::Utf8)],
+            },
+        };
+        for column in found {
+            if !out.iter().any(|(known, _)| *known == column.0) {
+                out.push(column);
+            }
+        }
+    }
+    out
+}
+
+fn sort(input: Node, keys: &[SortKey], fetch: Option<u64>) -> Result<Node, ExecError> {
+    let mut sorts = Vec::new();
+    for key in keys {
+        match input.data_type(&key.field) {
+            None => {}
+            Some(DataType::Utf8 | DataType::List(_)) => {
+                let value = column(&key.field);
+                sorts.push(RowFunction::IsMissing.call(vec![value.clone()]).sort(true, false));
+                sorts.push(RowFunction::Number.call(vec![value.clone()]).sort(!key.descending, false));
+                sorts.push(RowFunction::Text.call(vec![value]).sort(!key.descending, false));
+            }
+            Some(_) => sorts.push(column(&key.field).sort(!key.descending, false)),
+        }
+    }
+    sorts.extend(input.tie_break.iter().cloned());
+    if sorts.is_empty() {
+        return Ok(input);
+    }
+    let builder = input.builder.sort_with_limit(sorts, fetch.map(to_usize))?;
+    Ok(Node { builder, ordered: true, ..input })
+}
+
+fn rename(input: Node, renames: &[(String, String)]) -> Result<Node, ExecError> {
+    renames.iter().try_fold(input, |node, (from, to)| {
+        if from == to || node.data_type(from).is_none() {
+            return Ok(node);
+        }
+        let kept: Vec<(String, DataType)> = node.columns.iter().filter(|(name, _)| name != to).cloned().collect();
+        let exprs = kept
+            .iter()
+            .map(|(name, _)| if name == from { column(name).alias(to) } else { column(name) })
+            .collect();
+        let renamed = |(name, ty): (String, DataType)| (if name == *from { to.clone() } else { name }, ty);
+        let columns = kept.into_iter().map(renamed).collect();
+        node.project(exprs, columns)
+    })
+}
+
+fn eval(input: Node, name: &str, expr: &MathExpr) -> Result<Node, ExecError> {
+    let fields = plan::expr_fields(expr);
+    let names: Vec<String> = fields.into_iter().filter(|name| input.data_type(name).is_some()).collect();
+    let mut args: Vec<Expr> = names.iter().map(|name| column(name)).collect();
+    if args.is_empty() {
+        args.push(lit(ScalarValue::Utf8(None)));
+    }
+    let value = RowFunction::Math { expr: expr.clone(), names }.call(args).alias(name);
+    let mut columns: Vec<(String, DataType)> = input.columns.iter().filter(|(known, _)| known != name).cloned().collect();
+    let mut exprs: Vec<Expr> = columns.iter().map(|(name, _)| column(name)).collect();
+    exprs.push(value);
+    columns.push((name.to_owned(), DataType::Float64));
+    input.project(exprs, columns)
+}

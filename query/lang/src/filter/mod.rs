@@ -1,0 +1,227 @@
+//! Filters: how tests are combined. The tests themselves are in `value`, `function`, `time` and `stream`.
+
+mod function;
+mod severity;
+mod stream;
+mod time;
+mod value;
+
+use std::ops::Range;
+
+use crate::highlight::TokenKind;
+use crate::parser::Parser;
+use crate::terminals;
+use crate::{Diagnostic, FieldName, Filter};
+
+pub(crate) use function::FUNCTIONS;
+#[cfg(test)]
+pub(crate) use value::bound;
+
+/// Whether a word combines filters and so is no search term unless quoted.
+pub(crate) fn is_keyword(word: &str) -> bool {
+    ["and", "or", "not"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword))
+}
+
+/// Takes a filter up to a pipe or the end. Nothing at all is `*`.
+pub(crate) fn filter(p: &mut Parser<'_>) -> Filter {
+    let mut parts = Vec::new();
+    loop {
+        parts.extend(or(p));
+        if p.at_end() || p.peek() == Some('|') {
+            return joined(parts, Filter::And).unwrap_or(Filter::All);
+        }
+        let span = p.next_span();
+        let diagnostic = match &p.text[span.clone()] {
+            ")" => Diagnostic::error(span.clone(), "this `)` closes nothing")
+                .hint("remove it, or quote it to search for it"),
+            found => Diagnostic::error(span.clone(), format!("a filter cannot go on with `{found}`"))
+                .hint("quote it to search for it"),
+        };
+        p.report(diagnostic);
+        p.at = span.end.max(p.at + 1);
+    }
+}
+
+/// Takes `( filter )`.
+pub(crate) fn group(p: &mut Parser<'_>) -> Option<Filter> {
+    let open = p.eat("(")?;
+    p.nested(open.clone(), |p| {
+        if p.eat(")").is_some() {
+            let span = open.start..p.at;
+            p.report(
+                Diagnostic::error(span, "nothing stands in these parentheses").hint("put a filter in, such as `*`"),
+            );
+            return Some(Filter::All);
+        }
+        let inner = or(p);
+        if inner.is_some() || p.at_end() || p.peek() == Some('|') {
+            p.close(open, ")");
+        }
+        Some(inner.unwrap_or(Filter::All))
+    })
+}
+
+/// `a or b`. `None` when there is no filter here.
+fn or(p: &mut Parser<'_>) -> Option<Filter> {
+    let mut parts: Vec<Filter> = and(p).into_iter().collect();
+    while let Some(keyword) = p.eat_keyword("or") {
+        if parts.is_empty() {
+            missing(p, &keyword, "before");
+        }
+        match and(p) {
+            Some(part) => parts.push(part),
+            None => missing(p, &keyword, "after"),
+        }
+    }
+    joined(parts, Filter::Or)
+}
+
+/// `a b`, `a and b`.
+fn and(p: &mut Parser<'_>) -> Option<Filter> {
+    let mut parts: Vec<Filter> = unary(p).into_iter().collect();
+    loop {
+        let keyword = p.eat_keyword("and");
+        if let (Some(keyword), true) = (&keyword, parts.is_empty()) {
+            missing(p, keyword, "before");
+        }
+        match (unary(p), keyword) {
+            (Some(part), _) => parts.push(part),
+            (None, Some(keyword)) => {
+                missing(p, &keyword, "after");
+                break;
+            }
+            (None, None) => break,
+        }
+    }
+    joined(parts, Filter::And)
+}
+
+fn joined(mut parts: Vec<Filter>, join: fn(Vec<Filter>) -> Filter) -> Option<Filter> {
+    if parts.len() > 1 { Some(join(parts)) } else { parts.pop() }
+}
+
+fn missing(p: &mut Parser<'_>, keyword: &Range<usize>, side: &str) {
+    let word = &p.text[keyword.clone()];
+    let message = format!("a filter is missing {side} `{word}`");
+    let hint = format!("add one, or quote \"{word}\" to search for the word");
+    p.report(Diagnostic::error(keyword.clone(), message).hint(hint));
+}
+
+/// `!x`, `-x`, `not x`, any number of them.
+fn unary(p: &mut Parser<'_>) -> Option<Filter> {
+    let mut negations: Vec<Range<usize>> = Vec::new();
+    loop {
+        let sign = p.eat("!").or_else(|| p.eat("-"));
+        match sign.or_else(|| p.eat_keyword("not")) {
+            Some(span) => negations.push(span),
+            None => break,
+        }
+    }
+    let inner = primary(p);
+    match (inner, negations.last()) {
+        (Some(inner), _) => {
+            // More than a handful of negations is a test of the parser; keep the tree flat whatever comes.
+            let count = if negations.len() > 8 { negations.len() % 2 } else { negations.len() };
+            Some((0..count).fold(inner, |inner, _| negated(inner)))
+        }
+        (None, Some(span)) => {
+            let span = span.clone();
+            missing(p, &span, "after");
+            None
+        }
+        (None, None) => None,
+    }
+}
+
+/// The opposite; `!*` has a name of its own.
+pub(crate) fn negated(filter: Filter) -> Filter {
+    match filter {
+        Filter::All => Filter::Nothing,
+        other => Filter::Not(Box::new(other)),
+    }
+}
+
+/// One test, or a group.
+fn primary(p: &mut Parser<'_>) -> Option<Filter> {
+    match p.peek()? {
+        '(' => group(p),
+        '{' => stream::selector(p),
+        '*' => star(p),
+        '"' | '\'' | '`' => named(p, |p| p.quoted_here(TokenKind::String)),
+        '=' | '~' | '<' | '>' => {
+            let field = p.default_field.clone();
+            let start = p.at;
+            value::test(p, field, start)
+        }
+        _ => match p.peek_word() {
+            Some(word) if is_keyword(word) && !p.rest()[word.len()..].starts_with(':') => None,
+            Some(word) if FUNCTIONS.contains(&word) && p.rest()[word.len()..].starts_with('(') => {
+                let field = p.default_field.clone();
+                let start = p.at;
+                function::call(p, field, start)
+            }
+            Some(_) => named(p, |p| {
+                p.take_here(TokenKind::String, terminals::word).map(|(word, span)| (word.to_owned(), span))
+            }),
+            None => None,
+        },
+    }
+}
+
+/// `*` and `*:word`.
+fn star(p: &mut Parser<'_>) -> Option<Filter> {
+    let star = p.eat("*")?;
+    if p.eat_here(":").is_some() {
+        return value::test(p, FieldName::Any, star.start);
+    }
+    if p.peek_here().is_some_and(terminals::is_word_start) {
+        let (word, span) = p.take_here(TokenKind::String, terminals::word)?;
+        let _ = p.eat_here("*");
+        p.report(
+            Diagnostic::error(star.start..p.at.max(span.end), "a word cannot start with `*`")
+                .hint(format!("search for a part of a word with a regular expression: ~{}", terminals::quote(word))),
+        );
+        return Some(Filter::All);
+    }
+    p.count_term(star);
+    Some(Filter::All)
+}
+
+/// What starts with a word or a quoted text: `field:test`, `field=value`, `n > 20`, or a text that is searched for.
+fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(String, Range<usize>)>) -> Option<Filter> {
+    let (name, span) = take(p)?;
+    let next = p.peek_here();
+    let column = next == Some(':') || (next == Some('=') && !name.is_empty()) || compares(p);
+    if !column {
+        let field = p.default_field.clone();
+        return value::phrase(p, field, name, span);
+    }
+    p.retag(TokenKind::Field);
+    if p.eat_here(":").is_some() {
+        warn_about_url(p, &name, &span);
+        return match name.as_str() {
+            model::field::TIME => time::test(p, span),
+            model::field::STREAM if p.peek() == Some('{') => stream::selector(p),
+            _ => value::test(p, FieldName::Named(name), span.start),
+        };
+    }
+    match name.as_str() {
+        model::field::TIME => time::test(p, span),
+        _ => value::test(p, FieldName::Named(name), span.start),
+    }
+}
+
+/// Whether a comparison follows, with or without space: `status >= 500`; over columns also `n = 20` and `n != 20`.
+fn compares(p: &Parser<'_>) -> bool {
+    let rest = p.rest().trim_start();
+    rest.starts_with(['<', '>'])
+        || (p.over_columns && (rest.starts_with('=') || rest.starts_with("!=")))
+        || (p.over_columns && rest.starts_with("!~"))
+}
+
+fn warn_about_url(p: &mut Parser<'_>, name: &str, span: &Range<usize>) {
+    if p.rest().starts_with("//") {
+        let message = format!("this searches the field `{name}` for a text that starts with //");
+        p.report(Diagnostic::warning(span.clone(), message).hint("quote the address to search for it"));
+    }
+}

@@ -1,0 +1,45 @@
+//! Stream selectors: `{service.name="checkout", host.name=~"web-.*"}`.
+
+use crate::highlight::TokenKind;
+use crate::parser::Parser;
+use crate::{Filter, MatchOp, StreamMatcher, regex_check};
+
+const HINT: &str = "a selector is written {service.name=\"checkout\", host.name=~\"web-.*\"}";
+
+/// Takes a selector; its `{` is known to follow.
+pub(super) fn selector(p: &mut Parser<'_>) -> Option<Filter> {
+    let open = p.eat("{")?;
+    p.count_term(open.clone());
+    if p.eat("}").is_some() {
+        return Some(Filter::Stream(Vec::new()));
+    }
+    let matchers = p.list("a stream field", HINT, matcher);
+    match &matchers {
+        Some(_) => p.close(open, "}"),
+        None => p.skip_past('}'),
+    }
+    matchers.map(Filter::Stream)
+}
+
+fn matcher(p: &mut Parser<'_>) -> Option<StreamMatcher> {
+    let (name, _) = p.name()?;
+    p.skip_space();
+    let operators = [MatchOp::Regex, MatchOp::NotRegex, MatchOp::NotEqual, MatchOp::Equal];
+    let Some(op) = operators.into_iter().find(|op| p.eat_here(op.as_str()).is_some()) else {
+        p.expected("`=`, `!=`, `=~` or `!~`", HINT);
+        return None;
+    };
+    let is_regex = matches!(op, MatchOp::Regex | MatchOp::NotRegex);
+    let kind = if is_regex { TokenKind::Regex } else { TokenKind::String };
+    p.skip_space();
+    let quoted = p.quoted_here(kind);
+    let bare = || p.take_here(kind, crate::terminals::word).map(|(word, span)| (word.to_owned(), span));
+    let Some((value, span)) = quoted.or_else(bare) else {
+        p.expected("a quoted value", HINT);
+        return None;
+    };
+    if is_regex {
+        regex_check::check(p, &value, &span);
+    }
+    Some(StreamMatcher { name, op, value })
+}

@@ -1,0 +1,136 @@
+//! Time filters: `_time:5m`, `_time:5m offset 1h`, `_time:[a, b)`, `_time:>=a`, `_time:2026-11-23`.
+//!
+//! A time that names a day, an hour, a minute or a second means all of it: `_time:2026-11-23` is that day, and in
+//! `_time:[2026-11-01, 2026-11-23]` the last day is inside.
+
+use std::ops::Range;
+
+use model::{TimeRange, Timestamp, parse_duration_ns};
+
+use crate::highlight::TokenKind;
+use crate::parser::{Located, Parser, shorten};
+use crate::terminals;
+use crate::{Diagnostic, Filter};
+
+const HINT: &str = "write _time:5m, _time:2026-11-23, _time:[2026-11-23T09:00:00Z, now) or _time:>=-1h";
+
+/// Takes what stands after `_time:`; the span is the name's.
+pub(super) fn test(p: &mut Parser<'_>, name: Range<usize>) -> Option<Filter> {
+    p.count_term(name.clone());
+    p.skip_space();
+    let range = match p.peek_here() {
+        Some('[' | '(') => interval(p),
+        Some('>' | '<' | '=') => compared(p),
+        Some('*') => p.eat_here("*").map(|_| TimeRange::ALL),
+        _ => single(p),
+    };
+    range.map(Filter::Time)
+}
+
+/// A time, quoted or not, as the range of times that it names: a second for `09:00:00`, a day for a date, a nanosecond for
+/// a number or a relative time.
+fn moment(p: &mut Parser<'_>) -> Option<TimeRange> {
+    let (text, span) = moment_text(p)?;
+    let time = Timestamp::parse(&text, p.now);
+    match time {
+        Ok(start) => Some(TimeRange::new(start, start.saturating_add_ns(precision_ns(&text)))),
+        Err(_) => {
+            let message = format!("cannot read `{}` as a time", shorten(&text));
+            p.report(Diagnostic::error(span, message).hint(HINT));
+            None
+        }
+    }
+}
+
+fn moment_text(p: &mut Parser<'_>) -> Option<Located<String>> {
+    p.skip_space();
+    if let Some(quoted) = p.quoted_here(TokenKind::Number) {
+        return Some(quoted);
+    }
+    if let Some((word, span)) = p.take_here(TokenKind::Number, terminals::time_word) {
+        return Some((word.to_owned(), span));
+    }
+    p.expected("a time", HINT);
+    None
+}
+
+/// How long the unit is that a civil time leaves open.
+fn precision_ns(text: &str) -> i64 {
+    const SECOND_NS: i64 = 1_000_000_000;
+    let civil = text.as_bytes().get(4) == Some(&b'-') && text.len() >= 10 && !text.contains('.');
+    if !civil {
+        return 1;
+    }
+    match text.get(10..).map(|time| time.matches(':').count() - zone_colons(time)) {
+        Some(0) if text.len() == 10 => 86_400 * SECOND_NS,
+        Some(1) => 60 * SECOND_NS,
+        Some(2) => SECOND_NS,
+        _ => 1,
+    }
+}
+
+/// Colons that belong to a zone such as `+01:00`.
+fn zone_colons(time: &str) -> usize {
+    time.find(['+', '-']).map_or(0, |at| time[at..].matches(':').count())
+}
+
+/// `5m`, `5m offset 1h`, or a time.
+fn single(p: &mut Parser<'_>) -> Option<TimeRange> {
+    let before = (p.at, p.tokens.len());
+    let word = p.take_here(TokenKind::Number, terminals::time_word);
+    let Some(length_ns) = word.and_then(|(word, _)| parse_duration_ns(word)).filter(|ns| *ns > 0) else {
+        p.at = before.0;
+        p.tokens.truncate(before.1);
+        return moment(p);
+    };
+    let mut end = p.now;
+    if p.eat_keyword("offset").is_some() {
+        let (text, span) = moment_text(p)?;
+        let Some(offset_ns) = parse_duration_ns(&text) else {
+            let message = format!("cannot read `{}` as a duration", shorten(&text));
+            p.report(Diagnostic::error(span, message).hint("for example _time:5m offset 1h"));
+            return None;
+        };
+        end = end.saturating_add_ns(-offset_ns);
+    }
+    Some(TimeRange::new(end.saturating_add_ns(-length_ns), end))
+}
+
+/// `[a, b)` with either bracket on either side.
+fn interval(p: &mut Parser<'_>) -> Option<TimeRange> {
+    let open = p.at;
+    let with_start = p.eat_here("[").is_some();
+    if !with_start {
+        p.eat_here("(");
+    }
+    let start = moment(p)?;
+    if p.eat(",").is_none() {
+        p.expected("`,`", HINT);
+        return None;
+    }
+    let end = moment(p)?;
+    let with_end = p.eat("]").is_some();
+    if !with_end && p.eat(")").is_none() {
+        p.expected("`)` or `]`", HINT);
+    }
+    let from = if with_start { start.start } else { start.end };
+    let to = if with_end { end.end } else { end.start };
+    if to < from {
+        let message = "this time range ends before it starts, so it holds nothing";
+        p.report(Diagnostic::warning(open..p.at, message).hint("swap the two times"));
+    }
+    Some(TimeRange::new(from, to))
+}
+
+/// `>a`, `>=a`, `<b`, `<=b`, `=a`.
+fn compared(p: &mut Parser<'_>) -> Option<TimeRange> {
+    let operator = [">=", "<=", ">", "<", "="].into_iter().find(|op| p.eat_here(op).is_some())?;
+    let time = moment(p)?;
+    Some(match operator {
+        ">=" => TimeRange::new(time.start, TimeRange::ALL.end),
+        ">" => TimeRange::new(time.end, TimeRange::ALL.end),
+        "<" => TimeRange::new(TimeRange::ALL.start, time.start),
+        "<=" => TimeRange::new(TimeRange::ALL.start, time.end),
+        _ => time,
+    })
+}

@@ -1,0 +1,173 @@
+//! Tests of a field's value: what may stand after `field:`.
+
+use std::ops::Range;
+
+use model::parse_duration_ns;
+
+use super::{FUNCTIONS, function, group, negated, severity};
+use crate::highlight::TokenKind;
+use crate::parser::{Located, Parser};
+use crate::terminals;
+use crate::{Bound, Case, Comparison, Diagnostic, FieldName, Filter, Test, regex_check};
+
+/// Takes a test of a field; `start` is where the field's name starts.
+pub(super) fn test(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
+    p.skip_space();
+    if p.eat_here("!").is_some() {
+        // Not a loop on purpose: each `!` here would be a level of recursion.
+        if p.peek() == Some('!') {
+            p.expected("a value after `!`", "write one `!` to negate");
+            return None;
+        }
+        return test(p, field, start).map(negated);
+    }
+    if let Some((comparison, _)) = comparison(p) {
+        return compare(p, field, comparison, start);
+    }
+    if p.eat_here("=~").is_some() || p.eat_here("~").is_some() {
+        return regex(p, field, start);
+    }
+    if p.eat_here("==").is_some() || p.eat_here("=").is_some() {
+        return exact(p, field, start);
+    }
+    match p.peek_here() {
+        Some('*') => {
+            p.eat_here("*");
+            p.count_term(start..p.at);
+            Some(Filter::Field(field, Test::Exists))
+        }
+        Some('(') => {
+            let outer = std::mem::replace(&mut p.default_field, field);
+            let inner = group(p);
+            p.default_field = outer;
+            inner
+        }
+        Some('[') => {
+            p.expected("a value", "a range of numbers is written f:>=1 f:<10");
+            p.skip_past(']');
+            None
+        }
+        _ if is_function(p) => function::call(p, field, start),
+        _ => {
+            let (text, span) = value(p, TokenKind::String, start)?;
+            phrase(p, field, text, span)
+        }
+    }
+}
+
+/// Whether a name with an opening parenthesis right behind it follows.
+fn is_function(p: &Parser<'_>) -> bool {
+    terminals::expr_name(p.rest()).is_ok_and(|(rest, _)| rest.starts_with('('))
+}
+
+/// Takes a quoted text or a value word; reports when there is none.
+pub(super) fn value(p: &mut Parser<'_>, kind: TokenKind, start: usize) -> Option<Located<String>> {
+    p.skip_space();
+    if let Some(quoted) = p.quoted_here(kind) {
+        return Some(quoted);
+    }
+    if let Some((word, span)) = p.take_here(kind, terminals::value_word) {
+        return Some((word.to_owned(), span));
+    }
+    let functions = FUNCTIONS.join("(), ");
+    if p.at_end() || matches!(p.peek(), Some('|' | ')')) {
+        let written = p.text[start..p.at].trim_end();
+        let span = start..start + written.len();
+        let message = format!("a value is missing after `{written}`");
+        p.report(Diagnostic::error(span, message).hint("write a word, \"a phrase\", ~\"regex\" or * (any value)"));
+    } else {
+        p.expected("a value", &format!("write a word, \"a phrase\", ~\"regex\", * or a function: {functions}()"));
+    }
+    None
+}
+
+/// A text that is searched for, already taken; a `*` right behind it makes it a prefix.
+pub(super) fn phrase(p: &mut Parser<'_>, field: FieldName, text: String, span: Range<usize>) -> Option<Filter> {
+    let prefix = p.eat_here("*").is_some();
+    if prefix && p.peek_here().is_some_and(|c| terminals::is_word_start(c) || c == '*') {
+        let pattern: &str = &text;
+        let hint = format!("write a regular expression: ~{}", terminals::quote(&format!("{pattern}.*...")));
+        p.report(Diagnostic::error(span.start..p.at, "`*` can only stand at the end of a word").hint(hint));
+        let _ = p.take_here(TokenKind::Error, terminals::value_word);
+        let _ = p.eat_here("*");
+    }
+    p.count_term(span.clone());
+    if text.is_empty() {
+        return Some(Filter::Field(field, if prefix { Test::Exists } else { Test::Empty }));
+    }
+    let text = if prefix { text } else { severity::checked(p, &field, text, &span) };
+    Some(Filter::Field(field, Test::Phrase { text, prefix, case: Case::Insensitive }))
+}
+
+/// `=exact`, the `=` already taken.
+pub(super) fn exact(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
+    let (text, span) = value(p, TokenKind::String, start)?;
+    let prefix = p.eat_here("*").is_some();
+    p.count_term(span.clone());
+    if text.is_empty() {
+        return Some(Filter::Field(field, if prefix { Test::Exists } else { Test::Empty }));
+    }
+    if !prefix {
+        severity::check_exact(p, &field, &text, &span);
+    }
+    Some(Filter::Field(field, Test::Exact { text, prefix, case: Case::Sensitive }))
+}
+
+/// `~"regex"`, the `~` already taken. Also without quotes, up to a space or a parenthesis.
+fn regex(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
+    let (text, span) = value(p, TokenKind::Regex, start)?;
+    p.count_term(span.clone());
+    regex_check::check(p, &text, &span);
+    Some(Filter::Field(field, Test::Regex(text)))
+}
+
+fn comparison(p: &mut Parser<'_>) -> Option<(Comparison, Range<usize>)> {
+    let operators = [Comparison::GreaterOrEqual, Comparison::LessOrEqual, Comparison::Greater, Comparison::Less];
+    operators.into_iter().find_map(|op| p.eat_here(op.as_str()).map(|span| (op, span)))
+}
+
+/// `>= value`, the operator already taken.
+fn compare(p: &mut Parser<'_>, field: FieldName, comparison: Comparison, start: usize) -> Option<Filter> {
+    let (text, span) = value(p, TokenKind::Number, start)?;
+    p.count_term(span.clone());
+    let text = severity::checked(p, &field, text, &span);
+    Some(Filter::Field(field, Test::Compare(comparison, bound(text))))
+}
+
+/// Reads what a value is compared with.
+pub(crate) fn bound(text: String) -> Bound {
+    let number = plain_number(&text).or_else(|| duration(&text)).or_else(|| size(&text));
+    Bound { text, number }
+}
+
+fn plain_number(text: &str) -> Option<f64> {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    if !terminals::is_whole(terminals::number, digits) {
+        return None;
+    }
+    text.parse().ok().filter(|n: &f64| n.is_finite())
+}
+
+fn duration(text: &str) -> Option<f64> {
+    let (sign, rest) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text),
+    };
+    parse_duration_ns(rest).map(|ns| sign * ns as f64)
+}
+
+fn size(text: &str) -> Option<f64> {
+    let units: [(&str, f64); 9] = [
+        ("KiB", 1024.0),
+        ("MiB", 1_048_576.0),
+        ("GiB", 1_073_741_824.0),
+        ("TiB", 1_099_511_627_776.0),
+        ("KB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("B", 1.0),
+    ];
+    let (digits, unit) = units.into_iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, unit)))?;
+    plain_number(digits).map(|n| n * unit)
+}

@@ -1,0 +1,76 @@
+//! The native query language: text in, a tree and diagnostics out.
+//!
+//! Shaped like VictoriaLogs' LogsQL: a filter, then pipes. `error service.name:checkout | stats by (_time:5m) count() as n`.
+//!
+//! **Entry points.** [`parse`] makes a [`Query`] of any text and says what is wrong with it; [`format`] prints the canonical
+//! text of a query; [`highlight`] and [`complete`] serve editors; [`render_diagnostic`] serves terminals. The tree is in
+//! [`ast`], the limits in [`limits`].
+//!
+//! **How a text is read.** `terminals` are nom parsers of the smallest pieces. `parser` is the cursor that applies them,
+//! remembers what they were and collects diagnostics. The grammar moves it: `query` (the frame), `filter/` (one file per
+//! family of tests), `pipes/` (one file per pipe and one table of their names).
+//!
+//! **Guarantees.** Parsing never fails and never panics: whatever cannot be read is passed over up to the next pipe, with a
+//! diagnostic that has a span, a message and a hint. Time and stack are bounded by the limits. A query with an error among
+//! its diagnostics must not be run: its tree leaves out what could not be read. `format` and `parse` are inverse: the
+//! canonical text of a tree parses to that tree without diagnostics.
+//!
+//! **Deviations from LogsQL.** Words and phrases find any case, `c(...)` asks for one. A bare word searches `body`. A
+//! comparison may be written with spaces, `status >= 500`. `_time:5m` ends now and excludes its end.
+//!
+//! **Not here.** What a query means for storage and in which order things are done (`plan`), and names and values of
+//! fields for completion, which only the store knows (`engine`).
+
+pub mod ast;
+mod complete;
+mod diagnostic;
+mod filter;
+mod format;
+mod highlight;
+pub mod limits;
+mod parser;
+mod pipes;
+mod query;
+mod regex_check;
+mod suggest;
+mod terminals;
+
+pub use ast::*;
+pub use complete::{Completion, CompletionKind, Completions, Wanted, complete};
+pub use diagnostic::{Diagnostic, DiagnosticSeverity, render_diagnostic};
+pub use format::{aggregate_call, format, format_expr, format_filter, format_group, format_pipe};
+pub use highlight::{TokenKind, highlight};
+pub use suggest::nearest;
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;
+
+use model::Timestamp;
+
+/// Reads a query. Relative times count back from `now`. An empty text is `*`.
+///
+/// ```
+/// use lang::{FieldName, Filter, parse};
+/// use model::Timestamp;
+///
+/// let (query, diagnostics) = parse("level:eror AND (", Timestamp(0));
+/// let messages: Vec<_> = diagnostics.iter().map(|d| (d.span.clone(), d.message.as_str())).collect();
+/// assert_eq!(messages, [(6..10, "unknown severity `eror`"), (15..16, "this `(` has no closing `)`")]);
+/// assert!(matches!(query.filter, Filter::And(_)));
+/// ```
+pub fn parse(text: &str, now: Timestamp) -> (Query, Vec<Diagnostic>) {
+    let (query, parser) = query::run(text, now);
+    let mut diagnostics = parser.diagnostics;
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
+    (query, diagnostics)
+}
+
+/// Reads a condition over computed columns, such as `n > 20 and ratio >= 0.5`: a filter as after `where`, without pipes.
+pub fn parse_condition(text: &str, now: Timestamp) -> (Filter, Vec<Diagnostic>) {
+    let (filter, parser) = query::run_condition(text, now);
+    let mut diagnostics = parser.diagnostics;
+    diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
+    (filter, diagnostics)
+}

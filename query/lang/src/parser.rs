@@ -1,0 +1,316 @@
+//! The cursor that every part of the grammar moves: it takes nom's terminals from the text, remembers what they were for
+//! highlighting, and collects diagnostics. Recovery lives here; the grammar itself in `query`, `filter` and `pipes`.
+
+use std::ops::Range;
+
+use model::Timestamp;
+use nom::IResult;
+
+use crate::highlight::TokenKind;
+use crate::limits::{DIAGNOSTICS_MAX, FILTER_TERMS_MAX, LIST_ITEMS_MAX, NESTING_MAX};
+use crate::terminals::{self, Quoted};
+use crate::{Diagnostic, FieldName};
+
+/// A text and where it stands.
+pub(crate) type Located<T> = (T, Range<usize>);
+
+/// The state of one parse.
+pub(crate) struct Parser<'a> {
+    /// The whole query.
+    pub(crate) text: &'a str,
+    /// How far it is read, in bytes.
+    pub(crate) at: usize,
+    /// What relative times count from.
+    pub(crate) now: Timestamp,
+    /// What a filter without a field looks at: `body`, inside `field:( ... )` that field.
+    pub(crate) default_field: FieldName,
+    /// Whether the filter stands in a pipe, where `n = 20` compares the column `n`.
+    pub(crate) over_columns: bool,
+    /// What is wrong so far.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What was read, for highlighting.
+    pub(crate) tokens: Vec<(Range<usize>, TokenKind)>,
+    depth: usize,
+    terms: usize,
+}
+
+impl<'a> Parser<'a> {
+    pub(crate) fn new(text: &'a str, now: Timestamp) -> Self {
+        Self {
+            text,
+            at: 0,
+            now,
+            default_field: FieldName::body(),
+            over_columns: false,
+            diagnostics: Vec::new(),
+            tokens: Vec::new(),
+            depth: 0,
+            terms: 0,
+        }
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'a str {
+        &self.text[self.at..]
+    }
+
+    pub(crate) fn skip_space(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    /// The next character after space, which is passed over.
+    pub(crate) fn peek(&mut self) -> Option<char> {
+        self.skip_space();
+        self.rest().chars().next()
+    }
+
+    /// The next character, without passing over space.
+    pub(crate) fn peek_here(&self) -> Option<char> {
+        self.rest().chars().next()
+    }
+
+    pub(crate) fn at_end(&mut self) -> bool {
+        self.peek().is_none()
+    }
+
+    /// Takes what a terminal takes, from right here.
+    pub(crate) fn take_here<T>(
+        &mut self,
+        kind: TokenKind,
+        terminal: impl Fn(&'a str) -> IResult<&'a str, T>,
+    ) -> Option<Located<T>> {
+        let (rest, out) = terminal(self.rest()).ok()?;
+        let span = self.at..self.text.len() - rest.len();
+        self.at = span.end;
+        self.tokens.push((span.clone(), kind));
+        Some((out, span))
+    }
+
+    /// Takes what a terminal takes, after space.
+    pub(crate) fn take<T>(
+        &mut self,
+        kind: TokenKind,
+        terminal: impl Fn(&'a str) -> IResult<&'a str, T>,
+    ) -> Option<Located<T>> {
+        self.skip_space();
+        self.take_here(kind, terminal)
+    }
+
+    /// Takes this text, right here.
+    pub(crate) fn eat_here(&mut self, text: &str) -> Option<Range<usize>> {
+        self.rest().starts_with(text).then(|| {
+            let span = self.at..self.at + text.len();
+            self.at = span.end;
+            self.tokens.push((span.clone(), TokenKind::Operator));
+            span
+        })
+    }
+
+    /// Takes this text, after space.
+    pub(crate) fn eat(&mut self, text: &str) -> Option<Range<usize>> {
+        self.skip_space();
+        self.eat_here(text)
+    }
+
+    /// The next bare word after space, without taking it.
+    pub(crate) fn peek_word(&mut self) -> Option<&'a str> {
+        self.skip_space();
+        terminals::word(self.rest()).ok().map(|(_, word)| word)
+    }
+
+    /// Takes the next word when it is this one, in any case.
+    pub(crate) fn eat_keyword(&mut self, keyword: &str) -> Option<Range<usize>> {
+        self.peek_word().filter(|word| word.eq_ignore_ascii_case(keyword))?;
+        self.take(TokenKind::Keyword, terminals::word).map(|(_, span)| span)
+    }
+
+    /// Takes a quoted text, from right here; one that is not closed is reported and goes to the end.
+    pub(crate) fn quoted_here(&mut self, kind: TokenKind) -> Option<Located<String>> {
+        let (Quoted { text, closed }, span) = self.take_here(kind, terminals::quoted)?;
+        if !closed {
+            let quote = &self.text[span.start..=span.start];
+            self.report(
+                Diagnostic::error(span.start..span.end, format!("this text has no closing {quote}"))
+                    .hint(format!("add {quote} where the text ends")),
+            );
+        }
+        Some((text, span))
+    }
+
+    /// Takes a name: a word or a quoted text.
+    pub(crate) fn name(&mut self) -> Option<Located<String>> {
+        self.skip_space();
+        if let Some(quoted) = self.quoted_here(TokenKind::Field) {
+            return Some(quoted);
+        }
+        self.take_here(TokenKind::Field, terminals::word).map(|(word, span)| (word.to_owned(), span))
+    }
+
+    /// Changes what the last token is highlighted as.
+    pub(crate) fn retag(&mut self, kind: TokenKind) {
+        if let Some(last) = self.tokens.last_mut() {
+            last.1 = kind;
+        }
+    }
+
+    /// Adds a diagnostic, unless there are enough.
+    pub(crate) fn report(&mut self, mut diagnostic: Diagnostic) {
+        let seen = |d: &Diagnostic| d.span == diagnostic.span && d.message == diagnostic.message;
+        if self.diagnostics.len() >= DIAGNOSTICS_MAX || self.diagnostics.iter().any(seen) {
+            return;
+        }
+        diagnostic.span = self.widen(diagnostic.span);
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// A span that can be underlined: an empty one takes the last character before it that is not space.
+    fn widen(&self, span: Range<usize>) -> Range<usize> {
+        if !span.is_empty() {
+            return span;
+        }
+        let before = self.text[..span.start.min(self.text.len())].trim_end();
+        match before.char_indices().next_back() {
+            Some((at, _)) => at..before.len(),
+            None => 0..self.text.chars().next().map_or(0, char::len_utf8),
+        }
+    }
+
+    /// The span of the next thing, for a message that it was not expected: a word, a quoted text or one character; empty
+    /// at the end.
+    pub(crate) fn next_span(&mut self) -> Range<usize> {
+        self.skip_space();
+        let rest = self.rest();
+        let len = terminals::quoted(rest)
+            .map(|(after, _)| rest.len() - after.len())
+            .or_else(|_| terminals::word(rest).map(|(_, word)| word.len()))
+            .unwrap_or_else(|_| rest.chars().next().map_or(0, char::len_utf8));
+        self.at..self.at + len
+    }
+
+    /// Reports that something else was expected here.
+    pub(crate) fn expected(&mut self, what: &str, hint: &str) {
+        let span = self.next_span();
+        let message = match &self.text[span.clone()] {
+            "" => format!("{what} is missing here"),
+            found => format!("expected {what}, found `{}`", shorten(found)),
+        };
+        self.report(Diagnostic::error(span, message).hint(hint));
+    }
+
+    /// Passes over everything up to the next `|`, for recovery.
+    pub(crate) fn skip_to_pipe(&mut self) {
+        while let Some(c) = self.peek().filter(|c| *c != '|') {
+            if self.take_here(TokenKind::String, terminals::quoted).is_none() {
+                self.at += c.len_utf8();
+            }
+        }
+    }
+
+    /// Passes over everything up to and with this character, or up to the next `|`, for recovery.
+    pub(crate) fn skip_past(&mut self, last: char) {
+        while let Some(c) = self.peek().filter(|c| *c != '|') {
+            if self.take_here(TokenKind::String, terminals::quoted).is_none() {
+                self.at += c.len_utf8();
+            }
+            if c == last {
+                break;
+            }
+        }
+    }
+
+    /// Takes `(`, items between commas, and `)`. Every flaw is reported.
+    pub(crate) fn parenthesised<T>(
+        &mut self,
+        what: &str,
+        hint: &str,
+        item: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let Some(open) = self.eat("(") else {
+            self.expected("`(`", hint);
+            return None;
+        };
+        if self.eat(")").is_some() {
+            return Some(Vec::new());
+        }
+        let items = self.list(what, hint, item)?;
+        self.close(open, ")");
+        Some(items)
+    }
+
+    /// Takes items between commas; at least one.
+    pub(crate) fn list<T>(
+        &mut self,
+        what: &str,
+        hint: &str,
+        mut item: impl FnMut(&mut Self) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let mut items = Vec::new();
+        loop {
+            let before = (self.at, self.diagnostics.len());
+            let Some(next) = item(self) else {
+                if self.diagnostics.len() == before.1 {
+                    self.expected(what, hint);
+                }
+                return None;
+            };
+            items.push(next);
+            if items.len() > LIST_ITEMS_MAX {
+                self.stop(before.0..self.at, format!("the list has more than {LIST_ITEMS_MAX} items (LIST_ITEMS_MAX)"));
+                return Some(items);
+            }
+            if self.eat(",").is_none() {
+                return Some(items);
+            }
+        }
+    }
+
+    /// Takes the closing bracket, or reports that the opening one has none.
+    pub(crate) fn close(&mut self, open: Range<usize>, bracket: &str) {
+        if self.eat(bracket).is_some() {
+            return;
+        }
+        if self.at_end() || self.peek() == Some('|') {
+            let message = format!("this `{}` has no closing `{bracket}`", &self.text[open.clone()]);
+            self.report(Diagnostic::error(open, message).hint(format!("add `{bracket}`")));
+        } else {
+            self.expected(&format!("`,` or `{bracket}`"), &format!("close the list with `{bracket}`"));
+        }
+    }
+
+    /// Counts one test of a filter against [`FILTER_TERMS_MAX`].
+    pub(crate) fn count_term(&mut self, span: Range<usize>) {
+        self.terms += 1;
+        if self.terms > FILTER_TERMS_MAX {
+            let message = format!("the query has more than {FILTER_TERMS_MAX} tests (FILTER_TERMS_MAX)");
+            self.stop(span, message);
+        }
+    }
+
+    /// Goes one level deeper, unless that is deeper than [`NESTING_MAX`].
+    pub(crate) fn nested<T>(&mut self, open: Range<usize>, inner: impl FnOnce(&mut Self) -> Option<T>) -> Option<T> {
+        if self.depth == NESTING_MAX {
+            self.stop(open, format!("parentheses are nested deeper than {NESTING_MAX} levels (NESTING_MAX)"));
+            return None;
+        }
+        self.depth += 1;
+        let out = inner(self);
+        self.depth -= 1;
+        out
+    }
+
+    /// Reports a limit and reads no further.
+    pub(crate) fn stop(&mut self, span: Range<usize>, message: String) {
+        self.at = self.text.len();
+        self.report(Diagnostic::error(span, message).hint("make the query shorter, or ask in several queries"));
+    }
+}
+
+/// The start of a long text, for messages.
+pub(crate) fn shorten(text: &str) -> String {
+    const SHOWN_CHARS: usize = 40;
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,24 @@
+//! `rename a as b, c as d`: fields under new names.
+
+use crate::PipeKind;
+use crate::parser::Parser;
+
+const HINT: &str = "for example rename service.name as service";
+
+pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
+    let renames = p.list("a field", HINT, |p| {
+        let (from, _) = p.name()?;
+        if p.eat_keyword("as").is_none() {
+            p.expected("`as` and the new name", HINT);
+            return None;
+        }
+        match p.name() {
+            Some((to, _)) => Some((from, to)),
+            None => {
+                p.expected("the new name", HINT);
+                None
+            }
+        }
+    })?;
+    Some(vec![PipeKind::Rename(renames)])
+}

@@ -1,0 +1,46 @@
+//! `sort by (a desc, b)`, also `order by`: rows in order, smallest first unless `desc`. `offset n` and `limit n` may follow
+//! and are pipes of their own.
+
+use super::limit;
+use crate::parser::Parser;
+use crate::{Diagnostic, PipeKind, SortKey};
+
+const HINT: &str = "for example sort by (n desc, service.name)";
+
+pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
+    p.eat_keyword("by");
+    let mut keys =
+        if p.peek() == Some('(') { p.parenthesised("a field", HINT, key)? } else { p.list("a field", HINT, key)? };
+    if keys.is_empty() {
+        let span = p.at.saturating_sub(1)..p.at;
+        p.report(Diagnostic::error(span, "at least one field is needed").hint(HINT));
+        return None;
+    }
+    if descending(p) {
+        keys.iter_mut().for_each(|key| key.descending = !key.descending);
+    }
+    let (mut offset, mut fetch) = (None, None);
+    loop {
+        if p.eat_keyword("offset").is_some() {
+            offset = Some(PipeKind::Offset(limit::rows(p, "offset 10")?));
+        } else if p.eat_keyword("limit").is_some() {
+            fetch = Some(PipeKind::Limit(limit::rows(p, "limit 10")?));
+        } else {
+            break;
+        }
+    }
+    Some([PipeKind::Sort(keys)].into_iter().chain(offset).chain(fetch).collect())
+}
+
+fn key(p: &mut Parser<'_>) -> Option<SortKey> {
+    let (field, _) = p.name()?;
+    Some(SortKey { field, descending: descending(p) })
+}
+
+/// Takes `asc` or `desc`; the former is the default.
+fn descending(p: &mut Parser<'_>) -> bool {
+    p.eat_keyword("desc").is_some() || {
+        p.eat_keyword("asc");
+        false
+    }
+}

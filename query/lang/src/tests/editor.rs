@@ -1,0 +1,106 @@
+//! What editors and terminals are given.
+
+use expect_test::expect;
+
+use super::NOW;
+use crate::{complete, highlight, parse, render_diagnostic};
+
+#[test]
+fn highlighting_covers_every_part() {
+    let render = |text: &str| {
+        let parts: Vec<String> =
+            highlight(text).into_iter().map(|(span, kind)| format!("{}={kind:?}", &text[span])).collect();
+        parts.join(" ")
+    };
+    let all = [
+        r#"error -service.name:"check out" or _time:5m status:>=500"#,
+        r#"from logs ~"re" f:in(a, b) | stats by (f, _time:1h) count() if (x) as n | sort by (n desc) | limit 10"#,
+        r#"{a=~"b"} | eval x = round(y) + 1 | banana z"#,
+        r#"level:eror AND ("#,
+        r#""open"#,
+    ]
+    .map(render)
+    .join("\n");
+    expect![[r#"
+        error=String -=Operator service.name=Field :=Operator "check out"=String or=Keyword _time=Field :=Operator 5m=Number status=Field :=Operator >==Operator 500=Number
+        from=Keyword logs=Keyword ~=Operator "re"=Regex f=Field :=Operator in=Function (=Operator a=String ,=Operator b=String )=Operator |=Operator stats=Pipe by=Keyword (=Operator f=Field ,=Operator _time=Field :=Operator 1h=Number )=Operator count=Function (=Operator )=Operator if=Keyword (=Operator x=String )=Operator as=Keyword n=Field |=Operator sort=Pipe by=Keyword (=Operator n=Field desc=Keyword )=Operator |=Operator limit=Pipe 10=Number
+        {=Operator a=Field =~=Operator "b"=Regex }=Operator |=Operator eval=Pipe x=Field ==Operator round=Function (=Operator y=Field )=Operator +=Operator 1=Number |=Operator banana=Error z=Error
+        level=Field :=Operator eror=String AND=Keyword (=Operator
+        "open=String"#]].assert_eq(&all);
+}
+
+#[test]
+fn completion_knows_what_may_come() {
+    let render = |marked: &str| {
+        let cursor = marked.find('^').unwrap();
+        let found = complete(&marked.replace('^', ""), cursor);
+        let items: Vec<&str> = found.items.iter().map(|item| item.text.as_str()).collect();
+        format!("{marked} => {:?} {:?} {}", found.replace, found.wanted, items.join(" "))
+    };
+    let all = [
+        "^",
+        "err^",
+        "error ^",
+        "error a^",
+        "error and ^",
+        "service.name:^",
+        "service.name:=ch^",
+        "service.name:ch^eckout",
+        "error | ^",
+        "error | st^",
+        "error | stats ^",
+        "error | stats by (^",
+        "error | stats by (f) co^",
+        "error | stats count() ^",
+        "error | sort by (f ^",
+        "error | sort ^",
+        "error | fields a, ^",
+        "error | where n^",
+        "from ^",
+        "from ch^",
+        "\"in a phrase ^",
+        "* | rename a ^",
+        "* | eval x = ro^",
+        "日本^",
+    ]
+    .map(render)
+    .join("\n");
+    expect![[r#"
+        ^ => 0..0 Fields from not
+        err^ => 0..3 Fields 
+        error ^ => 6..6 Fields and or not
+        error a^ => 6..7 Fields and
+        error and ^ => 10..10 Fields not
+        service.name:^ => 13..13 Values("service.name") in( seq( ipv4_range( i( c(
+        service.name:=ch^ => 14..16 Values("service.name") 
+        service.name:ch^eckout => 13..15 Values("service.name") 
+        error | ^ => 8..8 Nothing stats where sort limit offset fields drop rename eval top rare uniq
+        error | st^ => 8..10 Nothing stats
+        error | stats ^ => 14..14 Nothing by count( count_distinct( sum( avg( min( max( quantile( median( stddev( rate( first( last( values( any(
+        error | stats by (^ => 18..18 Fields 
+        error | stats by (f) co^ => 21..23 Nothing count( count_distinct(
+        error | stats count() ^ => 22..22 Nothing as if by
+        error | sort by (f ^ => 19..19 Nothing desc asc
+        error | sort ^ => 13..13 Fields by
+        error | fields a, ^ => 18..18 Fields 
+        error | where n^ => 14..15 Fields not
+        from ^ => 5..5 Nothing logs spans quarantine changes alerts incidents actions audit
+        from ch^ => 5..7 Nothing changes
+        "in a phrase ^ => 13..13 Nothing 
+        * | rename a ^ => 13..13 Nothing as
+        * | eval x = ro^ => 13..15 Fields round(
+        日本^ => 0..6 Fields "#]].assert_eq(&all);
+}
+
+#[test]
+fn diagnostics_render_with_lines_and_wide_text() {
+    let text = "größe:x\n\t| banana | limit 5";
+    let (_, diagnostics) = parse(text, NOW);
+    expect![[r#"
+        error: unknown pipe `banana`
+         2 | 	| banana | limit 5
+           | 	  ^^^^^^
+           = available are stats, where, sort, limit, offset, fields, drop, rename, eval, top, rare, uniq
+    "#]]
+    .assert_eq(&render_diagnostic(text, &diagnostics[0]));
+}

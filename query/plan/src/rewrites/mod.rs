@@ -1,0 +1,46 @@
+//! Rewrites: each makes a plan that answers the same with less work. One file per rewrite; [`all`] is their order.
+
+mod columns;
+mod fetch;
+mod merge_filters;
+mod order;
+mod severity;
+mod simplify;
+mod sort_by_time;
+mod time_range;
+
+use lang::Filter;
+
+use crate::LogicalPlan;
+
+pub(crate) use fetch::push_fetch;
+pub(crate) use simplify::simplify_filter;
+
+/// Applies every rewrite, each once, in an order in which each finds what the ones before it prepared.
+pub(crate) fn all(plan: LogicalPlan) -> LogicalPlan {
+    let mut plan = plan;
+    each_filter(&mut plan, severity::name_severities);
+    let mut plan = merge_filters::merge_filters(plan);
+    each_filter(&mut plan, |filter| *filter = simplify_filter(std::mem::replace(filter, Filter::All)));
+    time_range::into_scan(&mut plan);
+    let mut plan = sort_by_time::into_scan(plan);
+    order::default_order(&mut plan);
+    push_fetch(&mut plan);
+    columns::required(&mut plan);
+    plan
+}
+
+/// Changes every filter of a plan: of the scan, of pipes, of aggregates.
+fn each_filter(plan: &mut LogicalPlan, change: impl Fn(&mut Filter) + Copy) {
+    match plan {
+        LogicalPlan::Scan(scan) => change(&mut scan.filter),
+        LogicalPlan::Filter { predicate, .. } => change(predicate),
+        LogicalPlan::Aggregate { aggregates, .. } => {
+            aggregates.iter_mut().filter_map(|aggregate| aggregate.filter.as_mut()).for_each(change);
+        }
+        _ => {}
+    }
+    if let Some(input) = plan.input_mut() {
+        each_filter(input, change);
+    }
+}

@@ -1,0 +1,51 @@
+//! Operations on label sets that evaluation needs.
+
+use std::sync::Arc;
+
+use model::{Labels, METRIC_NAME};
+
+/// The label set without the metric's name, type and unit.
+pub(crate) fn without_name(labels: &Labels) -> Labels {
+    if labels.get(METRIC_NAME).is_none() && labels.get(TYPE).is_none() && labels.get(UNIT).is_none() {
+        return labels.clone();
+    }
+    keep(labels, |name| !is_metadata(name))
+}
+
+/// The metric's type, where a source keeps it as a label.
+pub(crate) const TYPE: &str = "__type__";
+/// The metric's unit, where a source keeps it as a label.
+pub(crate) const UNIT: &str = "__unit__";
+
+/// Whether a label says what the metric is: it goes when the value is no longer that metric's.
+pub(crate) fn is_metadata(name: &str) -> bool {
+    name == METRIC_NAME || name == TYPE || name == UNIT
+}
+
+/// The label set with only the labels that `wanted` names.
+pub(crate) fn keep(labels: &Labels, wanted: impl Fn(&str) -> bool) -> Labels {
+    labels.pairs().iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The label set with one label set to a value, or removed by an empty one.
+pub(crate) fn with(labels: &Labels, name: &str, value: &str) -> Labels {
+    let pairs = labels.pairs().iter().map(|(name, value)| (name.clone(), value.clone()));
+    pairs.chain([(Arc::from(name), Arc::from(value))]).collect()
+}
+
+/// Labels by which an aggregation groups or vectors match.
+pub(crate) fn group(labels: &Labels, names: &[String], without: bool) -> Labels {
+    if without {
+        keep(labels, |name| !is_metadata(name) && !names.iter().any(|n| n == name))
+    } else {
+        keep(labels, |name| names.iter().any(|n| n == name))
+    }
+}
+
+/// A label name as queries write it: quoted if it is not a classic name.
+pub(crate) fn quoted_name(name: &str) -> String {
+    let classic = |name: &str| {
+        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    if !name.is_empty() && classic(name) { name.to_owned() } else { format!("{name:?}") }
+}

@@ -1,0 +1,54 @@
+//! PromQL: text -> syntax tree -> values.
+//!
+//! **Entry points.** [`parse`] turns text into a type-checked [`Expr`]; [`eval`] computes it over a [`SeriesSource`] for the steps
+//! of an [`EvalRange`]. Both speak Prometheus's error texts, because people search the web for them.
+//!
+//! **Read path.** The evaluator works on tiles, series by steps. A selector is asked of the source once for the whole query
+//! and each series is walked once: two pointers follow the window over the samples, so that a sample is looked at once per
+//! series and not once per step. Rows flow from selectors through functions into aggregations one at a time
+//! (`sum by (job) (rate(x[5m]))` holds one row per group and one scratch row, never the rates of all series); what must see
+//! everything at once (binary operators between vectors, `topk`, `sort`) collects a `Tile`.
+//!
+//! **Guarantees.** Prometheus 3's semantics: left-open ranges, five minutes of lookback, staleness, extrapolation, delayed name
+//! removal. The official conformance files run as a test with a floor per file that may only rise. Limits on samples, steps and
+//! time are errors that name themselves; a cancelled query stops at the next series.
+//!
+//! **Not here.** Storage (`series`), HTTP shapes (`api`), rules (`rules`). The deadline is given by the caller.
+
+mod aggregate;
+mod annotation;
+mod ast;
+mod binary;
+mod calls;
+mod check;
+mod display;
+mod elementwise;
+mod error;
+mod eval;
+mod extended;
+mod function;
+mod histogram;
+mod info;
+mod labels;
+mod lexer;
+mod matcher;
+mod parser;
+mod ranges;
+mod selector;
+mod source;
+mod tile;
+mod value;
+mod windows;
+
+pub use annotation::{Annotation, Annotations, Severity};
+pub use ast::{
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, DurationOp, Expr, MatrixSelector, Span,
+    Subquery, Type, VectorMatching, VectorSelector,
+};
+pub use error::{ErrorKind, EvalError, ParseError};
+pub use eval::{EvalLimits, EvalRange, eval};
+pub use function::{FUNCTIONS, Function};
+pub use matcher::{MatchOp, Matcher};
+pub use parser::{parse, parse_duration_ms, parse_selector};
+pub use source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
+pub use value::{MatrixSeries, Outcome, QueryValue, VectorSample, format_number};

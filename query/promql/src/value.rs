@@ -1,0 +1,137 @@
+//! Results.
+
+use model::{Labels, Sample};
+use serde_json::{Value as Json, json};
+
+use crate::annotation::Annotations;
+
+/// One element of an instant vector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VectorSample {
+    /// Its labels.
+    pub labels: Labels,
+    /// The time of evaluation, milliseconds.
+    pub time_ms: i64,
+    /// Its value.
+    pub value: f64,
+}
+
+/// One series of a matrix.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MatrixSeries {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its samples in time order.
+    pub samples: Vec<Sample>,
+}
+
+/// What a query yields.
+#[derive(Clone, Debug, PartialEq)]
+pub enum QueryValue {
+    /// A number.
+    Scalar(Sample),
+    /// A text.
+    String {
+        /// The time of evaluation, milliseconds.
+        time_ms: i64,
+        /// The text.
+        value: String,
+    },
+    /// An instant vector; in the order that `sort` made, else by labels.
+    Vector(Vec<VectorSample>),
+    /// A matrix, sorted by labels: the result of range queries, and of instant queries for a range vector.
+    Matrix(Vec<MatrixSeries>),
+}
+
+/// A finished evaluation.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The result.
+    pub value: QueryValue,
+    /// Warnings and infos.
+    pub annotations: Annotations,
+    /// Samples that were read.
+    pub samples: usize,
+}
+
+impl QueryValue {
+    /// The word of the Prometheus API: scalar, string, vector, matrix.
+    pub fn result_type(&self) -> &'static str {
+        match self {
+            Self::Scalar(_) => "scalar",
+            Self::String { .. } => "string",
+            Self::Vector(_) => "vector",
+            Self::Matrix(_) => "matrix",
+        }
+    }
+
+    /// The `data` of the Prometheus API: `{"resultType": ..., "result": ...}`.
+    pub fn to_json(&self) -> Json {
+        let point = |time_ms: i64, value: f64| json!([seconds(time_ms), format_number(value)]);
+        let result = match self {
+            Self::Scalar(sample) => point(sample.time_ms, sample.value),
+            Self::String { time_ms, value } => json!([seconds(*time_ms), value]),
+            Self::Vector(samples) => samples
+                .iter()
+                .map(|sample| json!({"metric": metric(&sample.labels), "value": point(sample.time_ms, sample.value)}))
+                .collect(),
+            Self::Matrix(series) => series
+                .iter()
+                .map(|series| {
+                    let values: Vec<Json> = series.samples.iter().map(|s| point(s.time_ms, s.value)).collect();
+                    json!({"metric": metric(&series.labels), "values": values})
+                })
+                .collect(),
+        };
+        json!({"resultType": self.result_type(), "result": result})
+    }
+}
+
+fn metric(labels: &Labels) -> Json {
+    Json::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
+}
+
+/// Seconds; whole where the milliseconds are.
+fn seconds(time_ms: i64) -> Json {
+    if time_ms % 1000 == 0 { json!(time_ms / 1000) } else { json!(time_ms as f64 / 1000.0) }
+}
+
+/// A number as Prometheus prints it: shortest form that reads back, `+Inf`, `-Inf`, `NaN`, exponents only for tiny and huge.
+pub fn format_number(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
+    }
+    let size = value.abs();
+    if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let text = format!("{value:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+        return format!("{digits}e{sign}{exponent:0>2}");
+    }
+    format!("{value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_print_as_prometheus_does() {
+        let cases = [
+            (0.0, "0"),
+            (1.0, "1"),
+            (-0.5, "-0.5"),
+            (1e21, "1e+21"),
+            (1.5e-7, "1.5e-07"),
+            (123456789.25, "123456789.25"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NAN, "NaN"),
+        ];
+        for (value, want) in cases {
+            assert_eq!(format_number(value), want);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The HTTP faces of Backstop: the native API, the Prometheus API, the UI's files, the server's own state.
+//!
+//! **Entry points.** [`self_state_router`] answers from the first moment; [`router`] is everything else, once the store is
+//! open. [`Api`] is what handlers share; [`RuleBoard`] is where the rule threads publish how alerts stand.
+//!
+//! **Read path.** request -> tenant and parameters -> `engine`, the ledger or the board -> JSON of this crate's own shapes.
+//! Errors of the native API are one shape ([`ApiError`]), those of the Prometheus API its own.
+//!
+//! **Guarantees.** An unknown API path is 404, never the UI. Nothing of a request is shown back as HTML. A streamed answer that
+//! breaks off says so in its last line.
+//!
+//! **Not here.** Receiving data (`listen`), running queries (`engine`), deciding and acting (`respond`).
+
+mod board;
+mod error;
+mod native;
+mod prometheus;
+mod request;
+mod self_state;
+mod ui;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, Response, StatusCode};
+use axum::middleware::Next;
+use axum::response::IntoResponse;
+use axum::routing::{delete, get, post};
+use catalog::ledger::{Ledger, Records};
+use engine::Engine;
+use model::Timestamp;
+use parking_lot::Mutex;
+use serde_json::Value;
+use store::Store;
+
+pub use board::RuleBoard;
+pub use error::ApiError;
+pub use self_state::{Readiness, self_state_router};
+
+/// What handlers share.
+pub struct Api {
+    /// Runs queries.
+    pub engine: Engine,
+    /// The store, for flushes and its state.
+    pub store: Arc<Store>,
+    /// The loop's records.
+    pub ledger: Arc<Ledger>,
+    /// How rules and alerts stand.
+    pub board: Arc<RuleBoard>,
+    /// The playbooks, as they are shown.
+    pub playbooks: Vec<Value>,
+    /// What the server says of itself.
+    pub about: About,
+    /// Ids that clients chose for their running queries.
+    chosen_ids: Mutex<HashMap<String, u64>>,
+}
+
+/// What the server says of itself.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Its listeners.
+    pub listeners: Vec<(String, SocketAddr)>,
+}
+
+impl Api {
+    /// Puts the parts together.
+    pub fn new(
+        engine: Engine,
+        store: Arc<Store>,
+        ledger: Arc<Ledger>,
+        board: Arc<RuleBoard>,
+        playbooks: Vec<Value>,
+        about: About,
+    ) -> Self {
+        Self { engine, store, ledger, board, playbooks, about, chosen_ids: Mutex::default() }
+    }
+
+    fn records(&self) -> Arc<dyn Records> {
+        Arc::<Ledger>::clone(&self.ledger)
+    }
+}
+
+/// Every path but those of [`self_state_router`] and of the receivers.
+pub fn router(api: Arc<Api>) -> Router {
+    let routes = Router::new().nest("/backstop/api/v1", native_routes()).nest("/api/v1", prometheus_routes());
+    routes.with_state(api).merge(ui_routes()).layer(axum::middleware::from_fn(count_requests))
+}
+
+fn native_routes() -> Router<Arc<Api>> {
+    use native::{admin, explore, loops, query};
+    Router::new()
+        .route("/query", post(query::run))
+        .route("/queries", get(query::list))
+        .route("/queries/{id}", delete(query::cancel))
+        .route("/queries/{id}/cancel", post(query::cancel))
+        .route("/histogram", post(explore::histogram))
+        .route("/fields", post(explore::fields))
+        .route("/values", post(explore::values))
+        .route("/explain", post(explore::explain))
+        .route("/diagnose", post(explore::diagnose))
+        .route("/changes", get(loops::changes).post(loops::record_change))
+        .route("/alerts", get(loops::alerts))
+        .route("/rules", get(loops::rules))
+        .route("/incidents", get(loops::incidents))
+        .route("/incidents/{id}", get(loops::incident))
+        .route("/actions", get(loops::actions))
+        .route("/playbooks", get(loops::playbooks))
+        .route("/audit", get(loops::audit))
+        .route("/status", get(admin::status))
+        .route("/admin/flush", post(admin::flush))
+}
+
+fn prometheus_routes() -> Router<Arc<Api>> {
+    use prometheus::{meta, query};
+    Router::new()
+        .route("/query", get(query::instant).post(query::instant))
+        .route("/query_range", get(query::range).post(query::range))
+        .route("/series", get(meta::series).post(meta::series))
+        .route("/labels", get(meta::labels).post(meta::labels))
+        .route("/label/{name}/values", get(meta::label_values))
+        .route("/metadata", get(meta::metadata))
+        .route("/rules", get(meta::rules))
+        .route("/alerts", get(meta::alerts))
+        .route("/status/buildinfo", get(meta::buildinfo))
+}
+
+/// The paths that the UI's script knows. A path that is not among them is not the UI.
+const UI_PATHS: [&str; 7] = ["/", "/search", "/alerts", "/incidents", "/incidents/{id}", "/changes", "/status"];
+
+fn ui_routes() -> Router {
+    let routes = UI_PATHS.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));
+    routes.fallback(file)
+}
+
+async fn page(headers: HeaderMap) -> Response<Body> {
+    if ui::wants_page(&headers) {
+        return ui::page();
+    }
+    let text = "This is Backstop. The UI answers browsers here; programs use /backstop/api/v1/ and /api/v1/.\n";
+    (StatusCode::OK, text).into_response()
+}
+
+async fn file(request: Request) -> Response<Body> {
+    let path = request.uri().path();
+    ui::file(path).unwrap_or_else(|| ApiError::not_found(format!("there is nothing at {path}")).into_response())
+}
+
+async fn count_requests(request: Request, next: Next) -> Response<Body> {
+    let response = next.run(request).await;
+    let class = match response.status().as_u16() {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    };
+    telemetry::metrics::HTTP_REQUESTS.add(class, 1);
+    response
+}

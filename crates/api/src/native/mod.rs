@@ -1,0 +1,6 @@
+//! The native API, `/backstop/api/v1/...`: one file per group of paths.
+
+pub(crate) mod admin;
+pub(crate) mod explore;
+pub(crate) mod loops;
+pub(crate) mod query;

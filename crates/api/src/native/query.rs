@@ -1,0 +1,273 @@
+//! `POST /backstop/api/v1/query`: rows as they come (NDJSON), or all at once (JSON, CSV).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use engine::{Engine, QueryRequest, QueryStats, QueryStream, row_json};
+use futures::{Stream, stream};
+use http_body_util::StreamBody;
+use model::{TenantId, Timestamp};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::request::{JsonBody, Tenant, range};
+use crate::{Api, ApiError};
+
+/// Carries the query's id, so that it can be cancelled.
+const QUERY_ID_HEADER: HeaderName = HeaderName::from_static("x-backstop-query-id");
+/// Asks for a last NDJSON line with statistics, for clients that can not read trailers, as browsers.
+const END_LINE_HEADER: &str = "x-backstop-end-line";
+/// The trailer with statistics.
+const STATS_TRAILER: HeaderName = HeaderName::from_static("x-backstop-stats");
+/// Rows of an answer that names no limit and does not stream: enough for a page, small enough for memory.
+const DEFAULT_LIMIT: u64 = 1_000;
+
+/// The body of a query.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QueryBody {
+    pub(crate) query: String,
+    #[serde(default)]
+    pub(crate) start: Option<Value>,
+    #[serde(default)]
+    pub(crate) end: Option<Value>,
+    #[serde(default)]
+    limit: Option<u64>,
+    #[serde(default)]
+    language: Option<String>,
+    #[serde(default)]
+    allow_partial: bool,
+    #[serde(default)]
+    timeout_ms: Option<u64>,
+}
+
+impl QueryBody {
+    fn request(self, tenant: TenantId, now: Timestamp) -> Result<QueryRequest, ApiError> {
+        if let Some(language) = self.language.as_deref().filter(|language| *language != "native") {
+            let hint = "leave `language` out, or ask PromQL at /api/v1/query";
+            return Err(ApiError::bad_request(format!("language {language:?} is not available here"), hint));
+        }
+        let range = range(self.start.as_ref(), self.end.as_ref(), now)?;
+        Ok(QueryRequest {
+            tenant,
+            text: self.query,
+            range,
+            limit: self.limit,
+            now,
+            allow_partial: self.allow_partial,
+            timeout_ms: self.timeout_ms,
+        })
+    }
+}
+
+/// Runs a query in the format that `Accept` names: NDJSON unless it says JSON or CSV.
+pub(crate) async fn run(
+    State(api): State<Arc<Api>>,
+    Tenant(tenant): Tenant,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<QueryBody>,
+) -> Result<Response, ApiError> {
+    let mut request = body.request(tenant, telemetry::clock::now())?;
+    let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    let whole = accept.contains("application/json");
+    let csv = accept.contains("text/csv");
+    if whole || csv {
+        request.limit = request.limit.or(Some(DEFAULT_LIMIT));
+    }
+    let stream = api.engine.run(request).await?;
+    let running = Running::new(&api, &headers, stream.id());
+    let id = stream.id();
+    let mut response = if whole {
+        whole_json(stream).await?
+    } else if csv {
+        whole_csv(stream).await?
+    } else {
+        ndjson(stream, running, headers.contains_key(END_LINE_HEADER))
+    };
+    response.headers_mut().insert(QUERY_ID_HEADER, HeaderValue::from(id));
+    Ok(response)
+}
+
+/// Remembers the id that a client chose for its query, as long as the query runs.
+struct Running {
+    api: Arc<Api>,
+    chosen: Option<String>,
+}
+
+impl Running {
+    fn new(api: &Arc<Api>, headers: &HeaderMap, id: u64) -> Self {
+        let chosen = headers.get(QUERY_ID_HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
+        if let Some(chosen) = &chosen {
+            api.chosen_ids.lock().insert(chosen.clone(), id);
+        }
+        Self { api: Arc::clone(api), chosen }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(chosen) = &self.chosen {
+            self.api.chosen_ids.lock().remove(chosen);
+        }
+    }
+}
+
+async fn whole_json(stream: QueryStream) -> Result<Response, ApiError> {
+    let id = stream.id();
+    let result = stream.collect_all().await?;
+    let columns: Vec<Value> = result.batches.first().map(columns).unwrap_or_default();
+    let mut body = format!("{{\"query_id\":\"{id}\",\"columns\":{},\"rows\":[", Value::Array(columns));
+    body.push_str(&result.json_lines().join(","));
+    body.push_str("],");
+    body.push_str(end_json(&result.stats).trim_start_matches('{'));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Names and types of the typed columns; rows of whole records carry further fields, each with its own type.
+fn columns(batch: &arrow_array::RecordBatch) -> Vec<Value> {
+    let fields = batch.schema_ref().fields().iter().filter(|field| field.name() != "_record");
+    fields.map(|field| json!({"name": field.name(), "type": type_name(&field.data_type().to_string())})).collect()
+}
+
+fn type_name(arrow: &str) -> &'static str {
+    match arrow {
+        "Int64" | "UInt64" | "Int32" | "UInt32" => "int",
+        "Float64" => "double",
+        "Boolean" => "bool",
+        text if text.starts_with("Timestamp") => "time",
+        text if text.starts_with("List") => "array",
+        _ => "string",
+    }
+}
+
+fn end_json(stats: &QueryStats) -> String {
+    json!({
+        "stats": stats,
+        "complete": stats.complete,
+        "limit_reached": stats.limit_reached,
+        "rows_matched": stats.rows_matched,
+        "warnings": stats.warnings,
+    })
+    .to_string()
+}
+
+async fn whole_csv(stream: QueryStream) -> Result<Response, ApiError> {
+    let result = stream.collect_all().await?;
+    let rows = result.json_rows();
+    let mut names: Vec<&str> = Vec::new();
+    for name in rows.iter().filter_map(Value::as_object).flat_map(|row| row.keys()) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    let mut body = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",");
+    body.push_str("\r\n");
+    for row in &rows {
+        let cells: Vec<String> = names.iter().map(|name| csv_value(&row[*name])).collect();
+        body.push_str(&cells.join(","));
+        body.push_str("\r\n");
+    }
+    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
+}
+
+fn csv_value(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => csv_cell(text),
+        other => csv_cell(&other.to_string()),
+    }
+}
+
+/// Quotes a cell (RFC 4180). A text that a spreadsheet would take for a formula gets a quote mark in front, since log lines
+/// are written by strangers.
+fn csv_cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+/// What is left to send of a streamed answer.
+enum Rest {
+    Rows(Box<QueryStream>, Running),
+    Trailers(HeaderMap),
+    Nothing,
+}
+
+type Frame = http_body::Frame<Bytes>;
+
+/// Streams a row a line, then statistics as a trailer, and as a line when asked. An error after the first row is the last
+/// line, `{"error": ...}`; the status was sent long before.
+fn ndjson(stream: QueryStream, running: Running, end_line: bool) -> Response {
+    let frames = frames(Rest::Rows(Box::new(stream), running), end_line);
+    let mut response = Response::new(Body::new(StreamBody::new(frames)));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    headers.insert(header::TRAILER, HeaderValue::from_static("x-backstop-stats"));
+    response
+}
+
+fn frames(rest: Rest, end_line: bool) -> impl Stream<Item = Result<Frame, std::convert::Infallible>> {
+    stream::unfold(rest, move |rest| async move {
+        let (frame, rest) = match rest {
+            Rest::Rows(mut stream, running) => match stream.next_batch().await {
+                Some(Ok(batch)) => (lines(&batch), Rest::Rows(stream, running)),
+                Some(Err(error)) => (Frame::data((ApiError::from(error).to_line() + "\n").into()), Rest::Nothing),
+                None => end(&stream, end_line),
+            },
+            Rest::Trailers(trailers) => (Frame::trailers(trailers), Rest::Nothing),
+            Rest::Nothing => return None,
+        };
+        Some((Ok(frame), rest))
+    })
+}
+
+fn lines(batch: &arrow_array::RecordBatch) -> Frame {
+    let mut text = String::new();
+    for row in 0..batch.num_rows() {
+        row_json(batch, row, &mut text);
+        text.push('\n');
+    }
+    Frame::data(text.into())
+}
+
+fn end(stream: &QueryStream, end_line: bool) -> (Frame, Rest) {
+    let end = stream.stats().map_or_else(|| "{}".to_owned(), end_json);
+    let mut trailers = HeaderMap::new();
+    // A trailer is Latin-1: whatever a warning says beyond that is left to the end line.
+    let ascii: String = end.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+    if let Ok(value) = HeaderValue::from_str(&ascii) {
+        trailers.insert(STATS_TRAILER, value);
+    }
+    let line = if end_line { format!("{{\"_end\":{end}}}\n") } else { String::new() };
+    (Frame::data(line.into()), Rest::Trailers(trailers))
+}
+
+/// `GET /queries`: what runs now.
+pub(crate) async fn list(State(api): State<Arc<Api>>) -> Json<Value> {
+    Json(json!({"queries": api.engine.running()}))
+}
+
+/// `DELETE /queries/{id}` and `POST /queries/{id}/cancel`: by the id of the answer's header, or by the one that the client
+/// chose.
+pub(crate) async fn cancel(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+    let chosen = api.chosen_ids.lock().get(&id).copied();
+    let canceled = chosen.or_else(|| id.parse().ok()).is_some_and(|id| Engine::cancel(&api.engine, id));
+    if canceled { Ok(Json(json!({"canceled": true}))) } else { Err(ApiError::not_found(format!("no query {id:?} runs"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_cells_are_quoted_and_never_formulas() {
+        assert_eq!(csv_cell("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv_cell("=cmd()"), "'=cmd()");
+        assert_eq!(csv_cell("-1.5"), "-1.5");
+        assert_eq!(csv_cell("plain"), "plain");
+    }
+}

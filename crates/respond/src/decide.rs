@@ -1,0 +1,246 @@
+//! The decision at a rollback step: who is to blame, is it bad, may it be undone.
+
+use std::collections::BTreeMap;
+
+use change::{Change, rank};
+use model::Timestamp;
+use rules::{Alert, AlertState, DataState};
+use serde_json::Value as Json;
+
+use crate::action::action_key;
+use crate::fill::{Fill, FillError, FillUse};
+use crate::guards::{Plan, ask_all};
+use crate::{
+    Action, ActionRequest, ActionState, Call, Evidence, Mode, RespondError, Responder, Rollback, RollbackCall, Run,
+    UnknownReason, Verdict,
+};
+
+/// An alert may be this much older than twice its rule's interval before it counts as stale, in nanoseconds: evaluations take time.
+const STALE_SLACK_NS: i64 = 5_000_000_000;
+
+/// What was decided.
+pub(crate) enum Decision {
+    /// The verdict may still come.
+    Wait(String),
+    /// No.
+    Refuse(Box<Action>),
+    /// It would, in mode auto.
+    Observe(Box<Action>),
+    /// Yes.
+    Act(Box<Action>),
+}
+
+impl Responder {
+    /// Decides about a rollback step. The caller holds the `deciding` lock until the decision is committed.
+    pub(crate) fn decide(
+        &self,
+        run: &Run,
+        rollback: &Rollback,
+        alert: &Alert,
+        now: Timestamp,
+    ) -> Result<Decision, RespondError> {
+        let mut evidence = self.gather(run, alert, now)?;
+        let blank = |evidence: &Evidence| blank_action(run, evidence, now);
+        let patient = now.0 - run.created_at.0 < self.options.decision_patience_ns;
+        if alert.state != AlertState::Firing {
+            return Ok(refuse(blank(&evidence), "the alert does not fire any more"));
+        }
+        let change = match (&evidence.verdict, &evidence.change) {
+            (Verdict::Bad, Some(change)) => change.clone(),
+            (verdict, _) if patient => return Ok(Decision::Wait(format!("verdict {}", verdict.text()))),
+            (verdict, _) => {
+                let why = format!("verdict {}: only bad may act", verdict.text());
+                return Ok(refuse(blank(&evidence), &why));
+            }
+        };
+        let filled = match fill_rollback(run, rollback, alert, &change) {
+            Ok(filled) => filled,
+            Err(error) => return Ok(refuse(blank(&evidence), &error.to_string())),
+        };
+        let from = change.to_version.clone().unwrap_or_default();
+        let plan = Plan {
+            playbook: &run.playbook,
+            incident: &run.incident,
+            target: &filled.target,
+            from: &from,
+            to: &filled.to,
+            change: &change,
+            kill_switch: self.kill_switch.engaged(),
+        };
+        evidence.guards = ask_all(&plan, &*self.records, now)?;
+        let mut action = blank(&evidence);
+        action.key = action_key(&run.playbook.name, &run.incident, run.step, &filled.target, &from, &filled.to);
+        action.target = filled.target;
+        action.from_version = from;
+        action.to_version = filled.to;
+        action.request =
+            Some(ActionRequest { key: action.key.clone(), timeout_ns: rollback.timeout_ns, call: filled.call });
+        if let Some(guard) = action.evidence.guards.iter().find(|guard| !guard.passed) {
+            let why = format!("guard {}: {}", guard.guard, guard.detail);
+            return Ok(refuse(action, &why));
+        }
+        Ok(match run.playbook.mode {
+            Mode::Auto => Decision::Act(Box::new(action)),
+            Mode::Observe | Mode::Suggest | Mode::Approve => {
+                action.state = ActionState::Observed;
+                action.key = format!("{}-observed", action.key);
+                action.detail = format!("mode {}: not done", run.playbook.mode.as_str());
+                Decision::Observe(Box::new(action))
+            }
+        })
+    }
+
+    /// Collects what a decision rests on, and the verdict.
+    fn gather(&self, run: &Run, alert: &Alert, now: Timestamp) -> Result<Evidence, RespondError> {
+        let within_ns = run.playbook.requires.change_within_ns;
+        // Changes up to now are looked at, not only up to the alert: one that came later is cleared by name.
+        let lookback_ns = within_ns.saturating_add(now.0 - alert.active_at.0);
+        let changes = match run.service.as_str() {
+            "" => Vec::new(),
+            service => self.changes.recent(service, now, lookback_ns)?,
+        };
+        let suspects = rank(&changes, alert.active_at, within_ns);
+        let later = changes.iter().any(|change| change.started_at > alert.active_at);
+        let conflict = !suspects.concurrent.is_empty() || later;
+        let verdict = verdict(run, alert, suspects.first.is_some(), conflict, now);
+        let (change, attribution) = suspects.first.map(|first| (first.change, first.reason)).unzip();
+        Ok(Evidence {
+            rule: alert.rule.clone(),
+            query: alert.query.clone(),
+            window_ns: alert.window_ns,
+            labels: alert.labels.clone(),
+            value: alert.value,
+            columns: alert.columns.clone(),
+            data: alert.data,
+            active_at: alert.active_at,
+            evaluated_at: alert.evaluated_at,
+            decided_at: now,
+            change,
+            attribution,
+            concurrent: suspects.concurrent,
+            exonerated: suspects.exonerated,
+            verdict,
+            guards: Vec::new(),
+        })
+    }
+}
+
+/// The verdict on the first suspect. Bad needs a firing alert that was measured just now, and one change to the same service that
+/// began within the window before the alert did and is still the latest one.
+fn verdict(run: &Run, alert: &Alert, suspect: bool, conflict: bool, now: Timestamp) -> Verdict {
+    let stale_after_ns = alert.interval_ns.saturating_mul(2).saturating_add(STALE_SLACK_NS);
+    let unknown = if run.service.is_empty() {
+        UnknownReason::NoService
+    } else if alert.data == DataState::NoData {
+        UnknownReason::NoData
+    } else if alert.data == DataState::Unknown {
+        UnknownReason::QueryError
+    } else if now.0 - alert.evaluated_at.0 > stale_after_ns {
+        UnknownReason::StaleData
+    } else if !suspect {
+        UnknownReason::NoChange
+    } else if conflict {
+        UnknownReason::Conflict
+    } else {
+        return Verdict::Bad;
+    };
+    Verdict::Unknown(unknown)
+}
+
+fn refuse(mut action: Action, why: &str) -> Decision {
+    action.state = ActionState::Refused;
+    action.key = format!("{}-{}-refused", action.run, action.step);
+    action.detail = why.to_owned();
+    Decision::Refuse(Box::new(action))
+}
+
+fn blank_action(run: &Run, evidence: &Evidence, now: Timestamp) -> Action {
+    let change = evidence.change.as_ref();
+    Action {
+        key: String::new(),
+        run: run.id.clone(),
+        incident: run.incident.clone(),
+        playbook: run.playbook.name.clone(),
+        step: run.step,
+        target: run.service.clone(),
+        from_version: change.and_then(|change| change.to_version.clone()).unwrap_or_default(),
+        to_version: change.and_then(|change| change.from_version.clone()).unwrap_or_default(),
+        state: ActionState::Planned,
+        request: None,
+        evidence: evidence.clone(),
+        planned_at: now,
+        started_at: None,
+        finished_at: None,
+        detail: String::new(),
+        output: String::new(),
+    }
+}
+
+struct Filled {
+    target: String,
+    to: String,
+    call: Call,
+}
+
+fn fill_rollback(run: &Run, rollback: &Rollback, alert: &Alert, change: &Change) -> Result<Filled, FillError> {
+    let mut values = values(run, alert, change);
+    let fill = |text: &str, values: &BTreeMap<String, String>, usage| Fill::parse(text)?.render(values, usage);
+    let target = match &rollback.service {
+        Some(service) => fill(service, &values, FillUse::Text)?,
+        None => run.service.clone(),
+    };
+    let to = match &rollback.to {
+        Some(to) => fill(to, &values, FillUse::Text)?,
+        None => change.from_version.clone().unwrap_or_default(),
+    };
+    values.insert("service".to_owned(), target.clone());
+    values.insert("to_version".to_owned(), to.clone());
+    let fill_map = |texts: &BTreeMap<String, String>| -> Result<BTreeMap<String, String>, FillError> {
+        texts.iter().map(|(name, text)| Ok((name.clone(), fill(text, &values, FillUse::Text)?))).collect()
+    };
+    let call = match &rollback.call {
+        RollbackCall::Http { method, url, headers, body, expect_status } => Call::Http {
+            method: method.clone(),
+            url: fill(url, &values, FillUse::Url)?,
+            headers: fill_map(headers)?,
+            body: body.as_ref().map(|body| fill_json(body, &values)).transpose()?,
+            expect_status: expect_status.clone(),
+        },
+        RollbackCall::Exec { argv, env } => Call::Exec {
+            argv: argv.iter().map(|text| fill(text, &values, FillUse::Argument)).collect::<Result<_, _>>()?,
+            env: fill_map(env)?,
+        },
+    };
+    Ok(Filled { target, to, call })
+}
+
+fn values(run: &Run, alert: &Alert, change: &Change) -> BTreeMap<String, String> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let mut values: BTreeMap<String, String> = [
+        ("service", run.service.clone()),
+        ("incident.id", run.incident.clone()),
+        ("change.id", change.id.clone()),
+        ("change.source", change.source.clone()),
+        ("change.from_version", text(&change.from_version)),
+        ("change.to_version", text(&change.to_version)),
+        ("change.artifact", text(&change.artifact)),
+        ("alert.name", alert.rule.clone()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into();
+    for (name, value) in &alert.labels {
+        values.insert(format!("alert.labels.{name}"), value.clone());
+    }
+    values
+}
+
+fn fill_json(json: &Json, values: &BTreeMap<String, String>) -> Result<Json, FillError> {
+    Ok(match json {
+        Json::String(text) => Json::String(Fill::parse(text)?.render(values, FillUse::Text)?),
+        Json::Array(items) => Json::Array(items.iter().map(|item| fill_json(item, values)).collect::<Result<_, _>>()?),
+        Json::Object(fields) => Json::Object(
+            fields.iter().map(|(name, field)| Ok((name.clone(), fill_json(field, values)?))).collect::<Result<_, FillError>>()?,
+        ),
+        other => other.clone(),
+    })
+}

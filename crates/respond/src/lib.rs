@@ -1,0 +1,43 @@
+//! What follows from an alert: incidents, the decision to act, playbooks, guards, actions, verification.
+//!
+//! **Entry points.** [`Responder::observe`] is told the alerts after each evaluation of rules; [`Responder::due`] names the runs of
+//! playbooks that have something to do, and [`Responder::advance`] does it. [`check_playbooks`] reads playbook files and reports
+//! every mistake as `file:line:column: message`.
+//!
+//! **Write path.** alert -> incident (joined or opened) -> run of a playbook -> at a rollback step: candidates among the changes,
+//! [`Verdict`], guards, [`Evidence`] -> action `planned` -> `started` -> the side effect through [`Executor`] -> `succeeded`, `failed` or
+//! `unknown` -> verify -> helped or not. Each arrow is one transaction of the ledger, with its audit entry and its line in
+//! the incident's timeline.
+//!
+//! **Guarantees.** `started` is committed before the side effect, and only one transition from `planned` to `started` can
+//! succeed: an action happens at most once. What a crash leaves `started` becomes `unknown` at the next start, pages people and
+//! is never retried. Only [`Verdict::Bad`] acts; what could not be measured is `Unknown` and holds. Notifications are queued
+//! in the transaction that causes them, so they are sent at least once.
+//!
+//! **Not here.** How an action is carried out (`act`), how a notification is delivered (`notify`), clocks and threads: the
+//! time is an argument, blocking calls are the caller's to put on threads.
+
+mod action;
+mod advance;
+mod decide;
+mod evidence;
+mod fill;
+mod guards;
+mod incident;
+mod notification;
+mod observe;
+mod playbook;
+mod playbook_file;
+mod responder;
+mod run;
+mod writes;
+
+pub use action::{Action, ActionRequest, ActionResult, ActionState, Call, Executor};
+pub use evidence::{Evidence, GuardResult, UnknownReason, Verdict};
+pub use fill::{FILL_VARIABLES, Fill, FillError, FillUse};
+pub use incident::{EntryKind, Incident, IncidentState, TimelineEntry};
+pub use notification::Notification;
+pub use playbook::{Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall, Step, StepKind, Verify, VerifyQuery};
+pub use playbook_file::{PlaybookReport, check_playbooks, load_playbooks};
+pub use responder::{Effects, KillSwitch, Next, RespondError, Responder, ResponderOptions};
+pub use run::{Outcome, Phase, Run, RunState};

@@ -1,0 +1,224 @@
+//! The responder: what it holds, what it is given, what it does after a restart.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use catalog::ledger::{Filter, LedgerError, LedgerTable, Records};
+use change::ChangeBook;
+use model::Timestamp;
+use parking_lot::Mutex;
+use rules::{Alert, RuleQuery};
+
+use crate::action::ActionState;
+use crate::writes::{Batch, parse, read};
+use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Run, RunState};
+
+/// Why the responder could not go on. The state is that of the last commit; trying again later is safe.
+#[derive(Debug, thiserror::Error)]
+pub enum RespondError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A run that does not exist.
+    #[error("there is no run {0:?}; it may have been removed")]
+    NoRun(String),
+    /// A run without its incident or action.
+    #[error("the run {run:?} refers to {what} {id:?}, which is not there; the ledger is damaged, restore it from a backup")]
+    Dangling {
+        /// The run.
+        run: String,
+        /// What it refers to.
+        what: &'static str,
+        /// By which id.
+        id: String,
+    },
+}
+
+/// What the responder is configured with.
+#[derive(Clone, Debug)]
+pub struct ResponderOptions {
+    /// Who is paged when a run fails and no step says whom to tell. They are paged too whenever an action's outcome is unknown.
+    pub escalation_receivers: Vec<String>,
+    /// How long a run waits for a verdict other than Unknown, in nanoseconds: changes are reported late.
+    pub decision_patience_ns: i64,
+    /// How often it looks again meanwhile, in nanoseconds.
+    pub decision_poll_ns: i64,
+}
+
+impl Default for ResponderOptions {
+    fn default() -> Self {
+        Self {
+            escalation_receivers: vec!["log".to_owned()],
+            decision_patience_ns: 60_000_000_000,
+            decision_poll_ns: 2_000_000_000,
+        }
+    }
+}
+
+/// Stops all actions while it is engaged.
+pub trait KillSwitch: Send + Sync {
+    /// Why it is engaged, if it is. Called right before an action, so it must be quick.
+    fn engaged(&self) -> Option<String>;
+}
+
+/// A kill switch in code: a function or closure.
+impl<F: Fn() -> Option<String> + Send + Sync> KillSwitch for F {
+    fn engaged(&self) -> Option<String> {
+        self()
+    }
+}
+
+/// What a run may use.
+#[derive(Clone, Copy)]
+pub struct Effects<'a> {
+    /// Measures, for verifications.
+    pub query: &'a dyn RuleQuery,
+    /// Acts.
+    pub executor: &'a dyn Executor,
+}
+
+/// When a run wants to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Not before this time.
+    Wait(Timestamp),
+    /// Never: it has ended.
+    Done(Outcome),
+}
+
+/// What the responder remembers of alerts between two calls. The ledger is the truth; this saves reading it.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// The last snapshot of every alert that fires or did, by id.
+    pub(crate) live: BTreeMap<String, Alert>,
+    /// Alerts that the ledger knows as firing.
+    pub(crate) firing: BTreeSet<String>,
+}
+
+/// Turns alerts into incidents, and incidents into actions.
+pub struct Responder {
+    pub(crate) records: Arc<dyn Records>,
+    pub(crate) changes: ChangeBook,
+    pub(crate) playbooks: Vec<Playbook>,
+    pub(crate) options: ResponderOptions,
+    pub(crate) kill_switch: Box<dyn KillSwitch>,
+    /// Held over every decision and its commit, so that guards count each other's actions. Never held over a side effect.
+    pub(crate) deciding: Mutex<Seen>,
+    /// Runs that some thread advances now.
+    busy: Mutex<BTreeSet<String>>,
+}
+
+impl Responder {
+    /// Starts over a ledger at time `now`. Actions that an earlier process left `started` become `unknown`: nobody can know
+    /// whether they happened, so people are paged and nothing is tried again.
+    pub fn new(
+        records: Arc<dyn Records>,
+        playbooks: Vec<Playbook>,
+        options: ResponderOptions,
+        kill_switch: Box<dyn KillSwitch>,
+        now: Timestamp,
+    ) -> Result<Responder, RespondError> {
+        let changes = ChangeBook::new(records.clone());
+        let mut seen = Seen::default();
+        let filter = Filter { states: vec!["firing".to_owned()], ..Filter::default() };
+        for document in records.list(LedgerTable::Alerts, &filter)? {
+            let mut alert: Alert = parse(LedgerTable::Alerts, document)?;
+            // Nobody has measured it since the restart.
+            alert.data = rules::DataState::Unknown;
+            seen.firing.insert(alert.id.clone());
+            seen.live.insert(alert.id.clone(), alert);
+        }
+        let deciding = Mutex::new(seen);
+        let busy = Mutex::new(BTreeSet::new());
+        let responder = Responder { records, changes, playbooks, options, kill_switch, deciding, busy };
+        responder.recover(now)?;
+        Ok(responder)
+    }
+
+    /// The playbooks.
+    pub fn playbooks(&self) -> &[Playbook] {
+        &self.playbooks
+    }
+
+    /// The runs that want to go on at `now`, and when the next one after them will.
+    pub fn due(&self, now: Timestamp) -> Result<(Vec<String>, Option<Timestamp>), RespondError> {
+        let busy = self.busy.lock().clone();
+        let (mut due, mut next) = (Vec::new(), None::<Timestamp>);
+        for run in self.active_runs()? {
+            if busy.contains(&run.id) {
+                continue;
+            }
+            if run.wake_at <= now {
+                due.push(run.id);
+            } else {
+                next = Some(next.map_or(run.wake_at, |next| next.min(run.wake_at)));
+            }
+        }
+        Ok((due, next))
+    }
+
+    /// Goes on with a run as far as it can: until it has to wait, or has ended. Blocks while an action or a query runs. A run that
+    /// another thread advances is left alone.
+    pub fn advance(&self, run: &str, now: Timestamp, effects: &Effects<'_>) -> Result<Next, RespondError> {
+        if !self.busy.lock().insert(run.to_owned()) {
+            return Ok(Next::Wait(now.saturating_add_ns(self.options.decision_poll_ns)));
+        }
+        let _release = Release { responder: self, run };
+        self.go_on(run, now, effects)
+    }
+
+    pub(crate) fn active_runs(&self) -> Result<Vec<Run>, LedgerError> {
+        let filter = Filter { states: vec![RunState::Active.as_str().to_owned()], ..Filter::default() };
+        let found = self.records.list(LedgerTable::Runs, &filter)?;
+        found.into_iter().map(|document| parse(LedgerTable::Runs, document)).collect()
+    }
+
+    fn recover(&self, now: Timestamp) -> Result<(), RespondError> {
+        let filter = Filter { states: vec![ActionState::Started.as_str().to_owned()], ..Filter::default() };
+        for document in self.records.list(LedgerTable::Actions, &filter)? {
+            let action: Action = parse(LedgerTable::Actions, document)?;
+            self.give_up(action, now)?;
+        }
+        for mut run in self.active_runs()? {
+            if let Phase::Verifying { holding_since: holding_since @ Some(_), .. } = &mut run.phase {
+                // Nobody measured while the process was down: the condition has to hold anew.
+                *holding_since = None;
+                let mut batch = Batch::new(now);
+                batch.timeline(&run.incident, EntryKind::Note, "restarted: the verification starts holding anew", serde_json::Value::Null);
+                batch.put_run(&run);
+                batch.commit(&*self.records)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// An action is `started`, and nobody is carrying it out: its outcome is unknown.
+    pub(crate) fn give_up(&self, mut action: Action, now: Timestamp) -> Result<(), RespondError> {
+        action.state = ActionState::Unknown;
+        action.finished_at = Some(now);
+        action.detail = "the process ended after the action had started and before its end was recorded; it may or may not have \
+                         happened, and is not tried again: check the target"
+            .to_owned();
+        let mut batch = Batch::new(now);
+        batch.move_action(ActionState::Started.as_str(), &action);
+        batch.timeline(&action.incident, EntryKind::Action, action.summary(), serde_json::json!({"detail": action.detail}));
+        let run: Option<Run> = read(&*self.records, LedgerTable::Runs, &action.run)?;
+        match run {
+            Some(run) if run.state == RunState::Active => self.fail_step(run, Outcome::Unknown, &action.detail, Some(&action), batch, now)?,
+            _ => batch.commit(&*self.records)?,
+        }
+        Ok(())
+    }
+}
+
+/// Lets go of a run, also when advancing it panicked.
+struct Release<'a> {
+    responder: &'a Responder,
+    run: &'a str,
+}
+
+impl Drop for Release<'_> {
+    fn drop(&mut self) {
+        self.responder.busy.lock().remove(self.run);
+    }
+}

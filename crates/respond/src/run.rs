@@ -1,0 +1,136 @@
+//! A run of a playbook: everything needed to go on with it after a restart.
+
+use catalog::ledger::{sha256_hex, time_text};
+use change::Change;
+use model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::Playbook;
+
+/// Whether a run has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It has not.
+    Active,
+    /// It has.
+    Done,
+}
+
+impl RunState {
+    /// The word in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Done => "done",
+        }
+    }
+}
+
+/// How far the current step is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// Not begun.
+    Begin,
+    /// An action is planned or started.
+    Acting {
+        /// Its key.
+        action: String,
+    },
+    /// A verification runs.
+    Verifying {
+        /// Since when.
+        #[serde(with = "time_text")]
+        since: Timestamp,
+        /// Since when the condition holds without a break.
+        #[serde(default, with = "time_text::option")]
+        holding_since: Option<Timestamp>,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It acted, and the verification passed.
+    Helped,
+    /// It acted, and the verification did not pass.
+    NotHelped,
+    /// It acted; the playbook verifies nothing.
+    Acted,
+    /// The action failed.
+    Failed,
+    /// Nobody knows whether the action happened or helped.
+    Unknown,
+    /// It did not act: the verdict or a guard forbade it.
+    Held,
+    /// It would have acted.
+    Observed,
+    /// It only told people.
+    Notified,
+}
+
+impl Outcome {
+    /// The word in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Helped => "helped",
+            Self::NotHelped => "not_helped",
+            Self::Acted => "acted",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+            Self::Held => "held",
+            Self::Observed => "observed",
+            Self::Notified => "notified",
+        }
+    }
+}
+
+/// A run of a playbook. It carries the playbook as it was when the run began: a file that changes meanwhile changes nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Its id: a hash of incident and playbook, so that an incident runs a playbook once.
+    pub id: String,
+    /// The incident.
+    pub incident: String,
+    /// The alert that began it.
+    pub alert: String,
+    /// The service.
+    pub service: String,
+    /// The playbook.
+    pub playbook: Playbook,
+    /// Whether it has ended.
+    pub state: RunState,
+    /// When it began.
+    #[serde(with = "time_text")]
+    pub created_at: Timestamp,
+    /// When it wants to go on.
+    #[serde(with = "time_text")]
+    pub wake_at: Timestamp,
+    /// The current step.
+    pub step: usize,
+    /// Whether an `on_fail` was taken: then the steps that are branches are walked through.
+    pub jumped: bool,
+    /// How far the current step is.
+    pub phase: Phase,
+    /// Why it waits to decide; said once in the timeline.
+    pub hold_reason: Option<String>,
+    /// The change that is blamed.
+    pub change: Option<Change>,
+    /// The key of its last action.
+    pub action: Option<String>,
+    /// Whether an action succeeded.
+    pub acted: bool,
+    /// Whether a verification passed.
+    pub verified: bool,
+    /// How it ended, or what its branch was taken for.
+    pub outcome: Option<Outcome>,
+    /// How it ended, for people.
+    pub summary: String,
+}
+
+/// The id of the run of a playbook for an incident.
+pub(crate) fn run_id(incident: &str, playbook: &str) -> String {
+    format!("run-{}", &sha256_hex(format!("{incident}\0{playbook}").as_bytes())[..16])
+}

@@ -1,0 +1,89 @@
+//! Checks queries inside files, and reads from them what evaluation needs to know.
+
+use model::Timestamp;
+use promql::{Expr, Type};
+
+/// A mistake in a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryProblem {
+    /// Where, as a byte offset in the query.
+    pub offset: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl QueryProblem {
+    fn new(offset: usize, message: impl Into<String>, hint: &str) -> Self {
+        Self { offset, message: message.into(), hint: Some(hint.to_owned()) }
+    }
+}
+
+/// What is known about a PromQL expression.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PromqlInfo {
+    /// The part whose emptiness means "no data", when a comparison filters it: `a` of `a > 5`. `None` when the expression does not
+    /// filter, then its own emptiness is it.
+    pub presence: Option<String>,
+}
+
+/// Checks an expression: it must parse and yield a number or an instant vector.
+pub fn check_promql(text: &str) -> Result<PromqlInfo, QueryProblem> {
+    let expr = promql::parse(text).map_err(|error| QueryProblem {
+        offset: error.span.start,
+        message: format!("promql: {}", error.message),
+        hint: None,
+    })?;
+    match expr.result_type() {
+        Type::Scalar | Type::Vector => Ok(PromqlInfo { presence: presence(&expr, text) }),
+        other => Err(QueryProblem::new(
+            0,
+            format!("promql: the expression yields a {}", other.as_str()),
+            "a rule needs a number or an instant vector; wrap a range in a function such as rate()",
+        )),
+    }
+}
+
+/// The data side of a filtering expression. Comparisons and set operators are peeled off; what is left yields a sample for every
+/// series that has data.
+fn presence(expr: &Expr, text: &str) -> Option<String> {
+    let Expr::Binary(binary) = expr.unparen() else { return None };
+    let filters = (binary.op.is_comparison() && !binary.bool_modifier) || binary.op.is_set();
+    if !filters {
+        return None;
+    }
+    let side = if binary.left.result_type() == Type::Scalar { &binary.right } else { &binary.left };
+    presence(side, text).or_else(|| {
+        let span = side.unparen().span();
+        text.get(span.start..span.end).map(str::to_owned)
+    })
+}
+
+/// What is known about a log query.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LogsInfo {
+    /// The fields that its last `stats` groups by: the labels of its rows.
+    pub by: Vec<String>,
+}
+
+/// Checks a log query: it must parse and end in numbers, that is hold a `stats` pipe.
+pub fn check_logs(text: &str) -> Result<LogsInfo, QueryProblem> {
+    let (query, diagnostics) = lang::parse(text, Timestamp::default());
+    if let Some(found) = diagnostics.into_iter().find(lang::Diagnostic::is_error) {
+        return Err(QueryProblem { offset: found.span.start, message: found.message, hint: found.hint });
+    }
+    let stats = query.pipes.iter().rev().find_map(|pipe| match pipe {
+        lang::Pipe::Stats(stats) => Some(stats),
+        _ => None,
+    });
+    let Some(stats) = stats else {
+        let hint = "add a pipe such as | stats by (service.name) count() as n";
+        return Err(QueryProblem::new(text.len(), "the query of a log rule yields no numbers", hint));
+    };
+    let by = stats.by.iter().filter_map(|group| match group {
+        lang::Group::Field(name) => Some(name.clone()),
+        _ => None,
+    });
+    Ok(LogsInfo { by: by.collect() })
+}

@@ -1,0 +1,217 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+/// Searches logs and metrics, notices that a change hurt users, rolls it back and proves that it helped.
+#[derive(Debug, Parser)]
+#[command(name = "backstop", version, about, long_about = None, propagate_version = true)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Runs the server.
+    Serve(ServeArgs),
+    /// Runs the closed loop on a simulated shop: load, a bad deploy, detection, rollback, recovery.
+    Demo(DemoArgs),
+    /// Sends files or standard input to a server, line by line.
+    Ingest(IngestArgs),
+    /// Runs a query and prints its rows.
+    Query(QueryArgs),
+    /// Works with rule files.
+    #[command(subcommand)]
+    Rules(RulesCommand),
+    /// Works with playbook files.
+    #[command(subcommand)]
+    Playbooks(PlaybooksCommand),
+    /// Looks at the segments of a data directory.
+    #[command(subcommand)]
+    Segments(SegmentsCommand),
+    /// Works with the audit trail.
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    /// Works with the configuration file.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Prints a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Prints the version.
+    Version,
+}
+
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(crate) struct ServeArgs {
+    /// Configuration file (YAML); `backstop config reference` lists every setting.
+    #[arg(long, value_name = "F")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory that holds everything [default: ./backstop-data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Address of the HTTP port [default: 127.0.0.1:7070].
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<std::net::SocketAddr>,
+    /// Leaves only the HTTP port.
+    #[arg(long)]
+    pub(crate) no_receivers: bool,
+    /// Rule files, as a glob pattern; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) rules: Vec<String>,
+    /// Playbook files, as a glob pattern; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) playbooks: Vec<String>,
+    /// Allows listening beyond loopback without authentication and TLS.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct DemoArgs {
+    /// Ends when the story is told; exit code 0 only if the loop closed.
+    #[arg(long)]
+    pub(crate) exit: bool,
+    /// Tells the story N times as fast.
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// What happens.
+    #[arg(long, value_name = "NAME", default_value = "bad-deploy")]
+    pub(crate) scenario: String,
+    /// Breaks one link of the loop, to show that the demo notices.
+    #[arg(long = "break", value_name = "LINK", hide = true)]
+    pub(crate) broken: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IngestArgs {
+    /// Files to send; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The `service.name` of records that do not say their own.
+    #[arg(long, value_name = "S")]
+    pub(crate) service: Option<String>,
+    /// How lines are read.
+    #[arg(long, value_enum, default_value_t = LineFormat::Auto)]
+    pub(crate) format: LineFormat,
+    /// The server.
+    #[arg(long, value_name = "U", default_value = "http://127.0.0.1:7070")]
+    pub(crate) url: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LineFormat {
+    /// Told from the first lines of each file.
+    Auto,
+    /// One JSON object a line.
+    Json,
+    /// `key=value` pairs.
+    Logfmt,
+    /// RFC 5424 or RFC 3164.
+    Syslog,
+    /// The line is the body.
+    Raw,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct QueryArgs {
+    /// The query: a filter, then pipes.
+    #[arg(value_name = "QUERY")]
+    pub(crate) query: String,
+    /// First time: RFC 3339, Unix time, or relative such as -15m.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// First time after.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// Most rows.
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// How rows are printed; a table on a terminal and NDJSON in a pipe unless given.
+    #[arg(long, value_enum)]
+    pub(crate) output: Option<OutputFormat>,
+    /// The server.
+    #[arg(long, value_name = "U", conflicts_with = "data")]
+    pub(crate) url: Option<String>,
+    /// A data directory: asks the server that runs on it, or reads it when none does.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    /// Aligned columns.
+    Table,
+    /// One JSON object a line.
+    Ndjson,
+    /// One JSON document with statistics.
+    Json,
+    /// Comma-separated values with a header.
+    Csv,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RulesCommand {
+    /// Checks files; every mistake is shown with its line and column.
+    Check {
+        /// Rule files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaybooksCommand {
+    /// Checks files; every mistake is shown with its line and column.
+    Check {
+        /// Playbook files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SegmentsCommand {
+    /// Lists live segments with their rows and bytes.
+    Ls {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./backstop-data")]
+        data: PathBuf,
+    },
+    /// Reads every segment and compares its checksums.
+    Verify {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./backstop-data")]
+        data: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AuditCommand {
+    /// Checks that no entry of the audit trail was changed or taken out.
+    Verify {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./backstop-data")]
+        data: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Prints the settings that a file results in.
+    Show {
+        /// The file; the defaults without one.
+        file: Option<PathBuf>,
+    },
+    /// Checks a file.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Prints the manual of every setting, as Markdown.
+    Reference,
+}

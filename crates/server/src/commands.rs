@@ -1,0 +1,121 @@
+//! The small commands: rules, playbooks, segments, audit, config, completions, version.
+#![allow(clippy::print_stdout, reason = "printing is what commands do")]
+
+use std::path::{Path, PathBuf};
+
+use catalog::ledger::Ledger;
+use clap::CommandFactory as _;
+use config::{Config, RawConfig, show_bytes};
+use segment::SegmentMeta;
+
+use crate::cli::{AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesCommand, SegmentsCommand};
+use crate::exit::Failure;
+use crate::offline::{LEDGER_FILE, open_store};
+
+fn read(path: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display()), "name a text file"))
+}
+
+/// Names and texts of files, for the checkers.
+fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+    files.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect()
+}
+
+/// `backstop rules check`.
+pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
+    let RulesCommand::Check { files } = command;
+    let report = rules::check(&read_all(files)?);
+    print!("{report}");
+    if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+}
+
+/// `backstop playbooks check`.
+pub(crate) fn playbooks(command: &PlaybooksCommand) -> Result<(), Failure> {
+    let PlaybooksCommand::Check { files } = command;
+    let report = respond::check(&read_all(files)?);
+    print!("{report}");
+    if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+}
+
+/// `backstop segments ls|verify`.
+pub(crate) fn segments(command: &SegmentsCommand) -> Result<(), Failure> {
+    match command {
+        SegmentsCommand::Ls { data } => {
+            let store = open_store(data)?;
+            println!("{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:<30}  to", "segment", "table", "rows", "columns", "index", "from");
+            store.segments().iter().for_each(print_segment);
+        }
+        SegmentsCommand::Verify { data } => {
+            let store = open_store(data)?;
+            let report = store.verify();
+            for (id, problem) in &report.damaged {
+                println!("{id}: {problem}");
+            }
+            println!("{} segments read, {} damaged", report.checked, report.damaged.len());
+            if !report.damaged.is_empty() {
+                return Err(Failure::negative(""));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn print_segment(meta: &SegmentMeta) {
+    println!(
+        "{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:<30}  {}",
+        meta.id,
+        meta.table.as_str(),
+        meta.rows,
+        show_bytes(meta.bytes_parquet),
+        show_bytes(meta.bytes_index),
+        meta.min_time.to_string(),
+        meta.max_time
+    );
+}
+
+/// `backstop audit verify`.
+pub(crate) fn audit(command: &AuditCommand) -> Result<(), Failure> {
+    let AuditCommand::Verify { data } = command;
+    let path = data.join(LEDGER_FILE);
+    if !path.exists() {
+        return Err(Failure::usage(format!("{} is not there", path.display()), "name the data directory with --data"));
+    }
+    let ledger = Ledger::open(&path).map_err(|error| Failure::internal(error.to_string(), ""))?;
+    let (entries, head) = ledger.verify_audit().map_err(|error| Failure::negative(error.to_string()))?;
+    println!("{entries} entries, none changed; the last has hash {head}");
+    Ok(())
+}
+
+/// `backstop config show|check|reference`.
+pub(crate) fn config(command: &ConfigCommand) -> Result<(), Failure> {
+    let usage = |error: config::ConfigError| Failure::usage(error.to_string(), "");
+    match command {
+        ConfigCommand::Show { file } => {
+            let raw = match file {
+                Some(file) => RawConfig::parse(&file.display().to_string(), &read(file)?).map_err(usage)?,
+                None => RawConfig::default(),
+            };
+            let shown = serde_json::to_string_pretty(&raw).map_err(|error| Failure::internal(error.to_string(), ""))?;
+            println!("{shown}");
+        }
+        ConfigCommand::Check { file } => {
+            Config::parse(&file.display().to_string(), &read(file)?).map_err(usage)?;
+            println!("{} is valid", file.display());
+        }
+        ConfigCommand::Reference => print!("{}", config::reference()),
+    }
+    Ok(())
+}
+
+/// `backstop completions SHELL`.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
+    clap_complete::generate(shell, &mut Cli::command(), "backstop", &mut std::io::stdout());
+    Ok(())
+}
+
+/// `backstop version`.
+pub(crate) fn version() -> Result<(), Failure> {
+    println!("backstop {}", env!("CARGO_PKG_VERSION"));
+    Ok(())
+}

@@ -1,0 +1,43 @@
+//! Rule and playbook files: found by glob patterns, read, checked. A mistake ends the start with its line and column.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use respond::Playbook;
+use rules::Group;
+
+/// Names and texts of the files that patterns match. A pattern without a match is a mistake: nothing would watch.
+fn read(patterns: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut files = Vec::new();
+    for pattern in patterns {
+        let matches: Result<Vec<PathBuf>, _> = glob::glob(pattern).with_context(|| format!("pattern {pattern:?}"))?.collect();
+        let mut paths = matches.with_context(|| format!("pattern {pattern:?}"))?;
+        paths.sort();
+        if paths.is_empty() {
+            bail!("no file matches {pattern:?}");
+        }
+        for path in paths {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            files.push((path.display().to_string(), text));
+        }
+    }
+    Ok(files)
+}
+
+/// The rule groups of all files.
+pub(crate) fn rule_groups(patterns: &[String]) -> anyhow::Result<Vec<Group>> {
+    let loaded = rules::load(&read(patterns)?);
+    if !loaded.report.is_ok() {
+        bail!("{}", loaded.report);
+    }
+    Ok(loaded.groups)
+}
+
+/// The playbooks of all files.
+pub(crate) fn playbooks(patterns: &[String]) -> anyhow::Result<Vec<Playbook>> {
+    let (playbooks, report) = respond::load_playbooks(&read(patterns)?);
+    if !report.is_ok() {
+        bail!("{report}");
+    }
+    Ok(playbooks)
+}

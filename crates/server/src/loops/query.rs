@@ -1,0 +1,59 @@
+//! How rules and verifications ask questions: through the engine, under its limits.
+
+use std::collections::BTreeMap;
+
+use engine::{Engine, QueryRequest};
+use model::{Labels, TenantId, TimeRange, Timestamp, Value};
+use promql::QueryValue;
+use rules::{RuleQuery, RuleQueryError};
+use tokio::runtime::Handle;
+
+/// Longest run of a rule's query, in milliseconds: rules must not pile up behind a slow one.
+const TIMEOUT_MS: u64 = 10_000;
+/// Most rows of a log rule's query: each is one alert.
+const ROWS_MAX: u64 = 10_000;
+
+/// The engine as rules see it. Calls block, so they come from threads outside the runtime.
+#[derive(Clone)]
+pub(crate) struct EngineQuery {
+    engine: Engine,
+    runtime: Handle,
+    tenant: TenantId,
+}
+
+impl EngineQuery {
+    /// Asks for the default tenant.
+    pub(crate) fn new(engine: Engine, runtime: Handle) -> Self {
+        Self { engine, runtime, tenant: TenantId::default() }
+    }
+}
+
+impl RuleQuery for EngineQuery {
+    fn instant(&self, expr: &str, at: Timestamp) -> Result<Vec<(Labels, f64)>, RuleQueryError> {
+        let result = self.runtime.block_on(self.engine.prom_instant(&self.tenant, expr, at.millis()));
+        let result = result.map_err(|error| RuleQueryError(error.to_string()))?;
+        match result.outcome.value {
+            QueryValue::Scalar(sample) => Ok(vec![(Labels::default(), sample.value)]),
+            QueryValue::Vector(samples) => Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect()),
+            other => Err(RuleQueryError(format!("the expression is a {}, not a vector", other.result_type()))),
+        }
+    }
+
+    fn logs(&self, query: &str, range: TimeRange) -> Result<Vec<BTreeMap<String, Value>>, RuleQueryError> {
+        let failed = |error: &dyn std::fmt::Display| RuleQueryError(error.to_string());
+        let mut request = QueryRequest::new(self.tenant.clone(), query, range.end);
+        request.range = range;
+        request.limit = Some(ROWS_MAX);
+        request.timeout_ms = Some(TIMEOUT_MS);
+        let result = self.runtime.block_on(async { self.engine.run(request).await?.collect_all().await });
+        let result = result.map_err(|error| failed(&error))?;
+        if result.stats.limit_reached || !result.stats.complete {
+            return Err(RuleQueryError(format!("the answer has more than {ROWS_MAX} rows or misses data")));
+        }
+        let object = |row: serde_json::Value| match row {
+            serde_json::Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
+            _ => BTreeMap::new(),
+        };
+        Ok(result.json_rows().into_iter().map(object).collect())
+    }
+}

@@ -1,0 +1,88 @@
+//! One thread for each group of rules: evaluates it when it is due, publishes how alerts stand, and tells the responder.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::RuleBoard;
+use model::{Batch, BatchData, TenantId, Timestamp};
+use respond::Responder;
+use rules::{Evaluation, GroupEvaluator};
+use store::Store;
+use telemetry::{clock, metrics};
+
+use super::Stop;
+use super::query::EngineQuery;
+
+/// Longest sleep, so that a clock that jumps back does not stop a group for long.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
+
+/// What a group's thread needs.
+#[derive(Clone)]
+pub(crate) struct RuleParts {
+    pub(crate) query: EngineQuery,
+    pub(crate) board: Arc<RuleBoard>,
+    pub(crate) responder: Arc<Responder>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) stop: Stop,
+}
+
+/// Evaluates a group until told to stop.
+pub(crate) fn run_group(mut evaluator: GroupEvaluator, parts: &RuleParts) {
+    let name = evaluator.group().name.clone();
+    loop {
+        let now = clock::now();
+        let wait = Duration::from_nanos(evaluator.next_due(now).0.saturating_sub(now.0).max(0).unsigned_abs());
+        if parts.stop.sleep(wait.min(SLEEP_MAX)) {
+            return;
+        }
+        let (now, start) = (clock::now(), Instant::now());
+        match evaluator.evaluate(now, &parts.query) {
+            Ok(None) => {}
+            Ok(Some(evaluation)) => {
+                metrics::RULE_EVALUATION_SECONDS.record(start.elapsed());
+                count(&evaluator, &evaluation);
+                parts.board.publish(&evaluator, evaluation.at, start.elapsed());
+                record(evaluation, parts);
+                observe(&evaluator, now, parts);
+            }
+            Err(error) => tracing::error!(group = name, %error, "the state of rules was not saved"),
+        }
+    }
+}
+
+fn count(evaluator: &GroupEvaluator, evaluation: &Evaluation) {
+    for status in evaluator.status() {
+        let outcome = match status.health {
+            rules::Health::Err(_) => "failed",
+            rules::Health::NoData => "no_data",
+            _ => "ok",
+        };
+        metrics::RULE_EVALUATIONS.add(outcome, 1);
+    }
+    for (rule, error) in &evaluation.errors {
+        tracing::warn!(rule, error, "rule failed");
+    }
+    if evaluation.missed > 0 {
+        tracing::warn!(group = evaluator.group().name, missed = evaluation.missed, "evaluations came too late and were skipped");
+    }
+}
+
+/// Stores the samples of recording rules.
+fn record(evaluation: Evaluation, parts: &RuleParts) {
+    if evaluation.samples.series.is_empty() {
+        return;
+    }
+    let batch = Batch { tenant: TenantId::default(), data: BatchData::Series(evaluation.samples) };
+    let stored = parts.store.append(vec![batch]).and_then(store::Ack::wait);
+    if let Err(error) = stored {
+        tracing::error!(%error, "samples of recording rules were not stored");
+    }
+}
+
+fn observe(evaluator: &GroupEvaluator, now: Timestamp, parts: &RuleParts) {
+    if let Err(error) = parts.responder.observe(&evaluator.alerts(), now) {
+        tracing::error!(group = evaluator.group().name, %error, "alerts were not taken in; the next evaluation tries again");
+    }
+    let firing = parts.board.alerts().iter().filter(|alert| alert.state == rules::AlertState::Firing).count();
+    metrics::ALERTS_FIRING.set(firing as f64);
+}

@@ -1,0 +1,60 @@
+//! Reading a data directory on which no server runs.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use catalog::ledger::Ledger;
+use engine::{Engine, QueryLimits, QueryRequest};
+use model::{TenantId, TimeRange, Timestamp};
+use serde_json::{Value, json};
+use store::{Store, StoreError, StoreOptions};
+
+use crate::cli::QueryArgs;
+use crate::exit::Failure;
+use crate::loops::state::LedgerTables;
+
+/// Name of the ledger's file in a data directory.
+pub(crate) const LEDGER_FILE: &str = "ledger.sqlite";
+
+/// Opens the store of a directory that exists.
+pub(crate) fn open_store(dir: &Path) -> Result<Store, Failure> {
+    if !dir.is_dir() {
+        return Err(Failure::usage(
+            format!("{} is not a directory", dir.display()),
+            "name the directory that `backstop serve --data` was given",
+        ));
+    }
+    Store::open(StoreOptions::new(dir)).map_err(|error| store_failure(&error))
+}
+
+/// A store that can not be opened: exit code 70.
+pub(crate) fn store_failure(error: &StoreError) -> Failure {
+    let hint = match error {
+        StoreError::Locked { .. } => "ask the running server with --url, or stop it first",
+        _ => "the directory is left as it was",
+    };
+    Failure::internal(error.to_string(), hint)
+}
+
+/// Runs a query without a server and gives the whole answer.
+pub(crate) fn query(args: &QueryArgs, dir: &Path) -> Result<Value, Failure> {
+    let broken = |error: &dyn std::fmt::Display| Failure::internal(error.to_string(), "");
+    let store = Arc::new(open_store(dir)?);
+    let ledger = Arc::new(Ledger::open(&dir.join(LEDGER_FILE)).map_err(|error| broken(&error))?);
+    let engine = Engine::new(store, Arc::new(LedgerTables::new(ledger)), QueryLimits::default()).map_err(|error| broken(&error))?;
+    let now = telemetry::clock::now();
+    let mut request = QueryRequest::new(TenantId::default(), args.query.clone(), now);
+    request.range = TimeRange::new(
+        time(args.from.as_deref(), TimeRange::ALL.start, now)?,
+        time(args.to.as_deref(), TimeRange::ALL.end, now)?,
+    );
+    request.limit = args.limit;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
+    let result = runtime.block_on(async { engine.run(request).await?.collect_all().await });
+    let result = result.map_err(|error| Failure::negative(format!("{error}\nhint: {}", error.hint())))?;
+    Ok(json!({"rows": result.json_rows(), "stats": result.stats, "limit_reached": result.stats.limit_reached}))
+}
+
+fn time(text: Option<&str>, default: Timestamp, now: Timestamp) -> Result<Timestamp, Failure> {
+    text.map_or(Ok(default), |text| Timestamp::parse(text, now).map_err(|error| Failure::usage(error.to_string(), "")))
+}

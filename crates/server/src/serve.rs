@@ -1,0 +1,333 @@
+//! `backstop serve`: the composition root. Each part is built from its share of the settings, in the order in which they need
+//! each other, and taken down in the opposite order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::{About, Api, Readiness, RuleBoard};
+use axum::Router;
+use catalog::ledger::{Ledger, Records};
+use config::{Config, Listeners};
+use engine::{Engine, QueryLimits};
+use listen::{CancellationToken, Listener};
+use pipeline::{Pipeline, PipelineOptions};
+use respond::{Responder, ResponderOptions};
+use rules::GroupEvaluator;
+use store::{Retention, Store, StoreOptions};
+use telemetry::{clock, metrics};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::ServeArgs;
+use crate::exit::Failure;
+use crate::loops::query::EngineQuery;
+use crate::loops::respond::ResponseParts;
+use crate::loops::rules::RuleParts;
+use crate::loops::state::LedgerTables;
+use crate::loops::{Stop, files, respond as response_loop, rules as rule_loop, thread};
+use crate::offline::{LEDGER_FILE, store_failure};
+use crate::runtime::{ListenerAddress, RunningServer};
+
+mod http;
+
+use http::{Gate, serve_http};
+
+/// How often the store keeps house: flushes by age, merges, retains.
+const MAINTAIN_INTERVAL: Duration = Duration::from_millis(250);
+/// How long requests that have begun may take once the server is asked to end.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
+/// File in the data directory whose presence stops all actions.
+const KILL_SWITCH_FILE: &str = "kill-switch";
+
+/// Runs the server until it is told to end, or until storage fails.
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let config = load(args)?;
+    check_exposure(&config)?;
+    telemetry::logging::init(&config.log);
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::internal(error.to_string(), ""))?;
+    let served = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
+    served
+}
+
+/// The configuration file, with what the command line says on top.
+fn load(args: &ServeArgs) -> Result<Config, Failure> {
+    let mut config = match &args.config {
+        Some(path) => {
+            let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", path.display()), "name a YAML file");
+            let text = std::fs::read_to_string(path).map_err(unreadable)?;
+            Config::parse(&path.display().to_string(), &text).map_err(|error| Failure::usage(error.to_string(), ""))?
+        }
+        None => Config::default(),
+    };
+    if let Some(data) = &args.data {
+        config.data_dir.clone_from(data);
+    }
+    config.listen = args.listen.unwrap_or(config.listen);
+    config.insecure |= args.insecure;
+    config.rules.extend(args.rules.iter().cloned());
+    config.playbooks.extend(args.playbooks.iter().cloned());
+    if args.no_receivers {
+        config.listeners = Listeners::OFF;
+    }
+    Ok(config)
+}
+
+/// Without authentication only this machine may connect, unless the operator insists.
+fn check_exposure(config: &Config) -> Result<(), Failure> {
+    let listeners = &config.listeners;
+    let others = [listeners.otlp_grpc, listeners.otlp_http, listeners.syslog_udp, listeners.syslog_tcp];
+    let all = std::iter::once(config.listen).chain(others.into_iter().flatten());
+    match all.into_iter().find(|address| !address.ip().is_loopback()) {
+        Some(address) if !config.insecure => Err(Failure::usage(
+            format!("{address} can be reached from other machines, and there is no authentication"),
+            "listen on 127.0.0.1 behind a proxy that authenticates, or give --insecure",
+        )),
+        _ => Ok(()),
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Failure> {
+    let started_at = clock::now();
+    metrics::START_TIME.set(started_at.secs_f64());
+    let readiness = Readiness::default();
+    let gate = Gate::new(readiness.clone());
+    let http = TcpListener::bind(config.listen).await.map_err(|error| {
+        let hint = "choose another address with --listen";
+        Failure::internal(format!("cannot listen on {}: {error}", config.listen), hint)
+    })?;
+    let http_address = http.local_addr().map_err(|error| Failure::internal(error.to_string(), ""))?;
+    let shutdown = CancellationToken::new();
+    let serving = telemetry::spawn("http", serve_http(http, gate.clone(), shutdown.clone()));
+    let store = open_store(&config).await?;
+    let parts = Parts::start(&config, store, &shutdown, http_address).await.map_err(|error| start_failure(&error))?;
+    gate.open(parts.router.clone());
+    readiness.set(true);
+    let running = RunningServer { pid: std::process::id(), url: format!("http://{http_address}"), listeners: parts.addresses() };
+    let published = running.publish(&config.data_dir).map_err(|error| Failure::internal(error.to_string(), ""))?;
+    banner(&running);
+    let outcome = wait_for_end(&parts.store).await;
+    drop(published);
+    readiness.set(false);
+    shutdown.cancel();
+    parts.stop().await;
+    drop(tokio::time::timeout(SHUTDOWN_PATIENCE, serving).await);
+    outcome
+}
+
+/// A mistake in a rule or playbook file is the user's; all else is ours.
+fn start_failure(error: &anyhow::Error) -> Failure {
+    let text = format!("{error:#}");
+    if text.contains("problems") || text.contains("no file matches") || text.contains("cannot read") {
+        return Failure::usage(text, "`backstop rules check` and `backstop playbooks check` show the same");
+    }
+    Failure::internal(text, "")
+}
+
+async fn open_store(config: &Config) -> Result<Arc<Store>, Failure> {
+    let options = store_options(config);
+    let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
+    let opened = opened.map_err(|error| Failure::internal(error.to_string(), ""))?;
+    opened.map(Arc::new).map_err(|error| store_failure(&error))
+}
+
+fn store_options(config: &Config) -> StoreOptions {
+    let ns = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+    let mut options = StoreOptions::new(&config.data_dir);
+    options.flush_bytes = usize::try_from(config.store.flush_bytes).unwrap_or(usize::MAX);
+    options.memory_bytes_max = usize::try_from(config.store.memtable_bytes_max).unwrap_or(usize::MAX);
+    options.flush_age_ns = ns(config.store.flush_interval);
+    options.retention = Retention {
+        logs_ns: Some(ns(config.store.retention_logs)),
+        spans_ns: Some(ns(config.store.retention_spans)),
+        quarantine_ns: Some(ns(config.store.retention_quarantine)),
+        metrics_ms: Some(ns(config.store.retention_metrics) / 1_000_000),
+    };
+    options
+}
+
+fn query_limits(config: &Config) -> QueryLimits {
+    QueryLimits {
+        timeout_ms: u64::try_from(config.query.timeout.as_millis()).unwrap_or(u64::MAX),
+        memory_bytes_max: config.query.memory_bytes_max,
+        memory_total_bytes_max: config.query.memory_total_bytes_max,
+        concurrency_max: config.query.concurrency_max,
+        rows_max: config.query.rows_max as u64,
+        spill_dir: Some(config.data_dir.join("spill")),
+        ..QueryLimits::default()
+    }
+}
+
+/// Everything that runs.
+struct Parts {
+    store: Arc<Store>,
+    router: Router,
+    listeners: Vec<(&'static str, Listener)>,
+    stop: Stop,
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Parts {
+    async fn start(
+        config: &Config,
+        store: Arc<Store>,
+        shutdown: &CancellationToken,
+        http_address: SocketAddr,
+    ) -> anyhow::Result<Self> {
+        let ledger = Arc::new(Ledger::open(&config.data_dir.join(LEDGER_FILE)).context("the ledger")?);
+        let tables = Arc::new(LedgerTables::new(Arc::clone(&ledger)));
+        std::fs::create_dir_all(config.data_dir.join("spill")).context("the directory for spilling")?;
+        let engine = Engine::new(Arc::clone(&store), tables, query_limits(config)).context("the query engine")?;
+        let in_flight_bytes_max = usize::try_from(config.ingest.in_flight_bytes_max)?;
+        let pipeline = Arc::new(Pipeline::new(Arc::clone(&store), &PipelineOptions { in_flight_bytes_max }));
+        let board = Arc::new(RuleBoard::default());
+        let (stop, mut threads) = (Stop::default(), Vec::new());
+        let groups = files::rule_groups(&config.rules)?;
+        let responder = Arc::new(responder(config, &ledger)?);
+        let query = EngineQuery::new(engine.clone(), Handle::current());
+        threads.push(maintenance(Arc::clone(&store), stop.clone())?);
+        let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        let response = ResponseParts::new(config, &ledger, Arc::clone(&responder), query.clone(), stop.clone())?;
+        threads.extend(response_loop::start(response)?);
+        let rule_parts = RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
+        for group in groups {
+            let name = format!("rules-{}", group.name);
+            let evaluator = GroupEvaluator::new(group, records(&ledger), clock::now())?;
+            let parts = rule_parts.clone();
+            threads.push(thread(&name, move || rule_loop::run_group(evaluator, &parts))?);
+        }
+        let listeners = start_listeners(&config.listeners, &pipeline, shutdown).await?;
+        let mut addresses = vec![("http".to_owned(), http_address)];
+        addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
+        let about = About { started_at: clock::now(), listeners: addresses };
+        let api = Arc::new(Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about));
+        let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
+        let router = api::router(api).merge(receivers);
+        Ok(Self { store, router, listeners, stop, threads })
+    }
+
+    fn addresses(&self) -> Vec<ListenerAddress> {
+        let address = |(name, listener): &(&str, Listener)| ListenerAddress {
+            name: (*name).to_owned(),
+            address: listener.address().to_string(),
+        };
+        self.listeners.iter().map(address).collect()
+    }
+
+    /// Ends everything; what was acknowledged is in the write-ahead log.
+    async fn stop(self) {
+        self.stop.stop();
+        for (name, listener) in self.listeners {
+            if tokio::time::timeout(SHUTDOWN_PATIENCE, listener.stopped()).await.is_err() {
+                tracing::warn!(listener = name, "did not end in time");
+            }
+        }
+        let threads = self.threads;
+        let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
+            tracing::warn!("an action or a query did not end in time");
+        }
+    }
+}
+
+fn records(ledger: &Arc<Ledger>) -> Arc<dyn Records> {
+    Arc::<Ledger>::clone(ledger)
+}
+
+fn responder(config: &Config, ledger: &Arc<Ledger>) -> anyhow::Result<Responder> {
+    let playbooks = files::playbooks(&config.playbooks)?;
+    let file = config.data_dir.join(KILL_SWITCH_FILE);
+    let kill_switch = move || file.exists().then(|| format!("{} exists", file.display()));
+    let options = ResponderOptions::default();
+    Ok(Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?)
+}
+
+/// The thread that flushes, merges and retains.
+fn maintenance(store: Arc<Store>, stop: Stop) -> anyhow::Result<std::thread::JoinHandle<()>> {
+    thread("maintenance", move || {
+        while !stop.sleep(MAINTAIN_INTERVAL) {
+            if let Err(error) = store.maintain(clock::now()) {
+                tracing::error!(%error, "keeping house failed");
+            }
+            store.stats();
+        }
+    })
+}
+
+async fn start_listeners(
+    config: &Listeners,
+    pipeline: &Arc<Pipeline>,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<Vec<(&'static str, Listener)>> {
+    let parts = || (Arc::clone(pipeline), shutdown.clone());
+    let mut started = Vec::new();
+    if let Some(address) = config.otlp_grpc {
+        let (pipeline, shutdown) = parts();
+        started.push(("otlp_grpc", listen::serve_otlp_grpc(address, pipeline, shutdown).await?));
+    }
+    if let Some(address) = config.otlp_http {
+        let (pipeline, shutdown) = parts();
+        started.push(("otlp_http", listen::serve_otlp_http(address, pipeline, shutdown).await?));
+    }
+    if let Some(address) = config.syslog_udp {
+        let (pipeline, shutdown) = parts();
+        started.push(("syslog_udp", listen::serve_syslog_udp(address, pipeline, shutdown).await?));
+    }
+    if let Some(address) = config.syslog_tcp {
+        let (pipeline, shutdown) = parts();
+        started.push(("syslog_tcp", listen::serve_syslog_tcp(address, pipeline, shutdown).await?));
+    }
+    Ok(started)
+}
+
+/// What a person who starts the server wants to know first.
+#[allow(clippy::print_stdout, reason = "the command's result")]
+fn banner(running: &RunningServer) {
+    println!("Backstop {} is ready: {}", env!("CARGO_PKG_VERSION"), running.url);
+    for listener in &running.listeners {
+        println!("  {:<12} {}", listener.name, listener.address);
+    }
+    println!("Send the first log line:");
+    println!("  echo 'hello backstop' | backstop ingest - --service hello --url {}", running.url);
+    if let Some(syslog) = running.listeners.iter().find(|listener| listener.name == "syslog_tcp") {
+        if let Ok(address) = syslog.address.parse::<SocketAddr>() {
+            println!("  logger --tcp --server {} --port {} 'hello backstop'", address.ip(), address.port());
+        }
+    }
+}
+
+/// Resolves when the server is asked to end, or when its store is out of use: then the process ends with 70, and the next
+/// start replays the log.
+async fn wait_for_end(store: &Store) -> Result<(), Failure> {
+    let internal = |error: std::io::Error| Failure::internal(error.to_string(), "");
+    let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            () = tokio::time::sleep(MAINTAIN_INTERVAL) => {}
+        }
+        if let Some(fault) = store.fault() {
+            let hint = "mend the disk and start again: everything acknowledged is in the write-ahead log";
+            return Err(Failure::internal(format!("storage failed: {fault}"), hint));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_without_authentication() {
+        let mut config = Config { listen: "0.0.0.0:7070".parse().expect("address"), ..Config::default() };
+        assert!(check_exposure(&config).is_err());
+        config.insecure = true;
+        assert!(check_exposure(&config).is_ok());
+        assert!(check_exposure(&Config::default()).is_ok());
+    }
+}

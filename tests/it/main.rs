@@ -1,0 +1,16 @@
+//! The one integration binary: the architecture's rules, the real server with clients that nobody here wrote, crashes, the
+//! demo, and the UI in a real browser.
+//!
+//! Tests start servers on loopback, on free ports, in temporary directories, and end them by process id. A test that needs
+//! something this machine does not have says so and passes; `.ci/tools test` installs everything.
+
+mod architecture;
+mod clients;
+mod crash;
+mod demo;
+mod docs;
+mod files;
+mod server;
+mod shared;
+mod tidy;
+mod ui;

@@ -12,7 +12,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         // The demo ends its own children when it is asked to.
         let pid = rustix::process::Pid::from_child(&self.0);
-        drop(rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         drop(self.0.wait());
     }
 }

@@ -101,7 +101,7 @@ fn seconds(ns: i64) -> f64 {
 fn rule_state(status: &RuleStatus<'_>) -> RuleState {
     let rule = status.rule;
     let (query, language) = match &rule.expr {
-        RuleExpr::Promql(expr) => (expr.clone(), "promql"),
+        RuleExpr::Promql { expr, .. } => (expr.clone(), "promql"),
         RuleExpr::Logs { query, .. } => (query.clone(), "native"),
     };
     let (health, error) = match status.health {
@@ -116,8 +116,8 @@ fn rule_state(status: &RuleStatus<'_>) -> RuleState {
         language,
         for_ns: rule.for_ns,
         keep_firing_for_ns: rule.keep_firing_for_ns,
-        labels: rule.labels.iter().map(|(name, text)| (name.clone(), text.to_string())).collect(),
-        annotations: rule.annotations.iter().map(|(name, text)| (name.clone(), text.to_string())).collect(),
+        labels: rule.labels.iter().map(|(name, text)| (name.clone(), text.text().to_owned())).collect(),
+        annotations: rule.annotations.iter().map(|(name, text)| (name.clone(), text.text().to_owned())).collect(),
         health,
         error,
         evaluated_at: status.evaluated_at,

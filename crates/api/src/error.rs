@@ -81,7 +81,7 @@ impl From<QueryError> for ApiError {
     fn from(error: QueryError) -> Self {
         let status = match &error {
             QueryError::Parse(_) | QueryError::Unsupported { .. } => StatusCode::BAD_REQUEST,
-            QueryError::Limit { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            QueryError::Limit { .. } | QueryError::Execution { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             QueryError::Busy { .. } => StatusCode::TOO_MANY_REQUESTS,
             // The status that nginx gives when the client has gone; Loki answers it for cancelled queries too.
             QueryError::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),

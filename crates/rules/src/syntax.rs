@@ -73,8 +73,8 @@ pub fn check_logs(text: &str) -> Result<LogsInfo, QueryProblem> {
     if let Some(found) = diagnostics.into_iter().find(lang::Diagnostic::is_error) {
         return Err(QueryProblem { offset: found.span.start, message: found.message, hint: found.hint });
     }
-    let stats = query.pipes.iter().rev().find_map(|pipe| match pipe {
-        lang::Pipe::Stats(stats) => Some(stats),
+    let stats = query.pipes.iter().rev().find_map(|pipe| match &pipe.kind {
+        lang::PipeKind::Stats(stats) => Some(stats),
         _ => None,
     });
     let Some(stats) = stats else {

@@ -33,7 +33,7 @@ pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
 /// `backstop playbooks check`.
 pub(crate) fn playbooks(command: &PlaybooksCommand) -> Result<(), Failure> {
     let PlaybooksCommand::Check { files } = command;
-    let report = respond::check(&read_all(files)?);
+    let report = respond::check_playbooks(&read_all(files)?);
     print!("{report}");
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }

@@ -72,6 +72,7 @@ fn send_file(client: &Client, args: &IngestArgs, path: &Path) -> Result<Totals, 
     let mut upload = Upload::new(client, args, Box::new(BufReader::new(file)), Some(resume))?;
     upload.format = format;
     upload.offset = start;
+    upload.path = path.canonicalize().ok().map(|path| path.display().to_string());
     upload.bar = progress_bar(size, start, path);
     upload.run()
 }
@@ -109,6 +110,8 @@ struct Upload<'a> {
     client: &'a Client,
     url: String,
     service: Option<&'a str>,
+    /// The file, as `log.file.path`.
+    path: Option<String>,
     reader: Box<dyn BufRead>,
     format: Format,
     /// Bytes acknowledged.
@@ -135,6 +138,7 @@ impl<'a> Upload<'a> {
             client,
             url: format!("{}/backstop/api/v1/ingest", args.url.trim_end_matches('/')),
             service: args.service.as_deref(),
+            path: None,
             reader,
             format,
             offset: 0,
@@ -188,6 +192,7 @@ impl<'a> Upload<'a> {
         for _ in 0..TRIES_MAX {
             let mut query = vec![("format", self.format.as_str())];
             query.extend(self.service.map(|service| ("service", service)));
+            query.extend(self.path.as_deref().map(|path| ("path", path)));
             match self.client.post(&self.url).query(&query).body(batch.clone()).send() {
                 Ok(answer) if answer.status().is_success() => {
                     return answer.json().map_err(|error| Failure::internal(format!("cannot read the answer: {error}"), ""));

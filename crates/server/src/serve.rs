@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use api::{About, Api, Readiness, RuleBoard};
 use axum::Router;
-use catalog::ledger::{Ledger, Records};
+use catalog::ledger::Ledger;
 use config::{Config, Listeners};
 use engine::{Engine, QueryLimits};
 use listen::{CancellationToken, Listener};
@@ -27,7 +27,7 @@ use crate::loops::query::EngineQuery;
 use crate::loops::respond::ResponseParts;
 use crate::loops::rules::RuleParts;
 use crate::loops::state::LedgerTables;
-use crate::loops::{Stop, files, respond as response_loop, rules as rule_loop, thread};
+use crate::loops::{Stop, files, records, respond as response_loop, rules as rule_loop, thread};
 use crate::offline::{LEDGER_FILE, store_failure};
 use crate::runtime::{ListenerAddress, RunningServer};
 
@@ -231,10 +231,6 @@ impl Parts {
             tracing::warn!("an action or a query did not end in time");
         }
     }
-}
-
-fn records(ledger: &Arc<Ledger>) -> Arc<dyn Records> {
-    Arc::<Ledger>::clone(ledger)
 }
 
 fn responder(config: &Config, ledger: &Arc<Ledger>) -> anyhow::Result<Responder> {

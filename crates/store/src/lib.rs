@@ -46,6 +46,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use ack::Ack;
 pub use codec::{CodecError, decode_batches, encode_batches};
@@ -55,3 +56,4 @@ pub use options::{Retention, Step, StepHook, StoreOptions};
 pub use snapshot::Snapshot;
 pub use stats::{DamagedSegment, StoreStats};
 pub use store::{ROWS_PER_APPEND_MAX, Store};
+pub use verify::VerifyReport;

@@ -176,6 +176,7 @@ impl Driver {
             outcome = self.work() => outcome,
         };
         entry.control.cancel();
+        self.report_corrupt().await;
         metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
         metrics::QUERY_SECONDS.record(entry.started.elapsed());
         let Driver { events, registered, _permit, .. } = self;
@@ -187,6 +188,25 @@ impl Driver {
         };
         // A reader that went away does not want to know.
         let _ = events.send(last).await;
+    }
+
+    /// Tells the store which segments are corrupt, so that it takes them out of use and shows them.
+    async fn report_corrupt(&self) {
+        let corrupt = self.registered.entry.control.corrupt();
+        if corrupt.is_empty() {
+            return;
+        }
+        let inner = self.inner.clone();
+        let report = move || {
+            for (segment, reason) in corrupt {
+                if let Err(error) = inner.store.report_damage(&segment, &reason) {
+                    tracing::error!(segment, %error, "cannot take a corrupt segment out of use");
+                }
+            }
+        };
+        if let Err(error) = tokio::task::spawn_blocking(report).await {
+            tracing::error!(%error, "reporting corrupt segments failed");
+        }
     }
 
     async fn work(&mut self) -> Result<QueryStats, QueryError> {
@@ -321,7 +341,7 @@ pub(crate) fn query_error(error: ExecError, limits: &QueryLimits) -> QueryError 
         ExecError::Spill { detail } => {
             QueryError::Limit { name: "query.spill_bytes_max", limit: limits.spill_bytes_max, detail }
         }
-        ExecError::Segment { segment, message } => QueryError::Storage { segment, message },
+        ExecError::Segment { segment, message, .. } => QueryError::Storage { segment, message },
         ExecError::Canceled => QueryError::Canceled,
         ExecError::Internal { message } => QueryError::Internal { message },
     }

@@ -93,7 +93,8 @@ impl Engine {
                 let kind = kind_of(&value);
                 let known = fields.entry(name).or_insert_with(|| (kind.to_owned(), 0));
                 if known.0 != kind {
-                    known.0 = "mixed".to_owned();
+                    let numbers = [&*known.0, kind].iter().all(|kind| ["int", "double"].contains(kind));
+                    known.0 = if numbers { "double" } else { "mixed" }.to_owned();
                 }
                 known.1 += 1;
             }

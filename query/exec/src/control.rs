@@ -20,6 +20,7 @@ pub struct Control {
     segments_scanned: AtomicU64,
     bytes_read: AtomicU64,
     missing: Mutex<Vec<String>>,
+    corrupt: Mutex<Vec<(String, String)>>,
 }
 
 impl Control {
@@ -78,6 +79,11 @@ impl Control {
         self.missing.lock().clone()
     }
 
+    /// Segments that were found corrupt, with the reason: for the store to take out of use.
+    pub fn corrupt(&self) -> Vec<(String, String)> {
+        self.corrupt.lock().clone()
+    }
+
     pub(crate) fn add_scanned(&self, rows: u64, bytes: u64) {
         self.rows_scanned.fetch_add(rows, Relaxed);
         self.bytes_read.fetch_add(bytes, Relaxed);
@@ -107,6 +113,9 @@ impl Control {
 
     /// Takes note of damage: an error, or a warning when partial answers are allowed.
     pub(crate) fn damaged(&self, error: ExecError) -> Result<(), ExecError> {
+        if let ExecError::Segment { segment, message, corrupt: true } = &error {
+            self.corrupt.lock().push((segment.clone(), message.clone()));
+        }
         match error {
             ExecError::Segment { .. } if self.allow_partial.load(Relaxed) => {
                 self.missing.lock().push(error.to_string());

@@ -44,6 +44,8 @@ pub enum ExecError {
         segment: String,
         /// What was wrong.
         message: String,
+        /// Whether its files do not hold what they should, as far as is not known to the store already.
+        corrupt: bool,
     },
     /// The query was canceled.
     #[error("the query was canceled")]

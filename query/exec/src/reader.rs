@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use arrow_array::Array as _;
 use column::Projection;
+use index::IndexError;
 use model::{TimeRange, field};
 use roaring::RoaringBitmap;
 use segment::{Segment, SegmentBatches, SegmentError};
@@ -90,12 +92,12 @@ impl Spec {
         if matches!(self.predicate, Predicate::All) {
             return Ok(Candidates { rows: None, exact: true });
         }
-        let failed = |error: &dyn std::fmt::Display| segment_error(&segment.meta().id, error);
+        let id = &segment.meta().id;
         let index = match segment.index() {
             Ok(index) => index,
             // A segment may live without its index: everything is scanned.
             Err(SegmentError::NoIndex { .. }) => return Ok(Candidates { rows: None, exact: false }),
-            Err(error) => return Err(failed(&error)),
+            Err(error) => return Err(segment_error(id, &error)),
         };
         let lookup = Lookup {
             index,
@@ -104,7 +106,11 @@ impl Spec {
             rows: segment.meta().rows,
             control: &self.control,
         };
-        lookup.candidates(&self.predicate).map_err(|error| failed(&error))
+        lookup.candidates(&self.predicate).map_err(|error| ExecError::Segment {
+            segment: id.clone(),
+            message: error.to_string(),
+            corrupt: matches!(error, IndexError::Corrupt(_)),
+        })
     }
 
     /// The fields that matching needs; `None` for all.
@@ -188,7 +194,7 @@ impl PartReader {
             Rows::Chunk(..) => return Ok(None),
         };
         let count = stored.num_rows();
-        control.add_scanned(count as u64, stored.get_array_memory_size() as u64);
+        control.add_scanned(count as u64, batch_bytes(&stored) as u64);
         let numbers = match &mut self.numbers {
             Numbers::Of(numbers) => numbers.take(count).collect(),
             Numbers::Next(next) => {
@@ -206,6 +212,11 @@ impl PartReader {
     }
 }
 
-pub(crate) fn segment_error(segment: &str, error: &dyn std::fmt::Display) -> ExecError {
-    ExecError::Segment { segment: segment.to_owned(), message: error.to_string() }
+fn segment_error(segment: &str, error: &SegmentError) -> ExecError {
+    ExecError::Segment { segment: segment.to_owned(), message: error.to_string(), corrupt: error.is_corrupt() }
+}
+
+/// The memory that the rows of a batch take, without the rest of the buffers that they are slices of.
+pub(crate) fn batch_bytes(batch: &RecordBatch) -> usize {
+    batch.columns().iter().map(|array| array.to_data().get_slice_memory_size().unwrap_or(0)).sum()
 }

@@ -88,7 +88,7 @@ pub async fn execute(
     control: Arc<Control>,
 ) -> Result<ExecStream, ExecError> {
     for (segment, message) in &source.damaged {
-        control.damaged(ExecError::Segment { segment: segment.clone(), message: message.clone() })?;
+        control.damaged(ExecError::Segment { segment: segment.clone(), message: message.clone(), corrupt: false })?;
     }
     let (physical, state) = physical(plan, &source, options, budget, &control).await?;
     let inner = execute_stream(physical, state.task_ctx())?;

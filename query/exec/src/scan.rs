@@ -26,12 +26,19 @@ use plan::ScanOrder;
 use crate::ExecError;
 use crate::lookup::Candidates;
 use crate::ordered::Ordered;
-use crate::reader::{Found, PartReader, Spec};
+use crate::reader::{Found, Matches, PartReader, Spec, batch_bytes};
 use crate::source::Part;
 
 /// Most candidates that are read whole before they are verified. Above, the filter's fields are read first, and then whole
 /// rows of the matches only: reading a hundred columns of a row that does not match costs more than reading one twice.
 const WHOLE_ROWS_MAX: u64 = 8_192;
+
+/// Rows of stored batches, in bytes, that become one batch of output. Operators take memory by the batch; records of 10 kB
+/// would otherwise come 80 MB at a time.
+const OUTPUT_BYTES: usize = 2 << 20;
+
+/// Least rows of one batch of output while there are more, however wide they are.
+const OUTPUT_ROWS_MIN: usize = 64;
 
 /// Stored batches that one step looks at when nothing matches, before it gives its thread back.
 const BATCHES_PER_STEP: usize = 16;
@@ -172,7 +179,7 @@ impl ExecutionPlan for SnapshotScan {
             (Some(order), Some(fetch)) => {
                 Box::new(Ordered::new(self.spec.clone(), self.parts.clone(), order, fetch))
             }
-            _ => Box::new(Worker { spec: self.spec.clone(), queue: self.queue.clone(), reader: None }),
+            _ => Box::new(Worker { spec: self.spec.clone(), queue: self.queue.clone(), reader: None, rest: None }),
         };
         let batches = stream::try_unfold(worker, run_steps);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
@@ -216,6 +223,8 @@ struct Worker {
     spec: Arc<Spec>,
     queue: Arc<Queue>,
     reader: Option<PartReader>,
+    /// Matches that are still to be yielded.
+    rest: Option<Matches>,
 }
 
 impl Work for Worker {
@@ -225,6 +234,9 @@ impl Work for Worker {
             if *self.queue.wanted.lock() == Some(0) {
                 self.spec.control.stopped_early();
                 return Ok(Step::Done);
+            }
+            if let Some(matches) = self.rest.take() {
+                return self.output(matches).map(Step::Batch);
             }
             let Some(reader) = &mut self.reader else {
                 let Some(part) = self.queue.parts.lock().pop_front() else { return Ok(Step::Done) };
@@ -239,8 +251,7 @@ impl Work for Worker {
                 Ok(Some(matches)) if matches.rows.is_empty() => {}
                 Ok(Some(matches)) => {
                     self.spec.control.add_matched(matches.rows.len() as u64);
-                    let rows = self.take(matches.rows);
-                    return Ok(Step::Batch(self.spec.output.build(&matches.stored, &rows)?));
+                    self.rest = Some(matches);
                 }
                 Ok(None) => self.reader = None,
                 Err(error) => {
@@ -286,6 +297,19 @@ impl Worker {
         }
         self.reader = Some(reader);
         Ok(None)
+    }
+
+    /// The first of the matches, as many as make a batch of bounded size. The rest stays for the next step.
+    fn output(&mut self, mut matches: Matches) -> Result<RecordBatch, ExecError> {
+        let row_bytes = batch_bytes(&matches.stored) / matches.stored.num_rows().max(1) + 1;
+        let rows_max = (OUTPUT_BYTES / row_bytes).max(OUTPUT_ROWS_MIN);
+        let later = matches.rows.split_off(rows_max.min(matches.rows.len()));
+        let rows = self.take(matches.rows);
+        let batch = self.spec.output.build(&matches.stored, &rows)?;
+        if !later.is_empty() {
+            self.rest = Some(Matches { rows: later, stored: matches.stored, numbers: matches.numbers });
+        }
+        Ok(batch)
     }
 
     /// As many of the rows as are still wanted.

@@ -216,8 +216,8 @@ impl Translator<'_> {
             }
             Some(fields) => fields.to_vec(),
         };
-        // What sorts by time, here or inside `first` and `last`, reads the time; a later projection drops it.
-        if scan.order.is_some() || compares_times(root) {
+        // What sorts by time, here, to break ties, or inside `first` and `last`, reads the time; a later projection drops it.
+        if scan.order.is_some() || compares_times(root) || sorts_rows(root) {
             let keys = [field::TIME, field::ID].into_iter().filter(|key| !names.iter().any(|name| name == key));
             names.extend(keys.map(str::to_owned).collect::<Vec<_>>());
         }
@@ -290,6 +290,14 @@ fn compares_times(plan: &LogicalPlan) -> bool {
         _ => false,
     };
     here || plan.input().is_some_and(compares_times)
+}
+
+/// Whether rows of the scan are sorted, not rows that were computed by grouping.
+fn sorts_rows(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Sort { input, .. } if !has_aggregate(input) => true,
+        _ => plan.input().is_some_and(sorts_rows),
+    }
 }
 
 /// Newest first, by the columns that there are.

@@ -69,7 +69,7 @@ pub(crate) async fn record_change(
     let book = ChangeBook::new(api.records());
     let recorded = tokio::task::spawn_blocking(move || book.record(&delivery, "api", telemetry::clock::now())).await;
     let recorded = recorded.map_err(|error| ApiError::internal(error.to_string()))?.map_err(|error| match error {
-        RecordError::Change(error) => ApiError::bad_request(error.to_string(), "docs/changes.md shows the shape"),
+        RecordError::Refused(error) => ApiError::bad_request(error.to_string(), "docs/api.md shows the shape"),
         RecordError::Ledger(error) => ApiError::from(error),
     })?;
     if recorded.altered {

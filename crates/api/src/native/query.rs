@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use arrow_schema::Field;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
@@ -130,7 +131,12 @@ async fn whole_json(stream: QueryStream) -> Result<Response, ApiError> {
 /// Names and types of the typed columns; rows of whole records carry further fields, each with its own type.
 fn columns(batch: &arrow_array::RecordBatch) -> Vec<Value> {
     let fields = batch.schema_ref().fields().iter().filter(|field| field.name() != "_record");
-    fields.map(|field| json!({"name": field.name(), "type": type_name(&field.data_type().to_string())})).collect()
+    let kind = |field: &Field| match field.name().as_str() {
+        // Shown as hexadecimal digits.
+        model::field::ID => "string",
+        _ => type_name(&field.data_type().to_string()),
+    };
+    fields.map(|field| json!({"name": field.name(), "type": kind(field)})).collect()
 }
 
 fn type_name(arrow: &str) -> &'static str {

@@ -68,7 +68,7 @@ fn matchers(text: &str) -> Result<Vec<Matcher>, PromError> {
         };
         Matcher::new(&*matcher.name, op, &*matcher.value).map_err(|error| bad(&error))
     };
-    parsed.iter().map(matcher).collect()
+    parsed.matchers.iter().map(matcher).collect()
 }
 
 /// `/api/v1/labels`.

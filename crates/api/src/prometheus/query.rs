@@ -61,7 +61,7 @@ fn prom_error(error: &QueryError) -> PromError {
     let kind = match error {
         QueryError::Parse(_) | QueryError::Unsupported { .. } => "bad_data",
         QueryError::Limit { name: "query.promql_points_max", .. } => "bad_data",
-        QueryError::Limit { .. } => "execution",
+        QueryError::Limit { .. } | QueryError::Execution { .. } => "execution",
         QueryError::Timeout { .. } => "timeout",
         QueryError::Canceled => "canceled",
         QueryError::Busy { .. } => "unavailable",

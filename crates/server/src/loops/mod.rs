@@ -9,6 +9,7 @@ pub(crate) mod state;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catalog::ledger::{Ledger, Records};
 use parking_lot::{Condvar, Mutex};
 
 /// Tells threads to end, and lets them sleep until then.
@@ -30,11 +31,11 @@ impl Stop {
         }
         *stopped
     }
+}
 
-    /// Whether it is time to end.
-    pub(crate) fn is_stopped(&self) -> bool {
-        *self.0.0.lock()
-    }
+/// The ledger as a trait object.
+pub(crate) fn records(ledger: &Arc<Ledger>) -> Arc<dyn Records> {
+    Arc::<Ledger>::clone(ledger)
 }
 
 /// Starts a named thread.

@@ -96,7 +96,7 @@ fn every_row_is_seen_once_while_it_moves() {
         while !done.load(SeqCst) {
             let numbers = numbers(&store); // fails on an id that is there twice
             assert_eq!(numbers, (0..numbers.len() as i64).collect::<Vec<_>>(), "a prefix of what was appended");
-            assert!(numbers.len() >= seen && numbers.len() % 5 == 0, "appends are seen whole and stay");
+            assert!(numbers.len() >= seen && numbers.len().is_multiple_of(5), "appends are seen whole and stay");
             seen = numbers.len();
         }
     });

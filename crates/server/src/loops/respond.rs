@@ -1,0 +1,119 @@
+//! The responder's threads: one looks for runs of playbooks that have something to do and starts a thread for each; one
+//! delivers notifications.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use act::{ActOptions, Actor};
+use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
+use config::{Config, ReceiverConfig};
+use notify::{Notifier, Receiver};
+use respond::{Effects, Executor, Responder};
+use telemetry::{clock, metrics};
+
+use super::query::EngineQuery;
+use super::{Stop, records, thread};
+
+/// How often it is looked for runs that are due.
+const POLL: Duration = Duration::from_millis(200);
+/// How often the outbox is looked at.
+const OUTBOX_POLL: Duration = Duration::from_millis(500);
+
+/// What the threads need.
+#[derive(Clone)]
+pub(crate) struct ResponseParts {
+    responder: Arc<Responder>,
+    query: EngineQuery,
+    executor: Arc<dyn Executor>,
+    notifier: Arc<Notifier>,
+    ledger: Arc<Ledger>,
+    stop: Stop,
+}
+
+impl ResponseParts {
+    /// Puts them together from the settings.
+    pub(crate) fn new(
+        config: &Config,
+        ledger: &Arc<Ledger>,
+        responder: Arc<Responder>,
+        query: EngineQuery,
+        stop: Stop,
+    ) -> anyhow::Result<Self> {
+        let notifier = Notifier::new(records(ledger), receivers(config), config.external_url.clone())?;
+        let executor: Arc<dyn Executor> = Arc::new(Actor::new(act_options(config))?);
+        Ok(Self { responder, query, executor, notifier: Arc::new(notifier), ledger: Arc::clone(ledger), stop })
+    }
+}
+
+fn act_options(config: &Config) -> ActOptions {
+    ActOptions {
+        exec_allow: config.actions.exec_allow.clone(),
+        exec_env: config.actions.exec_env.clone(),
+        http_allow: config.actions.http_allow.clone(),
+        redact: config.actions.redact.clone(),
+        ..ActOptions::default()
+    }
+}
+
+/// The receivers of the settings, and one named `log` that is always there: pages that no playbook asked for go to it.
+fn receivers(config: &Config) -> BTreeMap<String, Receiver> {
+    let receiver = |config: &ReceiverConfig| match config {
+        ReceiverConfig::Webhook { url, headers } => Receiver::Webhook { url: url.clone(), headers: headers.clone() },
+        ReceiverConfig::Log => Receiver::Log,
+    };
+    let named = config.receivers.iter().map(|(name, config)| (name.clone(), receiver(config)));
+    std::iter::once(("log".to_owned(), Receiver::Log)).chain(named).collect()
+}
+
+/// Starts both threads.
+pub(crate) fn start(parts: ResponseParts) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
+    let delivering = parts.clone();
+    Ok(vec![thread("respond", move || run(&parts))?, thread("notify", move || deliver(&delivering))?])
+}
+
+/// Advances runs until told to stop, each on a thread of its own: a run may block on its action, and must not hold up another.
+fn run(parts: &ResponseParts) {
+    let mut running = Vec::new();
+    while !parts.stop.sleep(POLL) {
+        running.retain(|thread: &std::thread::JoinHandle<()>| !thread.is_finished());
+        count_open(parts);
+        let due = match parts.responder.due(clock::now()) {
+            Ok((due, _)) => due,
+            Err(error) => {
+                tracing::error!(%error, "runs of playbooks could not be read");
+                continue;
+            }
+        };
+        for id in due {
+            let advancing = parts.clone();
+            match thread("playbook", move || advance(&id, &advancing)) {
+                Ok(thread) => running.push(thread),
+                Err(error) => tracing::error!(%error, "no thread for a run of a playbook"),
+            }
+        }
+    }
+    running.into_iter().for_each(|thread| drop(thread.join()));
+}
+
+fn advance(id: &str, parts: &ResponseParts) {
+    let effects = Effects { query: &parts.query, executor: &*parts.executor };
+    if let Err(error) = parts.responder.advance(id, clock::now(), &effects) {
+        tracing::error!(run = id, %error, "a run of a playbook could not go on");
+    }
+}
+
+fn count_open(parts: &ResponseParts) {
+    let open = Filter { states: vec!["open".to_owned()], ..Filter::default() };
+    if let Ok(open) = parts.ledger.list(LedgerTable::Incidents, &open) {
+        metrics::INCIDENTS_OPEN.set(open.len() as f64);
+    }
+}
+
+fn deliver(parts: &ResponseParts) {
+    while !parts.stop.sleep(OUTBOX_POLL) {
+        if let Err(error) = parts.notifier.deliver_due(clock::now()) {
+            tracing::error!(%error, "the outbox could not be read");
+        }
+    }
+}

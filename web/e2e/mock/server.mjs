@@ -1,0 +1,260 @@
+// The API that the UI is written against, over the data of data.mjs, and the built UI with the server's own CSP.
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { makeShop } from "./data.mjs";
+import { applyPipes, matches, parse } from "./query.mjs";
+
+const BASE = "/backstop/api/v1";
+const DIST = new URL("../../dist/", import.meta.url).pathname;
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+};
+export const CSP =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const MINUTE = 60_000;
+
+export function startMock({ port, empty = false }) {
+  const now = Date.now();
+  const shop = empty ? { rows: [], changes: [], alerts: [], incidents: [], details: {}, groups: [] } : makeShop(now);
+  const state = { ...shop, ingested: shop.rows.length, started: now };
+  const server = createServer((request, response) => {
+    handle(request, response, state).catch((error) =>
+      json(response, 500, { error: { code: "internal", message: String(error) } }),
+    );
+  });
+  return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
+}
+
+async function handle(request, response, state) {
+  const url = new URL(request.url, "http://mock");
+  if (!url.pathname.startsWith("/backstop/")) {
+    if (request.method === "POST" && url.pathname === "/v1/logs") return receive(request, response, state);
+    return asset(url.pathname, response);
+  }
+  const path = url.pathname.slice(BASE.length);
+  const body = request.method === "POST" ? await readJson(request) : {};
+  const route = ROUTES[`${request.method} ${path}`];
+  if (route) return route({ response, request, state, body, url });
+  const incident = /^\/incidents\/([^/]+)$/.exec(path);
+  if (incident) {
+    const found = state.details[decodeURIComponent(incident[1])];
+    return found ? json(response, 200, found) : fail(response, 404, "not_found", `there is no incident ${incident[1]}`);
+  }
+  if (path.endsWith("/cancel")) return json(response, 200, {});
+  return fail(response, 404, "not_found", `no such path: ${path}`);
+}
+
+const ROUTES = {
+  "POST /query": query,
+  "POST /histogram": ({ response, state, body }) =>
+    withRows(response, state, body, (rows, start, end) =>
+      json(response, 200, histogram(rows, start, end, body.buckets ?? 60)),
+    ),
+  "POST /fields": ({ response, state, body }) =>
+    withRows(response, state, body, (rows) => json(response, 200, fields(rows))),
+  "POST /values": ({ response, state, body }) =>
+    withRows(response, state, body, (rows) => json(response, 200, values(rows, body))),
+  "POST /diagnose": ({ response, state, body }) => {
+    const { tokens, diagnostics } = parse(body.query);
+    json(response, 200, {
+      diagnostics,
+      tokens,
+      completions: body.cursor === undefined ? [] : completions(state, body),
+    });
+  },
+  "GET /status": ({ response, state }) =>
+    json(response, 200, {
+      version: "0.1.0",
+      started_at: new Date(state.started).toISOString(),
+      ready: true,
+      rows_ingested: state.ingested,
+      tables: [{ table: "logs", rows: state.rows.length, segments: 4, bytes: 1_200_000 }],
+      listeners: [
+        { name: "http", address: "127.0.0.1:7070" },
+        { name: "syslog-tcp", address: "127.0.0.1:5514" },
+      ],
+    }),
+  "GET /alerts": ({ response, state }) => json(response, 200, { alerts: state.alerts }),
+  "GET /rules": ({ response, state }) => json(response, 200, { groups: state.groups }),
+  "GET /changes": ({ response, state, url }) => {
+    const [start, end] = ["start", "end"].map((name) => url.searchParams.get(name) ?? "");
+    const service = url.searchParams.get("service");
+    json(response, 200, {
+      changes: state.changes.filter(
+        (one) => one.started_at >= start && one.started_at <= end && (!service || one.target.service === service),
+      ),
+    });
+  },
+  "GET /incidents": ({ response, state, url }) => {
+    const wanted = url.searchParams.get("state") ?? "all";
+    json(response, 200, { incidents: state.incidents.filter((one) => wanted === "all" || one.state === wanted) });
+  },
+};
+
+function select(state, body) {
+  const { terms, pipes, diagnostics } = parse(body.query);
+  const [start, end] = [Date.parse(body.start), Date.parse(body.end)];
+  const rows = state.rows.filter((row) => {
+    const at = Date.parse(row._time);
+    return at >= start && at <= end && matches(row, terms);
+  });
+  return { rows, pipes, start, end, errors: diagnostics.filter(({ severity }) => severity === "error"), diagnostics };
+}
+
+function withRows(response, state, body, then) {
+  const { rows, start, end, errors } = select(state, body);
+  if (errors.length > 0) return badQuery(response, errors);
+  return then(rows, start, end);
+}
+
+const badQuery = (response, diagnostics) =>
+  json(response, 400, {
+    error: { code: "bad_query", message: diagnostics[0].message, hint: diagnostics[0].hint, diagnostics },
+  });
+
+function query({ response, state, body, request }) {
+  const { rows, pipes, errors } = select(state, body);
+  if (errors.length > 0) return badQuery(response, errors);
+  const all = applyPipes(rows, pipes);
+  const shown = all.slice(0, body.limit);
+  const stats = {
+    rows_returned: shown.length,
+    rows_scanned: state.rows.length,
+    rows_matched: all.length,
+    segments_total: 4,
+    segments_pruned: 1,
+    segments_scanned: 3,
+    bytes_read: 81_234,
+    elapsed_ms: 12.4,
+  };
+  const end = {
+    stats,
+    complete: true,
+    limit_reached: shown.length < all.length,
+    rows_matched: all.length,
+    warnings: [],
+    query_id: request.headers["x-backstop-query-id"] ?? "q1",
+  };
+  response.writeHead(200, { "Content-Type": "application/x-ndjson" });
+  for (const row of shown)
+    response.write(`${JSON.stringify(row).replace('"1234567890123456789"', "1234567890123456789")}\n`);
+  response.end(`${JSON.stringify({ _end: end })}\n`);
+}
+
+function histogram(rows, start, end, count) {
+  const step = Math.max(1, Math.ceil((end - start) / count));
+  const buckets = Array.from({ length: Math.ceil((end - start) / step) }, (_, index) => ({
+    time: new Date(start + index * step).toISOString(),
+    total: 0,
+    by_severity: {},
+  }));
+  for (const row of rows) {
+    const bucket = buckets[Math.min(buckets.length - 1, Math.floor((Date.parse(row._time) - start) / step))];
+    const word = row.severity ?? "";
+    bucket.total += 1;
+    bucket.by_severity[word] = (bucket.by_severity[word] ?? 0) + 1;
+  }
+  return {
+    start: new Date(start).toISOString(),
+    end: new Date(end).toISOString(),
+    step_ms: step,
+    buckets,
+    total: rows.length,
+    complete: true,
+  };
+}
+
+function fields(rows) {
+  const counts = new Map();
+  for (const row of rows)
+    for (const [name, value] of Object.entries(row)) {
+      const type =
+        typeof value === "number"
+          ? Number.isInteger(value)
+            ? "int"
+            : "double"
+          : typeof value === "boolean"
+            ? "bool"
+            : "string";
+      const field = counts.get(name) ?? { name, type, rows: 0 };
+      if (field.type !== type)
+        field.type =
+          field.type === "int" && type === "double"
+            ? "double"
+            : field.type === "double" && type === "int"
+              ? "double"
+              : "mixed";
+      field.rows += 1;
+      counts.set(name, field);
+    }
+  return { fields: [...counts.values()], rows: rows.length, sampled: false };
+}
+
+function values(rows, { field, limit = 10 }) {
+  const counts = new Map();
+  for (const row of rows) if (row[field] !== undefined) counts.set(row[field], (counts.get(row[field]) ?? 0) + 1);
+  const sorted = [...counts].map(([value, n]) => ({ value, rows: n })).sort((a, b) => b.rows - a.rows);
+  return { field, values: sorted.slice(0, limit), more: sorted.length > limit };
+}
+
+function completions(state, { query: text, cursor }) {
+  const before = Buffer.from(text).subarray(0, cursor).toString();
+  const inField = /([\w.]+):=?"?[\w.]*$/.exec(before);
+  if (inField)
+    return values(state.rows, { field: inField[1] }).values.map(({ value }) => ({
+      label: String(value),
+      kind: "value",
+      insert: JSON.stringify(value),
+    }));
+  if (/\|\s*\w*$/.test(before))
+    return ["stats", "sort", "limit", "fields", "where"].map((label) => ({ label, kind: "pipe", insert: `${label} ` }));
+  return fields(state.rows.slice(0, 200)).fields.map(({ name }) => ({
+    label: name,
+    kind: "field",
+    insert: `${name}:`,
+  }));
+}
+
+async function receive(request, response, state) {
+  await readJson(request);
+  state.rows.unshift({
+    _time: new Date().toISOString(),
+    _id: "00000000000000aa",
+    _stream: "{}",
+    severity: "INFO",
+    body: "first line",
+    "service.name": "hello",
+  });
+  state.ingested += 1;
+  json(response, 200, {});
+}
+
+async function asset(path, response) {
+  const file = extname(path) ? path : "/index.html";
+  const full = join(DIST, normalize(file));
+  const content = full.startsWith(DIST) ? await readFile(full).catch(() => null) : null;
+  if (!content) return fail(response, 404, "not_found", `no such path: ${path}`);
+  response.writeHead(200, {
+    "Content-Type": TYPES[extname(full)] ?? "application/octet-stream",
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+  });
+  response.end(content);
+}
+
+async function readJson(request) {
+  let text = "";
+  for await (const chunk of request) text += chunk;
+  return text ? JSON.parse(text) : {};
+}
+
+function json(response, status, value) {
+  response.writeHead(status, { "Content-Type": "application/json" });
+  response.end(JSON.stringify(value));
+}
+
+const fail = (response, status, code, message) => json(response, status, { error: { code, message } });

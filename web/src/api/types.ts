@@ -1,0 +1,195 @@
+/** The shapes of the native API (`/backstop/api/v1`), as the server writes them. Times are RFC 3339 text. */
+export type FieldValue = string | number | boolean | null | FieldValue[] | { [key: string]: FieldValue };
+
+/** One row of a result. Log rows carry `_time`, `_id`, `_stream`, `severity`, `body` and every field flat. */
+export type Row = Record<string, FieldValue>;
+
+/** `span` counts UTF-8 bytes of the query text. */
+export interface Diagnostic {
+  span: [number, number];
+  severity: "error" | "warning";
+  message: string;
+  hint?: string | null;
+}
+
+export interface QueryStats {
+  rows_returned?: number;
+  rows_scanned?: number;
+  rows_matched?: number | null;
+  segments_total?: number;
+  segments_pruned?: number;
+  segments_scanned?: number;
+  bytes_read?: number;
+  elapsed_ms?: number;
+}
+
+/** What is known when a result has ended: is it whole, and if not, why. */
+export interface QueryEnd {
+  stats: QueryStats;
+  complete: boolean;
+  limit_reached: boolean;
+  rows_matched?: number | null;
+  warnings: string[];
+  query_id: string;
+}
+
+export interface HistogramBucket {
+  time: string;
+  total: number;
+  by_severity: Record<string, number>;
+}
+
+export interface Histogram {
+  start: string;
+  end: string;
+  step_ms: number;
+  buckets: HistogramBucket[];
+  total: number;
+  complete: boolean;
+}
+
+export type FieldType = "string" | "int" | "double" | "bool" | "mixed";
+
+export interface FieldInfo {
+  name: string;
+  type: FieldType;
+  rows: number;
+}
+
+export interface FieldList {
+  fields: FieldInfo[];
+  rows: number;
+  sampled: boolean;
+}
+
+export interface FieldValues {
+  field: string;
+  values: { value: FieldValue; rows: number }[];
+  more: boolean;
+}
+
+export type TokenKind =
+  | "keyword"
+  | "field"
+  | "operator"
+  | "string"
+  | "number"
+  | "regex"
+  | "pipe"
+  | "function"
+  | "error";
+
+export interface Completion {
+  label: string;
+  kind: string;
+  insert: string;
+}
+
+export interface Diagnosis {
+  diagnostics: Diagnostic[];
+  tokens?: { span: [number, number]; kind: TokenKind }[];
+  completions?: Completion[];
+}
+
+export interface Status {
+  version: string;
+  started_at: string;
+  ready: boolean;
+  rows_ingested: number;
+  tables?: { table: string; rows: number; segments: number; bytes: number }[];
+  listeners?: { name: string; address: string }[];
+}
+
+export type Labels = Record<string, string>;
+
+export interface Alert {
+  id: string;
+  rule: string;
+  group: string;
+  state: "pending" | "firing" | "resolved";
+  labels: Labels;
+  annotations: Labels;
+  value: number | string | null;
+  active_at: string | null;
+  fired_at: string | null;
+  resolved_at: string | null;
+  query?: string | null;
+  playbook?: string | null;
+  incident?: string | null;
+}
+
+export interface Rule {
+  name: string;
+  kind: string;
+  query: string;
+  for_ms: number | null;
+  health: "ok" | "err" | "unknown";
+  last_error?: string | null;
+  last_evaluation?: string | null;
+  evaluation_ms?: number | null;
+  state?: string | null;
+}
+
+export interface RuleGroup {
+  name: string;
+  file: string;
+  interval_ms: number;
+  rules: Rule[];
+}
+
+export interface Incident {
+  id: string;
+  title: string;
+  state: "open" | "mitigated" | "resolved";
+  severity: string | null;
+  service: string | null;
+  opened_at: string;
+  resolved_at: string | null;
+  summary?: string | null;
+  outcome?: string | null;
+}
+
+export type TimelineKind = "change" | "alert" | "decision" | "action" | "verify" | "notify" | "note";
+export type Outcome = "ok" | "failed" | "unknown" | "refused" | "observed";
+
+export interface TimelineEntry {
+  time: string;
+  kind: TimelineKind;
+  title: string;
+  detail?: string | null;
+  outcome?: Outcome | null;
+  evidence?: Record<string, FieldValue> | null;
+  link?: { query: string; start: string; end: string } | null;
+}
+
+export interface Change {
+  id: string;
+  source: string;
+  kind: string;
+  target: Record<string, string>;
+  from_version?: string | null;
+  to_version?: string | null;
+  actor?: string | null;
+  started_at: string;
+  finished_at?: string | null;
+  link?: string | null;
+  reversible?: string | boolean | null;
+}
+
+export interface Action {
+  key: string;
+  kind: string;
+  target: FieldValue;
+  state: string;
+  started_at: string | null;
+  finished_at: string | null;
+  output?: string | null;
+  mode?: string | null;
+}
+
+export interface IncidentDetail extends Incident {
+  timeline: TimelineEntry[];
+  alerts: Alert[];
+  change: Change | null;
+  actions: Action[];
+}

@@ -1,0 +1,133 @@
+import { useChanges, useHistogram, useIncident } from "../../api/queries";
+import type { IncidentDetail } from "../../api/types";
+import { Link } from "../../app/router";
+import { searchHref } from "../../app/searchUrl";
+import { useI18n } from "../../i18n";
+import { Labels, StateMark } from "../../ui/Marks";
+import { ErrorBox, Loading } from "../../ui/States";
+import { TimeChart } from "../../ui/TimeChart/TimeChart";
+import { ActionCards, ChangeCard } from "./Cards";
+import { Phases } from "./Phases";
+import { Timeline } from "./Timeline";
+import "./incidents.css";
+
+export function IncidentPage({ id }: { id: string }) {
+  const { t } = useI18n();
+  const { data, error, refetch } = useIncident(id);
+  return (
+    <div className="page incident">
+      <Link href="/incidents" className="back">
+        {t("incident.back")}
+      </Link>
+      {data ? (
+        <Incident incident={data} />
+      ) : error ? (
+        <ErrorBox error={error} onRetry={() => void refetch()} />
+      ) : (
+        <Loading />
+      )}
+    </div>
+  );
+}
+
+function Incident({ incident }: { incident: IncidentDetail }) {
+  const { t } = useI18n();
+  return (
+    <>
+      <Head incident={incident} />
+      <Phases incident={incident} />
+      {incident.service && <ServiceLogs incident={incident} service={incident.service} />}
+      <div className="columns">
+        <section aria-labelledby="timeline-title">
+          <h2 id="timeline-title">{t("incident.timeline")}</h2>
+          <Timeline incident={incident} />
+        </section>
+        <div>
+          <ChangeCard change={incident.change} />
+          <ActionCards actions={incident.actions} />
+          <Alerts incident={incident} />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Head({ incident }: { incident: IncidentDetail }) {
+  const { t, time, span, zone } = useI18n();
+  const { title, state, severity, service, opened_at, resolved_at, summary, outcome } = incident;
+  const length = span((resolved_at ? Date.parse(resolved_at) : Date.now()) - Date.parse(opened_at));
+  const facts: [string, string | null][] = [
+    [t("incidents.service"), service],
+    [t("incidents.severity"), severity],
+    [t("incidents.opened"), `${time(opened_at)} ${zone}`],
+    [t("incidents.duration"), resolved_at ? length : t("incidents.ongoing", { span: length })],
+  ];
+  return (
+    <header className="incident-head">
+      <div>
+        <h1>{title}</h1>
+        <StateMark state={state} label={t(`incidents.state.${state}`)} />
+      </div>
+      {summary && <p>{summary}</p>}
+      {outcome && outcome !== summary && <p className="outcome">{outcome}</p>}
+      <dl>
+        {facts.map(([name, value]) =>
+          value ? (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{value}</dd>
+            </div>
+          ) : null,
+        )}
+      </dl>
+    </header>
+  );
+}
+
+const MARGIN_MS = 5 * 60_000;
+const CHART_BUCKETS = 80;
+const CHART_PX = 110;
+
+/** What the service logged around the incident, with the change on the same axis. */
+function ServiceLogs({ incident, service }: { incident: IncidentDetail; service: string }) {
+  const { t } = useI18n();
+  const times = [incident.opened_at, ...incident.timeline.map(({ time }) => time)].map((time) => Date.parse(time));
+  const last = incident.resolved_at ? Date.parse(incident.resolved_at) : Math.max(...times) + MARGIN_MS;
+  const start = new Date(Math.min(...times) - MARGIN_MS).toISOString();
+  const end = new Date(Math.max(last, ...times) + MARGIN_MS).toISOString();
+  const query = `service.name:=${JSON.stringify(service)}`;
+  const histogram = useHistogram({ query, start, end }, CHART_BUCKETS);
+  const changes = useChanges({ start, end }, service);
+  return (
+    <section className="service-logs" aria-labelledby="logs-title">
+      <div className="bar">
+        <h2 id="logs-title">{t("incident.logs", { service })}</h2>
+        <Link href={searchHref({ query, from: start, to: end })}>{t("incident.openSearch")}</Link>
+      </div>
+      {histogram.data ? (
+        <TimeChart histogram={histogram.data} changes={changes.data ?? []} height={CHART_PX} />
+      ) : histogram.error ? (
+        <ErrorBox error={histogram.error} onRetry={() => void histogram.refetch()} />
+      ) : (
+        <Loading />
+      )}
+    </section>
+  );
+}
+
+function Alerts({ incident }: { incident: IncidentDetail }) {
+  const { t } = useI18n();
+  if (incident.alerts.length === 0) return null;
+  return (
+    <section className="card" aria-labelledby="alerts-title">
+      <h2 id="alerts-title">{t("incident.alerts")}</h2>
+      {incident.alerts.map(({ id, rule, state, labels, annotations }) => (
+        <div key={id} className="alert">
+          <StateMark state={state} label={t(`alerts.state.${state}`)} /> <b>{rule}</b>
+          {annotations.summary && <p>{annotations.summary}</p>}
+          <Labels labels={labels} />
+        </div>
+      ))}
+    </section>
+  );
+}

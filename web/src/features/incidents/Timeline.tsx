@@ -1,0 +1,88 @@
+import type { FieldValue, IncidentDetail, TimelineEntry, TimelineKind } from "../../api/types";
+import { Link } from "../../app/router";
+import { searchHref } from "../../app/searchUrl";
+import { useI18n } from "../../i18n";
+import { Icon } from "../../ui/Icon";
+import { OutcomeMark } from "../../ui/Marks";
+
+const KINDS: TimelineKind[] = ["change", "alert", "decision", "action", "verify", "notify", "note"];
+
+/** What happened, in order, each with its outcome and the evidence it rests on. Times also count from the first entry. */
+export function Timeline({ incident }: { incident: IncidentDetail }) {
+  const { t } = useI18n();
+  const { timeline } = incident;
+  const zero = Date.parse(timeline[0]?.time ?? incident.opened_at);
+  if (timeline.length === 0) return <p className="dim">{t("incident.emptyTimeline")}</p>;
+  return (
+    <ol className="timeline">
+      {timeline.map((entry, index) => (
+        <Entry key={`${entry.time} ${index}`} entry={entry} zero={zero} />
+      ))}
+    </ol>
+  );
+}
+
+function Entry({ entry, zero }: { entry: TimelineEntry; zero: number }) {
+  const { t, time, span } = useI18n();
+  const { kind, title, detail, outcome, evidence, link } = entry;
+  const known = KINDS.find((one) => one === kind) ?? "note";
+  const since = Date.parse(entry.time) - zero;
+  return (
+    <li className={`entry ${known}`}>
+      <div className="when">
+        <time dateTime={entry.time} title={entry.time}>
+          {time(entry.time).slice(11)}
+        </time>
+        {since > 0 && <span className="dim">{t("incident.after", { span: span(since) })}</span>}
+      </div>
+      <span className="knot">
+        <Icon name={known} />
+      </span>
+      <div className="what">
+        <p>
+          <span className="kind">{t(`kind.${known}`)}</span> <b>{title}</b>{" "}
+          {outcome && <OutcomeMark outcome={outcome} />}
+        </p>
+        {detail && <p className="detail-text">{detail}</p>}
+        {link && (
+          <Link href={searchHref({ query: link.query, from: link.start, to: link.end })}>{t("alerts.logs")}</Link>
+        )}
+        {evidence && Object.keys(evidence).length > 0 && <Evidence evidence={evidence} />}
+      </div>
+    </li>
+  );
+}
+
+function Evidence({ evidence }: { evidence: Record<string, FieldValue> }) {
+  const { t } = useI18n();
+  return (
+    <details className="evidence">
+      <summary>{t("incident.evidence")}</summary>
+      <EvidenceTable value={evidence} />
+    </details>
+  );
+}
+
+/** Nested evidence is shown as nested tables, to a depth; deeper parts as JSON. */
+const DEPTH_MAX = 3;
+
+function EvidenceTable({ value, depth = 0 }: { value: Record<string, FieldValue>; depth?: number }) {
+  return (
+    <table>
+      <tbody>
+        {Object.entries(value).map(([name, part]) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>
+              {part !== null && typeof part === "object" && !Array.isArray(part) && depth < DEPTH_MAX ? (
+                <EvidenceTable value={part} depth={depth + 1} />
+              ) : (
+                <code>{typeof part === "string" ? part : JSON.stringify(part)}</code>
+              )}
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,199 @@
+import { memo, useState } from "react";
+import { isBadQuery, useLastGood } from "../../api/lastGood";
+import { type RangeQuery, useFields, useValues } from "../../api/queries";
+import type { FieldInfo, FieldType, FieldValue } from "../../api/types";
+import { useI18n } from "../../i18n";
+import { Icon } from "../../ui/Icon";
+import { ErrorBox, Loading } from "../../ui/States";
+import { hasFilter, type Mode } from "./queryText";
+
+/** The list is cut here, not the data: a page of 79,000 fields must not stop the browser. Typing finds the others. */
+const FIELDS_SHOWN_MAX = 200;
+const VALUES_SHOWN = 10;
+const TYPE_SIGNS: Record<FieldType, string> = { string: "T", int: "#", double: ".0", bool: "?", mixed: "±" };
+const FIRST = ["severity", "service.name", "host.name"];
+const HIDDEN = new Set(["_time", "_id", "body"]);
+
+interface Props {
+  request: RangeQuery;
+  columns: string[];
+  onColumn: (field: string) => void;
+  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
+}
+
+export function FieldsPanel(props: Props) {
+  const { t } = useI18n();
+  const fields = useFields(props.request);
+  const data = useLastGood(fields);
+  const [find, setFind] = useState("");
+  const [open, setOpen] = useState<string[]>([]);
+  const toggle = (name: string) =>
+    setOpen((all) => (all.includes(name) ? all.filter((one) => one !== name) : [...all, name]));
+  return (
+    <aside className="fields" aria-label={t("fields.label")}>
+      <input
+        className="field-input"
+        type="search"
+        placeholder={t("fields.find")}
+        aria-label={t("fields.find")}
+        value={find}
+        onChange={(event) => setFind(event.target.value)}
+      />
+      {data ? (
+        <FieldItems {...props} list={matching(data.fields, find)} total={data.rows} open={open} onToggle={toggle} />
+      ) : isBadQuery(fields.error) ? null : fields.error ? (
+        <ErrorBox error={fields.error} onRetry={() => void fields.refetch()} />
+      ) : (
+        <Loading />
+      )}
+      {data?.sampled && <p className="dim note">{t("fields.sampled")}</p>}
+    </aside>
+  );
+}
+
+function matching(fields: FieldInfo[], find: string): FieldInfo[] {
+  const wanted = find.trim().toLowerCase();
+  return fields
+    .filter(({ name }) => !HIDDEN.has(name) && name.toLowerCase().includes(wanted))
+    .sort((a, b) => order(a) - order(b) || b.rows - a.rows || a.name.localeCompare(b.name));
+}
+
+/** The fields everyone starts from come first, then the most frequent. */
+function order({ name }: FieldInfo): number {
+  const index = FIRST.indexOf(name);
+  return index < 0 ? FIRST.length : index;
+}
+
+function FieldItems(
+  props: Props & { list: FieldInfo[]; total: number; open: string[]; onToggle: (name: string) => void },
+) {
+  const { t } = useI18n();
+  const { list, total, open } = props;
+  if (list.length === 0) return <p className="dim note">{t(total === 0 ? "fields.empty" : "fields.none")}</p>;
+  return (
+    <ul>
+      {list.slice(0, FIELDS_SHOWN_MAX).map((field) => (
+        <FieldItem
+          key={field.name}
+          field={field}
+          share={total > 0 ? field.rows / total : 0}
+          open={open.includes(field.name)}
+          isColumn={props.columns.includes(field.name)}
+          request={props.request}
+          onToggle={props.onToggle}
+          onColumn={props.onColumn}
+          onFilter={props.onFilter}
+        />
+      ))}
+      {list.length > FIELDS_SHOWN_MAX && (
+        <li className="dim note">{t("fields.more", { n: list.length - FIELDS_SHOWN_MAX })}</li>
+      )}
+    </ul>
+  );
+}
+
+interface ItemProps {
+  field: FieldInfo;
+  share: number;
+  open: boolean;
+  isColumn: boolean;
+  request: RangeQuery;
+  onToggle: (name: string) => void;
+  onColumn: (name: string) => void;
+  onFilter: Props["onFilter"];
+}
+
+const FieldItem = memo(function FieldItem({ field, share, open, isColumn, ...props }: ItemProps) {
+  const { t, number } = useI18n();
+  const { name, type, rows } = field;
+  const column = t(isColumn ? "row.uncolumn" : "row.column", { field: name });
+  return (
+    <li className="field">
+      <div className="head">
+        <button
+          type="button"
+          className="name"
+          aria-expanded={open}
+          onClick={() => props.onToggle(name)}
+          title={`${name}: ${t("fields.count", { n: rows })}`}
+        >
+          <span className="type" title={t(`fields.type.${type}`)} aria-hidden="true">
+            {TYPE_SIGNS[type]}
+          </span>
+          <span className="ellipsis">{name}</span>
+          <span className="count">{number(rows)}</span>
+        </button>
+        <button
+          type="button"
+          className="icon-btn"
+          aria-pressed={isColumn}
+          aria-label={column}
+          title={column}
+          onClick={() => props.onColumn(name)}
+        >
+          <Icon name="columns" size={14} />
+        </button>
+      </div>
+      <Share share={share} />
+      {open && <Values field={name} request={props.request} onFilter={props.onFilter} />}
+    </li>
+  );
+});
+
+function Share({ share }: { share: number }) {
+  return (
+    <div className="share" aria-hidden="true">
+      <div style={{ width: `${Math.min(1, share) * 100}%` }} />
+    </div>
+  );
+}
+
+function Values({ field, request, onFilter }: { field: string; request: RangeQuery; onFilter: Props["onFilter"] }) {
+  const { t, number } = useI18n();
+  const values = useValues(request, field, VALUES_SHOWN);
+  if (values.error) return <ErrorBox error={values.error} onRetry={() => void values.refetch()} />;
+  if (!values.data) return <Loading />;
+  const top = Math.max(1, ...values.data.values.map(({ rows }) => rows));
+  return (
+    <ul className="values" aria-label={t("fields.values", { field })}>
+      {values.data.values.length === 0 && <li className="dim">{t("fields.noValues")}</li>}
+      {values.data.values.map(({ value, rows }) => (
+        <li key={JSON.stringify(value)}>
+          <div className="value">
+            <span className="ellipsis mono" title={String(value)}>
+              {String(value)}
+            </span>
+            <span className="count">{number(rows)}</span>
+            <FilterButtons field={field} value={value} query={request.query} onFilter={onFilter} />
+          </div>
+          <Share share={rows / top} />
+        </li>
+      ))}
+      {values.data.more && <li className="dim">{t("fields.moreValues")}</li>}
+    </ul>
+  );
+}
+
+/** Show only, hide: pressed when the query already says so, and pressing again takes it back. */
+export function FilterButtons(props: { field: string; value: FieldValue; query: string; onFilter: Props["onFilter"] }) {
+  const { t } = useI18n();
+  const { field, value, query, onFilter } = props;
+  const shown = String(typeof value === "object" ? JSON.stringify(value) : value).slice(0, 80);
+  return (
+    <span className="filter-buttons">
+      {(["include", "exclude"] as const).map((mode) => (
+        <button
+          key={mode}
+          type="button"
+          className="icon-btn"
+          aria-pressed={hasFilter(query, field, value, mode)}
+          aria-label={t(`row.${mode}`, { field, value: shown })}
+          title={t(`row.${mode}`, { field, value: shown })}
+          onClick={() => onFilter(field, value, mode)}
+        >
+          <Icon name={mode === "include" ? "plus" : "minus"} size={14} />
+        </button>
+      ))}
+    </span>
+  );
+}

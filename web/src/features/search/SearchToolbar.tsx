@@ -1,0 +1,98 @@
+import { type RefObject, useEffect, useState } from "react";
+import { searchHref } from "../../app/searchUrl";
+import { useI18n } from "../../i18n";
+import type { CodeFieldHandle } from "../../ui/CodeField/CodeField";
+import { Icon } from "../../ui/Icon";
+import { copyText } from "../../ui/States";
+import { QueryBar } from "./QueryBar";
+import { iso } from "./range";
+import { SyntaxCard } from "./SyntaxCard";
+import { TimeRange } from "./TimeRange";
+import type { Search } from "./useSearch";
+
+interface Props {
+  search: Search;
+  field: RefObject<CodeFieldHandle | null>;
+  running: boolean;
+  onCancel: () => void;
+  timeOpen: boolean;
+  onTimeOpen: (open: boolean) => void;
+}
+
+export function SearchToolbar({ search, field, running, onCancel, timeOpen, onTimeOpen }: Props) {
+  const { t } = useI18n();
+  const { state, range, update, rerun } = search;
+  const [draft, setDraft] = useDraft(state.query);
+  const slow = useLasting(running);
+  const run = (text: string) => {
+    setDraft(text);
+    if (text.trim() === state.query) rerun();
+    else update({ query: text.trim(), open: [] });
+  };
+  return (
+    <div className="toolbar" role="search">
+      <QueryBar ref={field} draft={draft} onDraft={setDraft} onRun={() => run(draft)} />
+      <SyntaxCard onTry={run} />
+      <TimeRange
+        state={state}
+        range={range}
+        open={timeOpen}
+        onOpen={onTimeOpen}
+        onRange={search.setRange}
+        onChange={update}
+      />
+      {slow ? (
+        <button type="button" className="btn run" onClick={onCancel}>
+          {t("query.cancel")}
+        </button>
+      ) : (
+        <button type="button" className="btn primary run" onClick={() => run(draft)}>
+          {t("query.run")}
+        </button>
+      )}
+      <CopyLink search={search} />
+    </div>
+  );
+}
+
+const CANCEL_AFTER_MS = 400;
+
+/** True once `running` has lasted: a button that changes for a tenth of a second is noise. */
+function useLasting(running: boolean): boolean {
+  const [lasting, setLasting] = useState(false);
+  useEffect(() => {
+    if (!running) return setLasting(false);
+    const timer = setTimeout(() => setLasting(true), CANCEL_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, [running]);
+  return lasting && running;
+}
+
+/** What is typed but not yet run. It follows the URL: Back, a filter button or a link replace it. */
+function useDraft(query: string): [string, (text: string) => void] {
+  const [draft, setDraft] = useState({ query, text: query });
+  if (draft.query !== query) setDraft({ query, text: query });
+  return [draft.text, (text) => setDraft({ query, text })];
+}
+
+/** A link that shows a colleague the same rows tomorrow: relative times become the ones of this run. */
+function CopyLink({ search }: { search: Search }) {
+  const { t } = useI18n();
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    const href = searchHref({ ...search.state, from: iso(search.range.start), to: iso(search.range.end) });
+    setCopied(await copyText(location.origin + href));
+    setTimeout(() => setCopied(false), 1500);
+  };
+  return (
+    <button
+      type="button"
+      className="icon-btn"
+      title={t("time.pinHint")}
+      aria-label={t("time.pin")}
+      onClick={() => void copy()}
+    >
+      <Icon name={copied ? "verify" : "link"} />
+    </button>
+  );
+}

@@ -1,0 +1,3 @@
+import type { Prefs } from "./prefs";
+
+export const LANGUAGES: Prefs["lang"][] = ["en", "zh-CN"];

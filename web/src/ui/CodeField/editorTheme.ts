@@ -1,0 +1,41 @@
+import { EditorView } from "@codemirror/view";
+
+/** The editor's look, in the page's tokens: custom properties reach into the shadow root. */
+export const editorTheme = EditorView.theme({
+  "&": { fontSize: "13px", color: "var(--text)", backgroundColor: "transparent" },
+  "&.cm-focused": { outline: "none" },
+  ".cm-scroller": { fontFamily: "var(--font-mono)", lineHeight: "20px", maxHeight: "124px", overflow: "auto" },
+  ".cm-content": { padding: "5px 0", caretColor: "var(--text)" },
+  ".cm-line": { padding: "0 4px" },
+  ".cm-placeholder": { color: "var(--text-dim)" },
+  ".cm-lintRange": { backgroundImage: "none", paddingBottom: "0", textDecorationSkipInk: "none" },
+  ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--sev-error) 1.5px" },
+  ".cm-lintRange-warning": { backgroundImage: "none", textDecoration: "underline wavy var(--sev-warn) 1.5px" },
+  ".cm-lintPoint:after": { display: "none" },
+  ".cm-tooltip": {
+    border: "1px solid var(--border)",
+    borderRadius: "5px",
+    backgroundColor: "var(--bg-raised)",
+    color: "var(--text)",
+    boxShadow: "0 8px 28px var(--shadow)",
+    zIndex: "40",
+  },
+  ".cm-diagnostic": { whiteSpace: "pre-wrap", padding: "6px 10px", fontFamily: "var(--font-ui)" },
+  ".cm-diagnostic-error": { borderLeft: "4px solid var(--sev-error)" },
+  ".cm-diagnostic-warning": { borderLeft: "4px solid var(--sev-warn)" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--font-mono)", maxHeight: "280px" },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "2px 10px", lineHeight: "20px" },
+  ".cm-tooltip-autocomplete ul li[aria-selected]": {
+    background: "var(--bg-selected)",
+    color: "var(--text)",
+  },
+  ".cm-completionDetail": { color: "var(--text-dim)", fontStyle: "normal", marginLeft: "16px" },
+  ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700" },
+  ".tok-keyword, .tok-pipe": { color: "var(--syn-keyword)", fontWeight: "600" },
+  ".tok-field": { color: "var(--syn-field)" },
+  ".tok-string": { color: "var(--syn-string)" },
+  ".tok-number": { color: "var(--syn-number)" },
+  ".tok-regex": { color: "var(--syn-regex)" },
+  ".tok-function": { color: "var(--syn-function)" },
+  ".tok-operator": { color: "var(--text-dim)" },
+});

@@ -199,7 +199,7 @@ impl Story {
             Ok(found.map(|entry| entry["title"].as_str().unwrap_or("verified").to_owned()))
         });
         let title = verified.await?;
-        self.teller.tell(&format!("verified: {title}"))?;
+        self.teller.tell(&title)?;
         let (failed_before, served_before) = self.shop.failed_and_served("checkout");
         tokio::time::sleep(Duration::from_secs(2)).await;
         let (failed, served) = self.shop.failed_and_served("checkout");

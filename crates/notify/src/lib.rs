@@ -1,5 +1,108 @@
-//! placeholder
+//! Delivers notifications: one file per kind of receiver.
+//!
+//! **Entry point.** [`Notifier::deliver_due`] delivers what is due in the ledger's outbox. `respond` queues a notification in the
+//! transaction that causes it, so nothing is ever told that did not happen, nor forgotten.
+//!
+//! **Write path.** outbox document -> receiver -> `delivered`, or the time of the next try; each try is committed before the next.
+//!
+//! **Guarantees.** At least once: a notification leaves the outbox only after its receiver took it, and survives a restart until
+//! then. A receiver that hangs or refuses holds up no other. After [`TRIES_MAX`] tries it is `failed`, which the incident's
+//! timeline and the audit trail say.
+//!
+//! **Not guaranteed.** Exactly once: after a crash between delivery and its record a receiver is told again, under the same id.
+//!
+//! **Not here.** Whom to tell what (`respond`).
+
+mod log;
+mod outbox;
+mod webhook;
+
 use std::collections::BTreeMap;
-pub enum Receiver { Webhook { url: String, headers: BTreeMap<String,String> }, Log }
-pub struct Notifier;
-impl Notifier { pub fn new<T>(_: T, _: BTreeMap<String, Receiver>, _: Option<String>) -> Result<Self, std::io::Error> { Ok(Self) } pub fn deliver_due(&self, _: model::Timestamp) -> Result<(), std::io::Error> { Ok(()) } }
+use std::sync::Arc;
+
+use catalog::ledger::{LedgerError, Records};
+use model::Timestamp;
+use respond::Notification;
+
+pub use outbox::TRIES_MAX;
+
+/// Who is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Receiver {
+    /// A URL that takes Alertmanager's webhook payload.
+    Webhook {
+        /// The URL.
+        url: String,
+        /// Headers added to the request.
+        headers: BTreeMap<String, String>,
+    },
+    /// Our own log.
+    Log,
+}
+
+/// Why a notification could not be delivered.
+#[derive(Debug, thiserror::Error)]
+pub enum NotifyError {
+    /// The ledger failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// No HTTP client.
+    #[error("cannot make an HTTP client: {0}")]
+    Client(#[from] reqwest::Error),
+}
+
+/// Delivers what the outbox holds.
+pub struct Notifier {
+    records: Arc<dyn Records>,
+    receivers: BTreeMap<String, Receiver>,
+    external_url: Option<String>,
+    client: reqwest::blocking::Client,
+}
+
+impl Notifier {
+    /// `external_url` is where users reach the UI; without it messages carry no link.
+    pub fn new(
+        records: Arc<dyn Records>,
+        receivers: BTreeMap<String, Receiver>,
+        external_url: Option<String>,
+    ) -> Result<Self, NotifyError> {
+        Ok(Self { records, receivers, external_url, client: webhook::client()? })
+    }
+
+    /// Delivers to every receiver what is due at `now`; receivers at the same time, each in order. Blocks until all are done.
+    pub fn deliver_due(&self, now: Timestamp) -> Result<(), NotifyError> {
+        let due = outbox::due(&*self.records, now)?;
+        let mut results = Vec::new();
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = due
+                .into_values()
+                .map(|queued| scope.spawn(move || queued.into_iter().try_for_each(|queued| self.deliver(queued, now))))
+                .collect();
+            results.extend(threads.into_iter().map(std::thread::ScopedJoinHandle::join));
+        });
+        for result in results.into_iter().flatten() {
+            result?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, queued: outbox::Queued, now: Timestamp) -> Result<(), NotifyError> {
+        let told = match self.receivers.get(&queued.notification.receiver) {
+            Some(receiver) => self.tell(receiver, &queued.notification),
+            None => Err(format!("there is no receiver {:?} in the settings", queued.notification.receiver)),
+        };
+        Ok(outbox::record(&*self.records, queued, told, now)?)
+    }
+
+    fn tell(&self, receiver: &Receiver, notification: &Notification) -> Result<(), String> {
+        match receiver {
+            Receiver::Webhook { url, headers } => {
+                webhook::send(&self.client, url, headers, notification, self.external_url.as_deref())
+            }
+            Receiver::Log => {
+                log::write(notification);
+                Ok(())
+            }
+        }
+    }
+}

@@ -96,14 +96,16 @@ impl Responder {
             }
             Decision::Refuse(action) => {
                 let text = format!("not rolled back: {}", action.detail);
-                batch.timeline(&run.incident, EntryKind::Decision, &text, json!({"evidence": action.evidence}));
+                let detail = json!({"outcome": "refused", "evidence": action.evidence});
+                batch.timeline(&run.incident, EntryKind::Decision, &text, detail);
                 batch.insert_action(&action);
                 self.fail_step(run, Outcome::Held, &text, Some(&action), batch, now)?;
             }
             Decision::Observe(action) => {
                 let (target, from, to) = (&action.target, &action.from_version, &action.to_version);
                 let text = format!("would have rolled {target} back from {from} to {to}; {}", action.detail);
-                batch.timeline(&run.incident, EntryKind::Decision, &text, json!({"evidence": action.evidence}));
+                let detail = json!({"outcome": "observed", "evidence": action.evidence});
+                batch.timeline(&run.incident, EntryKind::Decision, &text, detail);
                 batch.insert_action(&action);
                 run.change = action.evidence.change.clone();
                 run.action = Some(action.key.clone());
@@ -166,7 +168,7 @@ impl Responder {
         action.output = result.output;
         let mut batch = Batch::new(*now);
         batch.move_action(ActionState::Started.as_str(), &action);
-        let detail = json!({"detail": action.detail, "output": action.output});
+        let detail = json!({"outcome": action.state.as_str(), "detail": action.detail, "output": action.output});
         batch.timeline(&run.incident, EntryKind::Action, format!("{} ({})", action.summary(), action.detail), detail);
         let (outcome, why) = (outcome_of(action.state), action.detail.clone());
         self.after_action(run, outcome, &why, &action, batch, *now)
@@ -231,7 +233,7 @@ impl Responder {
         match (&measured, holding) {
             (Measured::Holds(what), Some(held)) if now.0 - held.0 >= verify.for_ns => {
                 let text = format!("verified: {what}");
-                batch.timeline(&run.incident, EntryKind::Verify, text, json!({"held_since": held.to_string()}));
+                batch.timeline(&run.incident, EntryKind::Verify, text, json!({"outcome": "ok", "query": verify.query.text(), "held_since": held.to_string()}));
                 batch.audit("verify.passed", &run.id, json!({"query": verify.query.text(), "measured": what}));
                 run.verified = true;
                 self.next_step(run, batch, now)?;
@@ -241,7 +243,8 @@ impl Responder {
                 let unknown = matches!(measured, Measured::Unknown(_));
                 let outcome = if unknown { Outcome::Unknown } else { Outcome::NotHelped };
                 let text = format!("not verified within {}s: {what}", secs(verify.within_ns));
-                batch.timeline(&run.incident, EntryKind::Verify, &text, json!({"query": verify.query.text()}));
+                let detail = json!({"outcome": "failed", "query": verify.query.text()});
+                batch.timeline(&run.incident, EntryKind::Verify, &text, detail);
                 batch.audit("verify.failed", &run.id, json!({"query": verify.query.text(), "measured": what}));
                 self.fail_step(run, outcome, &text, None, batch, now)?;
                 return Ok(None);

@@ -78,8 +78,15 @@ struct RawOnFail {
 struct RawRollback {
     kind: Spanned<String>,
     #[serde(default)]
-    target: BTreeMap<String, Spanned<String>>,
+    target: RawTarget,
     to: Option<Spanned<String>>,
+}
+
+/// What is rolled back, and how it is told: the keys of a kind.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTarget {
+    service: Option<Spanned<String>>,
     method: Option<Spanned<String>>,
     url: Option<Spanned<String>>,
     #[serde(default)]
@@ -322,18 +329,15 @@ impl Reader<'_> {
                 None
             }
         };
-        for (key, value) in &raw.target {
-            if key != "service" {
-                self.problem(value, format!("the target has no key {key:?}"), "http and exec have {service: ...}");
-            }
-            self.fill(value);
+        if let Some(service) = &raw.target.service {
+            self.fill(service);
         }
         let to = raw.to.as_ref().filter(|to| to.value != "previous");
         if let Some(to) = to {
             self.fill(to);
         }
         Some(Rollback {
-            service: raw.target.get("service").map(|service| service.value.clone()),
+            service: raw.target.service.as_ref().map(|service| service.value.clone()),
             to: to.map(|to| to.value.clone()),
             timeout_ns: timeout_ns.unwrap_or(ACTION_TIMEOUT_NS_DEFAULT),
             call: call?,
@@ -341,12 +345,12 @@ impl Reader<'_> {
     }
 
     fn http(&mut self, spanned: &Spanned<RawRollback>) -> Option<RollbackCall> {
-        let raw = &spanned.value;
+        let raw = &spanned.value.target;
         if raw.argv.is_some() || !raw.env.is_empty() {
-            self.problem(spanned, "an http rollback has no argv and no env", "these belong to kind exec");
+            self.problem(spanned, "the target of an http rollback has no argv and no env", "these belong to kind exec");
         }
         let Some(url) = &raw.url else {
-            self.problem(spanned, "an http rollback has no url", "say where to send the request");
+            self.problem(spanned, "the target of an http rollback has no url", "say where to send the request");
             return None;
         };
         let scheme = ["http://", "https://"].into_iter().find(|scheme| url.value.starts_with(scheme));
@@ -382,7 +386,7 @@ impl Reader<'_> {
     }
 
     fn exec(&mut self, spanned: &Spanned<RawRollback>) -> Option<RollbackCall> {
-        let raw = &spanned.value;
+        let raw = &spanned.value.target;
         if raw.url.is_some() || raw.body.is_some() || raw.method.is_some() || !raw.headers.is_empty() {
             self.problem(spanned, "an exec rollback has no url, method, headers or body", "these belong to kind http");
         }

@@ -201,7 +201,7 @@ impl Responder {
             .to_owned();
         let mut batch = Batch::new(now);
         batch.move_action(ActionState::Started.as_str(), &action);
-        batch.timeline(&action.incident, EntryKind::Action, action.summary(), serde_json::json!({"detail": action.detail}));
+        batch.timeline(&action.incident, EntryKind::Action, action.summary(), serde_json::json!({"outcome": "unknown", "detail": action.detail}));
         let run: Option<Run> = read(&*self.records, LedgerTable::Runs, &action.run)?;
         match run {
             Some(run) if run.state == RunState::Active => self.fail_step(run, Outcome::Unknown, &action.detail, Some(&action), batch, now)?,

@@ -26,7 +26,7 @@ fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
 pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
     let RulesCommand::Check { files } = command;
     let report = rules::check(&read_all(files)?);
-    print!("{report}");
+    println!("{report}");
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
 pub(crate) fn playbooks(command: &PlaybooksCommand) -> Result<(), Failure> {
     let PlaybooksCommand::Check { files } = command;
     let report = respond::check_playbooks(&read_all(files)?);
-    print!("{report}");
+    println!("{report}");
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }
 

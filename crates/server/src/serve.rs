@@ -190,8 +190,7 @@ impl Parts {
         let query = EngineQuery::new(engine.clone(), Handle::current());
         threads.push(maintenance(Arc::clone(&store), stop.clone())?);
         let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
-        let response = ResponseParts::new(config, &ledger, Arc::clone(&responder), query.clone(), stop.clone())?;
-        threads.extend(response_loop::start(response)?);
+        threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
         let rule_parts = RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
         for group in groups {
             let name = format!("rules-{}", group.name);
@@ -239,6 +238,20 @@ fn responder(config: &Config, ledger: &Arc<Ledger>) -> anyhow::Result<Responder>
     let kill_switch = move || file.exists().then(|| format!("{} exists", file.display()));
     let options = ResponderOptions::default();
     Ok(Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?)
+}
+
+/// The responder's threads. Their HTTP clients block, so they are made where blocking is allowed.
+async fn start_response(
+    config: &Config,
+    ledger: &Arc<Ledger>,
+    responder: &Arc<Responder>,
+    query: &EngineQuery,
+    stop: &Stop,
+) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
+    let (config, ledger, responder) = (config.clone(), Arc::clone(ledger), Arc::clone(responder));
+    let (query, stop) = (query.clone(), stop.clone());
+    let start = move || response_loop::start(ResponseParts::new(&config, &ledger, responder, query, stop)?);
+    tokio::task::spawn_blocking(start).await?
 }
 
 /// The thread that flushes, merges and retains.

@@ -15,6 +15,11 @@ fn fault<T>(message: String) -> Result<T, EvalError> {
     Err(EvalError::Execution(message))
 }
 
+/// Whether a text can name a label: any UTF-8 but nothing.
+fn is_label_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
+}
+
 /// The text of an argument.
 fn text(arg: Option<&Expr>) -> &str {
     match arg.map(Expr::unparen) {
@@ -148,7 +153,7 @@ impl Evaluator<'_> {
         let Ok(regex) = anchored(pattern) else {
             return fault(format!("invalid regular expression in label_replace(): {pattern}"));
         };
-        if dst.is_empty() {
+        if !is_label_name(dst) {
             return fault(format!("invalid destination label name in label_replace(): {dst}"));
         }
         let mut tile = self.tile(&call.args[0], grid)?;
@@ -163,10 +168,10 @@ impl Evaluator<'_> {
     fn label_join(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
         let [dst, separator] = [1, 2].map(|at| text(call.args.get(at)));
         let sources: Vec<&str> = call.args[3..].iter().map(|arg| text(Some(arg))).collect();
-        if sources.contains(&"") {
-            return fault("invalid source label name in label_join(): ".into());
+        if let Some(bad) = sources.iter().find(|source| !is_label_name(source)) {
+            return fault(format!("invalid source label name in label_join(): {bad}"));
         }
-        if dst.is_empty() {
+        if !is_label_name(dst) {
             return fault(format!("invalid destination label name in label_join(): {dst}"));
         }
         let mut tile = self.tile(&call.args[0], grid)?;

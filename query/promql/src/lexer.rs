@@ -192,17 +192,18 @@ fn number(text: &str) -> IResult<&str, &str> {
 }
 
 fn string(text: &str, quote: char) -> Result<(&str, Tok<'_>), String> {
-    let mut value = String::new();
+    let mut value: Vec<u8> = Vec::new();
     let mut chars = text.char_indices().skip(1).peekable();
     while let Some((at, c)) = chars.next() {
         if c == quote {
             let (raw, rest) = text.split_at(at + 1);
-            return Ok((rest, Tok::Str(value, raw)));
+            // Bytes that are no UTF-8 become replacement characters, which no label's name may contain.
+            return Ok((rest, Tok::Str(String::from_utf8_lossy(&value).into_owned(), raw)));
         }
         match c {
             '\n' if quote != '`' => return Err("unterminated quoted string".into()),
-            '\\' if quote != '`' => value.push(escape(&mut chars, quote)?),
-            _ => value.push(c),
+            '\\' if quote != '`' => escape(&mut chars, quote, &mut value)?,
+            _ => value.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
         }
     }
     Err(if quote == '`' { "unterminated raw string" } else { "unterminated quoted string" }.into())
@@ -210,19 +211,26 @@ fn string(text: &str, quote: char) -> Result<(&str, Tok<'_>), String> {
 
 type Chars<'a> = std::iter::Peekable<std::iter::Skip<std::str::CharIndices<'a>>>;
 
-/// One escape sequence of Go. Octal and hexadecimal bytes above 127 are read as code points.
-fn escape(chars: &mut Chars<'_>, quote: char) -> Result<char, String> {
+/// One escape sequence of Go: `\x` and octal ones stand for bytes, `\u` and `\U` for code points.
+fn escape(chars: &mut Chars<'_>, quote: char, out: &mut Vec<u8>) -> Result<(), String> {
     let Some((_, c)) = chars.next() else { return Err("escape sequence not terminated".into()) };
+    let plain = match c {
+        'a' => Some(7),
+        'b' => Some(8),
+        'f' => Some(12),
+        'n' => Some(b'\n'),
+        'r' => Some(b'\r'),
+        't' => Some(b'\t'),
+        'v' => Some(11),
+        '\\' => Some(b'\\'),
+        _ if c == quote => u8::try_from(c).ok(),
+        _ => None,
+    };
+    if let Some(byte) = plain {
+        out.push(byte);
+        return Ok(());
+    }
     let (digits, base, first) = match c {
-        'a' => return Ok('\x07'),
-        'b' => return Ok('\x08'),
-        'f' => return Ok('\x0c'),
-        'n' => return Ok('\n'),
-        'r' => return Ok('\r'),
-        't' => return Ok('\t'),
-        'v' => return Ok('\x0b'),
-        '\\' => return Ok('\\'),
-        _ if c == quote => return Ok(c),
         '0'..='7' => (2, 8, c.to_digit(8)),
         'x' => (2, 16, None),
         'u' => (4, 16, None),
@@ -234,7 +242,14 @@ fn escape(chars: &mut Chars<'_>, quote: char) -> Result<char, String> {
         let Some((_, c)) = chars.next() else { return Err("escape sequence not terminated".into()) };
         let digit = c.to_digit(base);
         let digit = digit.ok_or_else(|| format!("illegal character U+{:04X} {c:?} in escape sequence", c as u32))?;
-        code = code.saturating_mul(base) + digit;
+        code = code.saturating_mul(base).saturating_add(digit);
     }
-    char::from_u32(code).ok_or_else(|| "escape sequence is an invalid Unicode code point".to_owned())
+    let invalid = || "escape sequence is an invalid Unicode code point".to_owned();
+    if matches!(c, 'u' | 'U') {
+        let c = char::from_u32(code).ok_or_else(invalid)?;
+        out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+    } else {
+        out.push(u8::try_from(code).map_err(|_| invalid())?);
+    }
+    Ok(())
 }

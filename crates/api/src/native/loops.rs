@@ -169,9 +169,19 @@ fn entry_json(entry: Value) -> Value {
         "kind": entry["kind"],
         "title": entry["summary"],
         "detail": detail["detail"].as_str().or_else(|| detail["output"].as_str()).unwrap_or(""),
-        "outcome": entry["outcome"],
+        "outcome": outcome(detail["outcome"].as_str()),
         "evidence": evidence,
         "link": Value::Null,
+    })
+}
+
+/// How an entry ended, in the few words that the UI has marks for.
+fn outcome(word: Option<&str>) -> Option<&str> {
+    word.map(|word| match word {
+        "succeeded" | "helped" | "acted" | "notified" | "delivered" => "ok",
+        "not_helped" => "failed",
+        "held" => "refused",
+        word => word,
     })
 }
 

@@ -140,10 +140,8 @@ fn expectation(line: &str, expected: &mut Expected) -> Result<(), String> {
         expected.fail = Some(Pattern::Regex(regex::Regex::new(pattern.trim()).map_err(|e| e.to_string())?));
         return Ok(());
     }
-    if let [item @ Item::Float(value)] = items(line).unwrap_or_default()[..].as_ref()
-        && split(line).is_some_and(|(_, values)| values.is_empty())
-    {
-        let _ = item;
+    let alone = split(line).is_some_and(|(_, values)| values.is_empty());
+    if let ([Item::Float(value)], true) = (&items(line).unwrap_or_default()[..], alone) {
         expected.scalar = Some(*value);
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! Series lines: a selector-like metric and a sequence of values.
 
-use model::{Labels, METRIC_NAME, stale_nan};
+use model::{Labels, stale_nan};
 use promql::{Expr, parse, parse_duration_ms};
 
 /// One place of a sequence.
@@ -46,7 +46,6 @@ pub(crate) fn labels(text: &str) -> Option<Labels> {
     };
     let Ok(Expr::Vector(selector)) = parse(&padded) else { return None };
     let real = selector.matchers.iter().filter(|matcher| matcher.name != "__pad__");
-    let _ = METRIC_NAME;
     Some(real.map(|matcher| (matcher.name.as_str(), matcher.value.as_str())).collect())
 }
 
@@ -89,8 +88,9 @@ fn push(word: &str, out: &mut Vec<Item>) -> Option<()> {
         return Some(());
     }
     let (body, times) = match word.split_once('x') {
-        Some((body, n)) if !word.starts_with("0x") => (body, Some(n.parse::<usize>().ok()?)),
-        _ => (word, None),
+        // No hexadecimal here: `0x5` is six zeros.
+        Some((body, n)) => (body, Some(n.parse::<usize>().ok()?)),
+        None => (word, None),
     };
     if body == "_" {
         out.extend(std::iter::repeat_n(Item::Missing, times.unwrap_or(1)));

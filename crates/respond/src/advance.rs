@@ -59,11 +59,8 @@ impl Responder {
             return self.decide_and_plan(run, rollback, *now);
         };
         let found: Option<Action> = read(&*self.records, LedgerTable::Actions, action)?;
-        let action = found.ok_or_else(|| RespondError::Dangling {
-            run: run.id.clone(),
-            what: "action",
-            id: action.clone(),
-        })?;
+        let action =
+            found.ok_or_else(|| RespondError::Dangling { run: run.id.clone(), what: "action", id: action.clone() })?;
         match action.state {
             ActionState::Planned => self.start(run, action, now, effects)?,
             // Only this thread may have started it, and it is here now: the end was never recorded.
@@ -77,7 +74,12 @@ impl Responder {
         Ok(None)
     }
 
-    fn decide_and_plan(&self, mut run: Run, rollback: &Rollback, now: Timestamp) -> Result<Option<Timestamp>, RespondError> {
+    fn decide_and_plan(
+        &self,
+        mut run: Run,
+        rollback: &Rollback,
+        now: Timestamp,
+    ) -> Result<Option<Timestamp>, RespondError> {
         let seen = self.deciding.lock();
         let alert = self.alert_of(&run, seen.live.get(&run.alert))?;
         let decision = self.decide(&run, rollback, &alert, now)?;
@@ -86,7 +88,12 @@ impl Responder {
             Decision::Wait(why) => {
                 let until = now.saturating_add_ns(self.options.decision_poll_ns);
                 if run.hold_reason.as_deref() != Some(&why) {
-                    batch.timeline(&run.incident, EntryKind::Decision, format!("waiting: {why}"), json!({"run": run.id}));
+                    batch.timeline(
+                        &run.incident,
+                        EntryKind::Decision,
+                        format!("waiting: {why}"),
+                        json!({"run": run.id}),
+                    );
                     run.hold_reason = Some(why);
                 }
                 run.wake_at = until;
@@ -122,7 +129,8 @@ impl Responder {
     /// rollback was decided before; the insert fails, and the run never acts.
     fn plan(&self, mut run: Run, action: Action, mut batch: Batch) -> Result<(), RespondError> {
         if let Some(change) = &action.evidence.change {
-            let text = format!("suspect: {} ({})", change.summary(), action.evidence.attribution.as_deref().unwrap_or(""));
+            let text =
+                format!("suspect: {} ({})", change.summary(), action.evidence.attribution.as_deref().unwrap_or(""));
             batch.timeline(&run.incident, EntryKind::Change, text, json!(change));
         }
         let (target, from, to) = (&action.target, &action.from_version, &action.to_version);
@@ -140,7 +148,13 @@ impl Responder {
     }
 
     /// Checks once more, commits `started`, and only then acts.
-    fn start(&self, run: Run, mut action: Action, now: &mut Timestamp, effects: &Effects<'_>) -> Result<(), RespondError> {
+    fn start(
+        &self,
+        run: Run,
+        mut action: Action,
+        now: &mut Timestamp,
+        effects: &Effects<'_>,
+    ) -> Result<(), RespondError> {
         let request = {
             let seen = self.deciding.lock();
             let alert = self.alert_of(&run, seen.live.get(&run.alert))?;
@@ -233,7 +247,12 @@ impl Responder {
         match (&measured, holding) {
             (Measured::Holds(what), Some(held)) if now.0 - held.0 >= verify.for_ns => {
                 let text = format!("verified: {what}");
-                batch.timeline(&run.incident, EntryKind::Verify, text, json!({"outcome": "ok", "query": verify.query.text(), "held_since": held.to_string()}));
+                batch.timeline(
+                    &run.incident,
+                    EntryKind::Verify,
+                    text,
+                    json!({"outcome": "ok", "query": verify.query.text(), "held_since": held.to_string()}),
+                );
                 batch.audit("verify.passed", &run.id, json!({"query": verify.query.text(), "measured": what}));
                 run.verified = true;
                 self.next_step(run, batch, now)?;
@@ -318,7 +337,12 @@ impl Responder {
             outcome: outcome.to_owned(),
             incident,
         };
-        batch.timeline(&run.incident, EntryKind::Notify, format!("telling {receiver}: {text}"), json!({"id": notification.id}));
+        batch.timeline(
+            &run.incident,
+            EntryKind::Notify,
+            format!("telling {receiver}: {text}"),
+            json!({"id": notification.id}),
+        );
         batch.queue(&notification);
         Ok(())
     }
@@ -397,7 +421,11 @@ impl Responder {
         incident.change = incident.change.or(run.change.as_ref().map(change::Change::key));
         let text = format!("playbook {} ended: {} ({})", run.playbook.name, outcome.as_str(), run.summary);
         batch.timeline(&run.incident, EntryKind::Decision, text, json!({"run": run.id, "outcome": outcome.as_str()}));
-        batch.audit("run.ended", &run.id, json!({"outcome": outcome.as_str(), "why": run.summary, "incident": run.incident}));
+        batch.audit(
+            "run.ended",
+            &run.id,
+            json!({"outcome": outcome.as_str(), "why": run.summary, "incident": run.incident}),
+        );
         resolve_if_over(&mut incident, &mut batch, now);
         batch.put_incident(&incident);
         batch.put_run(&run);
@@ -450,7 +478,8 @@ fn measure(query: &VerifyQuery, now: Timestamp, effects: &Effects<'_>) -> Measur
             Err(error) => Measured::Unknown(format!("the query failed: {error}")),
             Ok(samples) if samples.is_empty() => Measured::Not("the expression yields nothing".to_owned()),
             Ok(samples) => {
-                let values: Vec<String> = samples.iter().take(5).map(|(labels, value)| format!("{labels} {value}")).collect();
+                let values: Vec<String> =
+                    samples.iter().take(5).map(|(labels, value)| format!("{labels} {value}")).collect();
                 Measured::Holds(values.join(", "))
             }
         },

@@ -239,7 +239,10 @@ fn fill_json(json: &Json, values: &BTreeMap<String, String>) -> Result<Json, Fil
         Json::String(text) => Json::String(Fill::parse(text)?.render(values, FillUse::Text)?),
         Json::Array(items) => Json::Array(items.iter().map(|item| fill_json(item, values)).collect::<Result<_, _>>()?),
         Json::Object(fields) => Json::Object(
-            fields.iter().map(|(name, field)| Ok((name.clone(), fill_json(field, values)?))).collect::<Result<_, FillError>>()?,
+            fields
+                .iter()
+                .map(|(name, field)| Ok((name.clone(), fill_json(field, values)?)))
+                .collect::<Result<_, FillError>>()?,
         ),
         other => other.clone(),
     })

@@ -6,11 +6,11 @@
 use std::collections::BTreeMap;
 
 /// The variables, for hints. `alert.labels.` is followed by a label's name.
-pub const FILL_VARIABLES: &str = "service, incident.id, to_version, change.id, change.source, change.from_version, \
+pub(crate) const FILL_VARIABLES: &str = "service, incident.id, to_version, change.id, change.source, change.from_version, \
      change.to_version, change.artifact, alert.name, alert.labels.<name>";
 
 /// Longest text after filling in, in bytes.
-pub const FILLED_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const FILLED_BYTES_MAX: usize = 64 * 1024;
 
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,7 +98,11 @@ impl Fill {
                 Part::Text(text) => out.push_str(text),
                 Part::Variable(name) => {
                     let value = values.get(name).filter(|value| !value.is_empty()).ok_or_else(|| {
-                        FillError::new(0, format!("{name} has no value here"), "the alert or the change does not say it")
+                        FillError::new(
+                            0,
+                            format!("{name} has no value here"),
+                            "the alert or the change does not say it",
+                        )
                     })?;
                     check_value(name, value, usage, out.is_empty())?;
                     match usage {
@@ -177,11 +181,33 @@ mod tests {
     fn values_are_put_in_and_dangerous_ones_refused() {
         check("--to={{ change.from_version }}", FillUse::Argument, expect!["--to=1.0 rc/2"]);
         check("--to={{ change.to_version }}", FillUse::Argument, expect!["--to=--force"]);
-        check("{{change.to_version}}", FillUse::Argument, expect!["0: change.to_version is \"--force\" and begins an argument; it would be read as an option; put text before it, such as --to={{ ... }}"]);
+        check(
+            "{{change.to_version}}",
+            FillUse::Argument,
+            expect![
+                "0: change.to_version is \"--force\" and begins an argument; it would be read as an option; put text before it, such as --to={{ ... }}"
+            ],
+        );
         check("http://h/{{service}}/{{change.from_version}}", FillUse::Url, expect!["http://h/checkout/1.0%20rc%2F2"]);
-        check("{{ alert.labels.note }}", FillUse::Text, expect!["0: alert.labels.note holds a control character; values go into commands and requests only without them"]);
-        check("{{ alert.labels.gone }}", FillUse::Text, expect!["0: alert.labels.gone has no value here; the alert or the change does not say it"]);
-        check("x {{ chnge.id }}", FillUse::Text, expect![[r#"4: there is no variable "chnge.id"; the variables are service, incident.id, to_version, change.id, change.source, change.from_version, change.to_version, change.artifact, alert.name, alert.labels.<name>"#]]);
+        check(
+            "{{ alert.labels.note }}",
+            FillUse::Text,
+            expect![
+                "0: alert.labels.note holds a control character; values go into commands and requests only without them"
+            ],
+        );
+        check(
+            "{{ alert.labels.gone }}",
+            FillUse::Text,
+            expect!["0: alert.labels.gone has no value here; the alert or the change does not say it"],
+        );
+        check(
+            "x {{ chnge.id }}",
+            FillUse::Text,
+            expect![[
+                r#"4: there is no variable "chnge.id"; the variables are service, incident.id, to_version, change.id, change.source, change.from_version, change.to_version, change.artifact, alert.name, alert.labels.<name>"#
+            ]],
+        );
         check("x {{ service", FillUse::Text, expect!["2: `{{` is not closed; close it with `}}`"]);
     }
 }

@@ -12,13 +12,13 @@ use crate::{Action, GuardResult, Playbook};
 
 /// When more targets than this want action within [`BREAKER_WINDOW_NS`], a common cause is likelier than as many bad changes:
 /// monitoring, DNS, the network. Nothing acts then.
-pub const BREAKER_TARGETS_MAX: usize = 3;
+pub(crate) const BREAKER_TARGETS_MAX: usize = 3;
 
 /// The window of the breaker, in nanoseconds.
-pub const BREAKER_WINDOW_NS: i64 = 10 * 60 * 1_000_000_000;
+pub(crate) const BREAKER_WINDOW_NS: i64 = 10 * 60 * 1_000_000_000;
 
 /// How far back it is remembered that a version was rolled back from, in nanoseconds: 90 days.
-pub const REVISION_MEMORY_NS: i64 = 90 * 86_400 * 1_000_000_000;
+pub(crate) const REVISION_MEMORY_NS: i64 = 90 * 86_400 * 1_000_000_000;
 
 /// What an action would do.
 pub(crate) struct Plan<'a> {
@@ -81,7 +81,11 @@ fn versions(plan: &Plan<'_>) -> GuardResult {
         return result("target", false, "the target is empty; an empty selector never means everything");
     }
     if to.is_empty() || from.is_empty() {
-        return result("target", false, format!("the change of {target} does not say both versions ({from:?} -> {to:?})"));
+        return result(
+            "target",
+            false,
+            format!("the change of {target} does not say both versions ({from:?} -> {to:?})"),
+        );
     }
     result("target", from != to, format!("{target} {from} -> {to}"))
 }
@@ -107,7 +111,12 @@ fn cooldown(plan: &Plan<'_>, memory: &[Action], now: Timestamp) -> GuardResult {
     let last = memory.iter().filter_map(|action| action.started_at).max();
     match last.map(|last| now.0 - last.0) {
         Some(age_ns) if age_ns < cooldown_ns => {
-            let detail = format!("the last action on {} was {}s ago, less than {}s", plan.target, secs(age_ns), secs(cooldown_ns));
+            let detail = format!(
+                "the last action on {} was {}s ago, less than {}s",
+                plan.target,
+                secs(age_ns),
+                secs(cooldown_ns)
+            );
             result("cooldown", false, detail)
         }
         Some(age_ns) => result("cooldown", true, format!("the last action was {}s ago", secs(age_ns))),
@@ -131,7 +140,8 @@ fn max_per(plan: &Plan<'_>, records: &dyn Records, now: Timestamp) -> Result<Gua
 
 fn max_targets(plan: &Plan<'_>, records: &dyn Records, now: Timestamp) -> Result<GuardResult, LedgerError> {
     let found = actions(records, None, now, REVISION_MEMORY_NS)?;
-    let of_incident = found.iter().filter(|action| action.incident == plan.incident).map(|action| action.target.as_str());
+    let of_incident =
+        found.iter().filter(|action| action.incident == plan.incident).map(|action| action.target.as_str());
     let targets: BTreeSet<&str> = of_incident.chain([plan.target]).collect();
     let max = plan.playbook.guards.max_targets;
     Ok(result("max_targets", targets.len() <= max, format!("{} of {max} targets in this incident", targets.len())))

@@ -30,6 +30,8 @@ mod playbook;
 mod playbook_file;
 mod responder;
 mod run;
+#[cfg(test)]
+mod tests;
 mod writes;
 
 pub use action::{Action, ActionRequest, ActionResult, ActionState, Call, Executor};
@@ -37,7 +39,9 @@ pub use evidence::{Evidence, GuardResult, UnknownReason, Verdict};
 pub use fill::{FILL_VARIABLES, Fill, FillError, FillUse};
 pub use incident::{EntryKind, Incident, IncidentState, TimelineEntry};
 pub use notification::Notification;
-pub use playbook::{Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall, Step, StepKind, Verify, VerifyQuery};
+pub use playbook::{
+    Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall, Step, StepKind, Verify, VerifyQuery,
+};
 pub use playbook_file::{PlaybookReport, check_playbooks, load_playbooks};
 pub use responder::{Effects, KillSwitch, Next, RespondError, Responder, ResponderOptions};
 pub use run::{Outcome, Phase, Run, RunState};

@@ -73,7 +73,11 @@ impl Responder {
         }
         let text = format!("{} fires: {}", alert.rule, alert.summary());
         batch.timeline(&incident.id, EntryKind::Alert, text, json!(alert));
-        batch.audit("alert.firing", &alert.id, json!({"incident": incident.id, "rule": alert.rule, "labels": alert.labels}));
+        batch.audit(
+            "alert.firing",
+            &alert.id,
+            json!({"incident": incident.id, "rule": alert.rule, "labels": alert.labels}),
+        );
         batch.put_alert(alert);
         self.begin_run(&mut incident, alert, &mut batch, now)?;
         batch.put_incident(&incident);

@@ -9,16 +9,16 @@ use serde_json::Value as Json;
 const MINUTE_NS: i64 = 60_000_000_000;
 
 /// How long after a rollback of a target the next one is refused, unless the playbook says otherwise.
-pub const COOLDOWN_NS_DEFAULT: i64 = 30 * MINUTE_NS;
+pub(crate) const COOLDOWN_NS_DEFAULT: i64 = 30 * MINUTE_NS;
 
 /// How long before an alert a change can have been to be blamed, unless the playbook says otherwise.
-pub const CHANGE_WITHIN_NS_DEFAULT: i64 = 30 * MINUTE_NS;
+pub(crate) const CHANGE_WITHIN_NS_DEFAULT: i64 = 30 * MINUTE_NS;
 
 /// How many actions a playbook may start per hour, unless it says otherwise.
-pub const ACTIONS_PER_HOUR_DEFAULT: u32 = 3;
+pub(crate) const ACTIONS_PER_HOUR_DEFAULT: u32 = 3;
 
 /// How long an action may take, unless the step says otherwise.
-pub const ACTION_TIMEOUT_NS_DEFAULT: i64 = MINUTE_NS;
+pub(crate) const ACTION_TIMEOUT_NS_DEFAULT: i64 = MINUTE_NS;
 
 /// A playbook: what to do about an alert, under which conditions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,14 +9,16 @@ use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use crate::fill::Fill;
-use crate::playbook::{ACTION_TIMEOUT_NS_DEFAULT, Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall};
+use crate::playbook::{
+    ACTION_TIMEOUT_NS_DEFAULT, Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall,
+};
 use crate::playbook::{Step, StepKind, Verify, VerifyQuery};
 
 /// Most steps of a playbook.
-pub const STEPS_MAX: usize = 100;
+pub(crate) const STEPS_MAX: usize = 100;
 
 /// Largest playbook file, in bytes.
-pub const PLAYBOOK_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const PLAYBOOK_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a verification waits by default, in nanoseconds.
 const VERIFY_WITHIN_NS_DEFAULT: i64 = 300_000_000_000;
@@ -163,7 +165,9 @@ pub fn load_playbooks(files: &[(String, String)]) -> (Vec<Playbook>, PlaybookRep
         }
         if matches!(found.mode, Mode::Suggest | Mode::Approve) {
             let (name, mode) = (&found.name, found.mode.as_str());
-            report.notes.push(format!("{name}: mode {mode} records what it would do, like observe, until approvals exist"));
+            report
+                .notes
+                .push(format!("{name}: mode {mode} records what it would do, like observe, until approvals exist"));
         }
         playbooks.push(found);
     }
@@ -209,8 +213,13 @@ impl Reader<'_> {
         if count == 0 || count > STEPS_MAX {
             self.problem(&raw.steps, format!("the playbook has {count} steps"), "it has 1 to 100");
         }
-        let gotos: Vec<Spanned<String>> =
-            raw.steps.value.iter().filter_map(|step| step.value.on_fail.as_ref()).map(|fail| fail.goto.clone()).collect();
+        let gotos: Vec<Spanned<String>> = raw
+            .steps
+            .value
+            .iter()
+            .filter_map(|step| step.value.on_fail.as_ref())
+            .map(|fail| fail.goto.clone())
+            .collect();
         let steps: Vec<Step> = raw.steps.value.into_iter().filter_map(|step| self.step(step)).collect();
         self.check_ids(&steps, &gotos);
         Some(Playbook {
@@ -239,8 +248,12 @@ impl Reader<'_> {
             let jumps = |step: &Step| step.on_fail.as_deref() == Some(goto.value.as_str());
             from += steps.iter().skip(from).position(jumps).unwrap_or(0);
             match steps.iter().position(|step| step.id.as_deref() == Some(&goto.value)) {
-                None => self.problem(goto, format!("there is no step with the id {:?}", goto.value), "give a step that id"),
-                Some(to) if to <= from => self.problem(goto, "a `goto` goes back", "a run only goes forward, so that it ends"),
+                None => {
+                    self.problem(goto, format!("there is no step with the id {:?}", goto.value), "give a step that id")
+                }
+                Some(to) if to <= from => {
+                    self.problem(goto, "a `goto` goes back", "a run only goes forward, so that it ends")
+                }
                 Some(_) => {}
             }
             from += 1;
@@ -283,7 +296,9 @@ impl Reader<'_> {
             }
         }
         match &raw.max_targets {
-            Some(max) if max.value == 0 => self.problem(max, "max_targets is 0", "the least is 1; use mode observe to act on nothing"),
+            Some(max) if max.value == 0 => {
+                self.problem(max, "max_targets is 0", "the least is 1; use mode observe to act on nothing")
+            }
             Some(max) => guards.max_targets = max.value,
             None => {}
         }
@@ -307,7 +322,11 @@ impl Reader<'_> {
                 template: notify.template.as_ref().map(|template| template.value.clone()),
             }),
             _ => {
-                self.problem(&spanned, "a step does not do exactly one thing", "give it one of rollback, verify, notify");
+                self.problem(
+                    &spanned,
+                    "a step does not do exactly one thing",
+                    "give it one of rollback, verify, notify",
+                );
                 return None;
             }
         };
@@ -321,7 +340,11 @@ impl Reader<'_> {
             "http" => self.http(spanned),
             "exec" => self.exec(spanned),
             later if KINDS_LATER.contains(&later) => {
-                self.problem(&raw.kind, format!("rollbacks of kind {later:?} are not available yet"), "use http or exec");
+                self.problem(
+                    &raw.kind,
+                    format!("rollbacks of kind {later:?} are not available yet"),
+                    "use http or exec",
+                );
                 None
             }
             other => {
@@ -360,7 +383,11 @@ impl Reader<'_> {
                 let rest = &url.value[scheme.len()..];
                 let path = scheme.len() + rest.find(['/', '?', '#']).unwrap_or(rest.len());
                 if self.fill(url).is_some_and(|fill| fill.has_variable_before(path)) {
-                    self.problem(url, "the url has a template in its host", "only the path and what follows may have one");
+                    self.problem(
+                        url,
+                        "the url has a template in its host",
+                        "only the path and what follows may have one",
+                    );
                 }
             }
         }
@@ -436,7 +463,11 @@ impl Reader<'_> {
         }
         let window_ns = self.duration(raw.window.as_ref());
         let (Some(window_ns), Some(when)) = (window_ns, &raw.when) else {
-            self.problem(spanned, "a verification over logs lacks `window` or `when`", "give both: window: 1m, when: n < 5");
+            self.problem(
+                spanned,
+                "a verification over logs lacks `window` or `when`",
+                "give both: window: 1m, when: n < 5",
+            );
             return None;
         };
         if let Err(error) = When::parse(&when.value) {

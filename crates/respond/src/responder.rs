@@ -23,7 +23,9 @@ pub enum RespondError {
     #[error("there is no run {0:?}; it may have been removed")]
     NoRun(String),
     /// A run without its incident or action.
-    #[error("the run {run:?} refers to {what} {id:?}, which is not there; the ledger is damaged, restore it from a backup")]
+    #[error(
+        "the run {run:?} refers to {what} {id:?}, which is not there; the ledger is damaged, restore it from a backup"
+    )]
     Dangling {
         /// The run.
         run: String,
@@ -184,7 +186,12 @@ impl Responder {
                 // Nobody measured while the process was down: the condition has to hold anew.
                 *holding_since = None;
                 let mut batch = Batch::new(now);
-                batch.timeline(&run.incident, EntryKind::Note, "restarted: the verification starts holding anew", serde_json::Value::Null);
+                batch.timeline(
+                    &run.incident,
+                    EntryKind::Note,
+                    "restarted: the verification starts holding anew",
+                    serde_json::Value::Null,
+                );
                 batch.put_run(&run);
                 batch.commit(&*self.records)?;
             }
@@ -196,15 +203,23 @@ impl Responder {
     pub(crate) fn give_up(&self, mut action: Action, now: Timestamp) -> Result<(), RespondError> {
         action.state = ActionState::Unknown;
         action.finished_at = Some(now);
-        action.detail = "the process ended after the action had started and before its end was recorded; it may or may not have \
+        action.detail =
+            "the process ended after the action had started and before its end was recorded; it may or may not have \
                          happened, and is not tried again: check the target"
-            .to_owned();
+                .to_owned();
         let mut batch = Batch::new(now);
         batch.move_action(ActionState::Started.as_str(), &action);
-        batch.timeline(&action.incident, EntryKind::Action, action.summary(), serde_json::json!({"outcome": "unknown", "detail": action.detail}));
+        batch.timeline(
+            &action.incident,
+            EntryKind::Action,
+            action.summary(),
+            serde_json::json!({"outcome": "unknown", "detail": action.detail}),
+        );
         let run: Option<Run> = read(&*self.records, LedgerTable::Runs, &action.run)?;
         match run {
-            Some(run) if run.state == RunState::Active => self.fail_step(run, Outcome::Unknown, &action.detail, Some(&action), batch, now)?,
+            Some(run) if run.state == RunState::Active => {
+                self.fail_step(run, Outcome::Unknown, &action.detail, Some(&action), batch, now)?
+            }
             _ => batch.commit(&*self.records)?,
         }
         Ok(())

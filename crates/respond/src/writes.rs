@@ -70,7 +70,8 @@ impl Batch {
 
     pub(crate) fn timeline(&mut self, incident: &str, kind: EntryKind, summary: impl Into<String>, detail: Json) {
         let summary = summary.into();
-        let entry = TimelineEntry { incident: incident.to_owned(), kind, at: self.now, summary: summary.clone(), detail };
+        let entry =
+            TimelineEntry { incident: incident.to_owned(), kind, at: self.now, summary: summary.clone(), detail };
         let hash = sha256_hex(format!("{}\0{summary}\0{}", kind.as_str(), self.writes.len()).as_bytes());
         let document = Document {
             id: format!("{incident}/{:020}/{}", self.now.0, &hash[..12]),

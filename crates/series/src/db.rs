@@ -283,8 +283,11 @@ impl SeriesDb {
         let (ids, heads, blocks) = {
             let tenant = tenant.read();
             let ids = tenant.find(matchers, start_ms, end_ms);
-            let heads: Vec<(Labels, Samples)> =
-                ids.iter().filter_map(|id| tenant.heads.get(id)).map(|head| copy_head(head, start_ms, end_ms)).collect();
+            let heads: Vec<(Labels, Samples)> = ids
+                .iter()
+                .filter_map(|id| tenant.heads.get(id))
+                .map(|head| copy_head(head, start_ms, end_ms))
+                .collect();
             let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
             let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
             let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
@@ -417,13 +420,15 @@ impl SeriesDb {
 
     /// Bytes of samples that no block holds yet: what a flush would write, before compression.
     pub fn unflushed_bytes(&self) -> usize {
-        let fresh = |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.len()).sum::<usize>();
+        let fresh =
+            |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.len()).sum::<usize>();
         self.tenants.read().values().map(fresh).sum::<usize>() * crate::samples::SAMPLE_BYTES
     }
 
     /// Bytes of all block files.
     pub fn disk_bytes(&self) -> u64 {
-        let bytes = |tenant: &Arc<RwLock<Tenant>>| tenant.read().blocks.iter().map(|block| block.file.bytes).sum::<u64>();
+        let bytes =
+            |tenant: &Arc<RwLock<Tenant>>| tenant.read().blocks.iter().map(|block| block.file.bytes).sum::<u64>();
         self.tenants.read().values().map(bytes).sum()
     }
 

@@ -254,6 +254,10 @@ impl Driver {
         let mut sent = 0u64;
         while let Some(batch) = stream.next().await {
             let batch = batch.map_err(|error| self.error(error))?;
+            // Sorted rows in memory come without a pause in which the order to stop would be seen.
+            if self.registered.entry.control.is_canceled() {
+                return Err(QueryError::Canceled);
+            }
             let room = rows_max - sent;
             let more = batch.num_rows() as u64 > room;
             let batch = if more { batch.slice(0, usize::try_from(room).unwrap_or(usize::MAX)) } else { batch };

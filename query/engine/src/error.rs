@@ -100,9 +100,7 @@ impl QueryError {
             }
             QueryError::Busy { retry_after_ms, .. } => format!("try again in {retry_after_ms} ms"),
             QueryError::Canceled => "run it again if that was not meant".to_owned(),
-            QueryError::Timeout { .. } => {
-                "narrow the time range or the filter, or raise query.timeout_ms".to_owned()
-            }
+            QueryError::Timeout { .. } => "narrow the time range or the filter, or raise query.timeout_ms".to_owned(),
             QueryError::Storage { .. } => {
                 "run `backstop segments verify`; allow a partial answer to search the rest".to_owned()
             }

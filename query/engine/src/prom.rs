@@ -60,7 +60,8 @@ impl SeriesSource for PromSource {
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
         let found = self.store.series().select(&self.tenant, &matchers, request.start_ms, request.end_ms);
         let found = found.map_err(|error| SourceError(error.to_string()))?;
-        let series = |data: series::SeriesData| SourceSeries { labels: data.labels, times: data.times, values: data.values };
+        let series =
+            |data: series::SeriesData| SourceSeries { labels: data.labels, times: data.times, values: data.values };
         Ok(found.into_iter().map(series).collect())
     }
 }

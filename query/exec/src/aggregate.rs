@@ -59,8 +59,7 @@ impl Translator<'_> {
         // Without arguments only the number of rows matters, and the scan need not yield a column.
         let builder = if arguments.is_empty() { input.builder } else { input.builder.project(arguments)? };
         let builder = builder.aggregate(keys.clone(), grouped)?;
-        let mut exprs: Vec<Expr> =
-            keys.iter().zip(&columns).map(|(key, (name, _))| key.clone().alias(name)).collect();
+        let mut exprs: Vec<Expr> = keys.iter().zip(&columns).map(|(key, (name, _))| key.clone().alias(name)).collect();
         let tie_break = columns.iter().map(|(name, _)| column(name).sort(true, false)).collect();
         for (aggregate, Shaped { expr, ty }) in aggregates.iter().zip(shaped) {
             exprs.push(expr.alias(&aggregate.name));

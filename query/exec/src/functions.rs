@@ -85,9 +85,7 @@ impl RowFunction {
             Self::Number => numbers(rows, |row| array_number(&args[0], row)),
             Self::NumberText => {
                 let source = args[0].as_primitive::<Float64Type>();
-                texts(rows, |row| {
-                    source.is_valid(row).then(|| Value::Double(source.value(row)).text().into_owned())
-                })
+                texts(rows, |row| source.is_valid(row).then(|| Value::Double(source.value(row)).text().into_owned()))
             }
             Self::Tuple => texts(rows, |row| tuple(args, row)),
             Self::IsMissing => {

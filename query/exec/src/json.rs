@@ -1,7 +1,7 @@
 //! Rows of a result as JSON.
 
-use arrow_array::cast::AsArray as _;
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray as _;
 use model::Value;
 
 use crate::cells::array_value;
@@ -34,4 +34,3 @@ pub fn row_json(batch: &RecordBatch, row: usize, out: &mut String) {
 pub fn row_value(batch: &RecordBatch, row: usize, column: &str) -> Option<Value> {
     array_value(batch.column_by_name(column)?, row)
 }
-

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use datafusion::error::{DataFusionError, Result as DfResult};
-use datafusion::execution::memory_pool::{
-    FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
-};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
 /// Marks the error of the shared budget.
 pub(crate) const SHARED_MARK: &str = "of all queries";
@@ -39,9 +37,9 @@ impl Budget {
     }
 
     fn try_take(&self, bytes: u64) -> DfResult<()> {
-        let taken = self.held.fetch_update(Relaxed, Relaxed, |held| {
-            held.checked_add(bytes).filter(|after| *after <= self.limit)
-        });
+        let taken = self
+            .held
+            .fetch_update(Relaxed, Relaxed, |held| held.checked_add(bytes).filter(|after| *after <= self.limit));
         taken.map(|_| ()).map_err(|held| {
             DataFusionError::ResourcesExhausted(format!(
                 "{bytes} more bytes were wanted, and {held} {SHARED_MARK}' {} are held",

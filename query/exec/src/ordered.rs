@@ -184,7 +184,8 @@ impl Ordered {
                 return Ok(Step::Working);
             }
             // The best come last and are taken from there.
-            let mut winners: Vec<Entry> = std::mem::take(&mut self.best).into_iter().map(|Reverse(entry)| entry).collect();
+            let mut winners: Vec<Entry> =
+                std::mem::take(&mut self.best).into_iter().map(|Reverse(entry)| entry).collect();
             winners.sort_unstable();
             self.winners = Some(winners);
         }

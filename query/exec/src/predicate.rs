@@ -7,11 +7,11 @@ use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 
-use lang::{Bound, Case, Comparison, FieldName, Filter, MatchOp, Test};
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampNanosecondType;
 use column::FieldView;
+use lang::{Bound, Case, Comparison, FieldName, Filter, MatchOp, Test};
 use model::{TimeRange, Timestamp, field};
 use regex::{Regex, RegexBuilder};
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::Array as _;
+use arrow_array::RecordBatch;
 use column::Projection;
 use index::IndexError;
 use model::{TimeRange, field};
@@ -171,7 +171,12 @@ impl PartReader {
     }
 
     /// The rows, of those given, that match.
-    pub(crate) fn matching(&self, spec: &Spec, stored: &RecordBatch, mut rows: Vec<u32>) -> Result<Vec<u32>, ExecError> {
+    pub(crate) fn matching(
+        &self,
+        spec: &Spec,
+        stored: &RecordBatch,
+        mut rows: Vec<u32>,
+    ) -> Result<Vec<u32>, ExecError> {
         if !self.inside {
             rows = in_range(stored, spec.range, rows);
         }

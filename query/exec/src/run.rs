@@ -165,7 +165,12 @@ fn explain_parts(
     let mut out = String::new();
     let parts = source.parts(range);
     let in_time = parts.iter().filter(|part| matches!(part, Part::Segment(_))).count();
-    let _ = writeln!(out, "segments: {} in all, {} outside the time range", source.segments.len(), source.segments.len() - in_time);
+    let _ = writeln!(
+        out,
+        "segments: {} in all, {} outside the time range",
+        source.segments.len(),
+        source.segments.len() - in_time
+    );
     for part in &parts {
         let _ = match (part, spec.find(part)?) {
             (Part::Segment(segment), found) => {
@@ -173,7 +178,9 @@ fn explain_parts(
                 let total = meta.rows;
                 match found {
                     Found::Nothing => writeln!(out, "segment {}: pruned, no row of {total} can match", meta.id),
-                    Found::Count(rows) => writeln!(out, "segment {}: {rows} of {total} rows match, by the index alone", meta.id),
+                    Found::Count(rows) => {
+                        writeln!(out, "segment {}: {rows} of {total} rows match, by the index alone", meta.id)
+                    }
                     Found::Rows(found) => {
                         let verb = if found.exact { "match" } else { "to verify" };
                         writeln!(out, "segment {}: {} of {total} rows {verb}", meta.id, found.len(total))

@@ -176,9 +176,7 @@ impl ExecutionPlan for SnapshotScan {
     fn execute(&self, _: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
         let schema = self.spec.output.schema.clone();
         let worker: Box<dyn Work> = match (self.want.order, self.want.fetch) {
-            (Some(order), Some(fetch)) => {
-                Box::new(Ordered::new(self.spec.clone(), self.parts.clone(), order, fetch))
-            }
+            (Some(order), Some(fetch)) => Box::new(Ordered::new(self.spec.clone(), self.parts.clone(), order, fetch)),
             _ => Box::new(Worker { spec: self.spec.clone(), queue: self.queue.clone(), reader: None, rest: None }),
         };
         let batches = stream::try_unfold(worker, run_steps);

@@ -125,7 +125,8 @@ impl Source {
 
     /// The types of fields. A field that no part has is text.
     pub(crate) fn kinds(&self, names: &BTreeSet<String>, range: TimeRange) -> BTreeMap<String, Kind> {
-        let mut kinds: BTreeMap<String, Option<Kind>> = names.iter().map(|name| (name.clone(), built_in(name))).collect();
+        let mut kinds: BTreeMap<String, Option<Kind>> =
+            names.iter().map(|name| (name.clone(), built_in(name))).collect();
         for part in self.parts(range) {
             let fields = SegmentFields::of(&part);
             for (name, kind) in kinds.iter_mut().filter(|(name, _)| !crate::is_built_in(name)) {

@@ -112,7 +112,8 @@ impl Translator<'_> {
         }
         if records {
             let names = RECORD_HEAD.iter().copied().chain([RECORD_COLUMN]);
-            let columns = names.filter_map(|name| Some((name.to_owned(), node.data_type(name)?.clone()))).collect::<Vec<_>>();
+            let columns =
+                names.filter_map(|name| Some((name.to_owned(), node.data_type(name)?.clone()))).collect::<Vec<_>>();
             node = node.select(&columns)?;
         }
         Ok(node.builder.build()?)
@@ -145,7 +146,9 @@ impl Translator<'_> {
                 input.select(&columns)
             }
             LogicalPlan::Rename { renames, .. } => rename(input, renames),
-            LogicalPlan::Eval { columns, .. } => columns.iter().try_fold(input, |node, (name, expr)| eval(node, name, expr)),
+            LogicalPlan::Eval { columns, .. } => {
+                columns.iter().try_fold(input, |node, (name, expr)| eval(node, name, expr))
+            }
         }
     }
 
@@ -355,10 +358,8 @@ fn rename(input: Node, renames: &[(String, String)]) -> Result<Node, ExecError> 
             return Ok(node);
         }
         let kept: Vec<(String, DataType)> = node.columns.iter().filter(|(name, _)| name != to).cloned().collect();
-        let exprs = kept
-            .iter()
-            .map(|(name, _)| if name == from { column(name).alias(to) } else { column(name) })
-            .collect();
+        let exprs =
+            kept.iter().map(|(name, _)| if name == from { column(name).alias(to) } else { column(name) }).collect();
         let renamed = |(name, ty): (String, DataType)| (if name == *from { to.clone() } else { name }, ty);
         let columns = kept.into_iter().map(renamed).collect();
         node.project(exprs, columns)
@@ -373,7 +374,8 @@ fn eval(input: Node, name: &str, expr: &MathExpr) -> Result<Node, ExecError> {
         args.push(lit(ScalarValue::Utf8(None)));
     }
     let value = RowFunction::Math { expr: expr.clone(), names }.call(args).alias(name);
-    let mut columns: Vec<(String, DataType)> = input.columns.iter().filter(|(known, _)| known != name).cloned().collect();
+    let mut columns: Vec<(String, DataType)> =
+        input.columns.iter().filter(|(known, _)| known != name).cloned().collect();
     let mut exprs: Vec<Expr> = columns.iter().map(|(name, _)| column(name)).collect();
     exprs.push(value);
     columns.push((name.to_owned(), DataType::Float64));

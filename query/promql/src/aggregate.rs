@@ -31,10 +31,9 @@ struct Group {
 impl Evaluator<'_> {
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Tile, EvalError> {
         match aggregate.op {
-            AggregateOp::Topk
-            | AggregateOp::Bottomk
-            | AggregateOp::Limitk
-            | AggregateOp::LimitRatio => self.pick(aggregate, grid),
+            AggregateOp::Topk | AggregateOp::Bottomk | AggregateOp::Limitk | AggregateOp::LimitRatio => {
+                self.pick(aggregate, grid)
+            }
             AggregateOp::Quantile => self.quantile(aggregate, grid),
             AggregateOp::CountValues => self.count_values(aggregate, grid),
             _ => self.accumulate(aggregate, grid),

@@ -212,7 +212,9 @@ impl Join<'_> {
     fn put(&mut self, row: usize, step: usize, many: f64, one: f64, matched: bool) -> Result<(), EvalError> {
         let fault = |message: &str| Err(EvalError::Execution(message.into()));
         if matched && self.matching.cardinality == Cardinality::OneToOne {
-            return fault("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)");
+            return fault(
+                "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
+            );
         }
         let (a, b) = if self.swapped { (one, many) } else { (many, one) };
         let (value, keep) = operate(self.binary.op, a, b);

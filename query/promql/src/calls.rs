@@ -233,8 +233,9 @@ fn absent_labels(arg: &Expr) -> Labels {
         _ => return Labels::default(),
     };
     let count = |name: &str| selector.matchers.iter().filter(|matcher| matcher.name == name).count();
-    let sure = selector.matchers.iter().filter(|matcher| {
-        matcher.op == MatchOp::Equal && matcher.name != METRIC_NAME && count(&matcher.name) == 1
-    });
+    let sure = selector
+        .matchers
+        .iter()
+        .filter(|matcher| matcher.op == MatchOp::Equal && matcher.name != METRIC_NAME && count(&matcher.name) == 1);
     sure.map(|matcher| (matcher.name.as_str(), matcher.value.as_str())).collect()
 }

@@ -23,7 +23,10 @@ pub(crate) fn check(expr: &mut Expr) -> Result<Type, Fault> {
             let found = check(&mut subquery.expr)?;
             if found != Type::Vector {
                 let found = if found == Type::Matrix { "matrix" } else { found.as_str() };
-                return Err((subquery.span, format!("subquery is only allowed on instant vector, got {found} instead")));
+                return Err((
+                    subquery.span,
+                    format!("subquery is only allowed on instant vector, got {found} instead"),
+                ));
             }
         }
         Expr::Call(call) => check_call(call)?,

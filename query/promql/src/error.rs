@@ -58,7 +58,9 @@ pub enum EvalError {
         max: usize,
     },
     /// More steps than allowed.
-    #[error("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")]
+    #[error(
+        "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
+    )]
     TooManySteps,
     /// A range query needs a step.
     #[error("zero or negative query resolution step widths are not accepted. Try a positive integer")]

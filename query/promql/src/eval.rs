@@ -75,8 +75,16 @@ pub fn eval(
     let query = grid_of(range, limits)?;
     let instant = matches!(range, EvalRange::Instant { .. });
     let range_ms = query.end_ms() - query.start_ms;
-    let mut evaluator =
-        Evaluator { source, limits, query, range_ms, instant, annotations: Annotations::default(), samples: 0, held: 0 };
+    let mut evaluator = Evaluator {
+        source,
+        limits,
+        query,
+        range_ms,
+        instant,
+        annotations: Annotations::default(),
+        samples: 0,
+        held: 0,
+    };
     evaluator.check()?;
     let value = evaluator.root(expr)?;
     Ok(Outcome { value, annotations: evaluator.annotations, samples: evaluator.samples })
@@ -219,8 +227,7 @@ impl Evaluator<'_> {
     /// A duration in milliseconds, with `step()` and `range()` of the query.
     pub(crate) fn duration_ms(&self, duration: &DurationExpr, negative_allowed: bool) -> Result<i64, EvalError> {
         let span = duration.span();
-        let fault =
-            |text: &str| Err(EvalError::Execution(format!("{}:{}: {text}", span.start, span.end)));
+        let fault = |text: &str| Err(EvalError::Execution(format!("{}:{}: {text}", span.start, span.end)));
         let seconds = self.duration_seconds(duration)?;
         if !seconds.is_finite() {
             return fault("duration is NaN or infinite");

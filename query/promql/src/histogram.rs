@@ -115,7 +115,7 @@ impl Evaluator<'_> {
                     let value = bucket_quantile(*q, &mut buckets, self.query_time(step, input.steps), &mut repairs);
                     let mut meta = histogram.meta.clone();
                     if let Some(label) = label {
-                        meta.labels = labels::with(&meta.labels, label, &format_number(*q));
+                        meta.labels = labels::with(&meta.labels, label, &open_metrics_number(*q));
                     }
                     let row = builder.row(&meta);
                     builder.set(row, step, value)?;
@@ -164,6 +164,12 @@ fn two_digits(value: f64) -> String {
         return format!("{digits}e{sign}{exponent:0>2}");
     }
     format!("{rounded}")
+}
+
+/// A number as a label of OpenMetrics: whole ones end in `.0`.
+fn open_metrics_number(value: f64) -> String {
+    let text = format_number(value);
+    if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') { format!("{text}.0") } else { text }
 }
 
 fn parse_bound(text: &str) -> Option<f64> {

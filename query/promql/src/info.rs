@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use model::{Labels, METRIC_NAME};
 
-use crate::ast::{Call, Expr, VectorSelector};
+use crate::ast::{At, Call, DurationExpr, DurationOp, Expr, VectorSelector};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels;
@@ -20,8 +20,10 @@ impl Evaluator<'_> {
     pub(crate) fn info(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
         let base = self.tile(&call.args[0], grid)?;
         let (name_matchers, data_matchers) = split_matchers(call.args.get(1));
+        // Only a positive condition on the name can say that a base series is itself an info metric.
+        let positive = name_matchers.iter().any(|matcher| matches!(matcher.op, MatchOp::Equal | MatchOp::Regex));
         let is_info =
-            |meta: &Meta| name_matchers.iter().all(|matcher| matcher.matches(meta.labels.metric_name()));
+            |meta: &Meta| positive && name_matchers.iter().all(|matcher| matcher.matches(meta.labels.metric_name()));
         let infos = self.info_rows(&base, &name_matchers, &data_matchers, grid, call)?;
         let mut by_key: HashMap<Labels, Vec<usize>> = HashMap::new();
         for (row, meta) in infos.rows.iter().enumerate() {
@@ -65,11 +67,12 @@ impl Evaluator<'_> {
                 matchers.push(matcher.map_err(EvalError::Execution)?);
             }
         }
+        let (at, offset) = reference_of(&call.args[0]).unwrap_or_default();
         let selector = VectorSelector {
             name: String::new(),
             matchers,
-            offset: selector_of(&call.args[0]).and_then(|selector| selector.offset.clone()),
-            at: selector_of(&call.args[0]).and_then(|selector| selector.at),
+            offset,
+            at,
             anchored: false,
             smoothed: false,
             span: call.span,
@@ -85,15 +88,30 @@ impl Evaluator<'_> {
     }
 }
 
-/// The selector inside of an expression, if there is just one path to it.
-fn selector_of(expr: &Expr) -> Option<&VectorSelector> {
-    let mut found = None;
-    expr.walk(&mut |expr| match expr {
-        Expr::Vector(selector) => found = found.or(Some(selector)),
-        Expr::Matrix(matrix) => found = found.or(Some(&matrix.selector)),
-        _ => {}
-    });
-    found
+/// When the first selector inside of an expression is evaluated: its own `@` and offset and those of subqueries around it.
+fn reference_of(expr: &Expr) -> Option<(Option<At>, Option<DurationExpr>)> {
+    match expr {
+        Expr::Number(..) | Expr::String(..) => None,
+        Expr::Vector(selector) => Some((selector.at, selector.offset.clone())),
+        Expr::Matrix(matrix) => Some((matrix.selector.at, matrix.selector.offset.clone())),
+        Expr::Subquery(subquery) => {
+            let (at, inner) = reference_of(&subquery.expr)?;
+            if at.is_some() {
+                return Some((at, inner));
+            }
+            let add =
+                |a: DurationExpr, b: DurationExpr| DurationExpr::Binary(DurationOp::Add, Box::new(a), Box::new(b));
+            let offset = match (inner, subquery.offset.clone()) {
+                (Some(inner), Some(outer)) => Some(add(inner, outer)),
+                (inner, outer) => inner.or(outer),
+            };
+            Some((subquery.at, offset))
+        }
+        Expr::Call(call) => call.args.iter().find_map(reference_of),
+        Expr::Aggregate(aggregate) => reference_of(&aggregate.expr),
+        Expr::Binary(binary) => reference_of(&binary.left).or_else(|| reference_of(&binary.right)),
+        Expr::Unary { expr, .. } | Expr::Paren(expr, _) => reference_of(expr),
+    }
 }
 
 fn split_matchers(arg: Option<&Expr>) -> (Vec<Matcher>, Vec<Matcher>) {

@@ -37,8 +37,8 @@ pub(crate) struct Token<'a> {
 
 /// Longest first.
 const PUNCTUATION: [&str; 26] = [
-    "==", "=~", "!=", "!~", "<=", "</", ">=", ">/", "(", ")", "[", "]", "{", "}", ",", "=", "<", ">", "+", "-", "*", "/",
-    "%", "^", "@", ":",
+    "==", "=~", "!=", "!~", "<=", "</", ">=", ">/", "(", ")", "[", "]", "{", "}", ",", "=", "<", ">", "+", "-", "*",
+    "/", "%", "^", "@", ":",
 ];
 
 #[derive(Default)]
@@ -183,7 +183,8 @@ fn duration(text: &str) -> IResult<&str, &str> {
 
 fn number(text: &str) -> IResult<&str, &str> {
     let digits = || take_while1(|c: char| c.is_ascii_digit() || c == '_');
-    let hex = recognize(preceded(alt((tag("0x"), tag("0X"))), take_while1(|c: char| c.is_ascii_hexdigit() || c == '_')));
+    let hex =
+        recognize(preceded(alt((tag("0x"), tag("0X"))), take_while1(|c: char| c.is_ascii_hexdigit() || c == '_')));
     let exponent = || opt((one_of("eE"), opt(one_of("+-")), digit1));
     let fraction = (tag("."), take_while(|c: char| c.is_ascii_digit() || c == '_'));
     let whole = recognize((digits(), opt(fraction), exponent()));

@@ -42,8 +42,8 @@ mod windows;
 
 pub use annotation::{Annotation, Annotations, Severity};
 pub use ast::{
-    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, DurationOp, Expr, MatrixSelector, Span,
-    Subquery, Type, VectorMatching, VectorSelector,
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, DurationOp, Expr, MatrixSelector,
+    Span, Subquery, Type, VectorMatching, VectorSelector,
 };
 pub use error::{ErrorKind, EvalError, ParseError};
 pub use eval::{EvalLimits, EvalRange, eval};

@@ -73,7 +73,14 @@ impl Evaluator<'_> {
         let from_ms = first.saturating_sub(range_ms).saturating_sub(before_ms).saturating_add(1);
         let mut series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
         series.iter_mut().for_each(drop_stale);
-        Ok(Windows { series, reference, range_ms, extended, smoothed: selector.smoothed, margins: (before_ms, after_ms) })
+        Ok(Windows {
+            series,
+            reference,
+            range_ms,
+            extended,
+            smoothed: selector.smoothed,
+            margins: (before_ms, after_ms),
+        })
     }
 
     fn subquery_windows(&mut self, subquery: &Subquery, grid: Grid) -> Result<Windows, EvalError> {

@@ -119,7 +119,11 @@ fn current_values(
         }
         *out = match next.checked_sub(1).map(|at| (series.times[at], series.values[at])) {
             Some((time, value)) if time > now.saturating_sub(lookback_ms) && !is_stale_nan(value) => {
-                if as_times { time as f64 / 1000.0 } else { value }
+                if as_times {
+                    time as f64 / 1000.0
+                } else {
+                    value
+                }
             }
             _ => ABSENT,
         };

@@ -7,7 +7,20 @@ use proptest::prelude::*;
 use super::{Bench, PLACES, oracle, row};
 
 const WORDS: [&str; 14] = [
-    "error", "Error", "errors", "user", "user_7", "7", "timeout", "time", "登录失败", "登录", "Ошибка", "a-b", "code=7", "GET /api/v1",
+    "error",
+    "Error",
+    "errors",
+    "user",
+    "user_7",
+    "7",
+    "timeout",
+    "time",
+    "登录失败",
+    "登录",
+    "Ошибка",
+    "a-b",
+    "code=7",
+    "GET /api/v1",
 ];
 
 fn word() -> impl Strategy<Value = String> {
@@ -16,7 +29,8 @@ fn word() -> impl Strategy<Value = String> {
 
 fn sentence() -> impl Strategy<Value = String> {
     let gap = prop::sample::select(&[" ", "", "-", ", ", "_", "="][..]);
-    prop::collection::vec((word(), gap), 0..5).prop_map(|parts| parts.into_iter().flat_map(|(w, g)| [w, g.to_owned()]).collect())
+    prop::collection::vec((word(), gap), 0..5)
+        .prop_map(|parts| parts.into_iter().flat_map(|(w, g)| [w, g.to_owned()]).collect())
 }
 
 fn value() -> impl Strategy<Value = Value> {
@@ -85,7 +99,8 @@ fn test() -> impl Strategy<Value = Test> {
 }
 
 fn leaf() -> impl Strategy<Value = Filter> {
-    let stream = (prop::sample::select(&[MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex][..]), 0usize..3);
+    let stream =
+        (prop::sample::select(&[MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex][..]), 0usize..3);
     let second = |n: i64| Timestamp((1_795_392_000 + n) * 1_000_000_000);
     prop_oneof![
         10 => (name(), test()).prop_map(|(name, test)| Filter::Field(name, test)),

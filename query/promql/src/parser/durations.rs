@@ -12,9 +12,7 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, context: &str, expected: &str) -> Parsed<DurationExpr> {
         let duration = self.duration(0, context, expected)?;
         match &duration {
-            DurationExpr::Seconds(value, span) if *value <= 0.0 => {
-                self.fault(*span, "duration must be greater than 0")
-            }
+            DurationExpr::Seconds(value, span) if *value <= 0.0 => self.fault(*span, "duration must be greater than 0"),
             _ => Ok(duration),
         }
     }

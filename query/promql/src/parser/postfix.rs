@@ -80,7 +80,8 @@ impl Parser<'_> {
             Expr::Matrix(matrix) => &mut matrix.selector.at,
             Expr::Subquery(subquery) => &mut subquery.at,
             _ => {
-                let message = "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery";
+                let message =
+                    "@ modifier must be preceded by an instant vector selector or range vector selector or a subquery";
                 return self.fault(span, message);
             }
         };

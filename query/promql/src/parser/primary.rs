@@ -9,8 +9,30 @@ use crate::lexer::Tok;
 use crate::matcher::{MatchOp, Matcher};
 
 const KEYWORDS: [&str; 24] = [
-    "and", "or", "unless", "atan2", "offset", "smoothed", "anchored", "by", "without", "on", "ignoring", "group_left",
-    "group_right", "fill", "fill_left", "fill_right", "bool", "start", "end", "step", "range", "max_of", "min_of", "sum",
+    "and",
+    "or",
+    "unless",
+    "atan2",
+    "offset",
+    "smoothed",
+    "anchored",
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "group_left",
+    "group_right",
+    "fill",
+    "fill_left",
+    "fill_right",
+    "bool",
+    "start",
+    "end",
+    "step",
+    "range",
+    "max_of",
+    "min_of",
+    "sum",
 ];
 
 /// Whether the language uses the word itself.

@@ -55,7 +55,12 @@ pub(crate) fn almost_equal(a: f64, b: f64) -> bool {
 }
 
 /// Compares; the error says what differs.
-pub(crate) fn check(expected: &Expected, outcome: &Outcome, text: &str, grid: Option<(i64, i64, i64)>) -> Result<(), String> {
+pub(crate) fn check(
+    expected: &Expected,
+    outcome: &Outcome,
+    text: &str,
+    grid: Option<(i64, i64, i64)>,
+) -> Result<(), String> {
     annotations(&expected.warnings, expected.no_warnings, &outcome.annotations.warnings(text))?;
     annotations(&expected.infos, expected.no_infos, &outcome.annotations.infos(text))?;
     if expected.fail.is_some() {
@@ -67,7 +72,11 @@ pub(crate) fn check(expected: &Expected, outcome: &Outcome, text: &str, grid: Op
             want => Err(format!("scalar {} instead of {want:?}", sample.value)),
         },
         QueryValue::String { value, .. } => {
-            if expected.string.as_ref() == Some(value) { Ok(()) } else { Err(format!("string {value:?}")) }
+            if expected.string.as_ref() == Some(value) {
+                Ok(())
+            } else {
+                Err(format!("string {value:?}"))
+            }
         }
         QueryValue::Vector(found) => {
             let found: Vec<(&Labels, f64)> = found.iter().map(|sample| (&sample.labels, sample.value)).collect();
@@ -133,7 +142,9 @@ fn matrix(expected: &Expected, found: &[MatrixSeries], grid: (i64, i64, i64)) ->
                 Item::Histogram => return Err("expects a native histogram".into()),
                 Item::Float(want) => match samples.next() {
                     Some(sample) if sample.time_ms == time && almost_equal(*want, sample.value) => {}
-                    other => return Err(format!("{labels} at {time}: {other:?} instead of {want} in {:?}", series.samples)),
+                    other => {
+                        return Err(format!("{labels} at {time}: {other:?} instead of {want} in {:?}", series.samples));
+                    }
                 },
             }
         }

@@ -40,7 +40,8 @@ impl SeriesSource for Storage {
 pub(crate) fn run(text: &str) -> Report {
     let mut report = Report::default();
     let mut storage = Storage::default();
-    let lines: Vec<&str> = text.lines().map(str::trim).map(|line| if line.starts_with('#') { "" } else { line }).collect();
+    let lines: Vec<&str> =
+        text.lines().map(str::trim).map(|line| if line.starts_with('#') { "" } else { line }).collect();
     let mut at = 0;
     while at < lines.len() {
         let head = lines[at];
@@ -95,8 +96,7 @@ fn parse_head(head: &str) -> Option<(EvalRange, &str)> {
     let (start, rest) = rest.split_once(" to ")?;
     let (end, rest) = rest.split_once(" step ")?;
     let (step, query) = rest.trim_start().split_once(char::is_whitespace)?;
-    let range =
-        EvalRange::Range { start_ms: duration(start)?, end_ms: duration(end)?, step_ms: duration(step)? };
+    let range = EvalRange::Range { start_ms: duration(start)?, end_ms: duration(end)?, step_ms: duration(step)? };
     Some((range, query.trim()))
 }
 

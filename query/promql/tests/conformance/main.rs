@@ -19,7 +19,10 @@ fn shared() -> PathBuf {
 
 fn floors(text: &str) -> BTreeMap<String, usize> {
     let lines = text.lines().filter(|line| !line.starts_with('#'));
-    lines.filter_map(|line| line.split_once(' ')).map(|(name, n)| (name.to_owned(), n.trim().parse().unwrap())).collect()
+    lines
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, n)| (name.to_owned(), n.trim().parse().unwrap()))
+        .collect()
 }
 
 #[test]

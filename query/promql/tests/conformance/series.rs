@@ -63,7 +63,11 @@ pub(crate) fn items(text: &str) -> Option<Vec<Item>> {
     let mut out = Vec::new();
     let mut rest = text.trim();
     while !rest.is_empty() {
-        let end = if rest.starts_with("{{") { histogram_end(rest) } else { rest.find(char::is_whitespace).unwrap_or(rest.len()) };
+        let end = if rest.starts_with("{{") {
+            histogram_end(rest)
+        } else {
+            rest.find(char::is_whitespace).unwrap_or(rest.len())
+        };
         let (word, after) = rest.split_at(end);
         push(word, &mut out)?;
         rest = after.trim_start();
@@ -115,7 +119,8 @@ fn push(word: &str, out: &mut Vec<Item>) -> Option<()> {
 /// Where the step of `a+b` starts: a sign that is neither first nor an exponent's.
 fn sign_inside(body: &str) -> Option<usize> {
     let bytes = body.as_bytes();
-    (1..bytes.len()).find(|at| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[*at - 1], b'e' | b'E' | b'+' | b'-'))
+    (1..bytes.len())
+        .find(|at| matches!(bytes[*at], b'+' | b'-') && !matches!(bytes[*at - 1], b'e' | b'E' | b'+' | b'-'))
 }
 
 /// A duration of the test language.

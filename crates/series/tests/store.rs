@@ -1,0 +1,248 @@
+//! The metric store against a plain map, across flushes, merges, restarts and damage.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use model::{Exemplar, Labels, MetricKind, MetricMetadata, Sample, SeriesBatch, SeriesSamples, TenantId, stale_nan};
+use proptest::prelude::*;
+use series::{Limit, MatchOp, Matcher, SeriesDb, SeriesError, SeriesOptions};
+
+fn labels(name: &str, pairs: &[(&str, &str)]) -> Labels {
+    [("__name__", name)].into_iter().chain(pairs.iter().copied()).collect()
+}
+
+fn batch(labels: &Labels, samples: &[(i64, f64)]) -> SeriesBatch {
+    let samples = samples.iter().map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value }).collect();
+    let series = SeriesSamples { labels: labels.clone(), samples, exemplars: Vec::new() };
+    SeriesBatch { series: vec![series], metadata: Vec::new() }
+}
+
+fn matcher(name: &str, op: MatchOp, value: &str) -> Matcher {
+    Matcher::new(name, op, value).unwrap()
+}
+
+fn open(dir: &Path) -> SeriesDb {
+    let options = SeriesOptions { merge_blocks_min: 2, recent_bytes_max: 320, ..SeriesOptions::default() };
+    SeriesDb::open(dir, options).unwrap()
+}
+
+fn all(db: &SeriesDb) -> BTreeMap<Labels, Vec<(i64, u64)>> {
+    let found = db.select(&TenantId::default(), &[], i64::MIN, i64::MAX).unwrap();
+    let bits =
+        |times: Vec<i64>, values: Vec<f64>| times.into_iter().zip(values.into_iter().map(f64::to_bits)).collect();
+    found.into_iter().map(|data| (data.labels, bits(data.times, data.values))).collect()
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Insert(u8, Vec<(i64, f64)>),
+    Flush,
+    Merge,
+    Reopen,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let value = prop_oneof![(-50i32..50).prop_map(f64::from), any::<f64>(), Just(stale_nan())];
+    let samples = prop::collection::vec((0i64..60, value), 1..12);
+    prop_oneof![
+        5 => (0u8..3, samples).prop_map(|(series, samples)| Step::Insert(series, samples)),
+        2 => Just(Step::Flush),
+        1 => Just(Step::Merge),
+        1 => Just(Step::Reopen),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn reads_equal_a_map_whatever_happens_in_between(steps in prop::collection::vec(step(), 1..24)) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut db = open(dir.path());
+        let mut want: BTreeMap<Labels, BTreeMap<i64, u64>> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Insert(series, samples) => {
+                    let labels = labels("m", &[("s", &series.to_string())]);
+                    db.insert(&TenantId::default(), &batch(&labels, &samples));
+                    let known = want.entry(labels).or_default();
+                    known.extend(samples.iter().map(|(time, value)| (*time, value.to_bits())));
+                }
+                Step::Flush => drop(db.flush().unwrap()),
+                Step::Merge => drop(db.merge().unwrap()),
+                Step::Reopen => {
+                    // What is not flushed is the log's to bring back.
+                    db.flush().unwrap();
+                    db = open(dir.path());
+                }
+            }
+            let want: BTreeMap<Labels, Vec<(i64, u64)>> =
+                want.iter().map(|(labels, samples)| (labels.clone(), samples.clone().into_iter().collect())).collect();
+            prop_assert_eq!(all(&db), want);
+        }
+        prop_assert_eq!(db.verify(), vec![]);
+    }
+}
+
+#[test]
+fn matchers_select_by_every_operator() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let tenant = TenantId::default();
+    for (name, job) in [("up", "a"), ("up", "b"), ("up", ""), ("down", "a"), ("größe.bytes", "a|b")] {
+        db.insert(&tenant, &batch(&labels(name, &[("job", job)]), &[(1, 1.0)]));
+    }
+    let count = |matchers: &[Matcher]| db.series(&tenant, matchers, 0, 10).len();
+    use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+    assert_eq!(count(&[matcher("__name__", Equal, "up")]), 3);
+    assert_eq!(count(&[matcher("__name__", Equal, "up"), matcher("job", NotEqual, "a")]), 2);
+    assert_eq!(count(&[matcher("__name__", Equal, "up"), matcher("job", Equal, "")]), 1);
+    assert_eq!(count(&[matcher("job", Regex, "a|b")]), 3);
+    assert_eq!(count(&[matcher("job", NotRegex, ".+")]), 1);
+    assert_eq!(count(&[matcher("job", Regex, "a\\|b")]), 1);
+    assert_eq!(count(&[matcher("__name__", Equal, "größe.bytes")]), 1);
+    assert_eq!(count(&[]), 5);
+    assert_eq!(db.series(&tenant, &[], 2, 10).len(), 0, "no sample is that young");
+    assert_eq!(db.label_names(&tenant, &[], 0, 10), ["__name__", "job"]);
+    assert_eq!(db.label_values(&tenant, "job", &[matcher("__name__", Equal, "up")], 0, 10), ["a", "b"]);
+    assert_eq!(db.cardinality(&tenant, 1).series_by_metric, [("up".to_owned(), 3)]);
+    let other = TenantId::new("other").unwrap();
+    assert!(db.select(&other, &[], 0, 10).unwrap().is_empty(), "tenants do not see each other");
+}
+
+#[test]
+fn a_series_over_a_limit_is_returned_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SeriesOptions {
+        series_per_tenant_max: 1,
+        labels_per_series_max: 2,
+        label_value_bytes_max: 4,
+        ..SeriesOptions::default()
+    };
+    let db = SeriesDb::open(dir.path(), options).unwrap();
+    let mut input = batch(&labels("a", &[]), &[(1, 1.0)]);
+    for bad in
+        [labels("b", &[]), labels("c", &[("x", "1"), ("y", "2")]), labels("d", &[("x", "12345")]), Labels::default()]
+    {
+        input.series.extend(batch(&bad, &[(1, 1.0), (2, 2.0)]).series);
+    }
+    let report = db.insert(&TenantId::default(), &input);
+    assert_eq!((report.samples, report.series_new), (1, 1));
+    let reasons: Vec<Limit> = report.rejected.iter().map(|rejected| rejected.reason).collect();
+    assert_eq!(
+        reasons,
+        [
+            Limit::SeriesPerTenant { max: 1 },
+            Limit::LabelsPerSeries { count: 3, max: 2 },
+            Limit::LabelValueBytes { bytes: 5, max: 4 },
+            Limit::NoLabels,
+        ]
+    );
+    assert!(report.rejected.iter().all(|rejected| rejected.samples == 2));
+    let known = db.insert(&TenantId::default(), &batch(&labels("a", &[]), &[(2, 2.0)]));
+    assert!(known.rejected.is_empty(), "a series that is there already is not refused");
+}
+
+#[test]
+fn metadata_and_exemplars_survive_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = TenantId::default();
+    let exemplar = Exemplar { labels: [("trace_id", "abc")].into_iter().collect(), time_ms: 5, value: 0.5 };
+    let metadata =
+        MetricMetadata { name: "m".into(), kind: MetricKind::Counter, help: "helps".into(), unit: "s".into() };
+    let mut input = batch(&labels("m", &[]), &[(5, 1.0)]);
+    input.series[0].exemplars.push(exemplar.clone());
+    input.metadata.push(metadata.clone());
+    let db = open(dir.path());
+    db.insert(&tenant, &input);
+    db.insert(&tenant, &input);
+    db.flush().unwrap();
+    assert_eq!(db.flush().unwrap().blocks, 0, "nothing new, nothing written");
+    let db = open(dir.path());
+    assert_eq!(db.metadata(&tenant, Some("m")), [metadata]);
+    let found = db.exemplars(&tenant, &[], 0, 10);
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].exemplars, [exemplar]);
+    assert!(db.exemplars(&tenant, &[], 6, 10).is_empty());
+}
+
+#[test]
+fn retention_hides_at_once_and_removes_files_and_series() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let tenant = TenantId::default();
+    db.insert(&tenant, &batch(&labels("old", &[]), &[(1, 1.0), (2, 2.0)]));
+    db.flush().unwrap();
+    db.insert(&tenant, &batch(&labels("new", &[]), &[(1, 1.0), (100, 2.0)]));
+    db.flush().unwrap();
+    let before = db.disk_bytes();
+    db.retain(50).unwrap();
+    assert!(db.disk_bytes() < before);
+    assert_eq!(db.series(&tenant, &[], i64::MIN, i64::MAX), [labels("new", &[])]);
+    assert_eq!(all(&db)[&labels("new", &[])], [(100, 2.0f64.to_bits())]);
+    assert_eq!(db.series_count(), 1);
+}
+
+#[test]
+fn a_damaged_block_is_set_aside_and_takes_no_other_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let tenant = TenantId::default();
+    for name in ["first", "second"] {
+        db.insert(&tenant, &batch(&labels(name, &[]), &[(1, 1.0)]));
+        db.flush().unwrap();
+    }
+    drop(db);
+    let mut files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let mut bytes = std::fs::read(&files[0]).unwrap();
+    let at = bytes.len() - 40;
+    bytes[at] ^= 0xff;
+    std::fs::write(&files[0], &bytes).unwrap();
+    let db = open(dir.path());
+    let damaged = db.damaged();
+    assert_eq!(damaged.len(), 1);
+    assert!(damaged[0].path.exists() && damaged[0].reason.contains("checksum"), "{damaged:?}");
+    assert_eq!(db.series(&tenant, &[], 0, 10), [labels("second", &[])]);
+    drop(db);
+    assert!(open(dir.path()).damaged().is_empty(), "it is set aside once");
+}
+
+#[test]
+fn a_damaged_page_fails_the_read_and_nothing_partial_is_returned() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = TenantId::default();
+    let db = open(dir.path());
+    db.insert(&tenant, &batch(&labels("m", &[]), &[(1, 1.0)]));
+    db.flush().unwrap();
+    drop(db);
+    let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[10] ^= 0xff;
+    std::fs::write(&file, &bytes).unwrap();
+    let db = open(dir.path());
+    assert!(matches!(db.select(&tenant, &[], 0, 10), Err(SeriesError::Damaged { .. })));
+    assert_eq!(db.verify().len(), 1);
+}
+
+#[test]
+fn a_crash_between_writing_a_merged_block_and_removing_its_inputs_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    for time in 1..4 {
+        db.insert(&TenantId::default(), &batch(&labels("m", &[]), &[(time, time as f64), (9, time as f64)]));
+        db.flush().unwrap();
+    }
+    let inputs: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let copies: Vec<_> = inputs.iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    let want = all(&db);
+    assert_eq!(db.merge().unwrap().inputs, 3);
+    drop(db);
+    for (path, bytes) in copies {
+        std::fs::write(path, bytes).unwrap();
+    }
+    std::fs::write(dir.path().join("leftover.tmp"), b"half").unwrap();
+    let db = open(dir.path());
+    assert_eq!(all(&db), want);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "inputs and leftovers are gone");
+}

@@ -79,7 +79,12 @@ const QUERY: &[&str] = &["lang", "promql", "plan", "exec", "engine"];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    MetadataCommand::new().manifest_path(manifest).no_deps().other_options(["--offline".to_owned()]).exec().expect("cargo metadata")
+    MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .other_options(["--offline".to_owned()])
+        .exec()
+        .expect("cargo metadata")
 }
 
 /// The crates that ship: everything but the packages of tests and benches.
@@ -89,7 +94,11 @@ fn crates(metadata: &Metadata) -> Vec<&Package> {
 
 /// Names of normal and build dependencies: what a crate needs to be built. Tests may look anywhere below them.
 fn dependencies(package: &Package) -> impl Iterator<Item = &str> {
-    package.dependencies.iter().filter(|dependency| dependency.kind != DependencyKind::Development).map(|dependency| dependency.name.as_str())
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind != DependencyKind::Development)
+        .map(|dependency| dependency.name.as_str())
 }
 
 #[test]
@@ -125,7 +134,8 @@ fn the_write_path_and_the_read_path_meet_only_at_store_and_model() {
     for package in crates(&metadata) {
         let from = package.name.as_str();
         for to in dependencies(package) {
-            let crossing = INGEST.contains(&from) && QUERY.contains(&to) || QUERY.contains(&from) && INGEST.contains(&to);
+            let crossing =
+                INGEST.contains(&from) && QUERY.contains(&to) || QUERY.contains(&from) && INGEST.contains(&to);
             assert!(!crossing, "{from} -> {to} joins ingest/ and query/");
         }
     }

@@ -61,7 +61,8 @@ fn r01_kill_9_under_load_loses_nothing_acknowledged_and_duplicates_nothing() {
     println!("seed {seed}");
     let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
     // Small memtables, so that kills hit flushes and merges too.
-    let mut server = Server::start_with("store: {flush_interval: 300ms, flush_bytes: 256KiB, memtable_bytes_max: 16MiB}");
+    let mut server =
+        Server::start_with("store: {flush_interval: 300ms, flush_bytes: 256KiB, memtable_bytes_max: 16MiB}");
     let client = Client::builder().timeout(Duration::from_secs(30)).build().expect("client");
     let sent = Sent::default();
     for round in 0..ROUNDS {

@@ -29,7 +29,8 @@ fn defines(source: &str, symbol: &str) -> bool {
 #[test]
 fn the_tour_of_a_log_line_names_files_and_symbols_that_exist() {
     let readme = read("README.md");
-    let section = readme.split("\n## ").find(|section| section.starts_with("Follow one log line")).expect("the section");
+    let section =
+        readme.split("\n## ").find(|section| section.starts_with("Follow one log line")).expect("the section");
     let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ") && line.contains(".rs`")).collect();
     assert!(rows.len() >= 7, "the tour has {} stops", rows.len());
     for row in rows {
@@ -76,7 +77,10 @@ fn every_crate_is_on_the_map() {
 fn examples_are_valid() {
     let examples = repository().join("examples");
     let files = |folder: &str| {
-        let mut files: Vec<_> = std::fs::read_dir(examples.join(folder)).expect("folder").map(|entry| entry.expect("entry").path()).collect();
+        let mut files: Vec<_> = std::fs::read_dir(examples.join(folder))
+            .expect("folder")
+            .map(|entry| entry.expect("entry").path())
+            .collect();
         files.sort();
         assert!(!files.is_empty());
         files

@@ -17,7 +17,10 @@ fn log_files(root: &Path) -> Vec<PathBuf> {
             let path = entry.expect("entry").path();
             if path.is_dir() {
                 dirs.push(path);
-            } else if path.extension().is_some_and(|ending| ["log", "ndjson", "csv"].iter().any(|known| ending == *known)) {
+            } else if path
+                .extension()
+                .is_some_and(|ending| ["log", "ndjson", "csv"].iter().any(|known| ending == *known))
+            {
                 files.push(path);
             }
         }
@@ -66,7 +69,8 @@ fn every_line_of_every_log_file_is_stored() {
 
 /// What grep counts, in Rust's own words: lines that hold a match of a regular expression.
 fn grep(path: &Path, args: &[&str]) -> u64 {
-    let output = Command::new("grep").env("LC_ALL", "C.UTF-8").args(["-a", "-c"]).args(args).arg(path).output().expect("grep");
+    let output =
+        Command::new("grep").env("LC_ALL", "C.UTF-8").args(["-a", "-c"]).args(args).arg(path).output().expect("grep");
     String::from_utf8_lossy(&output.stdout).trim().parse().expect("a count")
 }
 
@@ -85,7 +89,11 @@ fn ten_searches_agree_with_grep() {
         ("OpenSSH/OpenSSH_2k.log", "fail*", &["-iP", "\\bfail\\w*"]),
         ("OpenSSH/OpenSSH_2k.log", "~\"rhost=[0-9.]+\"", &["-E", "rhost=[0-9.]+"]),
         ("Apache/Apache_2k.log", "error mod_jk", &["-P", "^(?=.*(?i:\\berror\\b))(?=.*(?i:\\bmod_jk\\b))"]),
-        ("Spark/Spark_2k.log", "\"block broadcast_0\" or ~\"rdd_[0-9]+_1 \"", &["-P", "(?i:\\bblock broadcast_0\\b)|rdd_[0-9]+_1 "]),
+        (
+            "Spark/Spark_2k.log",
+            "\"block broadcast_0\" or ~\"rdd_[0-9]+_1 \"",
+            &["-P", "(?i:\\bblock broadcast_0\\b)|rdd_[0-9]+_1 "],
+        ),
         ("Linux/Linux_2k.log", "\"check pass\"", &["-iw", "check pass"]),
     ];
     let mut checked = 0;
@@ -111,7 +119,11 @@ fn ten_searches_agree_with_grep() {
         let path = root.join(file);
         if path.exists() {
             let filter = format!("service.name:={} ({query})", service(&path));
-            assert_eq!(server.count(&filter), grep(&path, args), "{filter} against grep {args:?} {file}, from segments");
+            assert_eq!(
+                server.count(&filter),
+                grep(&path, args),
+                "{filter} against grep {args:?} {file}, from segments"
+            );
         }
     }
 }
@@ -120,7 +132,12 @@ fn ten_searches_agree_with_grep() {
 fn formats_are_told_apart_and_fields_become_fields() {
     let server = Server::start();
     let cases = [
-        ("json", "{\"ts\":\"2026-11-23T09:00:00Z\",\"level\":\"error\",\"msg\":\"disk full\",\"disk\":{\"free\":0}}\n", "ERROR", "disk full"),
+        (
+            "json",
+            "{\"ts\":\"2026-11-23T09:00:00Z\",\"level\":\"error\",\"msg\":\"disk full\",\"disk\":{\"free\":0}}\n",
+            "ERROR",
+            "disk full",
+        ),
         ("logfmt", "ts=2026-11-23T09:00:00Z level=warn msg=\"disk slow\" disk.free=1\n", "WARN", "disk slow"),
         ("syslog", "<131>1 2026-11-23T09:00:00Z db-1 fmt_syslog 7 - - disk gone\n", "ERROR", "disk gone"),
         ("raw", "2026-11-23 09:00:00 disk odd\n", "", "2026-11-23 09:00:00 disk odd"),

@@ -121,13 +121,22 @@ impl Server {
 
     /// POST of a JSON body.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Response {
-        self.client.post(format!("{}{path}", self.url)).json(body).send().unwrap_or_else(|error| panic!("POST {path}: {error}"))
+        self.client
+            .post(format!("{}{path}", self.url))
+            .json(body)
+            .send()
+            .unwrap_or_else(|error| panic!("POST {path}: {error}"))
     }
 
     /// The whole answer to a query over all time.
     pub(crate) fn query_whole(&self, query: &str, limit: Option<u64>) -> Value {
         let body = json!({"query": query, "limit": limit});
-        let answer = self.client.post(format!("{}/backstop/api/v1/query", self.url)).header("accept", "application/json").json(&body).send();
+        let answer = self
+            .client
+            .post(format!("{}/backstop/api/v1/query", self.url))
+            .header("accept", "application/json")
+            .json(&body)
+            .send();
         let answer = answer.expect("answer");
         let status = answer.status();
         let text = answer.text().expect("text");
@@ -154,7 +163,11 @@ impl Server {
             if rows.len() >= n {
                 return rows;
             }
-            assert!(Instant::now() < deadline, "{filter} matches {} rows after {PATIENCE:?}, {n} are awaited: {rows:?}", rows.len());
+            assert!(
+                Instant::now() < deadline,
+                "{filter} matches {} rows after {PATIENCE:?}, {n} are awaited: {rows:?}",
+                rows.len()
+            );
             std::thread::sleep(POLL);
         }
     }

@@ -20,7 +20,12 @@ impl Drop for Demo {
 #[test]
 fn the_ui_shows_what_the_demo_did() {
     let (Some(_), Some(npm)) = (program("chromium"), program("npm")) else { return };
-    let mut child = Command::new(binary()).args(["demo", "--speed", "2"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("demo");
+    let mut child = Command::new(binary())
+        .args(["demo", "--speed", "2"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("demo");
     let out = BufReader::new(child.stdout.take().expect("output"));
     let demo = Demo(child);
     let mut url = None;
@@ -34,7 +39,10 @@ fn the_ui_shows_what_the_demo_did() {
         }
     }
     let url = url.expect("the demo names its UI");
-    let printed = run(Command::new(npm).args(["run", "e2e:real"]).current_dir(repository().join("web")).env("BACKSTOP_UI_URL", url));
+    let printed = run(Command::new(npm)
+        .args(["run", "e2e:real"])
+        .current_dir(repository().join("web"))
+        .env("BACKSTOP_UI_URL", url));
     println!("{printed}");
     drop(demo);
 }

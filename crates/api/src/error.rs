@@ -46,8 +46,7 @@ pub(crate) fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let body =
-            ErrorBody { code, message: message.into(), hint: hint.into(), diagnostics: Vec::new(), limit: None };
+        let body = ErrorBody { code, message: message.into(), hint: hint.into(), diagnostics: Vec::new(), limit: None };
         Self { status, retry_after_ms: None, body }
     }
 

@@ -36,11 +36,15 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, ApiError> {
         let bytes = axum::body::to_bytes(request.into_body(), BODY_BYTES_MAX).await.map_err(|error| {
-            ApiError::bad_request(format!("cannot read the body: {error}"), format!("send at most {BODY_BYTES_MAX} bytes"))
+            ApiError::bad_request(
+                format!("cannot read the body: {error}"),
+                format!("send at most {BODY_BYTES_MAX} bytes"),
+            )
         })?;
         let bytes: &[u8] = if bytes.iter().all(u8::is_ascii_whitespace) { b"{}" } else { &bytes };
         let parsed = serde_json::from_slice(bytes);
-        let body = parsed.map_err(|error| ApiError::bad_request(format!("the body is not what is expected: {error}"), ""))?;
+        let body =
+            parsed.map_err(|error| ApiError::bad_request(format!("the body is not what is expected: {error}"), ""))?;
         Ok(Self(body))
     }
 }

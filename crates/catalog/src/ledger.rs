@@ -205,7 +205,9 @@ pub enum LedgerError {
         reason: &'static str,
     },
     /// A document that is not JSON.
-    #[error("{table} {id:?} holds text that is not JSON: {source}; the ledger file is damaged, restore it from a backup")]
+    #[error(
+        "{table} {id:?} holds text that is not JSON: {source}; the ledger file is damaged, restore it from a backup"
+    )]
     Document {
         /// The table.
         table: &'static str,
@@ -450,18 +452,14 @@ fn schema() -> String {
 fn apply(transaction: &Transaction<'_>, write: Write) -> Result<(), LedgerError> {
     match write {
         Write::Put(table, document) => upsert(transaction, table, &document),
-        Write::Insert(table, document) => {
-            match state_of(transaction, table, &document.id)? {
-                Some(found) => Err(conflict(table, document.id, format!("there, {found:?}"), "absent")),
-                None => upsert(transaction, table, &document),
-            }
-        }
-        Write::InsertOrKeep(table, document) => {
-            match state_of(transaction, table, &document.id)? {
-                Some(_) => Ok(()),
-                None => upsert(transaction, table, &document),
-            }
-        }
+        Write::Insert(table, document) => match state_of(transaction, table, &document.id)? {
+            Some(found) => Err(conflict(table, document.id, format!("there, {found:?}"), "absent")),
+            None => upsert(transaction, table, &document),
+        },
+        Write::InsertOrKeep(table, document) => match state_of(transaction, table, &document.id)? {
+            Some(_) => Ok(()),
+            None => upsert(transaction, table, &document),
+        },
         Write::Transition { table, from, to } => match state_of(transaction, table, &to.id)? {
             Some(found) if found == from => upsert(transaction, table, &to),
             Some(found) => Err(conflict(table, to.id, format!("{found:?}"), from)),
@@ -502,7 +500,8 @@ fn append_audit(transaction: &Transaction<'_>, entry: &AuditEntry) -> Result<(),
         .optional()?;
     let (seq, before) = last.map_or((1, AUDIT_GENESIS.to_owned()), |(seq, hash)| (seq + 1, hash));
     let hash = chain(&before, u64::try_from(seq).unwrap_or(0), entry);
-    let sql = "INSERT INTO audit (seq, time_ns, actor, verb, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let sql =
+        "INSERT INTO audit (seq, time_ns, actor, verb, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let AuditEntry { time, actor, verb, subject, detail } = entry;
     let detail = canonical_json(detail);
     transaction.prepare_cached(sql)?.execute(params![seq, time.0, actor, verb, subject, detail, hash])?;
@@ -525,8 +524,13 @@ fn audit_record(row: &rusqlite::Row<'_>) -> Result<AuditRecord, LedgerError> {
         id: seq.to_string(),
         source,
     })?;
-    let entry =
-        AuditEntry { time: Timestamp(row.get(1)?), actor: row.get(2)?, verb: row.get(3)?, subject: row.get(4)?, detail };
+    let entry = AuditEntry {
+        time: Timestamp(row.get(1)?),
+        actor: row.get(2)?,
+        verb: row.get(3)?,
+        subject: row.get(4)?,
+        detail,
+    };
     Ok(AuditRecord { seq: u64::try_from(seq).unwrap_or(0), entry, hash: row.get(6)? })
 }
 
@@ -697,7 +701,10 @@ mod tests {
             ledger.list(LedgerTable::Changes, &filter).unwrap().into_iter().map(|document| document.id).collect()
         };
         assert_eq!(ids(Filter::default()), ["c1", "c2", "c3", "c4"]);
-        assert_eq!(ids(Filter { service: Some("a".into()), latest_first: true, ..Filter::default() }), ["c4", "c3", "c1"]);
+        assert_eq!(
+            ids(Filter { service: Some("a".into()), latest_first: true, ..Filter::default() }),
+            ["c4", "c3", "c1"]
+        );
         let range = TimeRange::new(Timestamp::from_secs(20), Timestamp::from_secs(30));
         assert_eq!(ids(Filter { range, ..Filter::default() }), ["c2"]);
         assert_eq!(ids(Filter { states: vec!["x".into()], limit: 5, ..Filter::default() }), ["c4"]);
@@ -718,7 +725,9 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         assert!(connection.execute("UPDATE audit SET verb = 'x' WHERE seq = 2", []).is_err());
         assert!(connection.execute("DELETE FROM audit WHERE seq = 2", []).is_err());
-        connection.execute_batch("DROP TRIGGER audit_no_update; UPDATE audit SET detail = '{}' WHERE seq = 2;").unwrap();
+        connection
+            .execute_batch("DROP TRIGGER audit_no_update; UPDATE audit SET detail = '{}' WHERE seq = 2;")
+            .unwrap();
         assert!(matches!(ledger.verify_audit(), Err(LedgerError::Altered { seq: 2, .. })));
         std::fs::remove_dir_all(&folder).unwrap();
     }
@@ -734,7 +743,8 @@ mod tests {
         ledger.commit(writes).unwrap();
         let rows = ledger.rows("changes", TimeRange::ALL, 1).unwrap();
         assert_eq!(rows.len(), 1);
-        let fields: Vec<String> = rows[0].fields.iter().map(|(name, value)| format!("{name}={}", value.text())).collect();
+        let fields: Vec<String> =
+            rows[0].fields.iter().map(|(name, value)| format!("{name}={}", value.text())).collect();
         assert_eq!(fields, ["body=c2 happened", "target.service=b", "n=20", "id=c2", "service.name=b"]);
         let rows = ledger.rows("audit", TimeRange::ALL, 10).unwrap();
         assert_eq!(rows[0].body(), "respond change.recorded a1");

@@ -79,7 +79,8 @@ impl ChangeBook {
 
     /// The changes that began in a range, of one service or of all, the latest first, at most `limit`.
     pub fn list(&self, service: Option<&str>, range: TimeRange, limit: usize) -> Result<Vec<Change>, LedgerError> {
-        let filter = Filter { service: service.map(str::to_owned), range, latest_first: true, limit, ..Filter::default() };
+        let filter =
+            Filter { service: service.map(str::to_owned), range, latest_first: true, limit, ..Filter::default() };
         self.records.list(LedgerTable::Changes, &filter)?.into_iter().map(read).collect()
     }
 }
@@ -121,8 +122,10 @@ mod tests {
     fn late_and_duplicate_deliveries_are_harmless() {
         let begin = json!({"id": "7", "source": "ci", "kind": "deploy", "target": {"service": "checkout"},
             "from_version": "1", "to_version": "2", "started_at": 100});
-        let end = json!({"id": "7", "source": "ci", "kind": "deploy", "target": {"service": "checkout"}, "finished_at": 130});
-        let orders: [&[&Json]; 4] = [&[&begin, &end], &[&begin, &begin, &end], &[&end, &begin], &[&end, &begin, &end, &begin]];
+        let end =
+            json!({"id": "7", "source": "ci", "kind": "deploy", "target": {"service": "checkout"}, "finished_at": 130});
+        let orders: [&[&Json]; 4] =
+            [&[&begin, &end], &[&begin, &begin, &end], &[&end, &begin], &[&end, &begin, &end, &begin]];
         let records: Vec<Change> = orders
             .iter()
             .map(|deliveries| {

@@ -255,10 +255,13 @@ fn default_source() -> String {
 impl ChangeReport {
     /// Reads a report from JSON and checks what can be checked without the record that may be there.
     pub fn from_json(json: &Json) -> Result<ChangeReport, ChangeError> {
-        let hint = "the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ...";
-        let report: ChangeReport = ChangeReport::deserialize(json)
-            .map_err(|error| ChangeError::new("body", error.to_string(), hint))?;
-        for (field, text) in [("id", &report.id), ("source", &report.source), ("target.service", &report.target.service)] {
+        let hint =
+            "the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ...";
+        let report: ChangeReport =
+            ChangeReport::deserialize(json).map_err(|error| ChangeError::new("body", error.to_string(), hint))?;
+        for (field, text) in
+            [("id", &report.id), ("source", &report.source), ("target.service", &report.target.service)]
+        {
             check_name(field, text)?;
         }
         Ok(report)
@@ -290,7 +293,12 @@ impl ChangeReport {
             reversible: self.reversible.or(known.map(|known| known.reversible)).unwrap_or_default(),
             rollback: self.rollback.or(known.and_then(|known| known.rollback.clone())),
             depends_on: self.depends_on.or(known.map(|known| known.depends_on.clone())).unwrap_or_default(),
-            labels: known.map(|known| known.labels.clone()).unwrap_or_default().into_iter().chain(self.labels).collect(),
+            labels: known
+                .map(|known| known.labels.clone())
+                .unwrap_or_default()
+                .into_iter()
+                .chain(self.labels)
+                .collect(),
             raw: self.raw.map(cap_raw).or(known.and_then(|known| known.raw.clone())),
             id: self.id,
             source: self.source,
@@ -381,15 +389,21 @@ mod tests {
     fn reports_are_read_or_refused_with_a_reason() {
         check(
             json!({"id": "42", "kind": "deploy", "target": {"service": "checkout"}, "to_version": "2"}),
-            expect![[r#"{"id":"42","kind":"deploy","target":{"service":"checkout"},"to_version":"2","started_at":"2026-11-23T09:00:00Z","source":"api","reversible":"unknown"}"#]],
+            expect![[
+                r#"{"id":"42","kind":"deploy","target":{"service":"checkout"},"to_version":"2","started_at":"2026-11-23T09:00:00Z","source":"api","reversible":"unknown"}"#
+            ]],
         );
         check(
             json!({"id": "42", "kind": "deploy", "target": {"service": "checkout"}, "started_at": 1_795_424_000, "finished_at": "-1m"}),
-            expect![[r#"{"id":"42","kind":"deploy","target":{"service":"checkout"},"started_at":"2026-11-23T08:53:20Z","finished_at":"2026-11-23T08:59:00Z","source":"api","reversible":"unknown"}"#]],
+            expect![[
+                r#"{"id":"42","kind":"deploy","target":{"service":"checkout"},"started_at":"2026-11-23T08:53:20Z","finished_at":"2026-11-23T08:59:00Z","source":"api","reversible":"unknown"}"#
+            ]],
         );
         check(
             json!({"id": "42", "kind": "deploi", "target": {"service": "checkout"}}),
-            expect![[r#"change refused: kind: "deploi" is not a kind of change; the kinds are deploy, config, flag, schema, infra, scale, secret, route, data"#]],
+            expect![[
+                r#"change refused: kind: "deploi" is not a kind of change; the kinds are deploy, config, flag, schema, infra, scale, secret, route, data"#
+            ]],
         );
         check(
             json!({"kind": "deploy", "target": {"service": "checkout"}}),
@@ -405,11 +419,15 @@ mod tests {
         );
         check(
             json!({"id": "1", "kind": "deploy", "target": {"service": "a"}, "finished_at": 5, "started_at": 6}),
-            expect!["change refused: finished_at: 1970-01-01T00:00:05Z is before started_at, 1970-01-01T00:00:06Z; a change ends after it begins"],
+            expect![
+                "change refused: finished_at: 1970-01-01T00:00:05Z is before started_at, 1970-01-01T00:00:06Z; a change ends after it begins"
+            ],
         );
         check(
             json!({"id": "1", "kind": "deploy", "target": {"service": "a"}, "version": "7"}),
-            expect!["change refused: body: unknown field `version`, expected one of `id`, `kind`, `target`, `from_version`, `to_version`, `artifact`, `started_at`, `finished_at`, `stages`, `actor`, `source`, `link`, `reversible`, `rollback`, `depends_on`, `labels`, `raw`; the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ..."],
+            expect![
+                "change refused: body: unknown field `version`, expected one of `id`, `kind`, `target`, `from_version`, `to_version`, `artifact`, `started_at`, `finished_at`, `stages`, `actor`, `source`, `link`, `reversible`, `rollback`, `depends_on`, `labels`, `raw`; the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ..."
+            ],
         );
     }
 }

@@ -12,7 +12,12 @@ pub(crate) struct Outside {
 }
 
 /// Writes configuration, rules and playbooks into a directory; gives the configuration's path.
-pub(crate) fn write(dir: &Path, listen: SocketAddr, outside: &Outside, broken: Option<Link>) -> Result<PathBuf, DemoError> {
+pub(crate) fn write(
+    dir: &Path,
+    listen: SocketAddr,
+    outside: &Outside,
+    broken: Option<Link>,
+) -> Result<PathBuf, DemoError> {
     std::fs::write(dir.join("rules.yaml"), rules(broken))?;
     std::fs::write(dir.join("playbooks.yaml"), playbooks(outside, broken))?;
     let path = dir.join("backstop.yaml");

@@ -130,7 +130,12 @@ pub(crate) fn traces(sender: &Sender, operations: Vec<Operation>) -> ExportTrace
 }
 
 /// A metrics request: `http_requests` by status code, cumulative since `start_ns`.
-pub(crate) fn metrics(sender: &Sender, start_ns: u64, now_ns: u64, counts: &[RequestCount]) -> ExportMetricsServiceRequest {
+pub(crate) fn metrics(
+    sender: &Sender,
+    start_ns: u64,
+    now_ns: u64,
+    counts: &[RequestCount],
+) -> ExportMetricsServiceRequest {
     let data_points = counts
         .iter()
         .map(|count| NumberDataPoint {
@@ -141,7 +146,8 @@ pub(crate) fn metrics(sender: &Sender, start_ns: u64, now_ns: u64, counts: &[Req
             ..NumberDataPoint::default()
         })
         .collect();
-    let sum = Sum { data_points, aggregation_temporality: AggregationTemporality::Cumulative.into(), is_monotonic: true };
+    let sum =
+        Sum { data_points, aggregation_temporality: AggregationTemporality::Cumulative.into(), is_monotonic: true };
     let requests = Metric {
         name: "http_requests".to_owned(),
         description: "Requests served, by status code.".to_owned(),
@@ -150,6 +156,10 @@ pub(crate) fn metrics(sender: &Sender, start_ns: u64, now_ns: u64, counts: &[Req
     };
     let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics: vec![requests], ..ScopeMetrics::default() }];
     ExportMetricsServiceRequest {
-        resource_metrics: vec![ResourceMetrics { resource: resource(sender), scope_metrics, ..ResourceMetrics::default() }],
+        resource_metrics: vec![ResourceMetrics {
+            resource: resource(sender),
+            scope_metrics,
+            ..ResourceMetrics::default()
+        }],
     }
 }

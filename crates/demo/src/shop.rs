@@ -103,9 +103,9 @@ impl Shop {
     pub(crate) fn failed_and_served(&self, service: &str) -> (u64, u64) {
         let state = self.lock();
         let of_service = state.counts.iter().filter(|(sender, _)| sender.service == service);
-        of_service.flat_map(|(_, codes)| codes).fold((0, 0), |(failed, served), (code, n)| {
-            (failed + if *code >= 500 { *n } else { 0 }, served + n)
-        })
+        of_service
+            .flat_map(|(_, codes)| codes)
+            .fold((0, 0), |(failed, served), (code, n)| (failed + if *code >= 500 { *n } else { 0 }, served + n))
     }
 
     /// Counters of requests, by sender.
@@ -121,7 +121,8 @@ impl Shop {
         let mut rng = rand::rng();
         let trace_id: [u8; 16] = rng.random();
         let order: u32 = rng.random_range(100_000..999_999);
-        let failure_ratio = if self.version("checkout") == BAD_VERSION { BAD_FAILURE_RATIO } else { BASE_FAILURE_RATIO };
+        let failure_ratio =
+            if self.version("checkout") == BAD_VERSION { BAD_FAILURE_RATIO } else { BASE_FAILURE_RATIO };
         let failed = rng.random_bool(failure_ratio);
         let mut parent = Vec::new();
         for service in SERVICES {
@@ -175,7 +176,8 @@ impl Shop {
 /// What a service writes about a request.
 fn line(service: &str, order: u32, took_ms: u64, failed: bool) -> (SeverityNumber, String) {
     if failed && service == "checkout" {
-        let body = format!("order {order}: payment authorisation failed: card token missing in request (took {took_ms} ms)");
+        let body =
+            format!("order {order}: payment authorisation failed: card token missing in request (took {took_ms} ms)");
         return (SeverityNumber::Error, body);
     }
     if failed {
@@ -198,7 +200,11 @@ async fn current(State(shop): State<Shop>, Path(service): Path<String>) -> (Stat
     }
 }
 
-async fn deploy(State(shop): State<Shop>, Path(service): Path<String>, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+async fn deploy(
+    State(shop): State<Shop>,
+    Path(service): Path<String>,
+    Json(body): Json<Value>,
+) -> (StatusCode, Json<Value>) {
     let Some(version) = body["version"].as_str().filter(|version| !version.is_empty()) else {
         return (StatusCode::BAD_REQUEST, Json(json!({"error": "version is missing"})));
     };

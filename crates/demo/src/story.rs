@@ -215,7 +215,9 @@ impl Story {
     async fn message(&mut self, incident: &str) -> Result<(), DemoError> {
         let (patience, inbox) = (self.patience(), self.inbox.clone());
         let told = until(&mut self.server, "the receiver is told of the rollback", patience, async |_| {
-            let about = |message: &&Value| message.to_string().contains(incident) && message.to_string().contains("rolled_back");
+            let about = |message: &&Value| {
+                message.to_string().contains(incident) && message.to_string().contains("rolled_back")
+            };
             Ok(inbox.messages().iter().find(about).cloned())
         });
         told.await?;

@@ -81,7 +81,8 @@ impl Server {
 
     /// Records a change, as a deploy tool would.
     pub(crate) async fn record_change(&self, change: &Value) -> Result<(), DemoError> {
-        let answer = self.http.post(format!("{}/backstop/api/v1/changes", self.targets.url)).json(change).send().await?;
+        let answer =
+            self.http.post(format!("{}/backstop/api/v1/changes", self.targets.url)).json(change).send().await?;
         if answer.status().is_success() {
             return Ok(());
         }
@@ -115,7 +116,12 @@ fn published(path: &Path) -> Option<Targets> {
 }
 
 /// Looks again and again until `look` gives something, or fails with what was awaited.
-pub(crate) async fn until<T, F>(server: &mut Server, what: &str, patience: Duration, mut look: F) -> Result<T, DemoError>
+pub(crate) async fn until<T, F>(
+    server: &mut Server,
+    what: &str,
+    patience: Duration,
+    mut look: F,
+) -> Result<T, DemoError>
 where
     F: AsyncFnMut(&Server) -> Result<Option<T>, DemoError>,
 {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use catalog::ledger::{Document, LedgerError, LedgerTable, Records, Write, sha256_hex, time_text};
 use model::{
-    Labels, LabelsBuilder, METRIC_NAME, Sample as SeriesSample, SeriesBatch, SeriesSamples, TimeRange, Timestamp, Value,
-    stale_nan,
+    Labels, LabelsBuilder, METRIC_NAME, Sample as SeriesSample, SeriesBatch, SeriesSamples, TimeRange, Timestamp,
+    Value, stale_nan,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
@@ -200,8 +200,11 @@ impl GroupEvaluator {
 
 fn restore(document: Document, rule: &Rule, now: Timestamp) -> Result<RuleState, LedgerError> {
     let id = document.id;
-    let saved: SavedState = serde_json::from_value(document.body)
-        .map_err(|source| LedgerError::Document { table: "rule_state", id, source })?;
+    let saved: SavedState = serde_json::from_value(document.body).map_err(|source| LedgerError::Document {
+        table: "rule_state",
+        id,
+        source,
+    })?;
     Ok(saved.state.restore(rule, saved.saved_at, now))
 }
 
@@ -297,7 +300,8 @@ impl SlotRun<'_> {
             let labels = recorded_labels(rule, sample);
             series.push(one_sample(labels.clone(), self.at, sample.value));
             if !now.insert(labels.clone()) {
-                slot.health = Health::Err(format!("the result has the series {labels} twice; group by what tells them apart"));
+                slot.health =
+                    Health::Err(format!("the result has the series {labels} twice; group by what tells them apart"));
                 return;
             }
         }

@@ -210,7 +210,8 @@ pub(crate) fn parse(file: &str, text: &str) -> (Vec<Group>, Vec<Problem>) {
     match serde_saphyr::from_str::<RawFile>(text) {
         Ok(raw) => Reader { mapper, problems: Vec::new() }.file(raw),
         Err(error) => {
-            let kinds = serde_saphyr::from_str::<KindsFile>(text).map(|raw| later_kinds(mapper, &raw)).unwrap_or_default();
+            let kinds =
+                serde_saphyr::from_str::<KindsFile>(text).map(|raw| later_kinds(mapper, &raw)).unwrap_or_default();
             let problems = if kinds.is_empty() { vec![yaml_problem(file, &error)] } else { kinds };
             (Vec::new(), problems)
         }
@@ -351,7 +352,11 @@ impl Reader<'_> {
             (Some(expr), None) => {
                 for (key, value) in [("window", &raw.window), ("when", &raw.when)] {
                     if let Some(value) = value {
-                        self.problem(value, format!("`{key}` belongs to `logs`"), "PromQL has its own ranges and comparisons");
+                        self.problem(
+                            value,
+                            format!("`{key}` belongs to `logs`"),
+                            "PromQL has its own ranges and comparisons",
+                        );
                     }
                 }
                 let presence = self.promql(expr)?;

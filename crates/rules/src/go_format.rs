@@ -98,7 +98,14 @@ fn scaled(n: f64, base: f64, up: &[&str], down: &[&str]) -> String {
 }
 
 fn not_finite(n: f64) -> String {
-    if n.is_nan() { "NaN" } else if n > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
+    if n.is_nan() {
+        "NaN"
+    } else if n > 0.0 {
+        "+Inf"
+    } else {
+        "-Inf"
+    }
+    .to_owned()
 }
 
 /// Rust prints `1e21`, Go `1e+21`, with at least two digits of exponent.

@@ -25,6 +25,8 @@ mod state;
 mod syntax;
 mod template;
 mod template_parse;
+#[cfg(test)]
+mod tests;
 mod when;
 mod yaml;
 

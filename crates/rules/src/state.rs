@@ -90,13 +90,7 @@ impl RuleState {
     }
 
     /// The condition holds for a label set; returns its fingerprint.
-    fn hold(
-        &mut self,
-        origin: Origin<'_>,
-        labels: BTreeMap<String, String>,
-        sample: Sample,
-        at: Timestamp,
-    ) -> String {
+    fn hold(&mut self, origin: Origin<'_>, labels: BTreeMap<String, String>, sample: Sample, at: Timestamp) -> String {
         let Origin { key, group, rule } = origin;
         let fingerprint = fingerprint(key, &labels);
         let annotations = render(rule, &sample);
@@ -222,7 +216,9 @@ fn label_samples(rule: &Rule, samples: Vec<Sample>) -> Result<Vec<(BTreeMap<Stri
         labels.insert("alertname".to_owned(), rule.name.clone());
         labels.retain(|_, value| !value.is_empty());
         if !seen.insert(labels.clone()) {
-            return Err(format!("the result has the labels {labels:?} twice after the rule's labels; group by what tells them apart"));
+            return Err(format!(
+                "the result has the labels {labels:?} twice after the rule's labels; group by what tells them apart"
+            ));
         }
         found.push((labels, sample));
     }

@@ -359,9 +359,22 @@ mod tests {
 
     #[test]
     fn what_is_not_supported_is_an_error_with_a_place() {
-        check("a {{ $value | human }}", expect![[r#"14: there is no function "human"; the functions are humanize, humanize1024, humanizePercentage, humanizeDuration, humanizeTimestamp, printf, index, title, toUpper, toLower, eq, ne, lt, le, gt, ge, and, or, not"#]]);
-        check("{{ $labls.x }}", expect![[r#"3: there is no variable "$labls.x"; there are $labels.name, $value, .Labels.name and .Value"#]]);
-        check("{{ range query \"up\" }}{{ end }}", expect!["2: `range` is not supported in templates; labels, $value, if/else and the functions of the manual are"]);
+        check(
+            "a {{ $value | human }}",
+            expect![[
+                r#"14: there is no function "human"; the functions are humanize, humanize1024, humanizePercentage, humanizeDuration, humanizeTimestamp, printf, index, title, toUpper, toLower, eq, ne, lt, le, gt, ge, and, or, not"#
+            ]],
+        );
+        check(
+            "{{ $labls.x }}",
+            expect![[r#"3: there is no variable "$labls.x"; there are $labels.name, $value, .Labels.name and .Value"#]],
+        );
+        check(
+            "{{ range query \"up\" }}{{ end }}",
+            expect![
+                "2: `range` is not supported in templates; labels, $value, if/else and the functions of the manual are"
+            ],
+        );
         check("{{ if $value }}x", expect!["5: `if` has no `end`; add {{ end }}"]);
         check("{{ end }}", expect![[r#"2: "end" without an `if`; remove it"#]]);
         check("{{ $value ", expect!["0: `{{` is not closed; close it with `}}`"]);

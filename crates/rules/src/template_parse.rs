@@ -144,7 +144,9 @@ impl Blocks<'_> {
             }
             Some(rest) => match rest.strip_prefix("if ") {
                 Some(condition) => vec![self.branch(condition, at, depth + 1)?],
-                None => return Err(error(at, format!("{rest:?} after `else`"), "write {{ else }} or {{ else if ... }}")),
+                None => {
+                    return Err(error(at, format!("{rest:?} after `else`"), "write {{ else }} or {{ else if ... }}"));
+                }
             },
         };
         Ok(Node::If { condition, then, otherwise })
@@ -201,7 +203,13 @@ fn tokens(text: &str, offset: usize) -> Result<Vec<(usize, Token)>, TemplateErro
                 let len = rest.find(|c: char| !(c.is_alphanumeric() || "$._".contains(c))).unwrap_or(rest.len());
                 (Token::Word(rest[..len].to_owned()), len)
             }
-            c => return Err(error(offset + at, format!("{c:?} does not belong here"), "write {{ $labels.name }} or {{ $value }}")),
+            c => {
+                return Err(error(
+                    offset + at,
+                    format!("{c:?} does not belong here"),
+                    "write {{ $labels.name }} or {{ $value }}",
+                ));
+            }
         };
         tokens.push((offset + at, token));
         at += len;
@@ -247,7 +255,9 @@ impl Expr {
     fn call(&mut self, depth: usize, piped: bool) -> Result<Call, TemplateError> {
         let start = self.offset();
         let word = match self.tokens.get(self.at) {
-            Some((_, Token::Word(word))) if !word.starts_with(['$', '.']) && word != "true" && word != "false" => word.clone(),
+            Some((_, Token::Word(word))) if !word.starts_with(['$', '.']) && word != "true" && word != "false" => {
+                word.clone()
+            }
             _ if piped => return Err(error(start, "a function is missing after `|`", "write {{ $value | humanize }}")),
             _ => return Ok(Call::Value(self.arg(depth)?)),
         };
@@ -286,7 +296,9 @@ impl Expr {
                     Err(error(self.offset(), "a parenthesis is not closed", "close it"))
                 }
             }
-            Token::Pipe | Token::Close => Err(error(offset, "an expression is missing", "write {{ $value | humanize }}")),
+            Token::Pipe | Token::Close => {
+                Err(error(offset, "an expression is missing", "write {{ $value | humanize }}"))
+            }
         }
     }
 

@@ -68,7 +68,9 @@ impl When {
         let node = parser.or(0)?;
         match tokens.get(parser.at) {
             None => Ok(When { text: text.to_owned(), node }),
-            Some((offset, _)) => Err(error(*offset, "there is more after the condition", "join conditions with `and` or `or`")),
+            Some((offset, _)) => {
+                Err(error(*offset, "there is more after the condition", "join conditions with `and` or `or`"))
+            }
         }
     }
 
@@ -154,9 +156,8 @@ fn tokens(text: &str) -> Result<Vec<(usize, Token)>, WhenError> {
                 let close = rest[1..].find(c).ok_or_else(|| error(at, "a quote is not closed", "close it"))?;
                 (Token::Text(rest[1..=close].to_owned()), close + 2)
             }
-            '<' | '>' | '=' | '!' => operator(rest).ok_or_else(|| {
-                error(at, "this is not a comparison", "the comparisons are < <= > >= = == !=")
-            })?,
+            '<' | '>' | '=' | '!' => operator(rest)
+                .ok_or_else(|| error(at, "this is not a comparison", "the comparisons are < <= > >= = == !="))?,
             c if c.is_ascii_digit() || "+-.".contains(c) => {
                 let len = rest.find(|c: char| !(c.is_ascii_alphanumeric() || "+-.".contains(c))).unwrap_or(rest.len());
                 let number = rest[..len].parse().map_err(|_| {
@@ -181,15 +182,8 @@ fn is_word(c: char) -> bool {
 }
 
 fn operator(rest: &str) -> Option<(Token, usize)> {
-    const OPERATORS: [(&str, Op); 7] = [
-        ("<=", Op::Le),
-        (">=", Op::Ge),
-        ("==", Op::Eq),
-        ("!=", Op::Ne),
-        ("<", Op::Lt),
-        (">", Op::Gt),
-        ("=", Op::Eq),
-    ];
+    const OPERATORS: [(&str, Op); 7] =
+        [("<=", Op::Le), (">=", Op::Ge), ("==", Op::Eq), ("!=", Op::Ne), ("<", Op::Lt), (">", Op::Gt), ("=", Op::Eq)];
     let found = OPERATORS.into_iter().find(|(text, _)| rest.starts_with(text));
     found.map(|(text, op)| (Token::Op(op), text.len()))
 }
@@ -307,9 +301,24 @@ mod tests {
 
     #[test]
     fn mistakes_have_a_place_and_a_hint() {
-        check("", expect!["0: a column's name is missing; write a column, a comparison and a number or a quoted text: n > 20"]);
-        check("n", expect![[r#"1: a comparison is missing after "n"; write a column, a comparison and a number or a quoted text: n > 20"#]]);
-        check("n > ", expect!["4: the value to compare with is missing; write a column, a comparison and a number or a quoted text: n > 20"]);
+        check(
+            "",
+            expect![
+                "0: a column's name is missing; write a column, a comparison and a number or a quoted text: n > 20"
+            ],
+        );
+        check(
+            "n",
+            expect![[
+                r#"1: a comparison is missing after "n"; write a column, a comparison and a number or a quoted text: n > 20"#
+            ]],
+        );
+        check(
+            "n > ",
+            expect![
+                "4: the value to compare with is missing; write a column, a comparison and a number or a quoted text: n > 20"
+            ],
+        );
         check("n > 20 m", expect!["7: there is more after the condition; join conditions with `and` or `or`"]);
         check("n > 2x", expect![[r#"4: "2x" is not a number; write a plain number, such as 20 or 0.5"#]]);
         check("(n > 2", expect!["6: a parenthesis is not closed; close it"]);

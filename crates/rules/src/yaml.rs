@@ -137,7 +137,8 @@ pub fn yaml_problem(file: &str, error: &serde_saphyr::Error) -> Problem {
         _ => message,
     };
     let message = message.trim_start_matches(|c: char| c == ':' || c.is_whitespace()).to_owned();
-    let hint = message.contains("unknown field").then(|| "check the spelling and the indentation of the key".to_owned());
+    let hint =
+        message.contains("unknown field").then(|| "check the spelling and the indentation of the key".to_owned());
     let (line, column) = location.map_or((1, 1), |location| (location.line(), location.column()));
     Problem { file: file.to_owned(), line, column, message, hint }
 }

@@ -43,7 +43,10 @@ pub(crate) fn segments(command: &SegmentsCommand) -> Result<(), Failure> {
     match command {
         SegmentsCommand::Ls { data } => {
             let store = open_store(data)?;
-            println!("{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:<30}  to", "segment", "table", "rows", "columns", "index", "from");
+            println!(
+                "{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:<30}  to",
+                "segment", "table", "rows", "columns", "index", "from"
+            );
             store.segments().iter().for_each(print_segment);
         }
         SegmentsCommand::Verify { data } => {

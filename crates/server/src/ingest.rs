@@ -130,7 +130,8 @@ impl<'a> Upload<'a> {
         let mut format = Format::Raw;
         if resume.is_none() {
             // Standard input can not be read twice: what is buffered first is the sample.
-            let sample = reader.fill_buf().map_err(|error| Failure::internal(format!("cannot read input: {error}"), ""))?;
+            let sample =
+                reader.fill_buf().map_err(|error| Failure::internal(format!("cannot read input: {error}"), ""))?;
             format = detect(args.format, &mut &*sample.to_vec())
                 .map_err(|error| Failure::internal(format!("cannot read input: {error}"), ""))?;
         }
@@ -195,11 +196,15 @@ impl<'a> Upload<'a> {
             query.extend(self.path.as_deref().map(|path| ("path", path)));
             match self.client.post(&self.url).query(&query).body(batch.clone()).send() {
                 Ok(answer) if answer.status().is_success() => {
-                    return answer.json().map_err(|error| Failure::internal(format!("cannot read the answer: {error}"), ""));
+                    return answer
+                        .json()
+                        .map_err(|error| Failure::internal(format!("cannot read the answer: {error}"), ""));
                 }
                 Ok(answer) if retryable(answer.status()) => wait = asked_wait(&answer).unwrap_or(wait * 2),
                 Ok(answer) => return Err(self.refused(answer.status(), &answer.text().unwrap_or_default())),
-                Err(error) if error.is_connect() && self.offset == 0 => return Err(unreachable_server(&self.url, &error)),
+                Err(error) if error.is_connect() && self.offset == 0 => {
+                    return Err(unreachable_server(&self.url, &error));
+                }
                 Err(_) => wait *= 2,
             }
             std::thread::sleep(wait.min(WAIT_MAX));
@@ -235,9 +240,9 @@ struct ResumePoint {
 
 impl ResumePoint {
     fn of(file: &Path, url: &str) -> Self {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).or_else(|| {
-            std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"))
-        });
+        let state = std::env::var_os("XDG_STATE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state")));
         let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
         let key = format!("{}\n{url}", file.display());
         let name = format!("{:08x}{:08x}", crc32c::crc32c(key.as_bytes()), crc32c::crc32c(url.as_bytes()));

@@ -41,7 +41,8 @@ pub(crate) fn query(args: &QueryArgs, dir: &Path) -> Result<Value, Failure> {
     let broken = |error: &dyn std::fmt::Display| Failure::internal(error.to_string(), "");
     let store = Arc::new(open_store(dir)?);
     let ledger = Arc::new(Ledger::open(&dir.join(LEDGER_FILE)).map_err(|error| broken(&error))?);
-    let engine = Engine::new(store, Arc::new(LedgerTables::new(ledger)), QueryLimits::default()).map_err(|error| broken(&error))?;
+    let engine = Engine::new(store, Arc::new(LedgerTables::new(ledger)), QueryLimits::default())
+        .map_err(|error| broken(&error))?;
     let now = telemetry::clock::now();
     let mut request = QueryRequest::new(TenantId::default(), args.query.clone(), now);
     request.range = TimeRange::new(

@@ -18,9 +18,9 @@ const TABLE_CELL_CHARS: usize = 120;
 
 /// Runs the query.
 pub(crate) fn run(args: &QueryArgs) -> Result<(), Failure> {
-    let output = args.output.unwrap_or_else(|| {
-        if std::io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Ndjson }
-    });
+    let output = args
+        .output
+        .unwrap_or_else(|| if std::io::stdout().is_terminal() { OutputFormat::Table } else { OutputFormat::Ndjson });
     let url = match (&args.url, &args.data) {
         (Some(url), _) => url.trim_end_matches('/').to_owned(),
         (None, Some(dir)) => match RunningServer::find(dir) {
@@ -46,15 +46,13 @@ fn ask(args: &QueryArgs, url: &str, output: OutputFormat) -> Result<Response, Fa
     let limit = args.limit.or((output == OutputFormat::Table).then_some(TABLE_ROWS));
     let body = json!({"query": args.query, "start": args.from, "end": args.to, "limit": limit});
     let client = Client::builder().timeout(None).build().map_err(|error| broken(&error.to_string()))?;
-    let answer = client
-        .post(format!("{url}/backstop/api/v1/query"))
-        .header("accept", accept)
-        .json(&body)
-        .send()
-        .map_err(|error| {
-            let hint = "start a server with `backstop serve`, name one with --url, or a directory with --data";
-            Failure::internal(format!("cannot reach {url}: {error}"), hint)
-        })?;
+    let answer =
+        client.post(format!("{url}/backstop/api/v1/query")).header("accept", accept).json(&body).send().map_err(
+            |error| {
+                let hint = "start a server with `backstop serve`, name one with --url, or a directory with --data";
+                Failure::internal(format!("cannot reach {url}: {error}"), hint)
+            },
+        )?;
     if answer.status().is_success() {
         return Ok(answer);
     }
@@ -132,7 +130,13 @@ fn copy(answer: Response) -> Result<(), Failure> {
 
 fn write_csv(out: &mut impl std::io::Write, whole: &Value) -> std::io::Result<()> {
     let (columns, rows) = columns_and_rows(whole);
-    let quoted = |text: &str| if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text.to_owned() };
+    let quoted = |text: &str| {
+        if text.contains([',', '"', '\n', '\r']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text.to_owned()
+        }
+    };
     writeln!(out, "{}", columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","))?;
     for row in rows {
         let cells: Vec<String> = columns.iter().map(|name| quoted(&cell(row.get(name)))).collect();
@@ -142,7 +146,8 @@ fn write_csv(out: &mut impl std::io::Write, whole: &Value) -> std::io::Result<()
 }
 
 fn columns_and_rows(whole: &Value) -> (Vec<String>, Vec<&Map<String, Value>>) {
-    let rows: Vec<&Map<String, Value>> = whole["rows"].as_array().into_iter().flatten().filter_map(Value::as_object).collect();
+    let rows: Vec<&Map<String, Value>> =
+        whole["rows"].as_array().into_iter().flatten().filter_map(Value::as_object).collect();
     let mut columns: Vec<String> = Vec::new();
     for name in rows.iter().flat_map(|row| row.keys()) {
         if !columns.contains(name) {
@@ -170,7 +175,9 @@ fn print_table(whole: &Value) -> Result<(), Failure> {
     let (columns, rows) = columns_and_rows(whole);
     let cells: Vec<Vec<String>> =
         rows.iter().map(|row| columns.iter().map(|name| harmless(&cell(row.get(name)))).collect()).collect();
-    let width = |at: usize| cells.iter().map(|row| row[at].chars().count()).chain([columns[at].chars().count()]).max().unwrap_or(0);
+    let width = |at: usize| {
+        cells.iter().map(|row| row[at].chars().count()).chain([columns[at].chars().count()]).max().unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns.len()).map(width).collect();
     let mut out = std::io::stdout().lock();
     let mut print = |row: &[String]| {

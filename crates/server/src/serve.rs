@@ -57,7 +57,8 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 fn load(args: &ServeArgs) -> Result<Config, Failure> {
     let mut config = match &args.config {
         Some(path) => {
-            let unreadable = |error| Failure::usage(format!("cannot read {}: {error}", path.display()), "name a YAML file");
+            let unreadable =
+                |error| Failure::usage(format!("cannot read {}: {error}", path.display()), "name a YAML file");
             let text = std::fs::read_to_string(path).map_err(unreadable)?;
             Config::parse(&path.display().to_string(), &text).map_err(|error| Failure::usage(error.to_string(), ""))?
         }
@@ -106,7 +107,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let parts = Parts::start(&config, store, &shutdown, http_address).await.map_err(|error| start_failure(&error))?;
     gate.open(parts.router.clone());
     readiness.set(true);
-    let running = RunningServer { pid: std::process::id(), url: format!("http://{http_address}"), listeners: parts.addresses() };
+    let running =
+        RunningServer { pid: std::process::id(), url: format!("http://{http_address}"), listeners: parts.addresses() };
     let published = running.publish(&config.data_dir).map_err(|error| Failure::internal(error.to_string(), ""))?;
     banner(&running);
     let outcome = wait_for_end(&parts.store).await;
@@ -191,7 +193,8 @@ impl Parts {
         threads.push(maintenance(Arc::clone(&store), stop.clone())?);
         let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
-        let rule_parts = RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
+        let rule_parts =
+            RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
         for group in groups {
             let name = format!("rules-{}", group.name);
             let evaluator = GroupEvaluator::new(group, records(&ledger), clock::now())?;

@@ -39,19 +39,29 @@ fn check_spans(server: &Server, sent: &[Value]) {
     for want in sent {
         let span = spans.iter().find(|span| span["span_id"] == want["span_id"]).expect("span");
         let name = format!("order-{}", want["order.id"]);
-        assert_fields(span, &json!({"name": name, "trace_id": want["trace_id"], "order.id": want["order.id"], "kind": "internal"}));
+        assert_fields(
+            span,
+            &json!({"name": name, "trace_id": want["trace_id"], "order.id": want["order.id"], "kind": "internal"}),
+        );
     }
 }
 
 fn check_metrics(server: &Server, protocol: &str) {
     let query = |expr: &str| {
-        let answer = server.get_json(&format!("/api/v1/query?query={}", expr.replace('{', "%7B").replace('}', "%7D").replace('"', "%22").replace('=', "%3D")));
+        let answer = server.get_json(&format!(
+            "/api/v1/query?query={}",
+            expr.replace('{', "%7B").replace('}', "%7D").replace('"', "%22").replace('=', "%3D")
+        ));
         assert_eq!(answer["status"], "success", "{answer}");
         answer["data"]["result"].clone()
     };
     let by_kind = query(&format!("orders_total{{job=\"py-{protocol}\"}}"));
-    let mut values: Vec<(&str, &str)> =
-        by_kind.as_array().expect("vector").iter().map(|series| (series["metric"]["kind"].as_str().expect("kind"), series["value"][1].as_str().expect("value"))).collect();
+    let mut values: Vec<(&str, &str)> = by_kind
+        .as_array()
+        .expect("vector")
+        .iter()
+        .map(|series| (series["metric"]["kind"].as_str().expect("kind"), series["value"][1].as_str().expect("value")))
+        .collect();
     values.sort_unstable();
     assert_eq!(values, [("phone", "10"), ("web", "40")]);
     let count = query(&format!("order_duration_seconds_count{{job=\"py-{protocol}\"}}"));

@@ -14,7 +14,7 @@ rows = []
 for path in glob.glob(sys.argv[1] + "/**/*.parquet", recursive=True):
     table = pq.read_table(path)
     assert table.schema.field("_time").type.tz == "UTC", table.schema
-    rows += [{k: v for k, v in row.items() if k in ("body", "n", "_stream")} for row in table.to_pylist()]
+    rows += [row for row in table.select([c for c in table.column_names if c in ("body", "n", "_stream")]).to_pylist()]
 print(json.dumps(rows))
 "#;
 
@@ -23,7 +23,10 @@ fn pyarrow_reads_a_segment() {
     let Some(python) = python() else { return };
     let server = Server::start();
     let lines: String = (0..100).map(|i| format!("{{\"message\":\"line {i}\",\"n\":{i},\"odd\":[{i}]}}\n")).collect();
-    let answer = reqwest::blocking::Client::new().post(format!("{}/backstop/api/v1/ingest?format=json&service=pq", server.url)).body(lines).send();
+    let answer = reqwest::blocking::Client::new()
+        .post(format!("{}/backstop/api/v1/ingest?format=json&service=pq", server.url))
+        .body(lines)
+        .send();
     assert_eq!(answer.expect("answer").status(), 200);
     let flushed = server.post("/backstop/api/v1/admin/flush?compact=true", &Value::Null);
     assert!(flushed.status().is_success(), "{}", flushed.text().unwrap_or_default());

@@ -31,8 +31,23 @@ fn logger(server: &Server, listener: &str, args: &[&str]) -> Option<()> {
 fn logger_over_tcp_in_rfc_5424_with_structured_data() {
     let server = Server::start();
     let args = [
-        "--tcp", "--octet-count", "--rfc5424", "-p", "local3.err", "-t", "orders", "--id=4711", "--msgid", "PAY",
-        "--sd-id", "shop@32473", "--sd-param", "order=\"991\"", "--sd-param", "quote=\"a\\\"b\"", "card declined: Zoë 客户",
+        "--tcp",
+        "--octet-count",
+        "--rfc5424",
+        "-p",
+        "local3.err",
+        "-t",
+        "orders",
+        "--id=4711",
+        "--msgid",
+        "PAY",
+        "--sd-id",
+        "shop@32473",
+        "--sd-param",
+        "order=\"991\"",
+        "--sd-param",
+        "quote=\"a\\\"b\"",
+        "card declined: Zoë 客户",
     ];
     let Some(()) = logger(&server, "syslog_tcp", &args) else { return };
     let rows = server.await_rows("card declined", 1);
@@ -67,7 +82,8 @@ fn logger_in_rfc_3164_over_udp_and_newline_framed_tcp() {
 
 /// Lines as programs write them, one with bytes that are not UTF-8.
 fn sample_lines() -> Vec<Vec<u8>> {
-    let mut lines: Vec<Vec<u8>> = (0..200).map(|i| format!("request {i} served path=/orders/{i} in {} ms", i * 7 % 97).into_bytes()).collect();
+    let mut lines: Vec<Vec<u8>> =
+        (0..200).map(|i| format!("request {i} served path=/orders/{i} in {} ms", i * 7 % 97).into_bytes()).collect();
     lines.push("ünïcödé 日志 ✓".into());
     lines
 }
@@ -110,7 +126,15 @@ fn rsyslog_over_tcp_in_rfc_5424_octet_counted() {
     );
     let file = server.path("rsyslog.conf");
     std::fs::write(&file, config).expect("write");
-    let daemon = Command::new(rsyslogd).arg("-n").arg("-f").arg(&file).arg("-i").arg(server.path("rsyslog.pid")).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let daemon = Command::new(rsyslogd)
+        .arg("-n")
+        .arg("-f")
+        .arg(&file)
+        .arg("-i")
+        .arg(server.path("rsyslog.pid"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
     let daemon = Daemon(daemon.expect("rsyslogd starts"));
     check_sample_lines(&server, "rsys-app");
     drop(daemon);

@@ -82,12 +82,11 @@ pub(crate) async fn fields(
     JsonBody(body): JsonBody<ExploreBody>,
 ) -> Result<Json<Value>, ApiError> {
     let fields = api.engine.fields(body.request(tenant, telemetry::clock::now())?).await?;
-    let shown: Vec<Value> = fields
-        .fields
-        .iter()
-        .map(|field| json!({"name": field.name, "type": field.kind, "rows": field.rows}))
-        .collect();
-    Ok(Json(json!({"fields": shown, "rows": fields.rows, "sampled": fields.sampled, "complete": fields.stats.complete})))
+    let shown: Vec<Value> =
+        fields.fields.iter().map(|field| json!({"name": field.name, "type": field.kind, "rows": field.rows})).collect();
+    Ok(Json(
+        json!({"fields": shown, "rows": fields.rows, "sampled": fields.sampled, "complete": fields.stats.complete}),
+    ))
 }
 
 /// `POST /values`: the commonest values of a field.

@@ -262,7 +262,11 @@ pub(crate) async fn list(State(api): State<Arc<Api>>) -> Json<Value> {
 pub(crate) async fn cancel(State(api): State<Arc<Api>>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let chosen = api.chosen_ids.lock().get(&id).copied();
     let canceled = chosen.or_else(|| id.parse().ok()).is_some_and(|id| Engine::cancel(&api.engine, id));
-    if canceled { Ok(Json(json!({"canceled": true}))) } else { Err(ApiError::not_found(format!("no query {id:?} runs"))) }
+    if canceled {
+        Ok(Json(json!({"canceled": true})))
+    } else {
+        Err(ApiError::not_found(format!("no query {id:?} runs")))
+    }
 }
 
 #[cfg(test)]

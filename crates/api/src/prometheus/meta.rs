@@ -189,7 +189,8 @@ pub(crate) async fn alerts(State(api): State<Arc<Api>>) -> Json<Value> {
 /// `/api/v1/status/buildinfo`. No `features`: Grafana would take the server for Mimir.
 pub(crate) async fn buildinfo() -> Json<Value> {
     let version = env!("CARGO_PKG_VERSION");
-    let info = json!({"version": version, "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": ""});
+    let info =
+        json!({"version": version, "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": ""});
     success(info, Vec::new(), Vec::new())
 }
 

@@ -1,6 +1,6 @@
 //! The Prometheus HTTP API, `/api/v1/...`: what Grafana's data source and `promtool` ask.
 
 mod envelope;
-mod params;
 pub(crate) mod meta;
+mod params;
 pub(crate) mod query;

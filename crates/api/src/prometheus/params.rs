@@ -62,8 +62,9 @@ impl Params {
     pub(crate) fn time_ms(&self, name: &str, default: Timestamp) -> Result<i64, PromError> {
         match self.get(name) {
             None | Some("") => Ok(default.millis()),
-            Some(text) => parse_time_ms(text)
-                .ok_or_else(|| invalid(name, &format!("cannot parse {text:?} to a valid timestamp"))),
+            Some(text) => {
+                parse_time_ms(text).ok_or_else(|| invalid(name, &format!("cannot parse {text:?} to a valid timestamp")))
+            }
         }
     }
 

@@ -10,7 +10,8 @@ use rules::Group;
 fn read(patterns: &[String]) -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for pattern in patterns {
-        let matches: Result<Vec<PathBuf>, _> = glob::glob(pattern).with_context(|| format!("pattern {pattern:?}"))?.collect();
+        let matches: Result<Vec<PathBuf>, _> =
+            glob::glob(pattern).with_context(|| format!("pattern {pattern:?}"))?.collect();
         let mut paths = matches.with_context(|| format!("pattern {pattern:?}"))?;
         paths.sort();
         if paths.is_empty() {

@@ -34,7 +34,9 @@ impl RuleQuery for EngineQuery {
         let result = result.map_err(|error| RuleQueryError(error.to_string()))?;
         match result.outcome.value {
             QueryValue::Scalar(sample) => Ok(vec![(Labels::default(), sample.value)]),
-            QueryValue::Vector(samples) => Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect()),
+            QueryValue::Vector(samples) => {
+                Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect())
+            }
             other => Err(RuleQueryError(format!("the expression is a {}, not a vector", other.result_type()))),
         }
     }
@@ -51,7 +53,9 @@ impl RuleQuery for EngineQuery {
             return Err(RuleQueryError(format!("the answer has more than {ROWS_MAX} rows or misses data")));
         }
         let object = |row: serde_json::Value| match row {
-            serde_json::Value::Object(fields) => fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
+            serde_json::Value::Object(fields) => {
+                fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect()
+            }
             _ => BTreeMap::new(),
         };
         Ok(result.json_rows().into_iter().map(object).collect())

@@ -63,7 +63,11 @@ fn count(evaluator: &GroupEvaluator, evaluation: &Evaluation) {
         tracing::warn!(rule, error, "rule failed");
     }
     if evaluation.missed > 0 {
-        tracing::warn!(group = evaluator.group().name, missed = evaluation.missed, "evaluations came too late and were skipped");
+        tracing::warn!(
+            group = evaluator.group().name,
+            missed = evaluation.missed,
+            "evaluations came too late and were skipped"
+        );
     }
 }
 

@@ -41,7 +41,8 @@ async fn pass(State(gate): State<Gate>, request: Request) -> Response {
             Ok(response) => response,
             Err(never) => match never {},
         },
-        None => ApiError::unavailable("the server is starting", "/ready answers 200 once the log is replayed").into_response(),
+        None => ApiError::unavailable("the server is starting", "/ready answers 200 once the log is replayed")
+            .into_response(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! Tests start servers on loopback, on free ports, in temporary directories, and end them by process id. A test that needs
 //! something this machine does not have says so and passes; `.ci/tools test` installs everything.
 
+#![allow(clippy::print_stdout, reason = "tests say what they skip and what they measured")]
+
 mod architecture;
 mod clients;
 mod crash;

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 pub struct ApiError {
     status: StatusCode,
     retry_after_ms: Option<u64>,
-    body: ErrorBody,
+    /// Boxed, so that results stay small.
+    body: Box<ErrorBody>,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,7 +47,13 @@ pub(crate) fn diagnostic_json(diagnostic: &Diagnostic) -> Value {
 
 impl ApiError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        let body = ErrorBody { code, message: message.into(), hint: hint.into(), diagnostics: Vec::new(), limit: None };
+        let body = Box::new(ErrorBody {
+            code,
+            message: message.into(),
+            hint: hint.into(),
+            diagnostics: Vec::new(),
+            limit: None,
+        });
         Self { status, retry_after_ms: None, body }
     }
 
@@ -72,7 +79,7 @@ impl ApiError {
 
     /// The error as JSON, for the last line of a stream whose status is already sent.
     pub(crate) fn to_line(&self) -> String {
-        serde_json::to_string(&Envelope { error: &self.body }).unwrap_or_else(|_| "{\"error\":{}}".to_owned())
+        serde_json::to_string(&Envelope { error: &*self.body }).unwrap_or_else(|_| "{\"error\":{}}".to_owned())
     }
 }
 
@@ -106,7 +113,7 @@ impl From<QueryError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(Envelope { error: &self.body })).into_response();
+        let mut response = (self.status, Json(Envelope { error: &*self.body })).into_response();
         if let Some(ms) = self.retry_after_ms {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
         }

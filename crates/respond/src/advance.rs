@@ -2,7 +2,7 @@
 
 use catalog::ledger::{LedgerTable, sha256_hex};
 use model::{TimeRange, Timestamp};
-use rules::{Alert, AlertState};
+use rules::{Alert, AlertState, DataState};
 use serde_json::json;
 
 use crate::decide::Decision;
@@ -34,6 +34,7 @@ impl Responder {
                 return Ok(Next::Done(run.outcome.unwrap_or(Outcome::Unknown)));
             }
             let Some(step) = run.playbook.steps.get(run.step).cloned() else {
+                let _deciding = self.deciding.lock();
                 self.finish(run, None, "no step is left", Batch::new(now), now)?;
                 continue;
             };
@@ -62,10 +63,14 @@ impl Responder {
         let action =
             found.ok_or_else(|| RespondError::Dangling { run: run.id.clone(), what: "action", id: action.clone() })?;
         match action.state {
-            ActionState::Planned => self.start(run, action, now, effects)?,
+            ActionState::Planned => return self.start(run, action, now, effects),
             // Only this thread may have started it, and it is here now: the end was never recorded.
-            ActionState::Started => self.give_up(action, *now)?,
+            ActionState::Started => {
+                let _deciding = self.deciding.lock();
+                self.give_up(action, *now)?;
+            }
             _ => {
+                let _deciding = self.deciding.lock();
                 let outcome = outcome_of(action.state);
                 let detail = action.detail.clone();
                 self.after_action(run, outcome, &detail, &action, Batch::new(*now), *now)?;
@@ -175,6 +180,7 @@ impl Responder {
             action.request.clone()
         };
         let result = carry_out(request.as_ref(), effects, *now);
+        let _deciding = self.deciding.lock();
         *now = result.finished_at.max(*now);
         action.state = result.state;
         action.finished_at = Some(*now);
@@ -185,7 +191,8 @@ impl Responder {
         let detail = json!({"outcome": action.state.as_str(), "detail": action.detail, "output": action.output});
         batch.timeline(&run.incident, EntryKind::Action, format!("{} ({})", action.summary(), action.detail), detail);
         let (outcome, why) = (outcome_of(action.state), action.detail.clone());
-        self.after_action(run, outcome, &why, &action, batch, *now)
+        self.after_action(run, outcome, &why, &action, batch, *now)?;
+        Ok(None)
     }
 
     /// What speaks against starting a planned action now. A planned action may be old: the process may have been down.
@@ -238,6 +245,7 @@ impl Responder {
             return Ok(None);
         };
         let measured = measure(&verify.query, now, effects);
+        let _deciding = self.deciding.lock();
         let deadline = since.saturating_add_ns(verify.within_ns);
         let holding = match &measured {
             Measured::Holds(_) => Some(holding_since.unwrap_or(now)),
@@ -279,9 +287,10 @@ impl Responder {
     }
 
     fn notify(&self, run: Run, notify: &NotifyStep, now: Timestamp) -> Result<Option<Timestamp>, RespondError> {
+        let _deciding = self.deciding.lock();
         let mut batch = Batch::new(now);
         let template = notify.template.as_deref().unwrap_or("default");
-        self.queue(&run, &notify.receiver, template, &self.story(&run), None, &mut batch, now)?;
+        self.queue(&run, &notify.receiver, template, &self.story(&run), None, &mut batch)?;
         self.next_step(run, batch, now)?;
         Ok(None)
     }
@@ -308,7 +317,6 @@ impl Responder {
         text: &str,
         action: Option<&Action>,
         batch: &mut Batch,
-        now: Timestamp,
     ) -> Result<(), RespondError> {
         let incident = self.incident_of(run)?;
         let live = &incident.alerts;
@@ -330,7 +338,7 @@ impl Responder {
             receiver: receiver.to_owned(),
             template: template.to_owned(),
             text: format!("{}: {text}", incident.title),
-            at: now,
+            at: batch.now(),
             alerts,
             change: run.change.clone(),
             action,
@@ -380,7 +388,7 @@ impl Responder {
         }
         if branch.is_none() || outcome == Outcome::Unknown {
             for receiver in &self.options.escalation_receivers {
-                self.queue(&run, receiver, "escalation", &self.story(&run), action, &mut batch, now)?;
+                self.queue(&run, receiver, "escalation", &self.story(&run), action, &mut batch)?;
             }
         }
         match branch {

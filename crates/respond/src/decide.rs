@@ -41,7 +41,7 @@ impl Responder {
     ) -> Result<Decision, RespondError> {
         let mut evidence = self.gather(run, alert, now)?;
         let blank = |evidence: &Evidence| blank_action(run, evidence, now);
-        let patient = now.0 - run.created_at.0 < self.options.decision_patience_ns;
+        let patient = now.0 - run.created_at.max(self.started_at).0 < self.options.decision_patience_ns;
         if alert.state != AlertState::Firing {
             return Ok(refuse(blank(&evidence), "the alert does not fire any more"));
         }

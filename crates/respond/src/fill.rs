@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 /// The variables, for hints. `alert.labels.` is followed by a label's name.
-pub(crate) const FILL_VARIABLES: &str = "service, incident.id, to_version, change.id, change.source, change.from_version, \
+pub const FILL_VARIABLES: &str = "service, incident.id, to_version, change.id, change.source, change.from_version, \
      change.to_version, change.artifact, alert.name, alert.labels.<name>";
 
 /// Longest text after filling in, in bytes.

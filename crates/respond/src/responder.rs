@@ -106,6 +106,8 @@ pub struct Responder {
     pub(crate) kill_switch: Box<dyn KillSwitch>,
     /// Held over every decision and its commit, so that guards count each other's actions. Never held over a side effect.
     pub(crate) deciding: Mutex<Seen>,
+    /// When this process took over: patience begins anew then, because nothing is measured yet.
+    pub(crate) started_at: Timestamp,
     /// Runs that some thread advances now.
     busy: Mutex<BTreeSet<String>>,
 }
@@ -132,7 +134,7 @@ impl Responder {
         }
         let deciding = Mutex::new(seen);
         let busy = Mutex::new(BTreeSet::new());
-        let responder = Responder { records, changes, playbooks, options, kill_switch, deciding, busy };
+        let responder = Responder { records, changes, playbooks, options, kill_switch, deciding, started_at: now, busy };
         responder.recover(now)?;
         Ok(responder)
     }

@@ -23,6 +23,11 @@ impl Batch {
         Self { now, writes: Vec::new() }
     }
 
+    /// The time that everything in it happens at.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     pub(crate) fn commit(self, records: &dyn Records) -> Result<(), LedgerError> {
         if self.writes.is_empty() { Ok(()) } else { records.commit(self.writes) }
     }

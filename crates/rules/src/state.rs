@@ -204,8 +204,11 @@ fn release(rule: &Rule, alert: &mut Alert, recovery: &Recovery, at: Timestamp) {
     alert.resolved_at = Some(at);
 }
 
+/// The labels of an alert, by name.
+type AlertLabels = BTreeMap<String, String>;
+
 /// Adds the rule's labels to the samples'; two samples with the same labels afterwards are an error, as in Prometheus.
-fn label_samples(rule: &Rule, samples: Vec<Sample>) -> Result<Vec<(BTreeMap<String, String>, Sample)>, String> {
+fn label_samples(rule: &Rule, samples: Vec<Sample>) -> Result<Vec<(AlertLabels, Sample)>, String> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::with_capacity(samples.len());
     for sample in samples {

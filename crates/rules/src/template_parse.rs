@@ -104,7 +104,7 @@ impl Blocks<'_> {
                 "if" => {
                     self.at += 1;
                     let condition_at = offset + text.find("if").unwrap_or(0) + 2;
-                    nodes.push(self.branch(&text[condition_at - offset..].to_owned(), condition_at, depth + 1)?);
+                    nodes.push(self.branch(&text[condition_at - offset..], condition_at, depth + 1)?);
                 }
                 "range" | "with" | "define" | "template" | "block" | "break" | "continue" => {
                     let hint = "labels, $value, if/else and the functions of the manual are";

@@ -116,8 +116,9 @@ pub(crate) fn put_values(out: &mut Vec<u8>, values: &[f64]) {
 fn mantissa(value: f64, exponent: u32) -> Option<i64> {
     let scale = 10f64.powi(exponent as i32);
     let scaled = (value * scale).round();
-    let exact = scaled.abs() < MANTISSA_MAX && (scaled / scale).to_bits() == value.to_bits();
-    exact.then_some(scaled as i64)
+    let whole = (scaled.abs() < MANTISSA_MAX).then_some(scaled as i64)?;
+    // Through the integer and back, as the reader goes: minus zero must not pass for zero.
+    ((whole as f64 / scale).to_bits() == value.to_bits()).then_some(whole)
 }
 
 fn decimal_exponent(values: &[f64]) -> Option<u32> {
@@ -234,6 +235,7 @@ mod tests {
     fn special_values_keep_their_bits() {
         let values = [0.0, -0.0, f64::NAN, stale_nan(), f64::INFINITY, -f64::INFINITY, 0.1, 1e300, -1.5, 2.0];
         round_trip(&(0..10).collect::<Vec<_>>(), &values);
+        round_trip(&[1], &[-0.0]);
         let mostly_whole: Vec<f64> = (0..32).map(|i| if i == 7 { stale_nan() } else { f64::from(i) * 0.25 }).collect();
         let bytes = round_trip(&(0..32).map(|i| i * 15_000).collect::<Vec<_>>(), &mostly_whole);
         assert!(bytes < 100, "32 samples of a decimal series took {bytes} bytes");

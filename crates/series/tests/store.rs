@@ -1,5 +1,7 @@
 //! The metric store against a plain map, across flushes, merges, restarts and damage.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, helpers included")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

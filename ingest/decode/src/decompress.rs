@@ -211,7 +211,10 @@ mod tests {
     #[test]
     fn limits_damage_and_lack_of_room_are_told_apart() {
         let body = gzip(&[7; 1000]);
-        assert_eq!(decompress(Encoding::Gzip, &body, 999, &mut |_| true), Err(DecompressError::TooLarge { limit: 999 }));
+        assert_eq!(
+            decompress(Encoding::Gzip, &body, 999, &mut |_| true),
+            Err(DecompressError::TooLarge { limit: 999 })
+        );
         assert_eq!(decompress(Encoding::Gzip, &body, 1000, &mut |_| false), Err(DecompressError::NoRoom));
         for encoding in [Encoding::Gzip, Encoding::Zstd, Encoding::Deflate] {
             let cut = compress(encoding, b"hello hello hello hello");

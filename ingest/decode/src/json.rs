@@ -10,7 +10,8 @@ use crate::time;
 
 const TIME_KEYS: [&str; 10] =
     ["_time", "time", "timestamp", "ts", "@timestamp", "datetime", "eventTime", "asctime", "date", "t"];
-const LEVEL_KEYS: [&str; 8] = ["severity", "level", "lvl", "loglevel", "log_level", "log.level", "levelname", "severity_text"];
+const LEVEL_KEYS: [&str; 8] =
+    ["severity", "level", "lvl", "loglevel", "log_level", "log.level", "levelname", "severity_text"];
 const BODY_KEYS: [&str; 6] = ["body", "msg", "message", "log", "MESSAGE", "text"];
 const TRACE_KEYS: [&str; 5] = ["trace_id", "traceId", "traceid", "trace.id", "TraceId"];
 const SPAN_KEYS: [&str; 5] = ["span_id", "spanId", "spanid", "span.id", "SpanId"];
@@ -29,8 +30,8 @@ pub(crate) fn parse(line: &str, utc_offset_s: i32) -> Result<LogRecord, Reject> 
 
 /// Makes a record of named values; logfmt uses it too.
 pub(crate) fn from_entries(mut entries: Vec<(String, Value)>, utc_offset_s: i32) -> LogRecord {
-    let mut record = LogRecord::default();
-    record.time = take(&mut entries, &TIME_KEYS, |value| time_of(value, utc_offset_s));
+    let time = take(&mut entries, &TIME_KEYS, |value| time_of(value, utc_offset_s));
+    let mut record = LogRecord { time, ..LogRecord::default() };
     if let Some((number, text)) = take(&mut entries, &LEVEL_KEYS, level_of) {
         (record.severity_number, record.severity_text) = (number, text);
     }
@@ -74,12 +75,10 @@ fn time_of(value: &Value, utc_offset_s: i32) -> Option<Timestamp> {
             // Small numbers are durations and counters, not times.
             (at >= PLAUSIBLE_TIME_MIN).then_some(at)
         }
-        Value::Str(text) => {
-            time::rfc3339(text).or_else(|| time::local_iso(text, utc_offset_s)).or_else(|| {
-                let at = text.parse::<f64>().ok().and_then(|_| Timestamp::parse(text, Timestamp(0)).ok())?;
-                (at >= PLAUSIBLE_TIME_MIN).then_some(at)
-            })
-        }
+        Value::Str(text) => time::rfc3339(text).or_else(|| time::local_iso(text, utc_offset_s)).or_else(|| {
+            let at = text.parse::<f64>().ok().and_then(|_| Timestamp::parse(text, Timestamp(0)).ok())?;
+            (at >= PLAUSIBLE_TIME_MIN).then_some(at)
+        }),
         _ => None,
     }
 }

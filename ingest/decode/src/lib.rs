@@ -25,7 +25,8 @@ mod time;
 
 pub use decoded::{Decoded, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
 pub use decompress::{
-    DECOMPRESSED_BYTES_MAX, DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO_MAX, DecompressError, Encoding, decompress,
+    DECOMPRESSED_BYTES_MAX, DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO_MAX, DecompressError, Encoding,
+    decompress,
 };
 pub use frame::{Frame, Frames, MESSAGE_BYTES_MAX};
 pub use lines::{DETECT_LINES_MAX, Format, LineOptions, decode_line, decode_lines, detect};

@@ -99,12 +99,7 @@ pub fn decode_line(format: Format, line: &[u8], received: Timestamp, options: &L
     }
 }
 
-fn decode_record(
-    format: Format,
-    line: &[u8],
-    received: Timestamp,
-    options: &LineOptions,
-) -> Result<LogRecord, Reject> {
+fn decode_record(format: Format, line: &[u8], received: Timestamp, options: &LineOptions) -> Result<LogRecord, Reject> {
     if line.len() > MESSAGE_BYTES_MAX {
         return Err(syslog::oversize(line, line.len() as u64));
     }

@@ -12,7 +12,8 @@ use nom::sequence::{delimited, preceded, terminated};
 /// Reads a line; `None` when it is not logfmt throughout, or has no `key=value` at all. A key without `=` is true. Values
 /// stay text except those that are numbers, `true` or `false` without quotes, which keep that type.
 pub(crate) fn parse(line: &str) -> Option<Attributes> {
-    let parsed: nom::IResult<&str, Vec<(&str, Value)>> = preceded(multispace0, many1(terminated(pair, multispace0))).parse(line);
+    let parsed: nom::IResult<&str, Vec<(&str, Value)>> =
+        preceded(multispace0, many1(terminated(pair, multispace0))).parse(line);
     let ("", pairs) = parsed.ok()? else { return None };
     line.contains('=').then(|| pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
 }
@@ -32,10 +33,8 @@ fn pair(text: &str) -> nom::IResult<&str, (&str, Value)> {
 
 /// A quoted value with the escapes of Go's `%q`, which most writers use.
 fn quoted(text: &str) -> nom::IResult<&str, String> {
-    let escape = preceded(
-        char('\\'),
-        alt((value('\n', char('n')), value('\r', char('r')), value('\t', char('t')), anychar)),
-    );
+    let escape =
+        preceded(char('\\'), alt((value('\n', char('n')), value('\r', char('r')), value('\t', char('t')), anychar)));
     let piece = alt((map(is_not("\\\""), str::to_owned), map(escape, String::from)));
     delimited(char('"'), fold_many0(piece, String::new, |out, piece| out + &piece), char('"')).parse(text)
 }
@@ -91,21 +90,36 @@ mod tests {
                 flag: Bool(true)
             "#]],
         );
-        check("a=1 b", expect![[r#"
+        check(
+            "a=1 b",
+            expect![[r#"
             a: Int(1)
             b: Bool(true)
-        "#]]);
-        check("just words", expect![[r#"
+        "#]],
+        );
+        check(
+            "just words",
+            expect![[r#"
             not logfmt
-        "#]]);
-        check(r#"a=1 b="unterminated"#, expect![[r#"
+        "#]],
+        );
+        check(
+            r#"a=1 b="unterminated"#,
+            expect![[r#"
             not logfmt
-        "#]]);
-        check("=x", expect![[r#"
+        "#]],
+        );
+        check(
+            "=x",
+            expect![[r#"
             not logfmt
-        "#]]);
-        check("url=http://x/?a=b&c=d", expect![[r#"
+        "#]],
+        );
+        check(
+            "url=http://x/?a=b&c=d",
+            expect![[r#"
             url: Str("http://x/?a=b&c=d")
-        "#]]);
+        "#]],
+        );
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
 use ::http::{HeaderMap, StatusCode, header};
+use axum::body::Body;
 use decode::{DECOMPRESSED_BYTES_MAX, DecompressError, Encoding, decompress};
 use http_body_util::BodyExt as _;
 use model::TenantId;
@@ -58,10 +58,9 @@ impl From<PushError> for Refusal {
             }
             PushError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, message),
             // OTLP clients try again on 503, after a restart has replayed the log.
-            PushError::Failed { .. } => Self {
-                retry_after_ms: Some(RETRY_FAILED_MS),
-                ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message)
-            },
+            PushError::Failed { .. } => {
+                Self { retry_after_ms: Some(RETRY_FAILED_MS), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, message) }
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ mod syslog;
 mod syslog_tcp;
 mod syslog_udp;
 mod tenant;
+#[cfg(test)]
+mod testing;
 
 pub use error::ListenError;
 pub use listener::Listener;

@@ -55,8 +55,7 @@ async fn ingest(
     };
     match received {
         Ok((accepted, format)) => {
-            let answer =
-                Answer { accepted: accepted.rows, quarantined: accepted.quarantined, format: format.as_str() };
+            let answer = Answer { accepted: accepted.rows, quarantined: accepted.quarantined, format: format.as_str() };
             Json(answer).into_response()
         }
         Err(refusal) => error_response(&refusal),

@@ -120,8 +120,7 @@ async fn receive(
     let blocking_source = source.clone();
     let (decoded, reservation) = off_thread(move || {
         let body = decompressed(encoding, body, &mut reservation, &blocking_source)?;
-        let decoded =
-            decode(signal, wire, &body, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
+        let decoded = decode(signal, wire, &body, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
         Ok((decoded, reservation))
     })
     .await?;
@@ -158,14 +157,14 @@ impl Rejected {
     }
 
     pub(crate) fn logs(rejected: Option<Self>) -> ExportLogsServiceResponse {
-        let partial_success = rejected
-            .map(|r| ExportLogsPartialSuccess { rejected_log_records: r.items, error_message: r.message });
+        let partial_success =
+            rejected.map(|r| ExportLogsPartialSuccess { rejected_log_records: r.items, error_message: r.message });
         ExportLogsServiceResponse { partial_success }
     }
 
     pub(crate) fn metrics(rejected: Option<Self>) -> ExportMetricsServiceResponse {
-        let partial_success = rejected
-            .map(|r| ExportMetricsPartialSuccess { rejected_data_points: r.items, error_message: r.message });
+        let partial_success =
+            rejected.map(|r| ExportMetricsPartialSuccess { rejected_data_points: r.items, error_message: r.message });
         ExportMetricsServiceResponse { partial_success }
     }
 

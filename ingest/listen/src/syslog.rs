@@ -42,10 +42,8 @@ pub(crate) async fn push_until_stored(
     let tenant = TenantId::default();
     let mut stopping_for = Duration::ZERO;
     loop {
-        let error = match pipeline.push(&tenant, source, received, decode()).await {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+        let pushed = pipeline.push(&tenant, source, received, decode()).await;
+        let Err(error) = pushed else { return Ok(()) };
         let PushError::Busy { retry_after_ms, .. } = error else { return Err(error) };
         if shutdown.is_cancelled() && stopping_for >= SHUTDOWN_PATIENCE {
             return Err(error);

@@ -20,7 +20,7 @@ fn write_duration(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
     let units = [("y", 31_536_000_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)];
     for (unit, size) in units.into_iter().chain([("s", 1000), ("ms", 1)]) {
         // Years, weeks and days only if nothing is left: 90d and not 12w6d.
-        let exact = rest % size == 0 || !matches!(unit, "y" | "w" | "d");
+        let exact = rest.is_multiple_of(size) || !matches!(unit, "y" | "w" | "d");
         if rest >= size && exact {
             write!(f, "{}{unit}", rest / size)?;
             rest %= size;

@@ -58,7 +58,7 @@ impl Evaluator<'_> {
             Some(Expr::String(label, _)) if name == "histogram_quantiles" => Some(label.as_str()),
             _ => None,
         };
-        self.quantiles(&histograms, &input, &scalars, label, vector.span())
+        self.quantiles(&histograms, (&input, grid), &scalars, label, vector.span())
     }
 
     fn group_buckets(&mut self, input: &Tile, span: Span) -> Vec<Histogram> {
@@ -95,7 +95,7 @@ impl Evaluator<'_> {
     fn quantiles(
         &mut self,
         histograms: &[Histogram],
-        input: &Tile,
+        (input, grid): (&Tile, Grid),
         scalars: &[(Vec<f64>, Span)],
         label: Option<&str>,
         span: Span,
@@ -112,7 +112,7 @@ impl Evaluator<'_> {
                     if buckets.is_empty() {
                         continue;
                     }
-                    let value = bucket_quantile(*q, &mut buckets, self.query_time(step, input.steps), &mut repairs);
+                    let value = bucket_quantile(*q, &mut buckets, grid.time(step), &mut repairs);
                     let mut meta = histogram.meta.clone();
                     if let Some(label) = label {
                         meta.labels = labels::with(&meta.labels, label, &open_metrics_number(*q));
@@ -126,10 +126,6 @@ impl Evaluator<'_> {
             }
         }
         Ok(builder.finish())
-    }
-
-    fn query_time(&self, step: usize, steps: usize) -> i64 {
-        if steps == self.query.steps { self.query.time(step) } else { self.query.start_ms }
     }
 
     fn note_repairs(&mut self, labels: &Labels, repairs: &Repairs, span: Span) {

@@ -149,7 +149,7 @@ fn is_name_char(c: char) -> bool {
 
 fn name<'a>(text: &'a str, state: &State) -> (&'a str, Tok<'a>) {
     let colons = !state.brace && !state.bracket;
-    let end = text.find(|c: char| !is_name_char(c) && !(colons && c == ':')).unwrap_or(text.len());
+    let end = text.find(|c: char| !(is_name_char(c) || (colons && c == ':'))).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let tok = match word.to_ascii_lowercase().as_str() {
         "inf" | "nan" if !state.brace => Tok::Number(word),

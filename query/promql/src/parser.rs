@@ -55,8 +55,8 @@ pub fn parse_duration_ms(text: &str) -> Option<i64> {
         let number: i64 = rest[..digits].parse().ok()?;
         rest = &rest[digits..];
         let units = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 604_800_000)];
-        let units = units.into_iter().chain([("y", 31_536_000_000i64)]).enumerate();
-        let (rank, (name, ms)) = units.filter(|(_, (name, _))| rest.starts_with(name)).next()?;
+        let mut units = units.into_iter().chain([("y", 31_536_000_000i64)]).enumerate();
+        let (rank, (name, ms)) = units.find(|(_, (name, _))| rest.starts_with(name))?;
         // Units go from large to small, each once.
         if rank >= last_rank {
             return None;

@@ -1,5 +1,7 @@
 //! Properties against a naive evaluator, and the texts of errors and formatted queries.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, helpers included")]
+
 use expect_test::{Expect, expect};
 use model::{Labels, stale_nan};
 use promql::{EvalLimits, EvalRange, QueryValue, SelectRequest, SeriesSource, SourceError, SourceSeries, eval, parse};

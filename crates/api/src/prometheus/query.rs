@@ -47,11 +47,12 @@ async fn run(api: &Api, tenant: model::TenantId, params: &Params, range: EvalRan
     let annotations = &result.outcome.annotations;
     let (mut warnings, infos) = (annotations.warnings(&text), annotations.infos(&text));
     let mut data = result.outcome.value.to_json();
-    if let (Some(limit), Some(series)) = (limit, data["result"].as_array_mut()) {
-        if series.first().is_some_and(Value::is_object) && series.len() > limit {
-            series.truncate(limit);
-            warnings.push("results truncated due to limit".to_owned());
-        }
+    if let (Some(limit), Some(series)) = (limit, data["result"].as_array_mut())
+        && series.first().is_some_and(Value::is_object)
+        && series.len() > limit
+    {
+        series.truncate(limit);
+        warnings.push("results truncated due to limit".to_owned());
     }
     Ok(success(data, warnings, infos))
 }

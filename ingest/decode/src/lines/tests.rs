@@ -28,11 +28,16 @@ fn json_lines() {
     check(
         Format::Json,
         concat!(
-            r#"{"time":"2026-11-23T08:00:00.5Z","level":"warn","msg":"m","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","a":{"b":1,"c":[1,{"d":2}]}}"#, "\n",
-            r#"{"ts":1795424400.25,"lvl":"E","message":"x","service":"cart","hostname":"h1"}"#, "\n\n",
-            r#"{"@timestamp":"2026-11-23 08:00:00,123","log.level":"notice","body":"b","message":"kept","service":{"name":"ecs"}}"#, "\r\n",
-            r#"{"level":50,"time":1795424400123,"pid":7,"msg":"pino","trace_id":"not hex"}"#, "\n",
-            r#"{"time":12,"took":1e3,"ok":true,"none":null,"severity":"weird"}"#, "\n",
+            r#"{"time":"2026-11-23T08:00:00.5Z","level":"warn","msg":"m","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","a":{"b":1,"c":[1,{"d":2}]}}"#,
+            "\n",
+            r#"{"ts":1795424400.25,"lvl":"E","message":"x","service":"cart","hostname":"h1"}"#,
+            "\n\n",
+            r#"{"@timestamp":"2026-11-23 08:00:00,123","log.level":"notice","body":"b","message":"kept","service":{"name":"ecs"}}"#,
+            "\r\n",
+            r#"{"level":50,"time":1795424400123,"pid":7,"msg":"pino","trace_id":"not hex"}"#,
+            "\n",
+            r#"{"time":12,"took":1e3,"ok":true,"none":null,"severity":"weird"}"#,
+            "\n",
             "[1]\n{\"a\":\n",
         ),
         &LineOptions { service: Some("fallback".into()), ..LineOptions::default() },
@@ -60,10 +65,15 @@ fn logfmt_and_raw_lines() {
             2026-11-23T09:00:00Z body="panic: not logfmt, = or so" log.file.path="/var/log/x"
         "#]],
     );
-    check(Format::Raw, "  one\r\n\n{\"two\":2}", &options, expect![[r#"
+    check(
+        Format::Raw,
+        "  one\r\n\n{\"two\":2}",
+        &options,
+        expect![[r#"
         2026-11-23T09:00:00Z body="  one" log.file.path="/var/log/x"
         2026-11-23T09:00:00Z body="{\"two\":2}" log.file.path="/var/log/x"
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -85,7 +95,8 @@ fn formats_are_detected() {
 /// Files of real systems, when they are beside the repository.
 #[test]
 fn real_files_are_detected_and_keep_every_line() {
-    let root = std::env::var("BACKSTOP_SHARED").unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
+    let root = std::env::var("BACKSTOP_SHARED")
+        .unwrap_or_else(|_| concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared").into());
     let logs = std::path::Path::new(&root).join("data/logs");
     for (path, want) in [
         ("Linux/Linux_2k.log", Format::Syslog),

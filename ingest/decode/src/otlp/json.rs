@@ -10,7 +10,9 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use opentelemetry_proto::tonic::common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value};
+use opentelemetry_proto::tonic::common::v1::{
+    AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value,
+};
 use opentelemetry_proto::tonic::logs::v1::LogRecord;
 use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
 use opentelemetry_proto::tonic::metrics::v1::summary_data_point::ValueAtQuantile;
@@ -37,7 +39,8 @@ pub(super) struct Signal<T> {
     resources: &'static str,
     scopes: &'static str,
     items: &'static str,
-    item: fn(&Object<'_>) -> Read<T>,
+    /// `None` when parts of the item were rejected and nothing is left of it.
+    item: fn(&Object<'_>, &mut Vec<Reject>) -> Read<Option<T>>,
 }
 
 pub(super) const LOGS: Signal<LogRecord> = Signal {
@@ -45,7 +48,7 @@ pub(super) const LOGS: Signal<LogRecord> = Signal {
     resources: "resourceLogs",
     scopes: "scopeLogs",
     items: "logRecords",
-    item: log_record,
+    item: |json, _| log_record(json).map(Some),
 };
 
 pub(super) const TRACES: Signal<Span> = Signal {
@@ -53,7 +56,7 @@ pub(super) const TRACES: Signal<Span> = Signal {
     resources: "resourceSpans",
     scopes: "scopeSpans",
     items: "spans",
-    item: span,
+    item: |json, _| span(json).map(Some),
 };
 
 pub(super) const METRICS: Signal<Metric> = Signal {
@@ -75,23 +78,23 @@ pub(super) fn groups<T>(body: &[u8], signal: &Signal<T>) -> Result<Groups<T>, Ot
     let mut groups = Groups { groups: Vec::new(), rejects: Vec::new() };
     for part in request.array(signal.resources).map_err(malformed)? {
         let part = object(part).map_err(malformed)?;
-        let resource = part.message("resource", resource).and_then(|resource| {
-            Ok(Rc::new(any::resource(resource, part.text("schemaUrl")?)))
-        });
+        let resource = part
+            .message("resource", resource)
+            .and_then(|resource| Ok(Rc::new(any::resource(resource, part.text("schemaUrl")?))));
         for scope_part in part.array(signal.scopes).map_err(malformed)? {
             let scope_part = object(scope_part).map_err(malformed)?;
-            let scope = scope_part.message("scope", scope).and_then(|scope| {
-                Ok(any::scope(scope, scope_part.text("schemaUrl")?))
-            });
+            let scope = scope_part
+                .message("scope", scope)
+                .and_then(|scope| Ok(any::scope(scope, scope_part.text("schemaUrl")?)));
             let broken = resource.as_ref().err().or(scope.as_ref().err());
             let mut items = Vec::new();
             for json in scope_part.array(signal.items).map_err(malformed)? {
                 let read = match broken {
                     Some(reason) => Err(reason.clone()),
-                    None => object(json).and_then(|object| (signal.item)(&object)),
+                    None => object(json).and_then(|object| (signal.item)(&object, &mut groups.rejects)),
                 };
                 match read {
-                    Ok(item) => items.push(item),
+                    Ok(item) => items.extend(item),
                     Err(reason) => groups.rejects.push(Reject::new(reason, json.to_string().as_bytes())),
                 }
             }
@@ -178,8 +181,10 @@ impl<'a> Object<'a> {
         self.read(key, "an array", |json| json.as_array().map(Vec::as_slice))
     }
 
-    fn message<T>(&self, key: &str, read: impl Fn(&Object<'_>) -> Read<T>) -> Read<Option<T>> {
-        self.get(key).map(|json| object(json).and_then(|object| read(&object)).map_err(|error| format!("`{key}`: {error}"))).transpose()
+    fn message<T>(&self, key: &str, read: impl FnOnce(&Object<'_>) -> Read<T>) -> Read<Option<T>> {
+        self.get(key)
+            .map(|json| object(json).and_then(|object| read(&object)).map_err(|error| format!("`{key}`: {error}")))
+            .transpose()
     }
 
     fn messages<T>(&self, key: &str, read: impl Fn(&Object<'_>) -> Read<T>) -> Read<Vec<T>> {
@@ -208,7 +213,9 @@ fn unsigned(json: &Json) -> Option<u64> {
     match json {
         Json::String(text) => text.parse().ok(),
         // ProtoJSON writes integers with an exponent or a zero fraction too.
-        _ => json.as_u64().or_else(|| json.as_f64().filter(|n| n.fract() == 0.0 && (0.0..1.8e19).contains(n)).map(|n| n as u64)),
+        _ => json
+            .as_u64()
+            .or_else(|| json.as_f64().filter(|n| n.fract() == 0.0 && (0.0..1.8e19).contains(n)).map(|n| n as u64)),
     }
 }
 
@@ -272,8 +279,31 @@ fn scope(json: &Object<'_>) -> Read<InstrumentationScope> {
 }
 
 const SEVERITIES: [&str; 25] = [
-    "UNSPECIFIED", "TRACE", "TRACE2", "TRACE3", "TRACE4", "DEBUG", "DEBUG2", "DEBUG3", "DEBUG4", "INFO", "INFO2", "INFO3",
-    "INFO4", "WARN", "WARN2", "WARN3", "WARN4", "ERROR", "ERROR2", "ERROR3", "ERROR4", "FATAL", "FATAL2", "FATAL3", "FATAL4",
+    "UNSPECIFIED",
+    "TRACE",
+    "TRACE2",
+    "TRACE3",
+    "TRACE4",
+    "DEBUG",
+    "DEBUG2",
+    "DEBUG3",
+    "DEBUG4",
+    "INFO",
+    "INFO2",
+    "INFO3",
+    "INFO4",
+    "WARN",
+    "WARN2",
+    "WARN3",
+    "WARN4",
+    "ERROR",
+    "ERROR2",
+    "ERROR3",
+    "ERROR4",
+    "FATAL",
+    "FATAL2",
+    "FATAL3",
+    "FATAL4",
 ];
 
 fn log_record(json: &Object<'_>) -> Read<LogRecord> {
@@ -340,49 +370,71 @@ fn span_status(json: &Object<'_>) -> Read<Status> {
     Ok(Status { message: json.text("message")?, code })
 }
 
-fn metric(json: &Object<'_>) -> Read<Metric> {
-    let mut data = json.message("gauge", gauge)?.map(Data::Gauge);
-    data = json.message("sum", sum)?.map(Data::Sum).or(data);
-    data = json.message("histogram", histogram)?.map(Data::Histogram).or(data);
-    data = json.message("exponentialHistogram", exponential)?.map(Data::ExponentialHistogram).or(data);
-    data = json.message("summary", summary)?.map(Data::Summary).or(data);
-    Ok(Metric {
-        name: json.text("name")?,
-        description: json.text("description")?,
-        unit: json.text("unit")?,
-        metadata: json.attributes("metadata")?,
-        data,
-    })
+/// Data points on their way: a bad one is a reject of its own, beside the good ones.
+struct Points<'a> {
+    metric: String,
+    rejects: &'a mut Vec<Reject>,
+    kept: usize,
+    rejected: usize,
+}
+
+impl Points<'_> {
+    fn read<T>(&mut self, json: &Object<'_>, read: fn(&Object<'_>) -> Read<T>) -> Read<Vec<T>> {
+        let mut points = Vec::new();
+        for point in json.array("dataPoints")? {
+            match object(point).and_then(|object| read(&object)) {
+                Ok(point) => points.push(point),
+                Err(reason) => {
+                    let raw = serde_json::json!({"name": self.metric, "point": point}).to_string();
+                    self.rejects.push(Reject::new(reason, raw.as_bytes()));
+                    self.rejected += 1;
+                }
+            }
+        }
+        self.kept += points.len();
+        Ok(points)
+    }
+}
+
+fn metric(json: &Object<'_>, rejects: &mut Vec<Reject>) -> Read<Option<Metric>> {
+    let name = json.text("name")?;
+    let (description, unit, metadata) = (json.text("description")?, json.text("unit")?, json.attributes("metadata")?);
+    let mut points = Points { metric: name.clone(), rejects, kept: 0, rejected: 0 };
+    let data = data(json, &mut points)?;
+    let nothing_left = points.rejected > 0 && points.kept == 0;
+    Ok((!nothing_left).then_some(Metric { name, description, unit, metadata, data }))
+}
+
+fn data(json: &Object<'_>, points: &mut Points<'_>) -> Read<Option<Data>> {
+    let mut data =
+        json.message("gauge", |json| Ok(Data::Gauge(Gauge { data_points: points.read(json, number_point)? })))?;
+    data = json
+        .message("sum", |json| {
+            let (aggregation_temporality, is_monotonic) = (temporality(json)?, json.boolean("isMonotonic")?);
+            let data_points = points.read(json, number_point)?;
+            Ok(Data::Sum(Sum { data_points, aggregation_temporality, is_monotonic }))
+        })?
+        .or(data);
+    data = json
+        .message("histogram", |json| {
+            let aggregation_temporality = temporality(json)?;
+            Ok(Data::Histogram(Histogram { data_points: points.read(json, histogram_point)?, aggregation_temporality }))
+        })?
+        .or(data);
+    data = json
+        .message("exponentialHistogram", |json| {
+            let aggregation_temporality = temporality(json)?;
+            let data_points = points.read(json, exponential_point)?;
+            Ok(Data::ExponentialHistogram(ExponentialHistogram { data_points, aggregation_temporality }))
+        })?
+        .or(data);
+    let summary =
+        json.message("summary", |json| Ok(Data::Summary(Summary { data_points: points.read(json, summary_point)? })))?;
+    Ok(summary.or(data))
 }
 
 fn temporality(json: &Object<'_>) -> Read<i32> {
     json.enumeration("aggregationTemporality", "AGGREGATION_TEMPORALITY_", &["UNSPECIFIED", "DELTA", "CUMULATIVE"])
-}
-
-fn gauge(json: &Object<'_>) -> Read<Gauge> {
-    Ok(Gauge { data_points: json.messages("dataPoints", number_point)? })
-}
-
-fn sum(json: &Object<'_>) -> Read<Sum> {
-    Ok(Sum {
-        data_points: json.messages("dataPoints", number_point)?,
-        aggregation_temporality: temporality(json)?,
-        is_monotonic: json.boolean("isMonotonic")?,
-    })
-}
-
-fn histogram(json: &Object<'_>) -> Read<Histogram> {
-    let data_points = json.messages("dataPoints", histogram_point)?;
-    Ok(Histogram { data_points, aggregation_temporality: temporality(json)? })
-}
-
-fn exponential(json: &Object<'_>) -> Read<ExponentialHistogram> {
-    let data_points = json.messages("dataPoints", exponential_point)?;
-    Ok(ExponentialHistogram { data_points, aggregation_temporality: temporality(json)? })
-}
-
-fn summary(json: &Object<'_>) -> Read<Summary> {
-    Ok(Summary { data_points: json.messages("dataPoints", summary_point)? })
 }
 
 fn number_point(json: &Object<'_>) -> Read<NumberDataPoint> {

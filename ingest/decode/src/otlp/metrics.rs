@@ -15,8 +15,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use model::{
-    Attributes, Exemplar, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, Sample, SeriesSamples, Timestamp,
-    Value, stale_nan,
+    Attributes, Exemplar, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, Sample, SeriesSamples,
+    Timestamp, Value, stale_nan,
 };
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 
@@ -58,7 +58,8 @@ const DELTA: i32 = 1;
 const CUMULATIVE: i32 = 2;
 
 pub(super) fn decode(groups: Groups<Metric>, received: Timestamp) -> Decoded {
-    let mut sink = Sink { received, series: Vec::new(), by_labels: HashMap::new(), metadata: Vec::new(), rejects: groups.rejects };
+    let mut sink =
+        Sink { received, series: Vec::new(), by_labels: HashMap::new(), metadata: Vec::new(), rejects: groups.rejects };
     let mut targets: Vec<(Rc<Attributes>, Option<i64>)> = Vec::new();
     for Group { resource, items, scope: _ } in groups.groups {
         let target = Target::new(&resource);
@@ -303,10 +304,7 @@ pub(super) fn is_stale(flags: u32) -> bool {
 const EXEMPLAR_LABEL_CHARS_MAX: usize = 128;
 
 /// An exemplar with its trace id, its span id and the attributes that the aggregation dropped.
-pub(super) fn exemplar(
-    exemplar: opentelemetry_proto::tonic::metrics::v1::Exemplar,
-    time_ms: i64,
-) -> Option<Exemplar> {
+pub(super) fn exemplar(exemplar: opentelemetry_proto::tonic::metrics::v1::Exemplar, time_ms: i64) -> Option<Exemplar> {
     use opentelemetry_proto::tonic::metrics::v1::exemplar::Value as Number;
     let value = match exemplar.value? {
         Number::AsDouble(value) => value,

@@ -184,12 +184,17 @@ fn salvage<T: Message + Default>(
     let shell = Shell::decode(body).map_err(damaged)?;
     let mut groups = Groups { groups: Vec::new(), rejects: Vec::new() };
     for part in shell.resources {
-        let resource = Resource::decode(&part.resource[..]).map(|resource| Rc::new(any::resource(Some(resource), String::new())));
+        let resource =
+            Resource::decode(&part.resource[..]).map(|resource| Rc::new(any::resource(Some(resource), String::new())));
         for shell_scope in part.scopes {
             let scope = InstrumentationScope::decode(&shell_scope.scope[..]);
             let mut items = Vec::new();
             for raw in &shell_scope.items {
-                let broken = resource.as_ref().err().map(|error| ("resource", error)).or(scope.as_ref().err().map(|error| ("scope", error)));
+                let broken = resource
+                    .as_ref()
+                    .err()
+                    .map(|error| ("resource", error))
+                    .or(scope.as_ref().err().map(|error| ("scope", error)));
                 let item = match broken {
                     Some((part, error)) => Err(format!("its {part} does not decode: {error}")),
                     None => T::decode(&raw[..]).map_err(|error| format!("it does not decode: {error}")),

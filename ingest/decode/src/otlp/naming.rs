@@ -41,15 +41,8 @@ const UNITS: [(&str, &str); 24] = [
 ];
 
 /// Units behind a slash.
-const PER_UNITS: [(&str, &str); 7] = [
-    ("s", "second"),
-    ("m", "minute"),
-    ("h", "hour"),
-    ("d", "day"),
-    ("w", "week"),
-    ("mo", "month"),
-    ("y", "year"),
-];
+const PER_UNITS: [(&str, &str); 7] =
+    [("s", "second"), ("m", "minute"), ("h", "hour"), ("d", "day"), ("w", "week"), ("mo", "month"), ("y", "year")];
 
 /// The name of a metric with its unit and type as suffixes; `None` when nothing of the name is left.
 pub fn metric_name(name: &str, unit: &str, kind: SuffixKind) -> Option<String> {
@@ -159,7 +152,9 @@ mod tests {
         {
             assert_eq!(label_name(name), want);
         }
-        for (unit, want) in [("s", "seconds"), ("By/s", "bytes_per_second"), ("1", ""), ("{x}/m", "per_minute"), ("", "")] {
+        for (unit, want) in
+            [("s", "seconds"), ("By/s", "bytes_per_second"), ("1", ""), ("{x}/m", "per_minute"), ("", "")]
+        {
             assert_eq!(unit_name(unit), want, "{unit}");
         }
     }

@@ -96,7 +96,9 @@ fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
         return Err(format!("the histogram has {counts} buckets, the limit is {BUCKETS_MAX}"));
     }
     if counts != 0 && counts != bounds + 1 {
-        return Err(format!("the histogram has {bounds} bounds and {counts} buckets: one bucket more than bounds is needed"));
+        return Err(format!(
+            "the histogram has {bounds} bounds and {counts} buckets: one bucket more than bounds is needed"
+        ));
     }
     if !point.explicit_bounds.is_sorted_by(|a, b| a < b) || point.explicit_bounds.iter().any(|bound| bound.is_nan()) {
         return Err("the histogram's bounds do not increase".to_owned());
@@ -108,7 +110,8 @@ fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String
     if !(SCALE_MIN..=20).contains(&point.scale) {
         return Err(format!("the exponential histogram's scale {} is outside {SCALE_MIN} to 20", point.scale));
     }
-    let buckets = [&point.positive, &point.negative].into_iter().flatten().map(|side| side.bucket_counts.len()).sum::<usize>();
+    let buckets =
+        [&point.positive, &point.negative].into_iter().flatten().map(|side| side.bucket_counts.len()).sum::<usize>();
     if buckets > BUCKETS_MAX {
         return Err(format!("the exponential histogram has {buckets} buckets, the limit is {BUCKETS_MAX}"));
     }

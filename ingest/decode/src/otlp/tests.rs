@@ -30,7 +30,8 @@ fn show(decoded: &Decoded) -> String {
             .samples
             .iter()
             .map(|sample| {
-                let value = if model::is_stale_nan(sample.value) { "stale".to_owned() } else { sample.value.to_string() };
+                let value =
+                    if model::is_stale_nan(sample.value) { "stale".to_owned() } else { sample.value.to_string() };
                 format!("{value}@{}", sample.time_ms - RECEIVED.millis())
             })
             .collect();
@@ -41,7 +42,14 @@ fn show(decoded: &Decoded) -> String {
         out.push('\n');
     }
     for metadata in &decoded.series.metadata {
-        let _ = writeln!(out, "{} {} unit={:?} help={:?}", metadata.name, metadata.kind.as_str(), metadata.unit, metadata.help);
+        let _ = writeln!(
+            out,
+            "{} {} unit={:?} help={:?}",
+            metadata.name,
+            metadata.kind.as_str(),
+            metadata.unit,
+            metadata.help
+        );
     }
     for reject in &decoded.rejects {
         let _ = writeln!(out, "REJECT {} x{}: {}", reject.reason, reject.items, String::from_utf8_lossy(&reject.raw));
@@ -74,7 +82,9 @@ fn resource() -> Option<Resource> {
 fn logs_request(records: Vec<LogRecord>) -> ExportLogsServiceRequest {
     let scope = Some(InstrumentationScope { name: "lib".into(), version: "1".into(), ..Default::default() });
     let scope_logs = vec![ScopeLogs { scope, log_records: records, schema_url: "http://schema".into() }];
-    ExportLogsServiceRequest { resource_logs: vec![ResourceLogs { resource: resource(), scope_logs, schema_url: String::new() }] }
+    ExportLogsServiceRequest {
+        resource_logs: vec![ResourceLogs { resource: resource(), scope_logs, schema_url: String::new() }],
+    }
 }
 
 fn full_record() -> LogRecord {
@@ -90,7 +100,12 @@ fn full_record() -> LogRecord {
             pair("nan", any_value::Value::DoubleValue(f64::INFINITY)),
             pair("b", any_value::Value::BoolValue(true)),
             pair("bytes", any_value::Value::BytesValue(vec![0, 255, 7])),
-            pair("list", any_value::Value::ArrayValue(ArrayValue { values: vec![any(text("x")).unwrap_or_default(), AnyValue::default()] })),
+            pair(
+                "list",
+                any_value::Value::ArrayValue(ArrayValue {
+                    values: vec![any(text("x")).unwrap_or_default(), AnyValue::default()],
+                }),
+            ),
             pair("map", any_value::Value::KvlistValue(KeyValueList { values: vec![pair("k", text("v"))] })),
         ],
         dropped_attributes_count: 2,
@@ -113,7 +128,12 @@ fn span_item() -> Span {
         end_time_unix_nano: NS + 1500,
         attributes: vec![pair("http.response.status_code", any_value::Value::IntValue(500))],
         dropped_events_count: 3,
-        events: vec![span::Event { time_unix_nano: NS + 1, name: "exception".into(), attributes: vec![pair("e", text("x"))], ..Default::default() }],
+        events: vec![span::Event {
+            time_unix_nano: NS + 1,
+            name: "exception".into(),
+            attributes: vec![pair("e", text("x"))],
+            ..Default::default()
+        }],
         links: vec![span::Link { trace_id: vec![3; 16], span_id: vec![4; 8], ..Default::default() }],
         status: Some(Status { code: 2, message: "boom".into() }),
         flags: 257,
@@ -123,12 +143,16 @@ fn span_item() -> Span {
 
 fn traces_request(spans: Vec<Span>) -> ExportTraceServiceRequest {
     let scope_spans = vec![ScopeSpans { spans, ..ScopeSpans::default() }];
-    ExportTraceServiceRequest { resource_spans: vec![ResourceSpans { resource: resource(), scope_spans, schema_url: String::new() }] }
+    ExportTraceServiceRequest {
+        resource_spans: vec![ResourceSpans { resource: resource(), scope_spans, schema_url: String::new() }],
+    }
 }
 
 fn metrics_request(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
     let scope_metrics = vec![ScopeMetrics { metrics, ..ScopeMetrics::default() }];
-    ExportMetricsServiceRequest { resource_metrics: vec![ResourceMetrics { resource: resource(), scope_metrics, schema_url: String::new() }] }
+    ExportMetricsServiceRequest {
+        resource_metrics: vec![ResourceMetrics { resource: resource(), scope_metrics, schema_url: String::new() }],
+    }
 }
 
 /// Metrics as OTLP's JSON, `@n` standing for the time n ns after [`RECEIVED`].
@@ -165,7 +189,11 @@ fn spans_decode_and_one_without_ids_is_rejected_alone() {
 /// The JSON here is written by opentelemetry-proto's serializer, which this crate does not read with.
 #[test]
 fn both_encodings_give_the_same() {
-    let request = logs_request(vec![full_record(), LogRecord::default(), LogRecord { time_unix_nano: u64::MAX, ..full_record() }]);
+    let request = logs_request(vec![
+        full_record(),
+        LogRecord::default(),
+        LogRecord { time_unix_nano: u64::MAX, ..full_record() },
+    ]);
     let json = serde_json::to_vec(&request).unwrap().replace_infinity();
     let by_json = decode_logs(Wire::Json, &json, RECEIVED).unwrap();
     assert_eq!(by_json.logs, decode_logs(Wire::Protobuf, &request.encode_to_vec(), RECEIVED).unwrap().logs);
@@ -240,7 +268,10 @@ fn empty_requests_succeed_and_malformed_bodies_do_not() {
         assert!(decode_logs(wire, body.as_bytes(), RECEIVED).is_err(), "{wire:?} {:.20}", body);
     }
     let whole = logs_request(vec![full_record()]).encode_to_vec();
-    assert!(decode_logs(Wire::Protobuf, &whole[..whole.len() - 3], RECEIVED).is_err(), "a body that is cut off is refused whole");
+    assert!(
+        decode_logs(Wire::Protobuf, &whole[..whole.len() - 3], RECEIVED).is_err(),
+        "a body that is cut off is refused whole"
+    );
 }
 
 #[test]
@@ -264,7 +295,9 @@ fn numbers() {
                 "exemplars":[{"asDouble":1,"traceId":"01020304050607080102030405060708","spanId":"0102030405060708","timeUnixNano":"@0"}]},
                {"asInt":"6","attributes":[{"key":"a.b","value":{"intValue":1}},{"key":"a/b","value":{"intValue":2}},{"key":"service.version","value":{"stringValue":"own"}}]},
                {"flags":1,"timeUnixNano":"@0"},
-               {"timeUnixNano":"@0"}]}},
+               {"timeUnixNano":"@0"},
+               {"asInt":"many"}]}},
+           {"name":"allbad","gauge":{"dataPoints":[{"asInt":"many"},7]}},
            {"name":"cpu","unit":"1","gauge":{"dataPoints":[{"asDouble":"NaN","timeUnixNano":"@0"}]}},
            {"name":"delta","unit":"By","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":[{"asInt":3,"timeUnixNano":"@0"}]}},
            {"name":"updown","unit":"{conn}","sum":{"aggregationTemporality":2,"dataPoints":[{"asInt":3,"timeUnixNano":"@0"}]}},
@@ -286,6 +319,9 @@ fn numbers() {
             delta_bytes_total unknown unit="bytes" help=""
             updown gauge unit="" help=""
             target_info gauge unit="" help="Target metadata"
+            REJECT `asInt` must be a 64-bit integer, not "many" x1: {"name":"http.requests","point":{"asInt":"many"}}
+            REJECT `asInt` must be a 64-bit integer, not "many" x1: {"name":"allbad","point":{"asInt":"many"}}
+            REJECT an object is needed, not a number x1: {"name":"allbad","point":7}
             REJECT the data point has no value x1: {"name":"http.requests","point":{"attributes":[],"startTimeUnixNano":"0","timeUnixNano":"1795424400000000000","exemplars":[],"flags":0}}
             REJECT the metric "none" has the aggregation temporality 0: 1 (delta) or 2 (cumulative) is needed x2: {"name":"none","description":"","unit":"","metadata":[],"sum":{"dataPoints":[{"attributes":[],"startTimeUnixNano":"0","timeUnixNano":"0","exemplars":[],"flags":0,"asInt":"3"},{"attributes":[],"startTimeUnixNano":"0","timeUnixNano":"0","exemplars":[],"flags":0,"asInt":"4"}],"aggregationTemporality":0,"isMonotonic":false}}
             REJECT the metric has no name x1: {"name":"","description":"","unit":"","metadata":[],"gauge":{"dataPoints":[{"attributes":[],"startTimeUnixNano":"0","timeUnixNano":"0","exemplars":[],"flags":0,"asInt":"3"}]}}

@@ -43,8 +43,8 @@ struct Message<'a> {
 
 /// The keywords of RFC 5424's table 1, by number, as syslog.conf writes them.
 const FACILITIES: [&str; 24] = [
-    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp", "audit",
-    "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
+    "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
+    "audit", "alert", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",
 ];
 
 /// The keywords of RFC 5424's table 2, by number.
@@ -56,11 +56,7 @@ pub fn decode(message: &[u8], received: Timestamp, options: &SyslogOptions) -> R
 }
 
 /// [`decode`], before the record is flattened.
-pub(crate) fn decode_record(
-    message: &[u8],
-    received: Timestamp,
-    options: &SyslogOptions,
-) -> Result<LogRecord, Reject> {
+pub(crate) fn decode_record(message: &[u8], received: Timestamp, options: &SyslogOptions) -> Result<LogRecord, Reject> {
     if message.len() > MESSAGE_BYTES_MAX {
         return Err(oversize(message, message.len() as u64));
     }

@@ -156,7 +156,8 @@ fn month(text: &str) -> Parsed<'_, i8> {
 
 fn weekday(text: &str) -> Parsed<'_, ()> {
     let known = |word: &&str| WEEKDAYS.iter().any(|name| word.eq_ignore_ascii_case(name));
-    value((), verify(take_while_m_n(3, 3, |c: char| c.is_ascii_alphabetic()), move |word: &str| known(&word))).parse(text)
+    value((), verify(take_while_m_n(3, 3, |c: char| c.is_ascii_alphabetic()), move |word: &str| known(&word)))
+        .parse(text)
 }
 
 fn day(text: &str) -> Parsed<'_, i8> {
@@ -171,7 +172,8 @@ fn year(text: &str) -> Parsed<'_, i16> {
 
 /// `22:14:15`, with a fraction of up to nine digits behind `.` or `,`. A leap second is the second before it.
 fn clock(text: &str) -> Parsed<'_, Time> {
-    let two = |text| take_while_m_n(1, 2, |c: char| c.is_ascii_digit()).map_opt(|d: &str| d.parse::<i8>().ok()).parse(text);
+    let two =
+        |text| take_while_m_n(1, 2, |c: char| c.is_ascii_digit()).map_opt(|d: &str| d.parse::<i8>().ok()).parse(text);
     let fraction = preceded(one_of(".,"), take_while_m_n(1, 9, |c: char| c.is_ascii_digit()));
     (two, char(':'), two, char(':'), two, opt(fraction))
         .map_opt(|(hour, _, minute, _, second, fraction): (i8, _, i8, _, i8, Option<&str>)| {
@@ -185,19 +187,21 @@ fn clock(text: &str) -> Parsed<'_, Time> {
 /// that is (`CST` is in America and in China) says nothing, and counts as a zone only where a year follows.
 fn zone(text: &str) -> Parsed<'_, Option<i32>> {
     let named = take_while1(|c: char| c.is_ascii_uppercase()).map_opt(|name: &str| {
-        Some(3600 * match name {
-            "UTC" | "GMT" | "Z" | "WET" => 0,
-            "CET" | "MEZ" => 1,
-            "CEST" | "MESZ" | "EET" => 2,
-            "EEST" | "MSK" => 3,
-            "JST" => 9,
-            "EDT" => -4,
-            "EST" | "CDT" => -5,
-            "MDT" => -6,
-            "MST" | "PDT" => -7,
-            "PST" => -8,
-            _ => return None,
-        })
+        Some(
+            3600 * match name {
+                "UTC" | "GMT" | "Z" | "WET" => 0,
+                "CET" | "MEZ" => 1,
+                "CEST" | "MESZ" | "EET" => 2,
+                "EEST" | "MSK" => 3,
+                "JST" => 9,
+                "EDT" => -4,
+                "EST" | "CDT" => -5,
+                "MDT" => -6,
+                "MST" | "PDT" => -7,
+                "PST" => -8,
+                _ => return None,
+            },
+        )
     });
     let two = || take_while_m_n(2, 2, |c: char| c.is_ascii_digit()).map_opt(|digits: &str| digits.parse::<i32>().ok());
     let numeric = (one_of("+-"), two(), opt(char(':')), two())
@@ -221,7 +225,10 @@ fn host(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn peek_ok<'a>(mut parser: impl nom::Parser<&'a str, Output = &'a str, Error = nom::error::Error<&'a str>>, text: &'a str) -> bool {
+fn peek_ok<'a>(
+    mut parser: impl nom::Parser<&'a str, Output = &'a str, Error = nom::error::Error<&'a str>>,
+    text: &'a str,
+) -> bool {
     parser.parse(text).is_ok()
 }
 
@@ -244,7 +251,8 @@ fn tag_and_pid(text: &str) -> Parsed<'_, (&str, Option<&str>)> {
     let end = |text| value((), alt((recognize((char(':'), opt(char(' ')))), tag(" ")))).parse(text);
     let with_pid = (name, pid.map(Some), alt((end, value((), nom::combinator::eof))));
     let name = verify(is_not(" :[]\t\""), |name: &str| name.len() <= TAG_BYTES_MAX);
-    let without_pid = (name, value(None, tag("")), value((), (char(':'), alt((tag(" "), nom::combinator::eof, peek_not_slash)))));
+    let without_pid =
+        (name, value(None, tag("")), value((), (char(':'), alt((tag(" "), nom::combinator::eof, peek_not_slash)))));
     alt((with_pid, without_pid)).map(|(name, pid, ())| (name, pid)).parse(text)
 }
 

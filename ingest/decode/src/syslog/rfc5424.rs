@@ -21,7 +21,9 @@ const BOM: char = '\u{feff}';
 /// Reads everything behind the priority.
 pub(super) fn message(text: &str) -> Parsed<'_, Message<'_>> {
     let (rest, version) = terminated(version, char(' ')).parse(text)?;
-    let (rest, time) = terminated(alt((value(None, tag("-")), is_not(" ").map_opt(time::rfc3339).map(Some))), char(' ')).parse(rest)?;
+    let (rest, time) =
+        terminated(alt((value(None, tag("-")), is_not(" ").map_opt(time::rfc3339).map(Some))), char(' '))
+            .parse(rest)?;
     let (rest, (host, app, procid)) =
         (terminated(header, char(' ')), terminated(header, char(' ')), terminated(header, char(' '))).parse(rest)?;
     let (rest, msgid) = header(rest)?;

@@ -303,7 +303,13 @@ fn every_severity_keeps_its_number_and_oversize_is_refused() {
         .map(|level| {
             let row = decode(format!("<{}>x", 16 * 8 + level).as_bytes(), RECEIVED, &SyslogOptions::default()).unwrap();
             let of = |name| row.get(name).map(Value::text).unwrap_or_default().into_owned();
-            format!("{}/{}/{}/{}", of("severity"), of("severity_number"), of("severity_text"), of("syslog.facility_code"))
+            format!(
+                "{}/{}/{}/{}",
+                of("severity"),
+                of("severity_number"),
+                of("severity_text"),
+                of("syslog.facility_code")
+            )
         })
         .collect();
     expect!["FATAL/24/emerg/16 FATAL/22/alert/16 FATAL/21/crit/16 ERROR/17/err/16 WARN/13/warning/16 INFO/10/notice/16 INFO/9/info/16 DEBUG/5/debug/16"].assert_eq(&numbers.join(" "));

@@ -1,1 +1,85 @@
+use decode::{Format, LineOptions, Reject, decode_lines};
+use model::{TimeRange, Value};
+use store::StoreOptions;
 
+use super::*;
+
+const RECEIVED: Timestamp = Timestamp(1_795_424_400_000_000_000);
+
+struct Rig {
+    _dir: tempfile::TempDir,
+    store: Arc<Store>,
+    pipeline: Pipeline,
+}
+
+fn rig(change: impl FnOnce(&mut StoreOptions)) -> Rig {
+    let dir = tempfile::tempdir().unwrap();
+    let mut options = StoreOptions::new(dir.path());
+    change(&mut options);
+    let store = Arc::new(Store::open(options).unwrap());
+    let pipeline = Pipeline::new(Arc::clone(&store), &PipelineOptions::default());
+    Rig { _dir: dir, store, pipeline }
+}
+
+impl Rig {
+    fn rows(&self, table: Table) -> Vec<Row> {
+        let snapshot = self.store.snapshot(&TenantId::default(), table, TimeRange::ALL);
+        assert!(snapshot.segments.is_empty());
+        snapshot.chunks.iter().flat_map(|chunk| column::rows_from_batch(chunk)).collect()
+    }
+
+    async fn push(&self, decoded: Decoded) -> Result<Accepted, PushError> {
+        let source = Source { protocol: Protocol::Native, peer: "10.0.0.1".into() };
+        self.pipeline.push(&TenantId::default(), &source, RECEIVED, decoded).await
+    }
+}
+
+fn json(lines: &str) -> Decoded {
+    decode_lines(Format::Json, lines.as_bytes(), RECEIVED, &LineOptions::default())
+}
+
+#[tokio::test]
+async fn rejects_are_stored_beside_their_good_neighbours() {
+    let rig = rig(|_| {});
+    let accepted = rig.push(json("{\"msg\":\"a\"}\n{oops\n{\"msg\":\"b\"}\n")).await;
+    assert_eq!(accepted, Ok(Accepted { rows: 2, samples: 0, quarantined: 1 }));
+    let bodies: Vec<String> = rig.rows(Table::Logs).iter().map(|row| row.body().to_owned()).collect();
+    assert_eq!(bodies, ["a", "b"]);
+    let quarantined = &rig.rows(Table::Quarantine)[0];
+    let field = |name| quarantined.get(name).map(Value::text).unwrap_or_default();
+    assert_eq!((quarantined.body(), &*field("protocol"), &*field("peer")), ("{oops", "native", "10.0.0.1"));
+    assert!(field("reason").contains("not JSON"), "{}", field("reason"));
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_at_once() {
+    assert_eq!(rig(|_| {}).push(Decoded::default()).await, Ok(Accepted::default()));
+}
+
+#[tokio::test]
+async fn busy_takes_nothing_and_says_when_to_come_back() {
+    let rig = rig(|options| options.memory_bytes_max = 1);
+    rig.push(json("{\"msg\":\"the first passes\"}")).await.unwrap();
+    let busy = rig.push(json("{\"msg\":\"refused\"}\n{oops")).await;
+    assert!(matches!(busy, Err(PushError::Busy { retry_after_ms: 1.., .. })), "{busy:?}");
+    assert_eq!((rig.rows(Table::Logs).len(), rig.rows(Table::Quarantine).len()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_large_request_goes_in_several_appends_and_keeps_its_order() {
+    let rig = rig(|_| {});
+    let text = "x".repeat(1 << 20);
+    let mut decoded = json(&(0..40).map(|n| format!("{{\"msg\":\"{text}\",\"n\":{n}}}\n")).collect::<String>());
+    decoded.rejects.push(Reject::new("bad", b"raw"));
+    let appends = appends(
+        &TenantId::default(),
+        &Source { protocol: Protocol::Native, peer: String::new() },
+        RECEIVED,
+        decoded.clone(),
+    );
+    assert_eq!(appends.len(), 3);
+    assert_eq!(rig.push(decoded).await, Ok(Accepted { rows: 40, samples: 0, quarantined: 1 }));
+    let numbers: Vec<f64> = rig.rows(Table::Logs).iter().filter_map(|row| row.get("n")?.number()).collect();
+    assert_eq!(numbers, (0..40).map(f64::from).collect::<Vec<_>>());
+    assert_eq!(rig.rows(Table::Quarantine).len(), 1);
+}

@@ -5,7 +5,7 @@ use crate::ast::{DurationExpr, DurationOp};
 use crate::lexer::Tok;
 
 /// Seconds that fit Prometheus's 64-bit nanoseconds.
-const SECONDS_MAX: f64 = 9_223_372_036.854_775_807;
+const SECONDS_MAX: f64 = 9_223_372_036.854_776;
 
 impl Parser<'_> {
     /// A duration that must be positive if it is a literal.

@@ -3,6 +3,8 @@
 //! The files are not part of the repository: they are sought in `shared/conformance/promqltest` beside it, or under the
 //! directory that `BACKSTOP_SHARED` names. Histogram samples of the native kind are skipped, so cases that need them fail.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails, helpers included")]
+
 mod compare;
 mod file;
 mod series;

@@ -19,6 +19,10 @@ interface Props {
 export function TimeRange({ state, range, open, onOpen, onRange, onChange }: Props) {
   const i18n = useI18n();
   const { t } = i18n;
+  const pick = (from: string, to: string) => {
+    onOpen(false);
+    onChange({ from, to });
+  };
   return (
     <div className="time-range">
       <button
@@ -42,12 +46,12 @@ export function TimeRange({ state, range, open, onOpen, onRange, onChange }: Pro
           </>
         }
       >
-        <Presets state={state} onPick={(from, to) => (onOpen(false), onChange({ from, to }))} />
+        <Presets state={state} onPick={pick} />
         <RangeForm
           key={`${state.from} ${state.to}`}
           state={state}
           range={range}
-          onPick={(from, to) => (onOpen(false), onChange({ from, to }))}
+          onPick={pick}
         />
         <div className="zone">
           <span className="dim">{t("time.zone", { zone: i18n.zone })}</span>

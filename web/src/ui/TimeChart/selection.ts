@@ -59,17 +59,17 @@ export function useSelection({ bars, barAt, onZoom, onZoomOut }: Options): Selec
     setAnchor(extend ? (anchor ?? cursor ?? to) : null);
     setCursor(Math.min(bars - 1, Math.max(0, to)));
   };
-  const keys: Record<string, (event: KeyboardEvent) => void> = {
-    ArrowLeft: (event) => move((cursor ?? bars) - 1, event.shiftKey),
-    ArrowRight: (event) => move((cursor ?? -1) + 1, event.shiftKey),
-    Home: (event) => move(0, event.shiftKey),
-    End: (event) => move(bars - 1, event.shiftKey),
-    Enter: () => cursor !== null && zoom(anchor ?? cursor, cursor),
-    Escape: clear,
-    "-": () => onZoomOut?.(),
-  };
+  const keys = new Map<string, (event: KeyboardEvent) => void>([
+    ["ArrowLeft", (event) => move((cursor ?? bars) - 1, event.shiftKey)],
+    ["ArrowRight", (event) => move((cursor ?? -1) + 1, event.shiftKey)],
+    ["Home", (event) => move(0, event.shiftKey)],
+    ["End", (event) => move(bars - 1, event.shiftKey)],
+    ["Enter", () => cursor !== null && zoom(anchor ?? cursor, cursor)],
+    ["Escape", clear],
+    ["-", () => onZoomOut?.()],
+  ]);
   const onKeyDown = (event: KeyboardEvent) => {
-    const action = keys[event.key];
+    const action = keys.get(event.key);
     if (!action || bars === 0) return;
     event.preventDefault();
     action(event);

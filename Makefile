@@ -23,7 +23,7 @@ run: binary ## build, then run a server
 test: tools-build tools-test web ## install what is needed and run every test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cd web && npm run check && npm test
+	cd web && npm run lint && npm run typecheck && npm test
 	cargo build --workspace --bins
 	cargo test --workspace --lib --bins
 	cd web && npm run e2e
@@ -32,7 +32,7 @@ test: tools-build tools-test web ## install what is needed and run every test
 check: web ## formatting, lints and types, without running tests
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cd web && npm run check
+	cd web && npm run lint && npm run typecheck
 
 fmt: ## format everything
 	cargo fmt --all

@@ -79,7 +79,7 @@ impl ApiError {
 
     /// The error as JSON, for the last line of a stream whose status is already sent.
     pub(crate) fn to_line(&self) -> String {
-        serde_json::to_string(&Envelope { error: &*self.body }).unwrap_or_else(|_| "{\"error\":{}}".to_owned())
+        serde_json::to_string(&Envelope { error: &self.body }).unwrap_or_else(|_| "{\"error\":{}}".to_owned())
     }
 }
 
@@ -113,7 +113,7 @@ impl From<QueryError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(Envelope { error: &*self.body })).into_response();
+        let mut response = (self.status, Json(Envelope { error: &self.body })).into_response();
         if let Some(ms) = self.retry_after_ms {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(ms.div_ceil(1000)));
         }

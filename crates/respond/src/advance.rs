@@ -155,11 +155,11 @@ impl Responder {
     /// Checks once more, commits `started`, and only then acts.
     fn start(
         &self,
-        run: Run,
+        mut run: Run,
         mut action: Action,
         now: &mut Timestamp,
         effects: &Effects<'_>,
-    ) -> Result<(), RespondError> {
+    ) -> Result<Option<Timestamp>, RespondError> {
         let request = {
             let seen = self.deciding.lock();
             let alert = self.alert_of(&run, seen.live.get(&run.alert))?;
@@ -170,7 +170,16 @@ impl Responder {
                 batch.move_action(ActionState::Planned.as_str(), &action);
                 let text = format!("not rolled back after all: {}", action.detail);
                 batch.timeline(&run.incident, EntryKind::Decision, &text, json!(null));
-                return self.fail_step(run, Outcome::Held, &text, Some(&action), batch, *now);
+                self.fail_step(run, Outcome::Held, &text, Some(&action), batch, *now)?;
+                return Ok(None);
+            }
+            if alert.data == DataState::Unknown {
+                // Planned before a restart, and nobody has measured since: what was bad may be good by now.
+                let until = now.saturating_add_ns(self.options.decision_poll_ns);
+                run.wake_at = until;
+                batch.put_run(&run);
+                batch.commit(&*self.records)?;
+                return Ok(Some(until));
             }
             action.state = ActionState::Started;
             action.started_at = Some(*now);

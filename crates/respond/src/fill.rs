@@ -10,7 +10,7 @@ pub const FILL_VARIABLES: &str = "service, incident.id, to_version, change.id, c
      change.to_version, change.artifact, alert.name, alert.labels.<name>";
 
 /// Longest text after filling in, in bytes.
-pub(crate) const FILLED_BYTES_MAX: usize = 64 * 1024;
+pub const FILLED_BYTES_MAX: usize = 64 * 1024;
 
 /// A parsed template.
 #[derive(Clone, Debug, PartialEq, Eq)]

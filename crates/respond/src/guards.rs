@@ -12,13 +12,13 @@ use crate::{Action, GuardResult, Playbook};
 
 /// When more targets than this want action within [`BREAKER_WINDOW_NS`], a common cause is likelier than as many bad changes:
 /// monitoring, DNS, the network. Nothing acts then.
-pub(crate) const BREAKER_TARGETS_MAX: usize = 3;
+pub const BREAKER_TARGETS_MAX: usize = 3;
 
 /// The window of the breaker, in nanoseconds.
-pub(crate) const BREAKER_WINDOW_NS: i64 = 10 * 60 * 1_000_000_000;
+pub const BREAKER_WINDOW_NS: i64 = 10 * 60 * 1_000_000_000;
 
 /// How far back it is remembered that a version was rolled back from, in nanoseconds: 90 days.
-pub(crate) const REVISION_MEMORY_NS: i64 = 90 * 86_400 * 1_000_000_000;
+pub const REVISION_MEMORY_NS: i64 = 90 * 86_400 * 1_000_000_000;
 
 /// What an action would do.
 pub(crate) struct Plan<'a> {

@@ -15,10 +15,10 @@ use crate::playbook::{
 use crate::playbook::{Step, StepKind, Verify, VerifyQuery};
 
 /// Most steps of a playbook.
-pub(crate) const STEPS_MAX: usize = 100;
+pub const STEPS_MAX: usize = 100;
 
 /// Largest playbook file, in bytes.
-pub(crate) const PLAYBOOK_BYTES_MAX: usize = 1024 * 1024;
+pub const PLAYBOOK_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a verification waits by default, in nanoseconds.
 const VERIFY_WITHIN_NS_DEFAULT: i64 = 300_000_000_000;

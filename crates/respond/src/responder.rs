@@ -134,7 +134,8 @@ impl Responder {
         }
         let deciding = Mutex::new(seen);
         let busy = Mutex::new(BTreeSet::new());
-        let responder = Responder { records, changes, playbooks, options, kill_switch, deciding, started_at: now, busy };
+        let responder =
+            Responder { records, changes, playbooks, options, kill_switch, deciding, started_at: now, busy };
         responder.recover(now)?;
         Ok(responder)
     }

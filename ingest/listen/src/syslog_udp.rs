@@ -79,25 +79,37 @@ impl Receiver {
                 () = shutdown.cancelled() => break,
             };
             match received {
-                Ok((bytes, peer)) => self.enqueue(&buffer[..bytes], peer.ip()),
+                Ok((bytes, peer)) => enqueue(&self.pipeline, &self.queue, &buffer[..bytes], peer.ip()),
                 Err(error) => tracing::warn!(%error, "a datagram was not received"),
             }
         }
-        // What had arrived before the shutdown.
-        while let Ok((bytes, peer)) = self.socket.try_recv_from(&mut buffer) {
-            self.enqueue(&buffer[..bytes], peer.ip());
-        }
+        self.drain(&mut buffer);
     }
 
-    /// Never waits: while this task waits, the kernel drops.
-    fn enqueue(&self, message: &[u8], peer: IpAddr) {
-        let queued = self.pipeline.reserve(&source(), message.len()).ok().and_then(|room| {
-            let datagram = Datagram { peer, message: Frame::Message(message.to_vec()), _room: room };
-            self.queue.try_send(datagram).ok()
-        });
-        if queued.is_none() {
-            UDP_DROPPED.add(1);
+    /// Takes what had arrived before the shutdown. The socket itself is asked: tokio's would answer from what it last heard of
+    /// the socket's readiness, which may be older than the datagrams.
+    fn drain(self, buffer: &mut [u8]) {
+        let Self { socket, pipeline, queue } = self;
+        let socket = match socket.into_std() {
+            Ok(socket) => socket,
+            Err(error) => return tracing::warn!(%error, "datagrams that had arrived were not read at the shutdown"),
+        };
+        // A sender that does not stop must not keep the receiver from stopping.
+        for _ in 0..UDP_QUEUE_DATAGRAMS_MAX {
+            let Ok((bytes, peer)) = socket.recv_from(buffer) else { return };
+            enqueue(&pipeline, &queue, &buffer[..bytes], peer.ip());
         }
+    }
+}
+
+/// Never waits: while the reader waits, the kernel drops.
+fn enqueue(pipeline: &Pipeline, queue: &mpsc::Sender<Datagram>, message: &[u8], peer: IpAddr) {
+    let queued = pipeline.reserve(&source(), message.len()).ok().and_then(|room| {
+        let datagram = Datagram { peer, message: Frame::Message(message.to_vec()), _room: room };
+        queue.try_send(datagram).ok()
+    });
+    if queued.is_none() {
+        UDP_DROPPED.add(1);
     }
 }
 

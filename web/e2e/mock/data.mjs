@@ -171,7 +171,7 @@ function loop({ now, deploy, alert, rolledBack }) {
     opened_at: iso(alert),
     resolved_at: iso(rolledBack + 50_000),
     summary: "Errors rose from 0.4 % to 48 % 41 s after version 2.0.0 was deployed; rolled back to 1.9.4 and verified.",
-    outcome: "rolled back and verified",
+    outcome: "helped",
   };
   const detail = {
     ...incident,
@@ -228,7 +228,10 @@ function loop({ now, deploy, alert, rolledBack }) {
           verdict: "bad",
           change: "chg-1",
           error_ratio: { before: 0.004, after: 0.48 },
-          guards: { cooldown: "ok", max_per: "0 of 3 in 1h" },
+          guards: [
+            { guard: "cooldown", passed: true, detail: "no action on checkout before" },
+            { guard: "max_per", passed: true, detail: "0 of 3 actions in 3600s" },
+          ],
         },
         link: null,
       },

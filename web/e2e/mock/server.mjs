@@ -13,14 +13,13 @@ const TYPES = {
   ".css": "text/css",
   ".svg": "image/svg+xml",
 };
-export const CSP =
+const CSP =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-const MINUTE = 60_000;
 
 export function startMock({ port, empty = false }) {
   const now = Date.now();
   const shop = empty ? { rows: [], changes: [], alerts: [], incidents: [], details: {}, groups: [] } : makeShop(now);
-  const state = { ...shop, ingested: shop.rows.length, started: now };
+  const state = { ...shop, started: now };
   const server = createServer((request, response) => {
     handle(request, response, state).catch((error) =>
       json(response, 500, { error: { code: "internal", message: String(error) } }),
@@ -58,20 +57,15 @@ const ROUTES = {
     withRows(response, state, body, (rows) => json(response, 200, fields(rows))),
   "POST /values": ({ response, state, body }) =>
     withRows(response, state, body, (rows) => json(response, 200, values(rows, body))),
-  "POST /diagnose": ({ response, state, body }) => {
+  "POST /diagnose": ({ response, body }) => {
     const { tokens, diagnostics } = parse(body.query);
-    json(response, 200, {
-      diagnostics,
-      tokens,
-      completions: body.cursor === undefined ? [] : completions(state, body),
-    });
+    json(response, 200, { diagnostics, tokens, ...(body.cursor === undefined ? {} : completions(body)) });
   },
   "GET /status": ({ response, state }) =>
     json(response, 200, {
       version: "0.1.0",
       started_at: new Date(state.started).toISOString(),
       ready: true,
-      rows_ingested: state.ingested,
       tables: [{ table: "logs", rows: state.rows.length, segments: 4, bytes: 1_200_000 }],
       listeners: [
         { name: "http", address: "127.0.0.1:7070" },
@@ -201,22 +195,14 @@ function values(rows, { field, limit = 10 }) {
   return { field, values: sorted.slice(0, limit), more: sorted.length > limit };
 }
 
-function completions(state, { query: text, cursor }) {
+/** The parser's own words, and what the data should add. */
+function completions({ query: text, cursor }) {
   const before = Buffer.from(text).subarray(0, cursor).toString();
   const inField = /([\w.]+):=?"?[\w.]*$/.exec(before);
-  if (inField)
-    return values(state.rows, { field: inField[1] }).values.map(({ value }) => ({
-      label: String(value),
-      kind: "value",
-      insert: JSON.stringify(value),
-    }));
-  if (/\|\s*\w*$/.test(before))
-    return ["stats", "sort", "limit", "fields", "where"].map((label) => ({ label, kind: "pipe", insert: `${label} ` }));
-  return fields(state.rows.slice(0, 200)).fields.map(({ name }) => ({
-    label: name,
-    kind: "field",
-    insert: `${name}:`,
-  }));
+  if (inField) return { completions: [], wanted: { values: inField[1] } };
+  if (!/\|\s*\w*$/.test(before)) return { completions: [], wanted: "fields" };
+  const pipes = ["stats", "sort", "limit", "fields", "where"];
+  return { completions: pipes.map((label) => ({ label, kind: "pipe", insert: label })), wanted: "nothing" };
 }
 
 async function receive(request, response, state) {
@@ -229,7 +215,6 @@ async function receive(request, response, state) {
     body: "first line",
     "service.name": "hello",
   });
-  state.ingested += 1;
   json(response, 200, {});
 }
 

@@ -119,3 +119,16 @@ export const diagnose = (query: string, cursor: number | undefined, signal?: Abo
 
 export const fetchHistogram = (range: RangeQuery, buckets: number, signal?: AbortSignal) =>
   post<Histogram>("/histogram", { ...range, buckets }, signal);
+
+/** Fields and values for completions, from the same cache as the panels. */
+export const fetchFields = (range: RangeQuery) =>
+  queryClient.fetchQuery({
+    queryKey: ["fields", range],
+    queryFn: ({ signal }) => post<FieldList>("/fields", range, signal),
+  });
+
+export const fetchValues = (range: RangeQuery, field: string, limit: number) =>
+  queryClient.fetchQuery({
+    queryKey: ["values", range, field, limit],
+    queryFn: ({ signal }) => post<FieldValues>("/values", { ...range, field, limit }, signal),
+  });

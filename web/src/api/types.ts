@@ -83,19 +83,24 @@ export interface Completion {
   label: string;
   kind: string;
   insert: string;
+  detail?: string;
 }
 
 export interface Diagnosis {
   diagnostics: Diagnostic[];
   tokens?: { span: [number, number]; kind: TokenKind }[];
   completions?: Completion[];
+  /** What the data should add to the completions: it is asked with the other panels' requests. */
+  wanted?: "nothing" | "fields" | { values: string } | null;
 }
 
 export interface Status {
   version: string;
   started_at: string;
   ready: boolean;
-  rows_ingested: number;
+  /** Records since the start, where the server counts them. */
+  rows_ingested?: number;
+  memtable_rows?: number;
   tables?: { table: string; rows: number; segments: number; bytes: number }[];
   listeners?: { name: string; address: string }[];
 }
@@ -180,6 +185,9 @@ export interface Action {
   key: string;
   kind: string;
   target: FieldValue;
+  from_version?: string | null;
+  to_version?: string | null;
+  detail?: string | null;
   state: string;
   started_at: string | null;
   finished_at: string | null;

@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from "react";
 import { useAlerts, useIncidents, useStatus } from "../api/queries";
+import { storedRecords } from "../api/stored";
 import { LANGUAGES, type MessageKey, useI18n } from "../i18n";
 import { type Prefs, setPrefs } from "../i18n/prefs";
 import { Icon, type IconName } from "../ui/Icon";
@@ -94,7 +95,7 @@ function ServerStatus() {
   if (!data && !error) return null;
   const state = error ? "down" : data?.ready ? "ready" : "replaying";
   const detail = data
-    ? t("status.detail", { version: data.version, rows: data.rows_ingested })
+    ? t("status.detail", { version: data.version, rows: storedRecords(data) })
     : t("state.networkHint");
   return (
     <span className={`server ${state}`} title={detail} role="status">

@@ -15,6 +15,7 @@ export interface I18n {
   prefs: Prefs;
   t: (key: MessageKey, params?: Params) => string;
   number: (value: number) => string;
+  percent: (share: number) => string;
   /** Date and time to the second, or with `digits` of a second, in the chosen zone. */
   time: (at: number | string, digits?: 0 | 3) => string;
   /** A duration in the two units that matter. */
@@ -25,10 +26,12 @@ export interface I18n {
 export function makeI18n(prefs: Prefs): I18n {
   const t = (key: MessageKey, params: Params = {}) => formatMessage(catalogues[prefs.lang][key], params, prefs.lang);
   const numbers = new Intl.NumberFormat(prefs.lang, { maximumFractionDigits: 2 });
+  const percents = new Intl.NumberFormat(prefs.lang, { style: "percent", maximumFractionDigits: 0 });
   return {
     prefs,
     t,
     number: (value) => numbers.format(value),
+    percent: (share) => percents.format(share),
     time: (at, digits = 0) => dateTime(at, prefs.zone, digits),
     span: (ms) => formatSpan(ms, (unit, n) => t(`span.${unit}`, { n })),
     zone: zoneName(prefs.zone),

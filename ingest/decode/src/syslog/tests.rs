@@ -121,25 +121,6 @@ fn rfc_3164() {
             "<13>Nov 23 08:59:59 aix2 Message forwarded from aix1\n",
             "<5>Nov 23 08:59:59 last message repeated 3 times\n",
             "<46>Nov 23 08:59:59 -- MARK --\n",
-            "<14>myapp[12]: no timestamp at all\n",
-            "<14>no header whatsoever, just words\n",
-            "<14>see http://example.com/ for more\n",
-            "<15>Nov 23 08:59:59 2001:db8::1 app: over IPv6\n",
-            "<38>Nov 23 08:59:59.250 web1 app[worker.1]: fraction and odd pid\n",
-            "<13>Sun Nov 22 08:59:59 2026 web1 app: ctime\n",
-            "<13>Nov 25 08:59:59 web1 app: the day after tomorrow is last year\n",
-            "<13>nov 23 08:59:59 WEB1 su:touching\n",
-            "<13>Foo 23 08:59:59 web1 app: no such month\n",
-            "<13>Nov 31 08:59:59 web1 app: no such day\n",
-            "<13>Nov 23 25:59:59 web1 app: no such hour\n",
-            "<192>Nov 23 08:59:59 web1 app: priority out of range\n",
-            "Jun 14 15:16:01 combo sshd(pam_unix)[19939]: check pass; user unknown\n",
-            "2026-11-23T08:59:59Z web1 app: a line of a file\n",
-            "2026-11-23 08:59:59,123 web1 app[1]: Python's clock\n",
-            "error: not a tag without a priority\n",
-            "plain text\n",
-            "<13>\n",
-            "<13>   \n",
         ),
         expect![[r#"
             <34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8
@@ -178,6 +159,36 @@ fn rfc_3164() {
                 2026-11-23T08:59:59Z severity="INFO" severity_text="notice" body="last message repeated 3 times" syslog.facility="kern"
             <46>Nov 23 08:59:59 -- MARK --
                 2026-11-23T08:59:59Z severity="INFO" severity_text="info" body="-- MARK --" syslog.facility="syslog"
+        "#]],
+    );
+}
+
+/// Headers that are incomplete, wrong, or in an order of their own: nothing of the message is lost.
+#[test]
+fn rfc_3164_with_odd_headers() {
+    check(
+        concat!(
+            "<14>myapp[12]: no timestamp at all\n",
+            "<14>no header whatsoever, just words\n",
+            "<14>see http://example.com/ for more\n",
+            "<15>Nov 23 08:59:59 2001:db8::1 app: over IPv6\n",
+            "<38>Nov 23 08:59:59.250 web1 app[worker.1]: fraction and odd pid\n",
+            "<13>Sun Nov 22 08:59:59 2026 web1 app: ctime\n",
+            "<13>Nov 25 08:59:59 web1 app: the day after tomorrow is last year\n",
+            "<13>nov 23 08:59:59 WEB1 su:touching\n",
+            "<13>Foo 23 08:59:59 web1 app: no such month\n",
+            "<13>Nov 31 08:59:59 web1 app: no such day\n",
+            "<13>Nov 23 25:59:59 web1 app: no such hour\n",
+            "<192>Nov 23 08:59:59 web1 app: priority out of range\n",
+            "Jun 14 15:16:01 combo sshd(pam_unix)[19939]: check pass; user unknown\n",
+            "2026-11-23T08:59:59Z web1 app: a line of a file\n",
+            "2026-11-23 08:59:59,123 web1 app[1]: Python's clock\n",
+            "error: not a tag without a priority\n",
+            "plain text\n",
+            "<13>\n",
+            "<13>   \n",
+        ),
+        expect![[r#"
             <14>myapp[12]: no timestamp at all
                 received severity="INFO" severity_text="info" body="no timestamp at all" service.name="myapp" process.pid=12 syslog.facility="user"
             <14>no header whatsoever, just words

@@ -68,7 +68,7 @@ async fn busy_takes_nothing_and_says_when_to_come_back() {
 #[tokio::test]
 async fn a_large_request_goes_in_several_appends_and_keeps_its_order() {
     let rig = rig(|_| {});
-    let text = "x".repeat(1 << 20);
+    let text = "x".repeat(900_000);
     let mut decoded = json(&(0..40).map(|n| format!("{{\"msg\":\"{text}\",\"n\":{n}}}\n")).collect::<String>());
     decoded.rejects.push(Reject::new("bad", b"raw"));
     let appends = appends(

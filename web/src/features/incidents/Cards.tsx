@@ -54,6 +54,7 @@ export function ActionCards({ actions }: { actions: Action[] }) {
           <Facts
             facts={[
               ["incident.target", typeof action.target === "string" ? action.target : JSON.stringify(action.target)],
+              ["incident.version", [action.from_version, action.to_version].filter(Boolean).join(" \u2192 ")],
               ["incident.mode", action.mode],
               ["incident.started", action.started_at ? time(action.started_at) : null],
               ["incident.finished", action.finished_at ? time(action.finished_at) : null],

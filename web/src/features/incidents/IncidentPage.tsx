@@ -7,6 +7,7 @@ import { Labels, StateMark } from "../../ui/Marks";
 import { ErrorBox, Loading } from "../../ui/States";
 import { TimeChart } from "../../ui/TimeChart/TimeChart";
 import { ActionCards, ChangeCard } from "./Cards";
+import { OutcomeText } from "./OutcomeText";
 import { Phases } from "./Phases";
 import { Timeline } from "./Timeline";
 import "./incidents.css";
@@ -69,7 +70,11 @@ function Head({ incident }: { incident: IncidentDetail }) {
         <StateMark state={state} label={t(`incidents.state.${state}`)} />
       </div>
       {summary && <p>{summary}</p>}
-      {outcome && outcome !== summary && <p className="outcome">{outcome}</p>}
+      {outcome && (
+        <p className="outcome">
+          <OutcomeText outcome={outcome} />
+        </p>
+      )}
       <dl>
         {facts.map(([name, value]) =>
           value ? (

@@ -4,6 +4,7 @@ import { Link, navigate, useSearchText } from "../../app/router";
 import { useI18n } from "../../i18n";
 import { Choice, StateMark } from "../../ui/Marks";
 import { Command, Empty, ErrorBox, Loading } from "../../ui/States";
+import { OutcomeText } from "./OutcomeText";
 import "./incidents.css";
 
 const STATES = ["all", "open", "resolved"] as const;
@@ -77,7 +78,7 @@ function IncidentLine({ incident }: { incident: Incident }) {
         <Link href={`/incidents/${encodeURIComponent(id)}`}>
           <b>{title}</b>
         </Link>
-        {(summary || outcome) && <p className="dim">{summary || outcome}</p>}
+        {(summary || outcome) && <p className="dim">{summary || <OutcomeText outcome={outcome ?? ""} />}</p>}
       </td>
       <td className="mono nowrap">{service}</td>
       <td>{severity}</td>

@@ -10,7 +10,7 @@ const KINDS: TimelineKind[] = ["change", "alert", "decision", "action", "verify"
 /** What happened, in order, each with its outcome and the evidence it rests on. Times also count from the first entry. */
 export function Timeline({ incident }: { incident: IncidentDetail }) {
   const { t } = useI18n();
-  const { timeline } = incident;
+  const timeline = [...useChangeEntry(incident), ...incident.timeline];
   const zero = Date.parse(timeline[0]?.time ?? incident.opened_at);
   if (timeline.length === 0) return <p className="dim">{t("incident.emptyTimeline")}</p>;
   return (
@@ -20,6 +20,17 @@ export function Timeline({ incident }: { incident: IncidentDetail }) {
       ))}
     </ol>
   );
+}
+
+/** The change comes first where the server's own entries begin with the alert: it is where the story begins. */
+function useChangeEntry({ change, timeline }: IncidentDetail): TimelineEntry[] {
+  const { t } = useI18n();
+  const first = timeline[0];
+  if (!change || !first || first.kind === "change" || Date.parse(change.started_at) > Date.parse(first.time)) return [];
+  const versions = [change.from_version, change.to_version].filter(Boolean).join(" \u2192 ");
+  const title = [change.target.service, versions].filter(Boolean).join(" ");
+  const detail = t("incident.changeBy", { kind: change.kind, source: change.source, actor: change.actor ?? "" });
+  return [{ time: change.started_at, kind: "change", title, detail }];
 }
 
 function Entry({ entry, zero }: { entry: TimelineEntry; zero: number }) {
@@ -74,12 +85,50 @@ function EvidenceTable({ value, depth = 0 }: { value: Record<string, FieldValue>
           <tr key={name}>
             <th scope="row">{name}</th>
             <td>
-              {part !== null && typeof part === "object" && !Array.isArray(part) && depth < DEPTH_MAX ? (
+              {isObjectList(part) ? (
+                <ListTable items={part} />
+              ) : part !== null && typeof part === "object" && !Array.isArray(part) && depth < DEPTH_MAX ? (
                 <EvidenceTable value={part} depth={depth + 1} />
               ) : (
                 <code>{typeof part === "string" ? part : JSON.stringify(part)}</code>
               )}
             </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+type Fields = Record<string, FieldValue>;
+
+const isObject = (value: FieldValue): value is Fields =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isObjectList = (value: FieldValue): value is Fields[] =>
+  Array.isArray(value) && value.length > 0 && value.every(isObject);
+
+/** A list of things alike (guards, checks), one a line. */
+function ListTable({ items }: { items: Fields[] }) {
+  const names = [...new Set(items.flatMap((item) => Object.keys(item)))];
+  return (
+    <table className="list">
+      <thead>
+        <tr>
+          {names.map((name) => (
+            <th key={name} scope="col">
+              {name}
+            </th>
+          ))}
+        </tr>
+      </thead>
+      <tbody>
+        {items.map((item, index) => (
+          <tr key={index}>
+            {names.map((name) => (
+              <td key={name}>
+                <code>{typeof item[name] === "string" ? item[name] : JSON.stringify(item[name])}</code>
+              </td>
+            ))}
           </tr>
         ))}
       </tbody>

@@ -4,13 +4,15 @@ import type { RowsState } from "./useRows";
 
 interface Props {
   result: RowsState;
+  /** Rows that match, counted by the histogram's aggregate, when the answer itself does not know. */
+  counted: number | undefined;
   isLog: boolean;
   wrap: boolean;
   onWrap: (wrap: boolean) => void;
 }
 
 /** What the rows below are, and what they are not: never a silent limit, never a silent gap. */
-export function Completeness({ result, isLog, wrap, onWrap }: Props) {
+export function Completeness({ result, counted, isLog, wrap, onWrap }: Props) {
   const { t } = useI18n();
   const { end, loading, cancelled, previous, rows } = result;
   const stats = end?.stats;
@@ -24,7 +26,7 @@ export function Completeness({ result, isLog, wrap, onWrap }: Props) {
   return (
     <div className="completeness">
       <p role="status" aria-live="polite">
-        <b>{waiting ? t("rows.previous") : countText(result, t)}</b>
+        <b>{waiting ? t("rows.previous") : countText(result, counted, t)}</b>
         {!waiting && details.filter(Boolean).map((detail, index) => <span key={index}>{detail}</span>)}
         {cancelled && <span className="partial">{t(previous ? "rows.kept" : "rows.cancelled")}</span>}
         {end && !end.complete && <span className="partial">{t("rows.incomplete")}</span>}
@@ -50,11 +52,15 @@ export function Completeness({ result, isLog, wrap, onWrap }: Props) {
   );
 }
 
-function countText({ rows, end, loading }: RowsState, t: ReturnType<typeof useI18n>["t"]): string {
+function countText(
+  { rows, end, loading }: RowsState,
+  counted: number | undefined,
+  t: ReturnType<typeof useI18n>["t"],
+): string {
   const n = rows.length;
   if (loading) return t("rows.loading", { n });
   if (!end) return t("rows.unknown", { n });
-  const matched = end.rows_matched ?? end.stats.rows_matched;
+  const matched = end.rows_matched ?? end.stats.rows_matched ?? counted;
   if (end.limit_reached && matched != null && matched > n) return t("rows.count", { shown: n, n: matched });
   if (end.limit_reached) return t("rows.some", { n });
   return end.complete ? t("rows.all", { n }) : t("rows.unknown", { n });

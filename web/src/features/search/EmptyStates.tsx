@@ -1,4 +1,5 @@
 import type { RangeQuery } from "../../api/queries";
+import { storedRecords } from "../../api/stored";
 import type { Status } from "../../api/types";
 import { useI18n } from "../../i18n";
 import { Command, Empty } from "../../ui/States";
@@ -7,16 +8,12 @@ import { useNearest } from "./useNearest";
 
 const SYSLOG_PORT = "5514";
 
-export function hasNoData(status: Status | undefined): boolean {
-  if (!status) return false;
-  const stored = (status.tables ?? []).reduce((sum, { rows }) => sum + rows, 0);
-  return status.rows_ingested === 0 && stored === 0;
-}
+export const hasNoData = (status: Status | undefined): boolean => status !== undefined && storedRecords(status) === 0;
 
 /** The first screen of a new install: how to send a line, and a counter that moves when it arrives. */
 export function FirstLine({ status }: { status: Status }) {
   const { t } = useI18n();
-  const received = status.rows_ingested;
+  const received = storedRecords(status);
   const port =
     status.listeners
       ?.find(({ name }) => /syslog.*tcp/i.test(name))

@@ -40,13 +40,20 @@ export function FieldsPanel(props: Props) {
         onChange={(event) => setFind(event.target.value)}
       />
       {data ? (
-        <FieldItems {...props} list={matching(data.fields, find)} total={data.rows} open={open} onToggle={toggle} />
+        <FieldItems
+          {...props}
+          list={matching(data.fields, find)}
+          total={data.rows}
+          sampled={data.sampled}
+          open={open}
+          onToggle={toggle}
+        />
       ) : isBadQuery(fields.error) ? null : fields.error ? (
         <ErrorBox error={fields.error} onRetry={() => void fields.refetch()} />
       ) : (
         <Loading />
       )}
-      {data?.sampled && <p className="dim note">{t("fields.sampled")}</p>}
+      {data?.sampled && <p className="dim note">{t("fields.sampled", { n: data.rows })}</p>}
     </aside>
   );
 }
@@ -65,7 +72,13 @@ function order({ name }: FieldInfo): number {
 }
 
 function FieldItems(
-  props: Props & { list: FieldInfo[]; total: number; open: string[]; onToggle: (name: string) => void },
+  props: Props & {
+    list: FieldInfo[];
+    total: number;
+    sampled: boolean;
+    open: string[];
+    onToggle: (name: string) => void;
+  },
 ) {
   const { t } = useI18n();
   const { list, total, open } = props;
@@ -77,6 +90,7 @@ function FieldItems(
           key={field.name}
           field={field}
           share={total > 0 ? field.rows / total : 0}
+          sampled={props.sampled}
           open={open.includes(field.name)}
           isColumn={props.columns.includes(field.name)}
           request={props.request}
@@ -95,6 +109,7 @@ function FieldItems(
 interface ItemProps {
   field: FieldInfo;
   share: number;
+  sampled: boolean;
   open: boolean;
   isColumn: boolean;
   request: RangeQuery;
@@ -103,9 +118,10 @@ interface ItemProps {
   onFilter: Props["onFilter"];
 }
 
-const FieldItem = memo(function FieldItem({ field, share, open, isColumn, ...props }: ItemProps) {
-  const { t, number } = useI18n();
+const FieldItem = memo(function FieldItem({ field, share, sampled, open, isColumn, ...props }: ItemProps) {
+  const { t, number, percent } = useI18n();
   const { name, type, rows } = field;
+  const count = sampled ? t("fields.share", { percent: percent(share) }) : t("fields.count", { n: rows });
   const column = t(isColumn ? "row.uncolumn" : "row.column", { field: name });
   return (
     <li className="field">
@@ -115,13 +131,13 @@ const FieldItem = memo(function FieldItem({ field, share, open, isColumn, ...pro
           className="name"
           aria-expanded={open}
           onClick={() => props.onToggle(name)}
-          title={`${name}: ${t("fields.count", { n: rows })}`}
+          title={`${name}: ${count}`}
         >
           <span className="type" title={t(`fields.type.${type}`)} aria-hidden="true">
             {TYPE_SIGNS[type]}
           </span>
           <span className="ellipsis">{name}</span>
-          <span className="count">{number(rows)}</span>
+          <span className="count">{sampled ? percent(share) : number(rows)}</span>
         </button>
         <button
           type="button"

@@ -6,7 +6,7 @@ import { TimeChart } from "../../ui/TimeChart/TimeChart";
 import { filterOf } from "./queryText";
 import type { Range } from "./range";
 
-const BUCKETS = 60;
+export const HISTOGRAM_BUCKETS = 60;
 const HEIGHT_PX = 92;
 
 interface Props {
@@ -18,7 +18,7 @@ interface Props {
 
 /** Counts come from their own aggregate, never from the loaded rows; if they fail, the rows are still there. */
 export function HistogramPanel({ request, rows, onRange, onZoomOut }: Props) {
-  const histogram = useHistogram({ ...request, query: filterOf(request.query) }, BUCKETS);
+  const histogram = useHistogram({ ...request, query: filterOf(request.query) }, HISTOGRAM_BUCKETS);
   const changes = useChanges(request);
   const data = useLastGood(histogram);
   return (

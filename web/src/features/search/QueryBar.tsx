@@ -5,12 +5,14 @@ import type { Diagnosis } from "../../api/types";
 import { useI18n } from "../../i18n";
 import { CodeField, type CodeFieldHandle } from "../../ui/CodeField/CodeField";
 import { Icon } from "../../ui/Icon";
+import { complete } from "./complete";
 
 const DIAGNOSE_AFTER_MS = 100;
 /** Words under the bar wait until the typing pauses: half a query is always wrong. */
 const PROBLEMS_AFTER_MS = 700;
 
 interface Props {
+  range: { start: string; end: string };
   draft: string;
   onDraft: (text: string) => void;
   onRun: () => void;
@@ -18,7 +20,7 @@ interface Props {
 }
 
 /** The query, with colours, squiggles and completions from the server's parser: the only one there is. */
-export function QueryBar({ draft, onDraft, onRun, ref }: Props) {
+export function QueryBar({ range, draft, onDraft, onRun, ref }: Props) {
   const { t } = useI18n();
   const diagnosed = useDiagnosis(draft);
   return (
@@ -33,7 +35,7 @@ export function QueryBar({ draft, onDraft, onRun, ref }: Props) {
         diagnosis={diagnosed}
         onChange={onDraft}
         onSubmit={onRun}
-        complete={async (text, cursor) => (await diagnose(text, cursor)).completions ?? []}
+        complete={(text, cursor) => complete(text, cursor, range)}
       />
       {diagnosed?.text === draft && <Problems key={draft} diagnosis={diagnosed.diagnosis} />}
     </div>

@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { useStatus } from "../../api/queries";
+import { type RangeQuery, useHistogram, useStatus } from "../../api/queries";
 import type { FieldValue } from "../../api/types";
 import { ROWS_MAX, ROWS_STEP } from "../../app/searchUrl";
 import { useShortcuts } from "../../app/shortcuts";
@@ -10,7 +10,7 @@ import { Completeness } from "./Completeness";
 import { columnsOf } from "./columns";
 import { FirstLine, hasNoData, NothingInRange } from "./EmptyStates";
 import { FieldsPanel } from "./FieldsPanel";
-import { HistogramPanel } from "./HistogramPanel";
+import { HISTOGRAM_BUCKETS, HistogramPanel } from "./HistogramPanel";
 import { filterOf, type Mode, toggleFilter } from "./queryText";
 import { RowsPanel } from "./RowsPanel";
 import { shifted, zoomedOut } from "./range";
@@ -89,6 +89,7 @@ function Result({ search, result }: { search: Search; result: RowsState & { canc
     [state.columns, update],
   );
   const onOpen = useCallback((open: string[]) => update({ open }, { replace: true }), [update]);
+  const counted = useCounted(request);
   const fieldsRequest = useMemo(() => ({ ...request, query: filterOf(request.query) }), [request]);
   return (
     <div className="result">
@@ -100,6 +101,7 @@ function Result({ search, result }: { search: Search; result: RowsState & { canc
         {(rows.length > 0 || loading || result.cancelled) && !(error && rows.length === 0) && (
           <Completeness
             result={result}
+            counted={columns.isLog ? counted : undefined}
             isLog={columns.isLog}
             wrap={state.wrap}
             onWrap={(wrap) => update({ wrap }, { replace: true })}
@@ -137,18 +139,29 @@ function Result({ search, result }: { search: Search; result: RowsState & { canc
   );
 }
 
+/** The histogram's total, when it is whole and of this very query. The panel above asked for it; this reads its answer. */
+function useCounted(request: RangeQuery): number | undefined {
+  const filter = filterOf(request.query);
+  const { data, isPlaceholderData } = useHistogram({ ...request, query: filter }, HISTOGRAM_BUCKETS);
+  return data?.complete && !isPlaceholderData && filter === request.query.trim() ? data.total : undefined;
+}
+
 function LoadMore({ search, result }: { search: Search; result: RowsState }) {
   const { t, number } = useI18n();
   const { limit } = search.state;
   if (!result.end?.limit_reached || limit >= ROWS_MAX) return null;
   const more = Math.min(ROWS_MAX - limit, Math.max(ROWS_STEP, limit));
   return (
-    <button
-      type="button"
-      className="btn load-more"
-      onClick={() => search.update({ limit: limit + more }, { replace: true })}
-    >
-      {t("rows.more", { n: number(more) })}
-    </button>
+    <div role="row">
+      <div role="gridcell">
+        <button
+          type="button"
+          className="btn load-more"
+          onClick={() => search.update({ limit: limit + more }, { replace: true })}
+        >
+          {t("rows.more", { n: number(more) })}
+        </button>
+      </div>
+    </div>
   );
 }

@@ -31,7 +31,7 @@ export function SearchToolbar({ search, field, running, onCancel, timeOpen, onTi
   };
   return (
     <div className="toolbar" role="search">
-      <QueryBar ref={field} draft={draft} onDraft={setDraft} onRun={() => run(draft)} />
+      <QueryBar range={search.request} ref={field} draft={draft} onDraft={setDraft} onRun={() => run(draft)} />
       <SyntaxCard onTry={run} />
       <TimeRange
         state={state}

@@ -47,12 +47,7 @@ export function TimeRange({ state, range, open, onOpen, onRange, onChange }: Pro
         }
       >
         <Presets state={state} onPick={pick} />
-        <RangeForm
-          key={`${state.from} ${state.to}`}
-          state={state}
-          range={range}
-          onPick={pick}
-        />
+        <RangeForm key={`${state.from} ${state.to}`} state={state} range={range} onPick={pick} />
         <div className="zone">
           <span className="dim">{t("time.zone", { zone: i18n.zone })}</span>
           <button

@@ -5,6 +5,7 @@ test.each([
   ["service.name", "checkout", 'service.name:="checkout"'],
   ["http.status", 500, "http.status:=500"],
   ["ok", true, "ok:=true"],
+  ["shop@32473.id", "x", 'shop@32473.id:="x"'],
   ["path", 'a "b" \\c\nd', 'path:="a \\"b\\" \\\\c\\nd"'],
   ["odd name", "x", '"odd name":="x"'],
   ["user", null, "not user:*"],

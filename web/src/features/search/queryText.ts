@@ -52,9 +52,11 @@ function endOfQuote(text: string, open: number): number {
   return text.length;
 }
 
-const quoted = (text: string) =>
+export const quoted = (text: string) =>
   `"${text.replace(/[\\"]/g, "\\$&").replace(/\n/g, "\\n").replace(/\t/g, "\\t").replace(/\r/g, "\\r")}"`;
-const fieldName = (name: string) => (/^[\p{L}_][\p{L}\p{N}_.-]*$/u.test(name) ? name : quoted(name));
+/** What `lang` takes as a bare word (`is_word_char` there); a name of other characters is quoted. */
+const BARE_NAME = /^[\p{L}\p{N}_.@$#%&/][\p{L}\p{N}_.@$#%&/-]*$/u;
+export const fieldName = (name: string) => (BARE_NAME.test(name) ? name : quoted(name));
 
 /** The filter that matches exactly this value of this field. */
 export function valueFilter(field: string, value: FieldValue): string {

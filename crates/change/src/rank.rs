@@ -122,8 +122,8 @@ mod tests {
         check(
             &[("1", 100, None), ("2", 700, Some(710)), ("3", 940, Some(950)), ("4", 1010, None)],
             expect![[r#"
-                exonerated 4 0.00: it began 10s after the alert did
                 first 3 0.90: same service, began 60s before the alert
+                exonerated 4 0.00: it began 10s after the alert did
                 exonerated 2 0.00: deploy of a to 3 came after it, and the alert after that
                 exonerated 1 0.00: it began 15m before the alert, more than 10m
             "#]],

@@ -72,7 +72,7 @@ fn timeline(evaluators: &mut [GroupEvaluator], seconds: std::ops::Range<i64>, sc
             let failed = evaluator.status().iter().any(|status| matches!(status.health, Health::Err(_)));
             line.extend(failed.then(|| "failed".to_owned()));
         }
-        let _ = writeln!(out, "{second:>2} {}", line.join(", "));
+        let _ = writeln!(out, "{second}s: {}", line.join(", "));
     }
     out
 }
@@ -94,13 +94,13 @@ fn pending_then_firing_then_resolved() {
         script,
         6,
         expect![[r#"
-         0 
-         1 A{0} pending
-         2 A{0} pending
-         3 A{0} firing
-         4 A{0} resolved
-         5 A{0} resolved
-    "#]],
+            0s: 
+            1s: A{0} pending
+            2s: A{0} pending
+            3s: A{0} firing
+            4s: A{0} resolved
+            5s: A{0} resolved
+        "#]],
     );
 }
 
@@ -112,12 +112,12 @@ fn a_short_peak_never_fires() {
         script,
         5,
         expect![[r#"
-         0 A{0} pending
-         1 
-         2 A{0} pending
-         3 
-         4 
-    "#]],
+            0s: A{0} pending
+            1s: 
+            2s: A{0} pending
+            3s: 
+            4s: 
+        "#]],
     );
 }
 
@@ -129,13 +129,13 @@ fn it_keeps_firing_for_a_while() {
         script,
         6,
         expect![[r#"
-         0 A{0} firing
-         1 A{0} firing
-         2 A{0} firing
-         3 A{0} firing
-         4 A{0} resolved
-         5 A{0} resolved
-    "#]],
+            0s: A{0} firing
+            1s: A{0} firing
+            2s: A{0} firing
+            3s: A{0} firing
+            4s: A{0} resolved
+            5s: A{0} resolved
+        "#]],
     );
 }
 
@@ -147,13 +147,13 @@ fn a_failed_query_changes_nothing() {
         script,
         6,
         expect![[r#"
-         0 A{0} pending
-         1 A{0} firing
-         2 A{0} firing, failed
-         3 A{0} firing, failed
-         4 A{0} resolved
-         5 A{0} resolved
-    "#]],
+            0s: A{0} pending
+            1s: A{0} firing
+            2s: A{0} firing, failed
+            3s: A{0} firing, failed
+            4s: A{0} resolved
+            5s: A{0} resolved
+        "#]],
     );
 }
 
@@ -165,10 +165,10 @@ fn each_label_set_is_an_alert_of_its_own() {
         script,
         3,
         expect![[r#"
-         0 A{0} firing, A{2} firing
-         1 A{1} firing, A{0} resolved, A{2} firing
-         2 A{1} firing, A{0} resolved, A{2} firing
-    "#]],
+            0s: A{0} firing, A{2} firing
+            1s: A{1} firing, A{0} resolved, A{2} firing
+            2s: A{1} firing, A{0} resolved, A{2} firing
+        "#]],
     );
 }
 
@@ -180,30 +180,30 @@ fn no_data_does_what_the_rule_says() {
         script(),
         3,
         expect![[r#"
-         0 A{0} firing
-         1 A{0} resolved
-         2 A{0} resolved
-    "#]],
+            0s: A{0} firing
+            1s: A{0} resolved
+            2s: A{0} resolved
+        "#]],
     );
     check_timeline(
         &rule("    no_data: keep\n"),
         script(),
         3,
         expect![[r#"
-         0 A{0} firing
-         1 A{0} firing
-         2 A{0} firing
-    "#]],
+            0s: A{0} firing
+            1s: A{0} firing
+            2s: A{0} firing
+        "#]],
     );
     check_timeline(
         &rule("    no_data: alerting\n"),
         script(),
         3,
         expect![[r#"
-         0 A{0} firing
-         1 A{0} resolved, A{} firing
-         2 A{0} resolved, A{} firing
-    "#]],
+            0s: A{0} firing
+            1s: A{0} resolved, A{} firing
+            2s: A{0} resolved, A{} firing
+        "#]],
     );
 }
 
@@ -216,12 +216,12 @@ fn a_log_rule_fires_on_its_rows() {
         script,
         5,
         expect![[r#"
-         0 
-         1 Lines{2.0} pending
-         2 Lines{2.0} firing
-         3 Lines{2.0} resolved
-         4 Lines{2.0} resolved
-    "#]],
+            0s: 
+            1s: Lines{2.0} pending
+            2s: Lines{2.0} firing
+            3s: Lines{2.0} resolved
+            4s: Lines{2.0} resolved
+        "#]],
     );
 }
 
@@ -233,12 +233,12 @@ fn state_survives_a_restart() {
     let before = timeline(&mut evaluators(&rules, &ledger, at(0)), 0..2, &script);
     let after = timeline(&mut evaluators(&rules, &ledger, at(2)), 2..5, &script);
     expect![[r#"
-         0 A{0} pending
-         1 A{0} pending
+        0s: A{0} pending
+        1s: A{0} pending
         restart
-         2 A{0} pending
-         3 A{0} firing
-         4 A{0} firing
+        2s: A{0} pending
+        3s: A{0} firing
+        4s: A{0} firing
     "#]]
     .assert_eq(&format!("{before}restart\n{after}"));
 }

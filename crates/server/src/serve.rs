@@ -304,10 +304,9 @@ fn banner(running: &RunningServer) {
     }
     println!("Send the first log line:");
     println!("  echo 'hello backstop' | backstop ingest - --service hello --url {}", running.url);
-    if let Some(syslog) = running.listeners.iter().find(|listener| listener.name == "syslog_tcp") {
-        if let Ok(address) = syslog.address.parse::<SocketAddr>() {
-            println!("  logger --tcp --server {} --port {} 'hello backstop'", address.ip(), address.port());
-        }
+    let syslog = running.listeners.iter().find(|listener| listener.name == "syslog_tcp");
+    if let Some(Ok(address)) = syslog.map(|listener| listener.address.parse::<SocketAddr>()) {
+        println!("  logger --tcp --server {} --port {} 'hello backstop'", address.ip(), address.port());
     }
 }
 

@@ -29,6 +29,7 @@ for (const colorScheme of ["light", "dark"] as const) {
       for (const kind of ["change", "alert", "decision", "action", "verify"])
         await expect(page.locator(`.entry.${kind}`).first()).toBeVisible();
       await expect(page.getByRole("region", { name: "From the change to recovery" })).toBeVisible();
+      await expect(page.locator(".time-chart .bar rect").first()).toBeVisible();
       if (shots) await page.screenshot({ path: `${shots}/incident-${colorScheme}.png`, fullPage: true });
     });
   });
@@ -36,7 +37,7 @@ for (const colorScheme of ["light", "dark"] as const) {
 
 test("a filter from the field list narrows the rows", async ({ page }) => {
   await page.goto("/search?from=-6h&to=now");
-  await page.getByRole("button", { name: /^severity/ }).click();
+  await page.locator(".field .name").first().click(); // severity comes first
   await page
     .getByRole("button", { name: /^Show only severity = / })
     .first()
@@ -76,6 +77,7 @@ test.describe("Chinese", () => {
     await page.goto("/incidents");
     await page.locator("table.data-table tbody a").first().click();
     await expect(page.getByRole("heading", { name: "时间线" })).toBeVisible();
+    await expect(page.locator(".time-chart .bar rect").first()).toBeVisible();
     if (shots) await page.screenshot({ path: `${shots}/incident-zh-CN.png`, fullPage: true });
   });
 });

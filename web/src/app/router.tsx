@@ -43,9 +43,6 @@ export function Link(props: AnchorHTMLAttributes<HTMLAnchorElement> & { href: st
   };
   const { href, children, ...rest } = props;
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Enter on a link is a click
-    // biome-ignore lint/a11y/useValidAnchor: it goes to another address; the click only keeps the page loaded
-    // biome-ignore lint/a11y/noStaticElementInteractions: it has an address, so it is a link
     <a {...rest} href={href} onClick={follow}>
       {children}
     </a>

@@ -52,7 +52,6 @@ fn act_options(config: &Config) -> ActOptions {
         exec_env: config.actions.exec_env.clone(),
         http_allow: config.actions.http_allow.clone(),
         redact: config.actions.redact.clone(),
-        ..ActOptions::default()
     }
 }
 

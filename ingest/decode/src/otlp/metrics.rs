@@ -3,9 +3,10 @@
 //! - Names: see [`super::naming`]. Labels: the point's attributes, then [`PROMOTED_RESOURCE_ATTRIBUTES`] of the resource under
 //!   names not taken, `job` (`service.namespace/service.name`) and `instance` (`service.instance.id`).
 //! - The other resource attributes are labels of `target_info`, one sample of value 1 at the time of the target's last point.
-//! - Sums and histograms of **delta** temporality are stored as they are, as Prometheus does under
-//!   `otlp-native-delta-ingestion`: the name keeps its suffix, the metadata says `unknown`, since `rate` would be wrong; query
-//!   them with `sum_over_time`. An **unspecified** temporality is rejected, as Prometheus does: the protocol forbids it.
+//! - Sums and histograms of **delta** temporality are stored as they are, as Prometheus does under its feature flag
+//!   `otlp-native-delta-ingestion` (without one it drops them): the name keeps its suffix, the metadata says `unknown`, since
+//!   `rate` would be wrong; query them with `sum_over_time`. An **unspecified** temporality, which the protocol forbids, is
+//!   rejected.
 //! - Explicit histograms become `_bucket`, `_sum` and `_count`; summaries `quantile`, `_sum` and `_count`.
 //! - Exponential histograms become classic cumulative buckets; see `points`.
 //! - The flag "no recorded value" becomes the staleness marker.
@@ -23,7 +24,8 @@ use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 use super::{Group, Groups, SuffixKind, label_name, metric_name, points, reject, unit_name};
 use crate::{Decoded, Reject};
 
-/// Resource attributes that become labels of every series, by the list that Prometheus's guide to OTLP recommends.
+/// Resource attributes that become labels of every series: the list that Prometheus's guide "Using Prometheus as your
+/// OpenTelemetry backend" recommends, and `host.name`.
 pub const PROMOTED_RESOURCE_ATTRIBUTES: [&str; 20] = [
     "service.instance.id",
     "service.name",

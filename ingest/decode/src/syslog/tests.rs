@@ -1,4 +1,5 @@
-//! Golden lines: messages as real senders write them, and what becomes of them.
+//! Golden lines, and what becomes of them: the RFCs' own examples, and lines written by hand after the formats of known senders.
+//! Captured lines are in the files that `lines` tests, and the end-to-end tests run real senders.
 
 use expect_test::{Expect, expect};
 
@@ -31,8 +32,7 @@ fn check(messages: &str, expect: Expect) {
     expect.assert_eq(&shown.concat());
 }
 
-/// The examples of RFC 5424, 6.5, and what logger, rsyslog, syslog-ng, Cisco IOS XR, Juniper, VMware, F5, Heroku, Fortinet,
-/// Palo Alto and Docker write.
+/// The examples of RFC 5424 (6.5), then the shapes of logger, rsyslogd, syslog-ng, Junos, Heroku, ESXi and Docker.
 #[test]
 fn rfc_5424() {
     check(
@@ -97,8 +97,8 @@ fn rfc_5424() {
     );
 }
 
-/// RFC 3164's examples (5.4), and what logger, rsyslog's and syslog-ng's default templates, sshd, cron, the kernel, sudo, postfix,
-/// haproxy, dnsmasq, systemd, macOS, AIX, HP-UX, Solaris, OpenWrt, Synology, UniFi, MikroTik and Python's handler write.
+/// RFC 3164's examples (5.4), then the shapes of logger, rsyslog's file format, PAM, cron, the kernel, postfix, haproxy, dnsmasq,
+/// macOS's launchd, AIX's relay and syslogd itself.
 #[test]
 fn rfc_3164() {
     check(
@@ -231,7 +231,7 @@ fn rfc_3164_with_odd_headers() {
     );
 }
 
-/// Cisco IOS, NX-OS, ASA and FTD, with and without sequence numbers, host names, years and time zones.
+/// The shapes of Cisco's IOS, NX-OS, ASA and FTD, with and without sequence numbers, host names, years and time zones.
 #[test]
 fn cisco() {
     check(

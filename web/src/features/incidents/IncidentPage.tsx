@@ -69,7 +69,7 @@ function Head({ incident }: { incident: IncidentDetail }) {
         <h1>{title}</h1>
         <StateMark state={state} label={t(`incidents.state.${state}`)} />
       </div>
-      {summary && <p>{summary}</p>}
+      {summary && summary !== title && <p>{summary}</p>}
       {outcome && (
         <p className="outcome">
           <OutcomeText outcome={outcome} />
@@ -89,17 +89,23 @@ function Head({ incident }: { incident: IncidentDetail }) {
   );
 }
 
-const MARGIN_MS = 5 * 60_000;
+/** The chart shows the incident in its surroundings: three times its length on both sides, within these bounds. */
+const MARGIN_MS_MIN = 30_000;
+const MARGIN_MS_MAX = 5 * 60_000;
+const MARGIN_LENGTHS = 3;
 const CHART_BUCKETS = 80;
 const CHART_PX = 110;
 
 /** What the service logged around the incident, with the change on the same axis. */
 function ServiceLogs({ incident, service }: { incident: IncidentDetail; service: string }) {
   const { t } = useI18n();
-  const times = [incident.opened_at, ...incident.timeline.map(({ time }) => time)].map((time) => Date.parse(time));
-  const last = incident.resolved_at ? Date.parse(incident.resolved_at) : Math.max(...times) + MARGIN_MS;
-  const start = new Date(Math.min(...times) - MARGIN_MS).toISOString();
-  const end = new Date(Math.max(last, ...times) + MARGIN_MS).toISOString();
+  const times = [incident.opened_at, incident.resolved_at, incident.change?.started_at]
+    .concat(incident.timeline.map(({ time }) => time))
+    .flatMap((time) => (time ? [Date.parse(time)] : []));
+  const [first, last] = [Math.min(...times), Math.max(...times)];
+  const margin = Math.min(MARGIN_MS_MAX, Math.max(MARGIN_MS_MIN, (last - first) * MARGIN_LENGTHS));
+  const start = new Date(first - margin).toISOString();
+  const end = new Date(last + margin).toISOString();
   const query = `service.name:=${JSON.stringify(service)}`;
   const histogram = useHistogram({ query, start, end }, CHART_BUCKETS);
   const changes = useChanges({ start, end }, service);

@@ -78,7 +78,9 @@ function IncidentLine({ incident }: { incident: Incident }) {
         <Link href={`/incidents/${encodeURIComponent(id)}`}>
           <b>{title}</b>
         </Link>
-        {(summary || outcome) && <p className="dim">{summary || <OutcomeText outcome={outcome ?? ""} />}</p>}
+        {((summary && summary !== title) || outcome) && (
+          <p className="dim">{(summary !== title && summary) || <OutcomeText outcome={outcome ?? ""} />}</p>
+        )}
       </td>
       <td className="mono nowrap">{service}</td>
       <td>{severity}</td>

@@ -6,6 +6,8 @@ import { Command, Empty } from "../../ui/States";
 import type { Range } from "./range";
 import { useNearest } from "./useNearest";
 
+/** The nearest match is known to a few seconds, so a jump shows at least this much around it. */
+const JUMP_MS_MIN = 20_000;
 const SYSLOG_PORT = "5514";
 
 export const hasNoData = (status: Status | undefined): boolean => status !== undefined && storedRecords(status) === 0;
@@ -46,7 +48,7 @@ export function NothingInRange(props: {
   const { t, time, span } = useI18n();
   const { request, range } = props;
   const nearest = useNearest(request, true);
-  const length = range.end - range.start;
+  const length = Math.max(JUMP_MS_MIN, range.end - range.start);
   const at = nearest.data;
   return (
     <Empty title={t("empty.range.title")}>
@@ -58,7 +60,7 @@ export function NothingInRange(props: {
           <button
             type="button"
             className="btn primary"
-            onClick={() => props.onRange({ start: at - length * 0.9, end: at + length * 0.1 })}
+            onClick={() => props.onRange({ start: at - length * 0.75, end: at + length * 0.25 })}
           >
             {t("empty.range.jump")}
           </button>

@@ -173,8 +173,8 @@ impl Responder {
                 self.fail_step(run, Outcome::Held, &text, Some(&action), batch, *now)?;
                 return Ok(None);
             }
-            if alert.data == DataState::Unknown {
-                // Planned before a restart, and nobody has measured since: what was bad may be good by now.
+            if alert.data != DataState::Measured {
+                // Planned before a restart, and nothing was measured since: what was bad may be good by now.
                 let until = now.saturating_add_ns(self.options.decision_poll_ns);
                 run.wake_at = until;
                 batch.put_run(&run);

@@ -131,7 +131,7 @@ fn prometheus_routes() -> Router<Arc<Api>> {
 }
 
 /// The paths that the UI's script knows. A path that is not among them is not the UI.
-const UI_PATHS: [&str; 7] = ["/", "/search", "/alerts", "/incidents", "/incidents/{id}", "/changes", "/status"];
+const UI_PATHS: [&str; 5] = ["/", "/search", "/alerts", "/incidents", "/incidents/{id}"];
 
 fn ui_routes() -> Router {
     let routes = UI_PATHS.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));

@@ -7,10 +7,9 @@ use axum::response::IntoResponse as _;
 /// Path and bytes of every file of the built UI.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/ui_files.rs"));
 
-/// What browsers may do with the UI: only its own scripts, no frames around it, nothing from elsewhere. Styles may be inline,
-/// because widgets place themselves with style attributes; scripts never.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
-     img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// What browsers may do with the UI: only its own scripts and styles, no frames around it, nothing from elsewhere.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// Whether a request wants a page rather than data: browsers name `text/html`, programs do not.
 pub(crate) fn wants_page(headers: &HeaderMap) -> bool {

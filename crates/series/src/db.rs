@@ -191,6 +191,11 @@ impl SeriesDb {
         report
     }
 
+    /// What [`Self::insert`] would refuse of a batch now. Asked before a sender is told that its samples are taken.
+    pub fn refused(&self, tenant: &TenantId, batch: &SeriesBatch) -> Vec<Rejected> {
+        self.tenant_or_new(tenant).read().refused(batch, &self.options)
+    }
+
     /// Writes everything inserted before the call to block files, one per tenant, durably. The newest samples stay in memory
     /// within the budget. After an error nothing is lost: what was not written is fresh again.
     pub fn flush(&self) -> Result<FlushReport, SeriesError> {

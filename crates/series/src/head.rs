@@ -1,6 +1,6 @@
 //! What one tenant has in memory: its label index, the head of each series, metadata and exemplars.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use model::{Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
@@ -99,6 +99,28 @@ impl Tenant {
                 self.metadata_dirty = true;
             }
         }
+    }
+
+    /// What an insert would refuse, without inserting.
+    pub(crate) fn refused(&self, batch: &SeriesBatch, options: &SeriesOptions) -> Vec<Rejected> {
+        let max = options.series_per_tenant_max;
+        let mut added = HashSet::new();
+        let mut rejected = Vec::new();
+        for (at, series) in batch.series.iter().enumerate() {
+            if self.index.id(&series.labels).is_some() || added.contains(&series.labels) {
+                continue;
+            }
+            let room = self.index.len() + added.len() < max;
+            let limits = check_limits(&series.labels, options);
+            match limits.and(if room { Ok(()) } else { Err(Limit::SeriesPerTenant { max }) }) {
+                Ok(()) => drop(added.insert(series.labels.clone())),
+                Err(reason) => {
+                    let (labels, samples) = (series.labels.clone(), series.samples.len());
+                    rejected.push(Rejected { at, labels, samples, reason });
+                }
+            }
+        }
+        rejected
     }
 
     fn insert_series(

@@ -78,7 +78,7 @@ impl Reject {
     }
 
     /// The same, standing for `items` items.
-    pub(crate) fn of_items(mut self, items: usize) -> Self {
+    pub fn of_items(mut self, items: usize) -> Self {
         self.items = (items as u64).max(1);
         self
     }

@@ -93,9 +93,10 @@ impl Service {
         let message = request.into_inner();
         let reservation = self.pipeline.reserve(&source, message.encoded_len()).map_err(status)?;
         let received = telemetry::clock::now();
-        let decoded = crate::http::off_thread(move || Ok(decode(message, received)))
+        let mut decoded = crate::http::off_thread(move || Ok(decode(message, received)))
             .await
             .map_err(|refusal| Status::internal(refusal.message))?;
+        self.pipeline.admit(&tenant, &mut decoded);
         let rejected = Rejected::of(&decoded);
         self.pipeline.push(&tenant, &source, received, decoded).await.map_err(status)?;
         drop(reservation);

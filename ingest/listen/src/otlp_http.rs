@@ -118,12 +118,13 @@ async fn receive(
     let (body, mut reservation) = read_body(body, headers, pipeline, source).await?;
     let received = telemetry::clock::now();
     let blocking_source = source.clone();
-    let (decoded, reservation) = off_thread(move || {
+    let (mut decoded, reservation) = off_thread(move || {
         let body = decompressed(encoding, body, &mut reservation, &blocking_source)?;
         let decoded = decode(signal, wire, &body, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
         Ok((decoded, reservation))
     })
     .await?;
+    pipeline.admit(&tenant, &mut decoded);
     let rejected = Rejected::of(&decoded);
     pipeline.push(&tenant, source, received, decoded).await?;
     drop(reservation);

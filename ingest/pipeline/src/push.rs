@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decode::Decoded;
+use decode::{Decoded, Reject};
 use model::{Batch, BatchData, Row, SeriesBatch, Table, TenantId, Timestamp};
 use store::{Ack, AppendError, Store};
 use telemetry::metrics::{INGEST_BUSY, INGESTED_ROWS, INGESTED_SAMPLES, QUARANTINED_ITEMS};
@@ -88,6 +88,20 @@ impl Pipeline {
     /// Bytes in flight now.
     pub fn in_flight_bytes(&self) -> usize {
         self.budget.used()
+    }
+
+    /// Turns series that are over a limit of the store into rejects, so that the sender hears of them and quarantine keeps them.
+    /// Call it before [`Self::push`], and count the rejects after it.
+    pub fn admit(&self, tenant: &TenantId, decoded: &mut Decoded) {
+        if decoded.series.series.is_empty() {
+            return;
+        }
+        for refused in self.store.series().refused(tenant, &decoded.series).into_iter().rev() {
+            let reason = format!("series over a limit: {}", refused.reason);
+            let raw = refused.labels.to_string();
+            decoded.rejects.push(Reject::new(reason, raw.as_bytes()).of_items(refused.samples));
+            decoded.series.series.remove(refused.at);
+        }
     }
 
     /// Stores everything, the rejects in quarantine, and resolves once all of it is durable and visible. `received` is the time

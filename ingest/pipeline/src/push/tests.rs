@@ -1,5 +1,6 @@
 use decode::{Format, LineOptions, Reject, decode_lines};
-use model::{TimeRange, Value};
+use model::{Sample, SeriesSamples, TimeRange, Value};
+use series::SeriesOptions;
 use store::StoreOptions;
 
 use super::*;
@@ -49,6 +50,29 @@ async fn rejects_are_stored_beside_their_good_neighbours() {
     let field = |name| quarantined.get(name).map(Value::text).unwrap_or_default();
     assert_eq!((quarantined.body(), &*field("protocol"), &*field("peer")), ("{oops", "native", "10.0.0.1"));
     assert!(field("reason").contains("not JSON"), "{}", field("reason"));
+}
+
+#[tokio::test]
+async fn a_series_over_a_limit_is_quarantined_and_its_neighbours_are_stored() {
+    let rig = rig(|options| options.series.series_per_tenant_max = 2);
+    let series = |name: &str, value: &str| SeriesSamples {
+        labels: [("__name__", name), ("l", value)].into_iter().collect(),
+        samples: vec![Sample { time_ms: 1, value: 1.0 }, Sample { time_ms: 2, value: 2.0 }],
+        exemplars: Vec::new(),
+    };
+    let long = "v".repeat(SeriesOptions::default().label_value_bytes_max + 1);
+    let batch = vec![series("up", "a"), series("up", &long), series("up", "b"), series("up", "c"), series("up", "a")];
+    let mut decoded = Decoded { series: SeriesBatch { series: batch, metadata: Vec::new() }, ..Decoded::default() };
+    rig.pipeline.admit(&TenantId::default(), &mut decoded);
+    assert_eq!(decoded.rejected(), 4, "two samples of two series");
+    let accepted = rig.push(decoded).await;
+    assert_eq!(accepted, Ok(Accepted { rows: 0, samples: 6, quarantined: 4 }));
+    assert_eq!(rig.store.series().series_count(), 2);
+    let reasons: Vec<String> =
+        rig.rows(Table::Quarantine).iter().filter_map(|row| row.get("reason")).map(|r| r.text().into_owned()).collect();
+    assert_eq!(reasons.len(), 2);
+    assert!(reasons.iter().all(|reason| reason.starts_with("series over a limit: ")), "{reasons:?}");
+    assert_eq!(rig.store.stats().series_rejected, 0, "nothing is refused after it was acknowledged");
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ test: tools-build tools-test web ## install what is needed and run every test
 	cargo clippy --workspace --all-targets -- -D warnings
 	cd web && npm run lint && npm run typecheck && npm test
 	cargo build --workspace --bins
-	cargo test --workspace --lib --bins
+	cargo test --workspace --lib --bins --test conformance --test semantics --test store
 	cd web && npm run e2e
 	cargo test --workspace --test it
 

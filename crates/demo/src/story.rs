@@ -33,7 +33,7 @@ pub async fn run(options: DemoOptions) -> Result<(), DemoError> {
         deploys: shop.serve_deploys().await?,
         inbox: inbox.serve(options.broken == Some(Link::Notify)).await?,
     };
-    let server = start_server(&options, dir.path(), &outside).await?;
+    let server = start_server(&options.binary, options.broken, dir.path(), &outside).await?;
     teller.tell(&format!("Backstop runs at {}", server.targets.url))?;
     let mut story = Story { server, shop, inbox, teller, broken: options.broken, speed: options.speed.max(0.1) };
     story.tell().await?;
@@ -46,18 +46,18 @@ pub async fn run(options: DemoOptions) -> Result<(), DemoError> {
 }
 
 /// Starts the server on the customary port, or on a free one when another has it.
-async fn start_server(options: &DemoOptions, dir: &Path, outside: &Outside) -> Result<Server, DemoError> {
+async fn start_server(binary: &Path, broken: Option<Link>, dir: &Path, outside: &Outside) -> Result<Server, DemoError> {
     let address = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if TcpListener::bind(address(UI_PORT)).is_ok() {
-        let config = files::write(dir, address(UI_PORT), outside, options.broken)?;
-        match Server::start(&options.binary, dir, &config).await {
+        let config = files::write(dir, address(UI_PORT), outside, broken)?;
+        match Server::start(binary, dir, &config).await {
             // Somebody took the port in between.
             Err(DemoError::ServerEnded { log, .. }) if log.contains("Address already in use") => {}
             started => return started,
         }
     }
-    let config = files::write(dir, address(0), outside, options.broken)?;
-    Server::start(&options.binary, dir, &config).await
+    let config = files::write(dir, address(0), outside, broken)?;
+    Server::start(binary, dir, &config).await
 }
 
 async fn ctrl_c_or_end(server: &mut Server) -> Result<(), DemoError> {

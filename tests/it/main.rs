@@ -7,6 +7,7 @@
 #![allow(clippy::print_stdout, reason = "tests say what they skip and what they measured")]
 
 mod architecture;
+mod cli;
 mod clients;
 mod crash;
 mod demo;

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use catalog::ledger::Ledger;
-use engine::{Engine, QueryLimits, QueryRequest};
+use engine::{Engine, QueryError, QueryLimits, QueryRequest};
 use model::{TenantId, TimeRange, Timestamp};
 use serde_json::{Value, json};
 use store::{Store, StoreError, StoreOptions};
@@ -52,7 +52,10 @@ pub(crate) fn query(args: &QueryArgs, dir: &Path) -> Result<Value, Failure> {
     request.limit = args.limit;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
     let result = runtime.block_on(async { engine.run(request).await?.collect_all().await });
-    let result = result.map_err(|error| Failure::negative(format!("{error}\nhint: {}", error.hint())))?;
+    let result = result.map_err(|error| match error {
+        QueryError::Parse(diagnostics) => crate::query::unreadable(&args.query, &diagnostics),
+        error => Failure::negative(format!("{error}\nhint: {}", error.hint())),
+    })?;
     Ok(json!({"rows": result.json_rows(), "stats": result.stats, "limit_reached": result.stats.limit_reached}))
 }
 

@@ -70,8 +70,12 @@ fn refused(args: &QueryArgs, error: &Value) -> Failure {
             error["hint"].as_str().unwrap_or("look at the server's log")
         ));
     }
-    let shown: Vec<String> =
-        diagnostics.iter().map(|diagnostic| lang::render_diagnostic(&args.query, diagnostic)).collect();
+    unreadable(&args.query, &diagnostics)
+}
+
+/// A text that is no query: exit code 2, with every mistake shown at its place.
+pub(crate) fn unreadable(text: &str, diagnostics: &[Diagnostic]) -> Failure {
+    let shown: Vec<String> = diagnostics.iter().map(|diagnostic| lang::render_diagnostic(text, diagnostic)).collect();
     Failure::usage(format!("the query cannot be read\n{}", shown.join("\n")), "")
 }
 

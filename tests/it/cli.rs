@@ -1,0 +1,73 @@
+//! The command line as a user meets it: exit codes, formats, places of mistakes.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use crate::server::Server;
+use crate::shared::binary;
+
+fn backstop(args: &[&str]) -> Output {
+    Command::new(binary()).args(args).output().expect("the binary runs")
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn write(dir: &Path, name: &str, text: &str) -> String {
+    let path = dir.join(name);
+    std::fs::write(&path, text).expect("write");
+    path.display().to_string()
+}
+
+#[test]
+fn rows_come_in_the_format_asked_for_with_and_without_a_server() {
+    let mut server = Server::start();
+    let file = server.path("in.json");
+    std::fs::write(&file, "{\"msg\":\"a, \\\"b\\\"\",\"n\":1}\n{\"msg\":\"=cmd()\",\"n\":2}\n").expect("write");
+    server.cli(&["ingest", &file.display().to_string(), "--service", "cli", "--url", &server.url]);
+    let query = "service.name:cli | sort by (n) | fields n, body";
+    let data = server.data().display().to_string();
+    let ask = |output: &str| backstop(&["query", query, "--output", output, "--data", &data]);
+    let check = || {
+        assert_eq!(out(&ask("ndjson")), "{\"n\":1,\"body\":\"a, \\\"b\\\"\"}\n{\"n\":2,\"body\":\"=cmd()\"}\n");
+        let whole: Value = serde_json::from_str(&out(&ask("json"))).expect("JSON");
+        assert_eq!(whole["rows"][1]["body"], "=cmd()");
+        assert_eq!(whole["limit_reached"], false);
+        assert!(out(&ask("csv")).starts_with("n,body"), "{}", out(&ask("csv")));
+        assert!(out(&ask("table")).starts_with("n  body\n1  a, \"b\"\n"), "{}", out(&ask("table")));
+    };
+    check();
+    assert!(server.stop().success());
+    check();
+    let bad = backstop(&["query", "a | nonsense", "--data", &data]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(err(&bad).contains("^^^^^^^^"), "{}", err(&bad));
+}
+
+#[test]
+fn mistakes_in_files_have_a_line_and_a_column_and_exit_with_1() {
+    let dir = tempfile::tempdir().expect("directory");
+    let rules = write(dir.path(), "rules.yaml", "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: sum(\n");
+    let checked = backstop(&["rules", "check", &rules]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(out(&checked).starts_with(&format!("{rules}:5:")), "{}", out(&checked));
+    let playbook = write(dir.path(), "playbook.yaml", "playbook: p\nmode: autoo\nsteps:\n- notify: {receiver: r}\n");
+    let checked = backstop(&["playbooks", "check", &playbook]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(out(&checked).starts_with(&format!("{playbook}:2:7:")), "{}", out(&checked));
+    let config = write(dir.path(), "backstop.yaml", "listen: nowhere\n");
+    let checked = backstop(&["config", "check", &config]);
+    assert_eq!(checked.status.code(), Some(2));
+    assert!(err(&checked).contains("listen is \"nowhere\""), "{}", err(&checked));
+    let served =
+        backstop(&["serve", "--data", &dir.path().join("data").display().to_string(), "--listen", "0.0.0.0:0"]);
+    assert_eq!(served.status.code(), Some(2), "{}", err(&served));
+    assert!(err(&served).contains("no authentication"), "{}", err(&served));
+}

@@ -229,6 +229,36 @@ fn the_server_shows_its_own_state() {
 }
 
 #[test]
+fn what_the_search_page_asks_can_be_asked_by_get_too() {
+    let server = Server::start();
+    server.post("/backstop/api/v1/ingest?format=raw&service=asked", &json!("one two"));
+    for (path, parameters) in [
+        ("histogram", vec![("query", "two"), ("buckets", "10"), ("start", "-1h"), ("end", "now")]),
+        ("fields", vec![("query", "two")]),
+        ("values", vec![("field", "service.name"), ("limit", "5")]),
+        ("explain", vec![("query", "two | stats count() as n")]),
+        ("diagnose", vec![("query", "two | nonsense"), ("cursor", "3")]),
+    ] {
+        let body: serde_json::Map<String, Value> = parameters
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.parse::<u64>().map_or_else(|_| json!(text), |n| json!(n))))
+            .collect();
+        let by_post = server.post(&format!("/backstop/api/v1/{path}"), &Value::Object(body));
+        assert_eq!(by_post.status(), 200, "POST {path}");
+        let query = parameters
+            .iter()
+            .map(|(name, text)| format!("{name}={}", text.replace(' ', "+").replace('|', "%7C")))
+            .collect::<Vec<_>>();
+        let by_get = server.get_json(&format!("/backstop/api/v1/{path}?{}", query.join("&")));
+        let by_post: Value = by_post.json().expect("JSON");
+        let keys = |answer: &Value| answer.as_object().expect("object").keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&by_get), keys(&by_post), "{path}");
+        assert_eq!(by_get["total"], by_post["total"], "{path}");
+        assert_eq!(by_get["values"], by_post["values"], "{path}");
+    }
+}
+
+#[test]
 fn a_server_that_is_asked_to_end_loses_nothing_and_exits_with_0() {
     let mut server = Server::start();
     server.post("/backstop/api/v1/ingest?format=raw", &json!("last words"));

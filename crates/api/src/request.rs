@@ -1,6 +1,7 @@
 //! What every request of the native API has in common: a tenant, times, a body of JSON.
 
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::Method;
 use axum::http::request::Parts;
 use model::{TenantId, TimeRange, Timestamp};
 use serde::de::DeserializeOwned;
@@ -46,6 +47,21 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let body =
             parsed.map_err(|error| ApiError::bad_request(format!("the body is not what is expected: {error}"), ""))?;
         Ok(Self(body))
+    }
+}
+
+/// What is asked: in the query string of a GET, in the JSON body of a POST.
+pub(crate) struct Asked<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Asked<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if request.method() != Method::GET {
+            return JsonBody::from_request(request, state).await.map(|JsonBody(asked)| Self(asked));
+        }
+        let asked = Query::try_from_uri(request.uri());
+        asked.map(|Query(asked)| Self(asked)).map_err(|error| ApiError::bad_request(error.to_string(), ""))
     }
 }
 

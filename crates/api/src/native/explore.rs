@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::diagnostic_json;
-use crate::request::{JsonBody, Tenant, range};
+use crate::request::{Asked, Tenant, range};
 use crate::{Api, ApiError};
 
 /// Buckets of a histogram unless asked otherwise.
@@ -49,11 +49,11 @@ impl ExploreBody {
     }
 }
 
-/// `POST /histogram`: rows by time and severity.
+/// `GET` or `POST /histogram`: rows by time and severity.
 pub(crate) async fn histogram(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
-    JsonBody(body): JsonBody<ExploreBody>,
+    Asked(body): Asked<ExploreBody>,
 ) -> Result<Json<Value>, ApiError> {
     let buckets = body.buckets.unwrap_or(BUCKETS);
     if !(1..=BUCKETS_MAX).contains(&buckets) {
@@ -75,11 +75,11 @@ pub(crate) async fn histogram(
     })))
 }
 
-/// `POST /fields`: the fields of matching rows.
+/// `GET` or `POST /fields`: the fields of matching rows.
 pub(crate) async fn fields(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
-    JsonBody(body): JsonBody<ExploreBody>,
+    Asked(body): Asked<ExploreBody>,
 ) -> Result<Json<Value>, ApiError> {
     let fields = api.engine.fields(body.request(tenant, telemetry::clock::now())?).await?;
     let shown: Vec<Value> =
@@ -89,11 +89,11 @@ pub(crate) async fn fields(
     ))
 }
 
-/// `POST /values`: the commonest values of a field.
+/// `GET` or `POST /values`: the commonest values of a field.
 pub(crate) async fn values(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
-    JsonBody(body): JsonBody<ExploreBody>,
+    Asked(body): Asked<ExploreBody>,
 ) -> Result<Json<Value>, ApiError> {
     if body.field.is_empty() {
         return Err(ApiError::bad_request("field is missing", "name the field whose values are wanted"));
@@ -113,11 +113,11 @@ pub(crate) async fn values(
     })))
 }
 
-/// `POST /explain`: the plan of a query, as text.
+/// `GET` or `POST /explain`: the plan of a query, as text.
 pub(crate) async fn explain(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
-    JsonBody(body): JsonBody<ExploreBody>,
+    Asked(body): Asked<ExploreBody>,
 ) -> Result<Json<Value>, ApiError> {
     let request = body.request(tenant, telemetry::clock::now())?;
     Ok(Json(json!({"plan": Engine::explain(&api.engine, request).await?})))
@@ -132,8 +132,8 @@ pub(crate) struct DiagnoseBody {
     cursor: Option<usize>,
 }
 
-/// `POST /diagnose`: what is wrong with a text, how to colour it, and what may come next.
-pub(crate) async fn diagnose(JsonBody(body): JsonBody<DiagnoseBody>) -> Json<Value> {
+/// `GET` or `POST /diagnose`: what is wrong with a text, how to colour it, and what may come next.
+pub(crate) async fn diagnose(Asked(body): Asked<DiagnoseBody>) -> Json<Value> {
     let (_, diagnostics) = lang::parse(&body.query, telemetry::clock::now());
     let tokens: Vec<Value> = lang::highlight(&body.query)
         .into_iter()

@@ -30,9 +30,12 @@ pub(crate) fn run(args: &QueryArgs) -> Result<(), Failure> {
         (None, None) => "http://127.0.0.1:7070".to_owned(),
     };
     let answer = ask(args, &url, output)?;
-    if output == OutputFormat::Table {
+    if matches!(output, OutputFormat::Table | OutputFormat::Json) {
         let whole: Value = answer.json().map_err(|error| broken(&error.to_string()))?;
-        return print_table(&whole);
+        if let Some(message) = whole["error"]["message"].as_str() {
+            return Err(Failure::internal(format!("the rows are not complete: {message}"), ""));
+        }
+        return print_whole(&whole, output);
     }
     copy(answer)
 }
@@ -88,6 +91,13 @@ fn diagnostic(json: &Value) -> Diagnostic {
     }
     diagnostic.hint = json["hint"].as_str().map(str::to_owned);
     diagnostic
+}
+
+fn print_whole(whole: &Value, output: OutputFormat) -> Result<(), Failure> {
+    if output == OutputFormat::Table {
+        return print_table(whole);
+    }
+    writeln!(std::io::stdout().lock(), "{whole}").or_else(ignore_closed_pipe)
 }
 
 fn broken(message: &str) -> Failure {

@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use engine::{Engine, QueryRequest, QueryStats, QueryStream, row_json};
-use futures::{Stream, stream};
+use futures::{Stream, StreamExt as _, stream};
 use http_body_util::StreamBody;
 use model::{TenantId, Timestamp};
 use serde::Deserialize;
@@ -83,7 +83,7 @@ pub(crate) async fn run(
     let running = Running::new(&api, &headers, stream.id());
     let id = stream.id();
     let mut response = if whole {
-        whole_json(stream).await?
+        json_document(stream, running).await?
     } else if csv {
         whole_csv(stream).await?
     } else {
@@ -117,15 +117,65 @@ impl Drop for Running {
     }
 }
 
-async fn whole_json(stream: QueryStream) -> Result<Response, ApiError> {
-    let id = stream.id();
-    let result = stream.collect_all().await?;
-    let columns: Vec<Value> = result.batches.first().map(columns).unwrap_or_default();
-    let mut body = format!("{{\"query_id\":\"{id}\",\"columns\":{},\"rows\":[", Value::Array(columns));
-    body.push_str(&result.json_lines().join(","));
-    body.push_str("],");
-    body.push_str(end_json(&result.stats).trim_start_matches('{'));
-    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+/// Streams one JSON document. What fails before the first row is an error with its status; what fails later stands in the
+/// document as `error`, with `complete` false.
+async fn json_document(mut stream: QueryStream, running: Running) -> Result<Response, ApiError> {
+    let first = stream.next_batch().await.transpose()?;
+    let columns = Value::Array(first.as_ref().map(columns).unwrap_or_default());
+    let mut text = format!("{{\"query_id\":\"{}\",\"columns\":{columns},\"rows\":[", stream.id());
+    let empty = first.as_ref().is_none_or(|batch| batch.num_rows() == 0);
+    push_rows(&mut text, first.as_ref(), true);
+    let rest = Document { stream: Box::new(stream), empty, _running: running };
+    let head = stream::once(async move { Ok(Frame::data(text.into())) });
+    let tail = stream::unfold(Some(rest), |rest| async move {
+        let (frame, rest) = rest?.next().await;
+        Some((Ok::<_, std::convert::Infallible>(frame), rest))
+    });
+    let mut response = Response::new(Body::new(StreamBody::new(head.chain(tail))));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(response)
+}
+
+/// The part of a JSON document that is still to come.
+struct Document {
+    stream: Box<QueryStream>,
+    /// Whether no row was written yet: the first needs no comma.
+    empty: bool,
+    _running: Running,
+}
+
+impl Document {
+    async fn next(mut self) -> (Frame, Option<Self>) {
+        let mut text = String::new();
+        match self.stream.next_batch().await {
+            Some(Ok(batch)) => {
+                push_rows(&mut text, Some(&batch), self.empty);
+                self.empty &= batch.num_rows() == 0;
+                return (Frame::data(text.into()), Some(self));
+            }
+            Some(Err(error)) => {
+                text.push_str("],\"complete\":false,");
+                text.push_str(ApiError::from(error).to_line().trim_start_matches('{'));
+            }
+            None => {
+                text.push_str("],");
+                text.push_str(self.stream.stats().map(end_json).unwrap_or_default().trim_start_matches('{'));
+            }
+        }
+        (Frame::data(text.into()), None)
+    }
+}
+
+/// Appends rows as JSON objects with commas between them, and one before the first unless nothing stands there yet.
+fn push_rows(text: &mut String, batch: Option<&arrow_array::RecordBatch>, mut first: bool) {
+    let Some(batch) = batch else { return };
+    for row in 0..batch.num_rows() {
+        if !first {
+            text.push(',');
+        }
+        row_json(batch, row, text);
+        first = false;
+    }
 }
 
 /// Names and types of the typed columns; rows of whole records carry further fields, each with its own type.

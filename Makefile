@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
-.PHONY: help demo run test check fmt web binary bench tools-build tools-test docs
+.PHONY: help demo run test check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro tools-build tools-test docs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -45,7 +45,38 @@ web/dist/index.html: $(shell find web/src web/public -type f 2>/dev/null) web/in
 binary: tools-build web
 	cargo build --bin backstop
 
-bench: ## micro benches
+# What `make bench` measures: so many generated lines, from real ones when there is a folder of them.
+LINES ?= 2000000
+CORPUS ?= ../shared/data/logs
+BENCH ?= $(CACHE)/bench
+RELEASE := $(CARGO_TARGET_DIR)/release
+SIDEBYSIDE = $(RELEASE)/sidebyside run --backstop $(RELEASE)/backstop --rivals $(CACHE)/rivals --out $(BENCH)/results
+
+bench: bench-data ## measure Backstop beside VictoriaLogs (LINES=2000000) and hold it to benches/budgets.toml
+	RIVALS=$(CACHE)/rivals benches/rivals.sh victorialogs
+	$(SIDEBYSIDE) --input $(BENCH)/$(LINES) --name bench-$(LINES) --budgets benches/budgets.toml $(ARGS)
+
+bench-loki: bench-data ## the same beside Loki, without budgets; building Loki takes a while
+	RIVALS=$(CACHE)/rivals benches/rivals.sh loki
+	$(SIDEBYSIDE) --input $(BENCH)/$(LINES) --name loki-$(LINES) --engine loki,backstop --repeats 3 $(ARGS)
+
+bench-growth: ## measure Backstop alone at 2 and at 20 million lines and hold the growth to the budgets
+	$(MAKE) bench-data LINES=2000000
+	$(MAKE) bench-data LINES=20000000
+	for lines in 2000000 20000000; do \
+		$(SIDEBYSIDE) --input $(BENCH)/$$lines --name growth-$$lines --engine backstop; \
+	done
+	$(RELEASE)/sidebyside growth $(BENCH)/results/growth-2000000.json $(BENCH)/results/growth-20000000.json --budgets benches/budgets.toml
+
+# Kept for a week, so that runs of the same days are of the same data.
+bench-data: bench-binaries
+	@find $(BENCH)/$(LINES)/manifest.json -mtime -7 2>/dev/null | grep -q . || \
+		$(RELEASE)/loadgen --corpus $(CORPUS) --lines $(LINES) --out $(BENCH)/$(LINES)
+
+bench-binaries: tools-build web
+	cargo build --release --bin backstop --bin loadgen --bin sidebyside
+
+bench-micro: ## micro benches, with criterion
 	cargo bench -p benches
 
 docs: binary ## write the generated manuals

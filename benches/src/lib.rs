@@ -1,1 +1,13 @@
-//! Holds nothing: the benches are in `micro/`.
+//! What the macro benches share: the data that one writes and the other sends.
+//!
+//! The benches themselves are in `micro/` (criterion, one hot path each) and `macro/` (the whole server: `loadgen` writes
+//! data, `sidebyside` sends it to Backstop and to rivals and asks all of them the same questions). A data directory holds
+//! `bodies.bin`, OTLP export requests each behind its length, and `manifest.json`, which says what is in them.
+//!
+//! Nothing here knows Backstop's crates: the macro benches see the server only by its ports, as a user does.
+
+mod bodies;
+mod manifest;
+
+pub use bodies::{BodyReader, BodyWriter};
+pub use manifest::{Manifest, Needle};

@@ -40,6 +40,7 @@ const LAYERS: &[(&str, u8)] = &[
 const SIDEWAYS: &[(&str, &str)] = &[
     ("config", "model"),
     ("telemetry", "model"),
+    ("decode", "column"),
     ("segment", "column"),
     ("segment", "index"),
     ("segment", "blob"),

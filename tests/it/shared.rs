@@ -19,10 +19,15 @@ pub(crate) fn shared(below: &str) -> Option<PathBuf> {
     None
 }
 
-/// The binary under test: beside the test binary's own folder.
+/// The binary under test.
 pub(crate) fn binary() -> PathBuf {
+    built("backstop")
+}
+
+/// A binary of the workspace: beside the test binary's own folder.
+pub(crate) fn built(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("own path");
-    let path = test.parent().and_then(Path::parent).expect("target/debug").join("backstop");
+    let path = test.parent().and_then(Path::parent).expect("target/debug").join(name);
     assert!(path.exists(), "{} is missing: run `cargo build --bins` first", path.display());
     path
 }

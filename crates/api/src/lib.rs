@@ -113,7 +113,9 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/playbooks", get(loops::playbooks))
         .route("/audit", get(loops::audit))
         .route("/status", get(admin::status))
+        .route("/segments", get(admin::segments))
         .route("/admin/flush", post(admin::flush))
+        .route("/admin/delete", post(admin::delete))
 }
 
 fn prometheus_routes() -> Router<Arc<Api>> {

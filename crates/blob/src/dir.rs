@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::{BlobError, Mapped};
+use crate::{BlobError, BlockSums, CheckedMap, CheckedWriter, Mapped};
 
 /// How the name of a file that is still being written ends. [`LocalDir::list`] leaves such files out, and
 /// [`LocalDir::remove_temporary`] clears what a crash left.
@@ -65,6 +65,11 @@ impl LocalDir {
         Ok(BlobWriter { file: Some(file), temp, target, bytes: 0 })
     }
 
+    /// Starts a file like [`create`](Self::create) and computes its checksums on the way.
+    pub fn create_checked(&self, key: &str) -> Result<CheckedWriter, BlobError> {
+        self.create(key).map(CheckedWriter::new)
+    }
+
     /// Opens a file for reading.
     pub fn open_file(&self, key: &str) -> Result<File, BlobError> {
         let path = self.path(key)?;
@@ -80,6 +85,11 @@ impl LocalDir {
     /// Maps a file into memory.
     pub fn map(&self, key: &str) -> Result<Mapped, BlobError> {
         Mapped::open(&self.path(key)?)
+    }
+
+    /// Maps a file of which the length and the checksums of the blocks are known; only the length is checked now.
+    pub fn map_checked(&self, key: &str, len: u64, sums: BlockSums) -> Result<CheckedMap, BlobError> {
+        CheckedMap::open(self.path(key)?, len, sums)
     }
 
     /// The size of a file in bytes.

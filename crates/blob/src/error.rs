@@ -21,6 +21,14 @@ pub enum BlobError {
         /// The reason.
         source: std::io::Error,
     },
+    /// The file is not what was written: cut short, or a block fails its checksum.
+    #[error("{} is damaged: {what}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What was found; a bad block with its number.
+        what: String,
+    },
 }
 
 impl BlobError {
@@ -32,6 +40,11 @@ impl BlobError {
     /// Whether the file does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+    }
+
+    /// Whether the bytes of the file are not those that were written.
+    pub fn is_damaged(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
     }
 
     /// Whether the disk or the quota is full.

@@ -7,6 +7,9 @@ use std::sync::Arc;
 
 use crate::BlobError;
 
+/// What the kernel says when touching a page would raise SIGBUS (Linux, all architectures).
+const EFAULT: i32 = 14;
+
 /// The bytes of a file, mapped into memory; cheap to clone, unmapped with the last clone. Deleting the file meanwhile is
 /// harmless: the kernel keeps its blocks until then.
 #[derive(Clone)]
@@ -16,16 +19,34 @@ impl Mapped {
     pub(crate) fn open(path: &Path) -> Result<Self, BlobError> {
         let file = File::open(path).map_err(BlobError::io("open", path))?;
         let len = file.metadata().map_err(BlobError::io("stat", path))?.len();
+        Self::of(&file, len, path)
+    }
+
+    /// Maps the first `len` bytes of an open file, which must have them. `path` is for errors.
+    pub(crate) fn of(file: &File, len: u64, path: &Path) -> Result<Self, BlobError> {
         if len == 0 {
             return Ok(Self(None));
         }
+        let too_long = |_| BlobError::io("map", path)(std::io::ErrorKind::FileTooLarge.into());
+        let len = usize::try_from(len).map_err(too_long)?;
         // SAFETY: A mapping is sound as long as nobody changes the file beneath it. Files reached through `LocalDir` are
         // written under a temporary name and renamed once complete; after that nothing in this process writes or truncates
         // them, they are only deleted, which keeps mapped blocks alive. The directory is locked against a second process of
-        // ours by the store. An outsider who truncates a segment by hand gets this process a SIGBUS, not silent corruption.
+        // ours by the store. An outsider who truncates a segment by hand gets this process a SIGBUS, not silent corruption;
+        // `CheckedMap` looks at the length again before each slice, which leaves a moment for that instead of a lifetime.
         #[allow(unsafe_code, reason = "mapping a file has no safe interface")]
-        let map = unsafe { memmap2::Mmap::map(&file) }.map_err(BlobError::io("map", path))?;
+        let map = unsafe { memmap2::MmapOptions::new().len(len).map(file) }.map_err(BlobError::io("map", path))?;
         Ok(Self(Some(Arc::new(map))))
+    }
+
+    /// Has the kernel load a range. A disk that cannot read it is an error here and would be a SIGBUS at the first touch.
+    /// Kernels before 5.14 do not know the call: then nothing happens and the first touch loads.
+    pub(crate) fn populate(&self, start: u64, end: u64) -> std::io::Result<()> {
+        let Some(map) = &self.0 else { return Ok(()) };
+        match map.advise_range(memmap2::Advice::PopulateRead, start as usize, (end - start) as usize) {
+            Err(error) if error.raw_os_error() == Some(EFAULT) => Err(error),
+            _ => Ok(()),
+        }
     }
 }
 

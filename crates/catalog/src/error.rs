@@ -44,6 +44,12 @@ pub enum CatalogError {
         /// Where it was to go.
         wanted: u64,
     },
+    /// An edit speaks of a segment that is not there.
+    #[error("the catalog has no segment {id}")]
+    NoSegment {
+        /// The segment.
+        id: String,
+    },
     /// SQLite refused.
     #[error("the catalog failed: {0}")]
     Sqlite(#[from] rusqlite::Error),

@@ -1,10 +1,11 @@
-//! What the store consists of, in one SQLite file: segments, the checkpoint of the log, settings, known losses; and, in
-//! [`ledger`], the records of the loop.
+//! What the store consists of, in one SQLite file: segments and which of their rows are deleted, the checkpoint of the log,
+//! settings, known losses; and, in [`ledger`], the records of the loop.
 //!
 //! **Entry point.** [`Catalog::open`]. One connection behind a mutex: every write is a short transaction, and nothing on the
 //! path of a query or of an append asks the catalog.
 //!
-//! **Write path.** [`Catalog::commit`] applies one [`Edit`]: new segments, replaced ones, the checkpoint, all or nothing.
+//! **Write path.** [`Catalog::commit`] applies one [`Edit`]: new segments, replaced ones, deleted rows, the checkpoint, all or
+//! nothing.
 //!
 //! **Guarantees.** SQLite in WAL mode with `synchronous=FULL`: a commit that returned `Ok` survives a power cut. A file of a
 //! newer version is refused before anything is read ([`CatalogError::Newer`]); a damaged file is refused, never repaired
@@ -24,7 +25,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 pub use error::CatalogError;
 pub use schema::SCHEMA_VERSION;
-pub use segments::{Checkpoint, Edit, Loss, SegmentRow, SegmentState};
+pub use segments::{Checkpoint, DeletedRows, Edit, Loss, SegmentRow, SegmentState};
 
 /// The open catalog.
 #[derive(Debug)]
@@ -91,6 +92,22 @@ mod tests {
         Connection::open(&path).unwrap().pragma_update(None, "user_version", SCHEMA_VERSION + 1).unwrap();
         let error = Catalog::open(&path).unwrap_err();
         assert!(matches!(error, CatalogError::Newer { found, .. } if found == SCHEMA_VERSION + 1), "{error}");
+    }
+
+    #[test]
+    fn r20_an_older_catalog_is_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog.sqlite");
+        schema::create_version_1(&path);
+        Connection::open(&path).unwrap().execute("INSERT INTO settings VALUES ('a', '1')", []).unwrap();
+        for _ in 0..2 {
+            let catalog = Catalog::open(&path).unwrap();
+            assert_eq!(catalog.setting("a").unwrap().as_deref(), Some("1"));
+            assert_eq!(catalog.deleted_rows().unwrap(), []);
+            let version =
+                catalog.with_connection(|c| c.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0)));
+            assert_eq!(version.unwrap(), SCHEMA_VERSION);
+        }
     }
 
     #[test]

@@ -7,7 +7,11 @@ use rusqlite::{Connection, ErrorCode};
 use crate::CatalogError;
 
 /// The version of the tables below, kept in SQLite's `user_version`.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How a file of version n becomes one of version n + 1; the first makes the tables of an empty file. What has been released
+/// here never changes.
+const MIGRATIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 /// How long a statement waits for another process that reads the file (a backup, an operator's shell).
 const BUSY_TIMEOUT_MS: u32 = 5_000;
@@ -44,6 +48,15 @@ CREATE TABLE data_loss (
 ) STRICT;
 ";
 
+/// Rows that were deleted and are still in their segment's files. They go with the segment.
+const VERSION_2: &str = "
+CREATE TABLE deleted_rows (
+    segment TEXT PRIMARY KEY REFERENCES segments (id) ON DELETE CASCADE,
+    rows    INTEGER NOT NULL,
+    bitmap  BLOB NOT NULL
+) STRICT;
+";
+
 /// Checks the file and brings it to [`SCHEMA_VERSION`].
 pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), CatalogError> {
     let found = check(connection).map_err(|e| damaged_or_other(e, path))?;
@@ -58,13 +71,26 @@ pub(crate) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), Ca
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    if found < 1 {
+    migrate(connection, found)?;
+    Ok(())
+}
+
+/// One transaction a version, so that a crash leaves a version that is known.
+fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    for (version, change) in (1i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
         let transaction = connection.transaction()?;
-        transaction.execute_batch(VERSION_1)?;
-        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+        transaction.execute_batch(change)?;
+        transaction.pragma_update(None, "user_version", version)?;
         transaction.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+pub(crate) fn create_version_1(path: &Path) {
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(VERSION_1).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
 }
 
 fn check(connection: &Connection) -> rusqlite::Result<i64> {

@@ -1,4 +1,4 @@
-//! Segments, the checkpoint, and losses.
+//! Segments, their deleted rows, the checkpoint, and losses.
 
 use model::{Table, TenantId, Timestamp};
 use rusqlite::{Row, Transaction, params};
@@ -53,11 +53,26 @@ pub struct Checkpoint {
     pub next_row_id: u64,
 }
 
-/// A change of the set of segments, committed as a whole.
+/// Rows of a segment that count as gone although its files still have them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeletedRows {
+    /// The segment.
+    pub segment: String,
+    /// How many rows.
+    pub rows: u64,
+    /// Which: row numbers, in a form that the writer knows.
+    pub bitmap: Vec<u8>,
+}
+
+/// A change of the set of segments, committed as a whole. What goes takes its deleted rows with it.
 #[derive(Clone, Debug, Default)]
 pub struct Edit {
     /// Segments that appear.
     pub add: Vec<SegmentRow>,
+    /// New entries for segments that are there, by id: after a repair. Their deleted rows stay deleted.
+    pub update: Vec<SegmentRow>,
+    /// Deleted rows, each instead of what was known for its segment, which must be there.
+    pub delete: Vec<DeletedRows>,
     /// Ids of segments that go: merged into those that appear, or past their retention.
     pub remove: Vec<String>,
     /// The new checkpoint.
@@ -93,33 +108,29 @@ impl Catalog {
         self.with_connection(|c| read_checkpoint(c))
     }
 
+    /// The deleted rows of all segments, in order of id.
+    pub fn deleted_rows(&self) -> Result<Vec<DeletedRows>, CatalogError> {
+        self.with_connection(|c| {
+            let mut statement = c.prepare_cached("SELECT segment, rows, bitmap FROM deleted_rows ORDER BY segment")?;
+            let read = |row: &Row<'_>| {
+                let rows: i64 = row.get(1)?;
+                Ok(DeletedRows { segment: row.get(0)?, rows: rows.cast_unsigned(), bitmap: row.get(2)? })
+            };
+            statement.query_map([], read)?.collect()
+        })
+    }
+
     /// Applies an edit: all of it durably, or nothing.
     pub fn commit(&self, edit: &Edit) -> Result<(), CatalogError> {
-        let moved_back = self.with_connection(|c| {
+        let refused = self.with_connection(|c| {
             let transaction = c.transaction()?;
-            if let Some(checkpoint) = edit.checkpoint {
-                let current = read_checkpoint(&transaction)?;
-                if checkpoint.flushed_lsn < current.flushed_lsn || checkpoint.next_row_id < current.next_row_id {
-                    return Ok(Some((current.flushed_lsn, checkpoint.flushed_lsn)));
-                }
-                transaction.execute(
-                    "UPDATE checkpoint SET flushed_lsn = ?1, next_row_id = ?2",
-                    params![checkpoint.flushed_lsn.cast_signed(), checkpoint.next_row_id.cast_signed()],
-                )?;
-            }
-            for id in &edit.remove {
-                transaction.execute("DELETE FROM segments WHERE id = ?1", [id])?;
-            }
-            for segment in &edit.add {
-                insert(&transaction, segment)?;
+            if let Some(refused) = apply(&transaction, edit)? {
+                return Ok(Some(refused));
             }
             transaction.commit()?;
             Ok(None)
         })?;
-        match moved_back {
-            Some((current, wanted)) => Err(CatalogError::CheckpointBack { current, wanted }),
-            None => Ok(()),
-        }
+        refused.map_or(Ok(()), Err)
     }
 
     /// Takes a damaged segment out of use, durably, and writes the loss down. Its files stay. `false` when no live segment
@@ -154,6 +165,39 @@ impl Catalog {
     }
 }
 
+/// What an edit says, in an open transaction. Gives the reason when it must not be committed.
+fn apply(transaction: &Transaction<'_>, edit: &Edit) -> rusqlite::Result<Option<CatalogError>> {
+    if let Some(wanted) = edit.checkpoint {
+        let current = read_checkpoint(transaction)?;
+        if wanted.flushed_lsn < current.flushed_lsn || wanted.next_row_id < current.next_row_id {
+            let (current, wanted) = (current.flushed_lsn, wanted.flushed_lsn);
+            return Ok(Some(CatalogError::CheckpointBack { current, wanted }));
+        }
+        transaction.execute(
+            "UPDATE checkpoint SET flushed_lsn = ?1, next_row_id = ?2",
+            params![wanted.flushed_lsn.cast_signed(), wanted.next_row_id.cast_signed()],
+        )?;
+    }
+    for id in &edit.remove {
+        transaction.execute("DELETE FROM segments WHERE id = ?1", [id])?;
+    }
+    for segment in &edit.add {
+        insert(transaction, segment)?;
+    }
+    for segment in &edit.update {
+        if update(transaction, segment)? == 0 {
+            return Ok(Some(CatalogError::NoSegment { id: segment.id.clone() }));
+        }
+    }
+    for deleted in &edit.delete {
+        transaction.execute(
+            "INSERT OR REPLACE INTO deleted_rows (segment, rows, bitmap) VALUES (?1, ?2, ?3)",
+            params![deleted.segment, deleted.rows.cast_signed(), deleted.bitmap],
+        )?;
+    }
+    Ok(None)
+}
+
 fn read_checkpoint(connection: &rusqlite::Connection) -> rusqlite::Result<Checkpoint> {
     connection.query_row("SELECT flushed_lsn, next_row_id FROM checkpoint", [], |row| {
         let (lsn, id): (i64, i64) = (row.get(0)?, row.get(1)?);
@@ -167,10 +211,7 @@ fn insert_loss(connection: &rusqlite::Connection, source: &str, detail: &str) ->
 }
 
 fn insert(transaction: &Transaction<'_>, segment: &SegmentRow) -> rusqlite::Result<()> {
-    let (state, reason) = match &segment.state {
-        SegmentState::Live => ("live", ""),
-        SegmentState::Damaged { reason } => ("damaged", reason.as_str()),
-    };
+    let (state, reason) = words(&segment.state);
     transaction.execute(
         "INSERT INTO segments (id, tenant, table_, day, level, rows, min_time, max_time, bytes, state, reason, meta)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
@@ -190,6 +231,21 @@ fn insert(transaction: &Transaction<'_>, segment: &SegmentRow) -> rusqlite::Resu
         ],
     )?;
     Ok(())
+}
+
+fn update(transaction: &Transaction<'_>, segment: &SegmentRow) -> rusqlite::Result<usize> {
+    let (state, reason) = words(&segment.state);
+    transaction.execute(
+        "UPDATE segments SET bytes = ?2, state = ?3, reason = ?4, meta = ?5 WHERE id = ?1",
+        params![segment.id, segment.bytes.cast_signed(), state, reason, segment.meta],
+    )
+}
+
+fn words(state: &SegmentState) -> (&str, &str) {
+    match state {
+        SegmentState::Live => ("live", ""),
+        SegmentState::Damaged { reason } => ("damaged", reason),
+    }
 }
 
 /// A row before its words are understood.
@@ -282,7 +338,7 @@ mod tests {
     fn r43_a_failing_edit_changes_nothing() {
         let (_dir, catalog) = catalog();
         catalog.commit(&Edit { add: vec![segment("a")], ..Edit::default() }).unwrap();
-        let edit = Edit { add: vec![segment("b"), segment("b")], remove: vec!["a".into()], checkpoint: None };
+        let edit = Edit { add: vec![segment("b"), segment("b")], remove: vec!["a".into()], ..Edit::default() };
         assert!(catalog.commit(&edit).is_err(), "one id twice");
         assert_eq!(ids(&catalog), ["a"]);
     }
@@ -310,5 +366,34 @@ mod tests {
         assert_eq!(catalog.segments().unwrap()[0].state, SegmentState::Damaged { reason: "checksum".into() });
         let losses: Vec<String> = catalog.losses().unwrap().into_iter().map(|loss| loss.detail).collect();
         assert_eq!(losses, ["a: checksum"]);
+    }
+    fn deleted(segment: &str, rows: u64) -> DeletedRows {
+        DeletedRows { segment: segment.to_owned(), rows, bitmap: vec![rows as u8; 3] }
+    }
+
+    #[test]
+    fn deleted_rows_are_replaced_and_go_with_their_segment() {
+        let (_dir, catalog) = catalog();
+        catalog.commit(&Edit { add: vec![segment("a"), segment("b")], ..Edit::default() }).unwrap();
+        catalog.commit(&Edit { delete: vec![deleted("a", 1), deleted("b", 2)], ..Edit::default() }).unwrap();
+        catalog.commit(&Edit { delete: vec![deleted("a", 3)], ..Edit::default() }).unwrap();
+        assert_eq!(catalog.deleted_rows().unwrap(), [deleted("a", 3), deleted("b", 2)]);
+        let mended = SegmentRow { bytes: 9, meta: "{}".to_owned(), ..segment("a") };
+        catalog.commit(&Edit { update: vec![mended.clone()], ..Edit::default() }).unwrap();
+        assert_eq!(catalog.segments().unwrap(), [mended, segment("b")]);
+        assert_eq!(catalog.deleted_rows().unwrap(), [deleted("a", 3), deleted("b", 2)]);
+        catalog.commit(&Edit { add: vec![segment("c")], remove: vec!["a".into()], ..Edit::default() }).unwrap();
+        assert_eq!(catalog.deleted_rows().unwrap(), [deleted("b", 2)]);
+    }
+
+    #[test]
+    fn r43_what_speaks_of_no_segment_changes_nothing() {
+        let (_dir, catalog) = catalog();
+        let add = vec![segment("a")];
+        let update = Edit { add: add.clone(), update: vec![segment("x")], ..Edit::default() };
+        assert!(matches!(catalog.commit(&update), Err(CatalogError::NoSegment { id }) if id == "x"));
+        let delete = Edit { add, delete: vec![deleted("x", 1)], ..Edit::default() };
+        assert!(catalog.commit(&delete).is_err());
+        assert!(ids(&catalog).is_empty());
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with a column file.
 
+use parquet::errors::ParquetError;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum ColumnError {
@@ -9,6 +11,9 @@ pub enum ColumnError {
     /// The bytes are not a column file that this program wrote, or they are damaged.
     #[error("damaged column file: {0}; `backstop segments verify` lists what is affected")]
     Corrupt(String),
+    /// The bytes of an encoded batch are not what [`crate::encode_batch`] wrote.
+    #[error("damaged batch: {0}; the log around it is damaged too")]
+    Damaged(String),
     /// The caller asked for a row that the file does not have.
     #[error("row {row} was asked for and the file has {rows} rows; the index and the columns are not of one segment")]
     RowOutOfRange {
@@ -26,6 +31,18 @@ impl ColumnError {
     /// A read error of the Parquet reader: the disk's when it says so, damage otherwise.
     pub(crate) fn reading(error: impl std::fmt::Display) -> Self {
         Self::Corrupt(error.to_string())
+    }
+
+    /// An error of the Parquet library itself, which keeps what the disk said.
+    pub(crate) fn parquet(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
+                Ok(io) if io.kind() != std::io::ErrorKind::InvalidData => Self::Io(*io),
+                Ok(io) => Self::reading(io),
+                Err(other) => Self::reading(other),
+            },
+            other => Self::reading(other),
+        }
     }
 
     /// The message of a caught panic.

@@ -11,6 +11,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use model::Value;
 
+use crate::FieldType;
+
 const BYTES: &str = "$bytes";
 const DOUBLE: &str = "$double";
 const MAP: &str = "$map";
@@ -79,6 +81,18 @@ pub(crate) fn decode(text: &str) -> Value {
     match parser.value(0) {
         Some(value) if parser.at == text.len() => value,
         _ => Value::Str(text.to_owned()),
+    }
+}
+
+/// The type of an encoded scalar, from its first character where that tells; `None` for what only the overflow holds.
+pub(crate) fn scalar_type(text: &str) -> Option<FieldType> {
+    match text.as_bytes().first()? {
+        b'"' => Some(FieldType::Str),
+        b't' | b'f' => Some(FieldType::Bool),
+        b'-' | b'0'..=b'9' if text.contains(['.', 'e', 'E']) => Some(FieldType::Double),
+        b'-' | b'0'..=b'9' => Some(FieldType::Int),
+        b'[' => None,
+        _ => FieldType::of(&decode(text)),
     }
 }
 

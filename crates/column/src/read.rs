@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, SchemaRef, TimeUnit};
+use arrow_schema::{DataType, Schema, SchemaRef};
 use model::field;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::file::metadata::PageIndexPolicy;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use roaring::RoaringBitmap;
 
-use crate::layout::overflow_field;
+use crate::schema::{HEAD_COLUMNS, dictionary_type, overflow_field, time_type};
 use crate::write::OVERFLOW_FIELDS_KEY;
 use crate::{ColumnError, FieldType, OVERFLOW, Source};
 
@@ -46,7 +48,12 @@ impl Reader {
     pub fn open(source: Source) -> Result<Self, ColumnError> {
         guarded(|| {
             let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-            let metadata = ArrowReaderMetadata::load(&source, options).map_err(ColumnError::reading)?;
+            let mut metadata = ArrowReaderMetadata::load(&source, options.clone()).map_err(ColumnError::parquet)?;
+            if let Some(schema) = with_stream_dictionary(metadata.schema()) {
+                let options = options.with_schema(schema);
+                metadata =
+                    ArrowReaderMetadata::try_new(metadata.metadata().clone(), options).map_err(ColumnError::reading)?;
+            }
             check_schema(metadata.schema())?;
             let rows = metadata.metadata().file_metadata().num_rows();
             let rows = u64::try_from(rows).map_err(|_| ColumnError::Corrupt(format!("it claims {rows} rows")))?;
@@ -72,10 +79,9 @@ impl Reader {
     /// The field columns and their types.
     pub fn columns(&self) -> impl Iterator<Item = (&str, FieldType)> {
         let fields = &self.schema().fields()[..];
-        fields[3..fields.len() - 1].iter().filter_map(|column| {
-            let ty = FieldType::ALL.into_iter().find(|ty| ty.data_type() == *column.data_type())?;
-            Some((column.name().as_str(), ty))
-        })
+        fields[HEAD_COLUMNS..fields.len() - 1]
+            .iter()
+            .filter_map(|column| Some((column.name().as_str(), FieldType::of_column(column.data_type())?)))
     }
 
     /// Fields with values in the overflow column; `None` when the file has too many to list.
@@ -89,8 +95,24 @@ impl Reader {
         pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
     }
 
+    /// The pages of `_time`, in row order, with the least and the greatest time in each. They cover every row.
+    pub fn page_times(&self) -> Vec<PageTimes> {
+        page_times(self.metadata.metadata())
+    }
+
     /// Reads the rows whose numbers are in `rows`, or all, in order. Pages without a wanted row are not read.
     pub fn read(&self, projection: &Projection, rows: Option<&RoaringBitmap>) -> Result<Batches, ColumnError> {
+        self.read_sized(projection, rows, READ_BATCH_ROWS_MAX)
+    }
+
+    /// [`Self::read`] with batches of at most `batch_rows` rows, where [`READ_BATCH_ROWS_MAX`] is the limit and one the
+    /// least.
+    pub fn read_sized(
+        &self,
+        projection: &Projection,
+        rows: Option<&RoaringBitmap>,
+        batch_rows: usize,
+    ) -> Result<Batches, ColumnError> {
         if let Some(row) = rows.and_then(RoaringBitmap::max).filter(|row| u64::from(*row) >= self.rows) {
             return Err(ColumnError::RowOutOfRange { row: row.into(), rows: self.rows });
         }
@@ -98,7 +120,7 @@ impl Reader {
         guarded(|| {
             let mut builder =
                 ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), self.metadata.clone())
-                    .with_batch_size(READ_BATCH_ROWS_MAX)
+                    .with_batch_size(batch_rows.clamp(1, READ_BATCH_ROWS_MAX))
                     .with_projection(self.mask(projection));
             if let Some(rows) = rows {
                 let ranges = ranges(rows);
@@ -130,6 +152,50 @@ impl Reader {
     }
 }
 
+/// A page of `_time`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageTimes {
+    /// The rows of the page.
+    pub rows: Range<u32>,
+    /// The least time in it, in nanoseconds since the Unix epoch.
+    pub min: i64,
+    /// The greatest.
+    pub max: i64,
+}
+
+fn page_times(metadata: &ParquetMetaData) -> Vec<PageTimes> {
+    let mut pages = Vec::new();
+    let mut start = 0u32;
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let end = start.saturating_add(u32::try_from(group.num_rows()).unwrap_or(u32::MAX));
+        let known = pages_of_group(metadata, number, start..end);
+        // A file of somebody else may lack the index: then anything may be anywhere.
+        pages.extend(known.unwrap_or_else(|| vec![PageTimes { rows: start..end, min: i64::MIN, max: i64::MAX }]));
+        start = end;
+    }
+    pages
+}
+
+/// The pages of a row group, of which `rows` are the rows; `None` when the file does not know or contradicts itself.
+fn pages_of_group(metadata: &ParquetMetaData, group: usize, rows: Range<u32>) -> Option<Vec<PageTimes>> {
+    let ColumnIndexMetaData::INT64(times) = metadata.column_index()?.get(group)?.first()? else { return None };
+    let places = metadata.offset_index()?.get(group)?.first()?.page_locations();
+    let mut pages = Vec::with_capacity(places.len());
+    for (number, place) in places.iter().enumerate() {
+        let start = rows.start.checked_add(u32::try_from(place.first_row_index).ok()?)?;
+        let end = match places.get(number + 1) {
+            Some(next) => rows.start.checked_add(u32::try_from(next.first_row_index).ok()?)?,
+            None => rows.end,
+        };
+        let (min, max) = (*times.min_values().get(number)?, *times.max_values().get(number)?);
+        if start >= end || end > rows.end || min > max {
+            return None;
+        }
+        pages.push(PageTimes { rows: start..end, min, max });
+    }
+    pages.first().is_some_and(|page| page.rows.start == rows.start).then_some(pages)
+}
+
 /// The runs of consecutive numbers of a bitmap.
 fn ranges(rows: &RoaringBitmap) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
@@ -143,9 +209,17 @@ fn ranges(rows: &RoaringBitmap) -> Vec<Range<usize>> {
     ranges
 }
 
+/// The schema with `_stream` as a dictionary, when the file gives it as plain text.
+fn with_stream_dictionary(schema: &SchemaRef) -> Option<SchemaRef> {
+    let (at, stream) =
+        schema.column_with_name(field::STREAM).filter(|(_, column)| *column.data_type() == DataType::Utf8)?;
+    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+    fields[at] = Arc::new(stream.clone().with_data_type(dictionary_type()));
+    Some(Arc::new(Schema::new_with_metadata(fields, schema.metadata().clone())))
+}
+
 fn check_schema(schema: &SchemaRef) -> Result<(), ColumnError> {
-    let time = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
-    let head = [(field::TIME, time), (field::ID, DataType::UInt64), (field::STREAM, DataType::Utf8)];
+    let head = [(field::TIME, time_type()), (field::ID, DataType::UInt64), (field::STREAM, dictionary_type())];
     let fields = schema.fields();
     let head_fits = fields.len() > head.len()
         && head.iter().zip(fields).all(|((name, ty), column)| column.name() == name && column.data_type() == ty);
@@ -202,3 +276,6 @@ impl Iterator for Batches {
 fn guarded<T>(read: impl FnOnce() -> Result<T, ColumnError>) -> Result<T, ColumnError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(ColumnError::panicked(&*payload)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@ use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use model::{Row, RowId, Timestamp, field};
 
 use crate::view::{Column, OverflowColumn};
-use crate::{OVERFLOW, json};
+use crate::{FieldView, OVERFLOW, json};
 
 /// The rows of a batch, in order: the exact inverse of [`crate::rows_to_batch`], except that a row's fields come in the
 /// order of the columns. A batch without `_time`, `_id` or `_stream` gives rows with their defaults.
@@ -39,15 +39,14 @@ pub fn rows_from_batch(batch: &RecordBatch) -> Vec<Row> {
 fn heads(batch: &RecordBatch) -> Vec<Row> {
     let times = batch.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
     let ids = batch.column_by_name(field::ID).and_then(|array| array.as_primitive_opt::<UInt64Type>());
-    let streams = batch.column_by_name(field::STREAM).and_then(|array| array.as_string_opt::<i32>());
+    let streams = FieldView::new(batch, field::STREAM);
     let mut rows: Vec<Row> = Vec::with_capacity(batch.num_rows());
     for at in 0..batch.num_rows() {
         let mut row = Row::new(times.map_or_else(Timestamp::default, |times| Timestamp(times.value(at))));
         row.id = ids.map_or_else(RowId::default, |ids| RowId(ids.value(at)));
-        if let Some(streams) = streams {
-            let text = streams.value(at);
+        if let Some(text) = streams.text(at) {
             row.stream = match rows.last() {
-                Some(last) if &*last.stream == text => last.stream.clone(),
+                Some(last) if *last.stream == text => last.stream.clone(),
                 _ => text.into(),
             };
         }

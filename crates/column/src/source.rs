@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
@@ -12,6 +13,24 @@ use parquet::file::reader::{ChunkReader, Length};
 /// How much of a file is read at a time where Parquet reads piecewise: page headers and the pages after them.
 const READ_BUFFER_BYTES: usize = 64 * 1024;
 
+/// The same for bytes by range, of which no more should be touched than a page's header.
+const READ_STEP_BYTES: usize = 4 * 1024;
+
+/// Bytes by range, from somebody who may check them before handing them out: a mapped file with checksums, for one.
+pub trait RangeRead: Send + Sync + std::fmt::Debug {
+    /// Length of the whole, in bytes.
+    fn len(&self) -> u64;
+
+    /// Whether there are no bytes.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bytes of a range, which lies within the whole; better not copied. An error of the kind
+    /// [`std::io::ErrorKind::InvalidData`] says that they are damaged.
+    fn read(&self, range: Range<u64>) -> std::io::Result<Bytes>;
+}
+
 /// The bytes of a column file; cheap to clone. A file is read by position (pread): Parquet's own reader for files moves the
 /// descriptor's offset, which all clones share, so two threads reading one file would get each other's bytes.
 #[derive(Clone, Debug)]
@@ -20,6 +39,8 @@ pub enum Source {
     Bytes(Bytes),
     /// An open file and its length.
     File(Arc<File>, u64),
+    /// Read by range through somebody else. Only what a read needs is asked for: the footer once, then the pages.
+    Ranges(Arc<dyn RangeRead>),
 }
 
 impl Source {
@@ -48,6 +69,7 @@ impl Length for Source {
         match self {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::File(_, len) => *len,
+            Self::Ranges(ranges) => ranges.len(),
         }
     }
 }
@@ -62,6 +84,10 @@ impl ChunkReader for Source {
             Self::File(file, _) => {
                 Box::new(BufReader::with_capacity(READ_BUFFER_BYTES, AtPosition { file: file.clone(), at: start }))
             }
+            Self::Ranges(ranges) => {
+                let steps = InSteps { ranges: ranges.clone(), at: start };
+                Box::new(BufReader::with_capacity(READ_STEP_BYTES, steps))
+            }
         })
     }
 
@@ -74,6 +100,7 @@ impl ChunkReader for Source {
                 file.read_exact_at(&mut buffer, start)?;
                 Ok(buffer.into())
             }
+            Self::Ranges(ranges) => Ok(ranges.read(start..start + length as u64)?),
         }
     }
 }
@@ -88,5 +115,21 @@ impl Read for AtPosition {
         let n = self.file.read_at(buffer, self.at)?;
         self.at += n as u64;
         Ok(n)
+    }
+}
+
+struct InSteps {
+    ranges: Arc<dyn RangeRead>,
+    at: u64,
+}
+
+impl Read for InSteps {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let end = self.ranges.len().min(self.at.saturating_add(buffer.len() as u64));
+        let bytes = self.ranges.read(self.at..end.max(self.at))?;
+        let len = bytes.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&bytes[..len]);
+        self.at += len as u64;
+        Ok(len)
     }
 }

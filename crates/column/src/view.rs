@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{Float64Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_array::types::{Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
 use arrow_array::{
-    Array as _, ArrayRef, BooleanArray, Float64Array, Int64Array, MapArray, RecordBatch, StringArray,
-    TimestampNanosecondArray, UInt64Array,
+    Array as _, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, MapArray, RecordBatch,
+    StringArray, TimestampNanosecondArray, UInt64Array,
 };
 use model::{RowId, Timestamp, Value, field};
 
@@ -26,15 +26,53 @@ pub(crate) enum Column<'a> {
     Time(&'a TimestampNanosecondArray),
     Id(&'a UInt64Array),
     Str(&'a StringArray),
+    Dict(DictColumn<'a>),
     Int(&'a Int64Array),
     Double(&'a Float64Array),
     Bool(&'a BooleanArray),
+}
+
+/// A column of few distinct texts: each row has the number of its text.
+#[derive(Clone, Copy, Debug)]
+pub struct DictColumn<'a> {
+    keys: &'a Int32Array,
+    values: &'a StringArray,
+}
+
+impl<'a> DictColumn<'a> {
+    /// The array as a dictionary of texts; `None` when it is something else.
+    pub fn of(array: &'a ArrayRef) -> Option<Self> {
+        let array: &DictionaryArray<Int32Type> = array.as_dictionary_opt()?;
+        Some(Self { keys: array.keys(), values: array.values().as_string_opt()? })
+    }
+
+    /// The number of each row's text; null where the row lacks the field.
+    pub fn keys(&self) -> &'a Int32Array {
+        self.keys
+    }
+
+    /// The texts. Each row's is here; a text may have no row, and two may be equal.
+    pub fn values(&self) -> &'a StringArray {
+        self.values
+    }
+
+    /// Whether the row lacks the field.
+    pub fn is_null(&self, row: usize) -> bool {
+        self.keys.is_null(row)
+    }
+
+    /// The text of a row that is not null.
+    pub fn value(&self, row: usize) -> &'a str {
+        self.values.value(self.keys.value(row) as usize)
+    }
 }
 
 impl<'a> Column<'a> {
     pub(crate) fn of(array: &'a ArrayRef) -> Self {
         if let Some(array) = array.as_string_opt::<i32>() {
             Self::Str(array)
+        } else if let Some(array) = DictColumn::of(array) {
+            Self::Dict(array)
         } else if let Some(array) = array.as_primitive_opt::<Int64Type>() {
             Self::Int(array)
         } else if let Some(array) = array.as_primitive_opt::<Float64Type>() {
@@ -56,6 +94,7 @@ impl<'a> Column<'a> {
             Self::Time(array) => array.is_null(row),
             Self::Id(array) => array.is_null(row),
             Self::Str(array) => array.is_null(row),
+            Self::Dict(array) => array.is_null(row),
             Self::Int(array) => array.is_null(row),
             Self::Double(array) => array.is_null(row),
             Self::Bool(array) => array.is_null(row),
@@ -69,6 +108,7 @@ impl<'a> Column<'a> {
             Self::Time(array) => Value::Int(array.value(row)),
             Self::Id(array) => Value::Str(RowId(array.value(row)).to_string()),
             Self::Str(array) => Value::Str(array.value(row).to_owned()),
+            Self::Dict(array) => Value::Str(array.value(row).to_owned()),
             Self::Int(array) => Value::Int(array.value(row)),
             Self::Double(array) => Value::Double(array.value(row)),
             Self::Bool(array) => Value::Bool(array.value(row)),
@@ -78,6 +118,7 @@ impl<'a> Column<'a> {
     fn text(&self, row: usize) -> Cow<'a, str> {
         match self {
             Self::Str(array) => Cow::Borrowed(array.value(row)),
+            Self::Dict(array) => Cow::Borrowed(array.value(row)),
             Self::Time(array) => Cow::Owned(Timestamp(array.value(row)).to_string()),
             Self::Bool(array) => Cow::Borrowed(if array.value(row) { "true" } else { "false" }),
             _ => Cow::Owned(self.value(row).text().into_owned()),
@@ -88,6 +129,7 @@ impl<'a> Column<'a> {
         match self {
             Self::Time(array) => Some(array.value(row) as f64),
             Self::Str(array) => array.value(row).trim().parse().ok(),
+            Self::Dict(array) => array.value(row).trim().parse().ok(),
             Self::Int(array) => Some(array.value(row) as f64),
             Self::Double(array) => Some(array.value(row)),
             Self::Absent | Self::Bool(_) | Self::Id(_) => None,
@@ -117,14 +159,25 @@ impl<'a> OverflowColumn<'a> {
 
     /// Names and JSON texts of a row.
     pub(crate) fn row(&self, row: usize) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        self.numbered(row).map(|(_, name, text)| (name, text))
+    }
+
+    /// Numbers, names and JSON texts of a row's entries. A number is the entry's in the batch.
+    pub(crate) fn numbered(&self, row: usize) -> impl Iterator<Item = (usize, &'a str, &'a str)> + use<'a> {
         let Self { map, keys, values } = *self;
         let offsets = map.value_offsets();
         let range = if map.is_null(row) { 0..0 } else { offsets[row] as usize..offsets[row + 1] as usize };
-        range.map(move |at| (keys.value(at), values.value(at)))
+        range.map(move |at| (at, keys.value(at), values.value(at)))
+    }
+
+    /// Names and JSON texts of all rows.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a str)> + use<'a> {
+        let column = *self;
+        (0..self.map.len()).flat_map(move |row| column.row(row))
     }
 
     /// Names in any row, with repetitions.
-    fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub(crate) fn names(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let keys = self.keys;
         let offsets = self.map.value_offsets();
         let range = offsets.first().map_or(0, |at| *at as usize)..offsets.last().map_or(0, |at| *at as usize);
@@ -159,10 +212,19 @@ impl<'a> FieldView<'a> {
         matches!(self.column, Column::Absent) && self.overflow.is_none()
     }
 
-    /// The column of the field when it is text and no row has a value elsewhere: what a fast scan works on.
+    /// The column of the field when it is plain text and no row has a value elsewhere: what a fast scan works on.
     pub fn str_column(&self) -> Option<&'a StringArray> {
         match self.column {
             Column::Str(array) if self.overflow.is_none() => Some(array),
+            _ => None,
+        }
+    }
+
+    /// The column of the field when it is a dictionary of texts and no row has a value elsewhere: a scan tests each
+    /// distinct text once and then compares numbers.
+    pub fn dict_column(&self) -> Option<DictColumn<'a>> {
+        match self.column {
+            Column::Dict(array) if self.overflow.is_none() => Some(array),
             _ => None,
         }
     }

@@ -3,43 +3,44 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::{Array as _, RecordBatch};
-use model::field;
+use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::schema::types::ColumnPath;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
 
+use crate::view::OverflowColumn;
 use crate::{ColumnError, FIELD_NAMES_MAX, Layout};
 
-/// Most rows of a page. Reading one row decodes one page of each column it wants, so pages are small; at this size zstd
-/// loses a few per cent against pages of a megabyte.
-pub const PAGE_ROWS_MAX: usize = 8192;
+mod properties;
 
-/// Most rows of a row group. A row group is what the writer holds in memory, encoded, before it goes to the file.
-pub const ROW_GROUP_ROWS_MAX: usize = 256 * 1024;
-
-/// zstd level. On 284 MB of log text level 3 costs a fifth more time than level 1 and saves 4 % of the file.
-const ZSTD_LEVEL: i32 = 3;
-
-/// Longest prefix of a text kept as minimum or maximum of a page.
-const STATISTICS_BYTES_MAX: usize = 48;
+pub use properties::{Effort, PAGE_BYTES_MAX, PAGE_ROWS_MAX, ROW_GROUP_ROWS_MAX};
 
 /// Key of the file metadata that lists the fields of the overflow column, as a JSON list.
 pub(crate) const OVERFLOW_FIELDS_KEY: &str = "backstop.overflow_fields";
 
-/// Fields whose values hardly repeat: a dictionary would be built and thrown away.
-const DISTINCT_FIELDS: [&str; 5] =
-    [field::BODY, field::TRACE_ID, field::SPAN_ID, "parent_span_id", field::OBSERVED_TIME];
+/// How a file is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriterOptions {
+    /// How hard the writer tries to make the file small.
+    pub effort: Effort,
+}
 
-/// Writes the batches of one [`Layout`] to a Parquet file.
+/// Writes the batches of one [`Layout`] to a Parquet file. How each column is encoded is decided by the first batch.
 pub struct Writer<W: Write + Send> {
-    inner: ArrowWriter<W>,
+    state: State<W>,
+    layout: Layout,
+    options: WriterOptions,
     overflow_fields: BTreeSet<String>,
     overflow_complete: bool,
     rows: u64,
+}
+
+enum State<W: Write + Send> {
+    /// No batch yet: the sink, and the pairs of the footer.
+    Waiting(W, Vec<KeyValue>),
+    Writing(Box<ArrowWriter<W>>),
+    /// A writer could not be made; the sink is gone.
+    Failed,
 }
 
 /// What a finished writer says.
@@ -56,46 +57,82 @@ pub struct Written<W> {
 }
 
 impl<W: Write + Send> Writer<W> {
-    /// Starts a file. `metadata` are pairs for the file's footer, by which the file explains itself without a catalog.
-    /// Rows must come sorted by `_stream`, `_time`, `_id`, which the footer declares.
+    /// Starts a file with the default options; see [`Self::with_options`].
     pub fn new(sink: W, layout: &Layout, metadata: &[(String, String)]) -> Result<Self, ColumnError> {
-        let properties = properties(layout, metadata)?;
-        let inner = ArrowWriter::try_new(sink, layout.schema().clone(), Some(properties)).map_err(encoding)?;
-        Ok(Self { inner, overflow_fields: BTreeSet::new(), overflow_complete: true, rows: 0 })
+        Self::with_options(sink, layout, metadata, WriterOptions::default())
     }
 
-    /// Appends a batch.
+    /// Starts a file. `metadata` are pairs for the file's footer, by which the file explains itself without a catalog.
+    /// Rows must come sorted by `_stream`, `_time`, `_id`, which the footer declares.
+    pub fn with_options(
+        sink: W,
+        layout: &Layout,
+        metadata: &[(String, String)],
+        options: WriterOptions,
+    ) -> Result<Self, ColumnError> {
+        let pairs = metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
+        Ok(Self {
+            state: State::Waiting(sink, pairs),
+            layout: layout.clone(),
+            options,
+            overflow_fields: BTreeSet::new(),
+            overflow_complete: true,
+            rows: 0,
+        })
+    }
+
+    /// Appends a batch of the layout. The first one should have some thousand rows, if there are as many: it decides how
+    /// the columns are encoded.
     pub fn write(&mut self, batch: &RecordBatch) -> Result<(), ColumnError> {
         self.note_overflow(batch);
         self.rows += batch.num_rows() as u64;
-        self.inner.write(batch).map_err(encoding)
+        self.writer(Some(batch))?.write(batch).map_err(encoding)
     }
 
     /// Bytes that the writer holds in memory.
     pub fn memory_bytes(&self) -> usize {
-        self.inner.memory_size()
+        match &self.state {
+            State::Writing(writer) => writer.memory_size(),
+            State::Waiting(..) | State::Failed => 0,
+        }
     }
 
     /// Writes the footer. The sink is not flushed to the disk: that is its owner's.
     pub fn finish(mut self) -> Result<Written<W>, ColumnError> {
-        if self.overflow_complete {
-            let names = serde_json::to_string(&self.overflow_fields).map_err(|e| ColumnError::Encode(e.to_string()))?;
-            self.inner.append_key_value_metadata(KeyValue::new(OVERFLOW_FIELDS_KEY.to_owned(), names));
+        let names = serde_json::to_string(&self.overflow_fields).map_err(|e| ColumnError::Encode(e.to_string()))?;
+        let complete = self.overflow_complete;
+        self.writer(None)?;
+        let State::Writing(mut writer) = self.state else { return Err(failed()) };
+        if complete {
+            writer.append_key_value_metadata(KeyValue::new(OVERFLOW_FIELDS_KEY.to_owned(), names));
         }
-        let sink = self.inner.into_inner().map_err(encoding)?;
         Ok(Written {
-            sink,
+            sink: writer.into_inner().map_err(encoding)?,
             rows: self.rows,
             overflow_fields: self.overflow_fields,
-            overflow_fields_complete: self.overflow_complete,
+            overflow_fields_complete: complete,
         })
     }
 
+    /// The writer, which is made when the first batch is there.
+    fn writer(&mut self, sample: Option<&RecordBatch>) -> Result<&mut ArrowWriter<W>, ColumnError> {
+        if let State::Waiting(..) = self.state
+            && let State::Waiting(sink, pairs) = std::mem::replace(&mut self.state, State::Failed)
+        {
+            let properties: WriterProperties = properties::properties(&self.layout, self.options, pairs, sample)?;
+            let writer =
+                ArrowWriter::try_new(sink, self.layout.schema().clone(), Some(properties)).map_err(encoding)?;
+            self.state = State::Writing(Box::new(writer));
+        }
+        match &mut self.state {
+            State::Writing(writer) => Ok(writer),
+            State::Waiting(..) | State::Failed => Err(failed()),
+        }
+    }
+
     fn note_overflow(&mut self, batch: &RecordBatch) {
-        let Some(map) = batch.column_by_name(crate::OVERFLOW).and_then(|column| column.as_map_opt()) else { return };
-        let Some(keys) = map.keys().as_string_opt::<i32>() else { return };
-        for at in 0..keys.len() {
-            let name = keys.value(at);
+        let Some(overflow) = OverflowColumn::of(batch) else { return };
+        for name in overflow.names() {
             if self.overflow_fields.contains(name) {
                 continue;
             }
@@ -108,38 +145,8 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
-fn properties(layout: &Layout, metadata: &[(String, String)]) -> Result<WriterProperties, ColumnError> {
-    let zstd = ZstdLevel::try_new(ZSTD_LEVEL).map_err(encoding)?;
-    // `_stream`, `_time`, `_id` are the columns 2, 0 and 1 of every layout.
-    let sorting = [2, 0, 1].map(|column_idx| SortingColumn { column_idx, descending: false, nulls_first: false });
-    let pairs = metadata.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())).collect();
-    let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(zstd))
-        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-        .set_statistics_enabled(EnabledStatistics::Page)
-        .set_statistics_truncate_length(Some(STATISTICS_BYTES_MAX))
-        .set_column_index_truncate_length(Some(STATISTICS_BYTES_MAX))
-        .set_sorting_columns(Some(sorting.to_vec()))
-        .set_created_by(concat!("backstop ", env!("CARGO_PKG_VERSION")).to_owned())
-        .set_key_value_metadata(Some(pairs));
-    for name in [field::TIME, field::ID] {
-        let path = path_of(name);
-        builder = builder
-            .set_column_dictionary_enabled(path.clone(), false)
-            .set_column_encoding(path, Encoding::DELTA_BINARY_PACKED);
-    }
-    for (name, _) in layout.columns().filter(|(name, _)| DISTINCT_FIELDS.contains(name)) {
-        builder = builder.set_column_dictionary_enabled(path_of(name), false);
-    }
-    // Which texts are smallest and largest says nothing about a page of log lines.
-    builder = builder.set_column_statistics_enabled(path_of(field::BODY), EnabledStatistics::Chunk);
-    Ok(builder.build())
-}
-
-/// A field's name may have dots; in Parquet it is one part of the path all the same.
-fn path_of(name: &str) -> ColumnPath {
-    ColumnPath::new(vec![name.to_owned()])
+fn failed() -> ColumnError {
+    ColumnError::Encode("the writer failed before".to_owned())
 }
 
 fn encoding(error: parquet::errors::ParquetError) -> ColumnError {

@@ -22,6 +22,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::StreamSelector;
+
 /// The program's settings, checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -88,6 +90,19 @@ pub struct StoreConfig {
     pub retention_quarantine: Duration,
     /// How long metric samples are kept.
     pub retention_metrics: Duration,
+    /// Bytes of segments above which the oldest days go, whatever their age.
+    pub retention_bytes: Option<u64>,
+    /// Streams that are kept for a shorter time.
+    pub retention_streams: Vec<StreamRetentionConfig>,
+}
+
+/// How long some streams are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRetentionConfig {
+    /// Which streams, of every table.
+    pub selector: StreamSelector,
+    /// How long.
+    pub keep: Duration,
 }
 
 /// Limits of receiving.

@@ -5,10 +5,14 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::units::parse_bytes;
-use crate::{ActionConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig};
+use crate::{
+    ActionConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig,
+    StreamRetentionConfig,
+};
 
 /// The file, key by key. Every key has a default; an unknown one is an error. What each means stands in
 /// [`crate::SETTINGS`].
@@ -52,6 +56,16 @@ pub struct RawStore {
     pub retention_spans: String,
     pub retention_quarantine: String,
     pub retention_metrics: String,
+    pub retention_bytes: String,
+    pub retention_streams: Vec<RawStreamRetention>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawStreamRetention {
+    pub selector: String,
+    pub keep: String,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -129,13 +143,15 @@ impl Default for RawListeners {
 impl Default for RawStore {
     fn default() -> Self {
         Self {
-            flush_bytes: "128MiB".into(),
+            flush_bytes: "32MiB".into(),
             flush_interval: "60s".into(),
-            memtable_bytes_max: "512MiB".into(),
+            memtable_bytes_max: "96MiB".into(),
             retention_logs: "30d".into(),
             retention_spans: "30d".into(),
             retention_quarantine: "30d".into(),
             retention_metrics: "90d".into(),
+            retention_bytes: "off".into(),
+            retention_streams: Vec::new(),
         }
     }
 }
@@ -231,6 +247,10 @@ impl Check<'_> {
         }
     }
 
+    fn bytes_or_off(&self, key: &str, value: &str) -> Result<Option<u64>, ConfigError> {
+        if value == "off" { Ok(None) } else { self.bytes(key, value).map(Some) }
+    }
+
     fn listeners(&self, raw: &RawListeners) -> Result<Listeners, ConfigError> {
         Ok(Listeners {
             otlp_grpc: self.address_or_off("listeners.otlp_grpc", &raw.otlp_grpc)?,
@@ -261,7 +281,23 @@ impl Check<'_> {
             retention_spans: self.duration("store.retention_spans", &raw.retention_spans)?,
             retention_quarantine: self.duration("store.retention_quarantine", &raw.retention_quarantine)?,
             retention_metrics: self.duration("store.retention_metrics", &raw.retention_metrics)?,
+            retention_bytes: self.bytes_or_off("store.retention_bytes", &raw.retention_bytes)?,
+            retention_streams: raw.retention_streams.iter().map(|raw| self.stream(raw)).collect::<Result<_, _>>()?,
         })
+    }
+
+    fn stream(&self, raw: &RawStreamRetention) -> Result<StreamRetentionConfig, ConfigError> {
+        let selector = StreamSelector::parse(&raw.selector).ok_or_else(|| {
+            let hint =
+                format!("write it as {{service.name=\"debug\"}}, with fields out of {}", STREAM_FIELDS.join(", "));
+            self.error(
+                "store.retention_streams.selector",
+                &raw.selector,
+                "a stream selector that asks for a value",
+                &hint,
+            )
+        })?;
+        Ok(StreamRetentionConfig { selector, keep: self.duration("store.retention_streams.keep", &raw.keep)? })
     }
 
     fn query(&self, raw: &RawQuery) -> Result<QueryConfig, ConfigError> {
@@ -353,6 +389,17 @@ mod tests {
     }
 
     #[test]
+    fn streams_and_bytes_are_kept_as_said() {
+        let text =
+            "store:\n  retention_bytes: 10GiB\n  retention_streams:\n    - {selector: service.name=debug, keep: 3d}\n";
+        let store = Config::parse("f", text).expect("valid").store;
+        assert_eq!(store.retention_bytes, Some(10 << 30));
+        assert_eq!(store.retention_streams[0].selector.to_string(), r#"{service.name="debug"}"#);
+        assert_eq!(store.retention_streams[0].keep, Duration::from_secs(3 * 86_400));
+        assert_eq!(Config::default().store.retention_bytes, None);
+    }
+
+    #[test]
     fn mistakes_name_the_key() {
         check_error(
             "store: {flush_bytes: lots}",
@@ -363,8 +410,14 @@ mod tests {
         check_error(
             "store: {flush_bytes: 1GiB}",
             expect![[r#"
-                backstop.yaml: store.memtable_bytes_max is "512MiB", which is not at least twice store.flush_bytes
+                backstop.yaml: store.memtable_bytes_max is "96MiB", which is not at least twice store.flush_bytes
                 hint: store.flush_bytes is 1GiB; one memtable is flushed while the next fills"#]],
+        );
+        check_error(
+            "store: {retention_streams: [{selector: 'debug', keep: 3d}]}",
+            expect![[r#"
+                backstop.yaml: store.retention_streams.selector is "debug", which is not a stream selector that asks for a value
+                hint: write it as {service.name="debug"}, with fields out of container.name, deployment.environment.name, host.name, k8s.cluster.name, k8s.container.name, k8s.namespace.name, k8s.pod.name, log.file.path, service.instance.id, service.name, service.namespace, service.version"#]],
         );
         let unknown =
             Config::parse("backstop.yaml", "listen: 127.0.0.1:1\nlissten: 1\n").expect_err("unknown key").to_string();

@@ -36,17 +36,27 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("listeners.syslog_udp", r#""127.0.0.1:5514""#, "Syslog over UDP, RFC 5424 and RFC 3164."),
     setting("listeners.syslog_tcp", r#""127.0.0.1:5514""#, "Syslog over TCP, octet-counted or newline-framed."),
-    setting("store.flush_bytes", r#""128MiB""#, "Memory at which the memtable is flushed to segments."),
+    setting("store.flush_bytes", r#""32MiB""#, "Memory at which the memtable is flushed to segments."),
     setting("store.flush_interval", r#""60s""#, "Age at which the memtable is flushed to segments."),
     setting(
         "store.memtable_bytes_max",
-        r#""512MiB""#,
+        r#""96MiB""#,
         "Memory of memtables at which senders are told to wait (429, RESOURCE_EXHAUSTED).",
     ),
     setting("store.retention_logs", r#""30d""#, "How long log records are kept."),
     setting("store.retention_spans", r#""30d""#, "How long spans are kept."),
     setting("store.retention_quarantine", r#""30d""#, "How long items that could not be decoded are kept."),
     setting("store.retention_metrics", r#""90d""#, "How long metric samples are kept."),
+    setting(
+        "store.retention_bytes",
+        r#""off""#,
+        "Bytes of segments above which the oldest days go, whatever their age; the newest day stays.",
+    ),
+    setting(
+        "store.retention_streams",
+        "[]",
+        "Streams that are kept for a shorter time: `- {selector: '{service.name=\"debug\"}', keep: 3d}`. A day's rows go together.",
+    ),
     setting(
         "ingest.in_flight_bytes_max",
         r#""256MiB""#,
@@ -79,7 +89,7 @@ pub fn reference() -> String {
     let mut out = String::from(
         "# Configuration\n\n`backstop serve --config FILE` reads a YAML file. Every key has a default; an unknown key is an error with its line.\n\
          Durations are written `500ms`, `30s`, `1h30m`, `30d`; sizes `64MiB`, `2GiB`. Dots stand for nesting: `store.flush_bytes` is\n\n\
-         ```yaml\nstore:\n  flush_bytes: 128MiB\n```\n\n| setting | default | meaning |\n|---|---|---|\n",
+         ```yaml\nstore:\n  flush_bytes: 32MiB\n```\n\n| setting | default | meaning |\n|---|---|---|\n",
     );
     for setting in SETTINGS {
         let _ = writeln!(out, "| `{}` | `{}` | {} |", setting.key, setting.default, setting.doc);

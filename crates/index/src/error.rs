@@ -14,6 +14,9 @@ pub enum IndexError {
     /// The index could not be built; nothing of it may be used.
     #[error("the index cannot be built: {0}")]
     Build(String),
+    /// The caller's order to stop was heeded.
+    #[error("the lookup was stopped")]
+    Stopped,
 }
 
 impl IndexError {

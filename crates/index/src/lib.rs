@@ -1,40 +1,73 @@
-//! A segment's term index: which rows hold which words.
+//! A segment's index: which rows hold which words, values and shapes of text.
 //!
 //! **Entry points.** [`tokenize`] cuts text into words, here and wherever a query looks at text; [`IndexWriter`] takes the
-//! rows of a segment in order and writes one file; [`IndexReader`] answers with bitmaps of row numbers.
+//! batches of a segment in order and writes one file; [`IndexReader`] answers with [`Hits`]: rows that surely match, and rows
+//! that somebody has to look at.
 //!
-//! **What is indexed.** Every field but `_time`, `_id` and `_stream`, arrays, numbers and booleans by their text. A term is
-//! `<field>\x1f<token>` in the one field of a tantivy index with a single segment, whose document ids are the row numbers.
-//! No positions, no frequencies, no norms, no stored fields. tantivy writes a document store even when it holds nothing (4
-//! bytes a row); the file leaves it out.
+//! **Three tiers.** What repeats is indexed once and not row by row:
 //!
-//! **Guarantees.** For a field that [`IndexReader::is_complete`] affirms, the rows with a token are exactly those whose
-//! text [`tokenize`] cuts into it. A token over [`TOKEN_BYTES_MAX`] is not indexed and makes its field incomplete. An index
-//! has as many documents as the segment has rows, or it is not written; damage is an error, never a panic.
+//! 1. *Groups* of rows that share a value or a shape. A field with few values (severities, hosts, status codes) keeps each
+//!    with the list of its rows. Other text is cut to shapes: the text with a hole where a word holds a digit; the rows of a
+//!    shape that repeats are a group, and its words cost nothing per row. Rows of rare shapes are *loose*. [`GroupText`] lets a
+//!    caller try any test on a few thousand shapes instead of on millions of rows.
+//! 2. *Terms*: words of loose rows and short variable words (`404`, `v2`) with a list of rows each; of a word in a large part of
+//!    the rows only which blocks of 64 rows have it.
+//! 3. *Filters*: ids, hashes, long numbers and words that occur once or twice: for every few thousand rows a filter that says
+//!    maybe or no.
 //!
-//! **Not here.** Checksums (`segment`), phrases and regexes (`exec` verifies them on the column), a second tier for tokens
-//! that look random.
+//! Numbers with many values are in no tier: only which rows have one, and the range of the integers.
+//!
+//! **Guarantees.** For a field that [`IndexReader::is_complete`] affirms, an answer's sure rows match, and every row that
+//! matches is among the sure and the maybe rows. The n-th row added is row n. Damage is an error, never a panic, and without
+//! checksums at worst other rows; what is not read is not decoded.
+//!
+//! **Not here.** Checksums (`segment`), tests of rows (`exec` verifies them on the columns).
 
 mod error;
+mod filter;
+mod group;
+mod hits;
 mod pack;
 mod read;
+mod rows;
+mod shape;
+mod table;
 mod tokenize;
+mod varint;
 mod write;
 
+use serde::{Deserialize, Serialize};
+
 pub use error::IndexError;
-pub use read::{IndexFile, IndexReader};
+pub use group::{GroupText, Piece, Probe};
+pub use hits::Hits;
+pub use read::{FileBytes, GroupValue, IndexFile, IndexReader};
+pub use shape::Hole;
 pub use tokenize::{Tokens, tokenize};
 pub use write::{IndexWriter, IndexWritten};
 
-/// Longest token that is indexed, in bytes. Longer runs are encoded data; a term dictionary of them would be larger than the
-/// text.
+/// Asked every few thousand rows whether to give up; then the answer is [`IndexError::Stopped`].
+pub type Stop<'a> = &'a dyn Fn() -> bool;
+
+/// Longest token that gets a row list of its own, in bytes. Longer runs are encoded data; the filters know them.
 pub const TOKEN_BYTES_MAX: usize = 128;
 
 /// Longest field name that is indexed, in bytes; a longer one makes the field incomplete.
 pub const FIELD_NAME_BYTES_MAX: usize = 1024;
 
-/// Between field and token in a term. No token has it; in a field name it is rejected as incomplete.
-const SEPARATOR: char = '\u{1f}';
+/// Most fields of an index; with more, those that came later are incomplete. Each has an entry of some 200 bytes in the header.
+pub const FIELDS_MAX: usize = 16_384;
 
-/// The one field of the tantivy schema.
-const TERMS_FIELD: &str = "terms";
+/// Most rows of an index. Answers of many rows take a bit for each row of the segment, here 128 MiB.
+pub const ROWS_MAX: u32 = 1 << 30;
+
+/// Bytes of an index file by tier.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TierBytes {
+    /// Values and shapes, their words and rows.
+    pub groups: u64,
+    /// Terms and their rows.
+    pub terms: u64,
+    /// Filters.
+    pub filters: u64,
+}

@@ -1,189 +1,166 @@
-//! tantivy's few files in one, and back.
+//! The layout of an index file.
 //!
 //! ```text
-//! magic "BSINDEX1" | the files' bytes, one after the other | directory, JSON | its length, u32 LE | magic "BSINDEX1"
+//! magic "BSINDEX2" | parts, one after the other | header, JSON | its length, u32 LE | magic "BSINDEX2"
 //! ```
 //!
-//! The directory names each file with offset and length. Of the document store only tantivy's footer is kept: nothing reads
-//! the store, but opening a segment wants the file.
+//! The header says for each field where its groups are, and where terms and filters are; places are counted from the end of
+//! the first magic. Opening reads the header only.
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::path::Path;
-use std::sync::Arc;
+use std::ops::Range;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tantivy::directory::error::{DeleteError, LockError, OpenReadError, OpenWriteError};
-use tantivy::directory::{
-    Directory, DirectoryLock, FileHandle, FileSlice, Lock, RamDirectory, WatchCallback, WatchHandle, WritePtr,
-};
-use tantivy::index::SegmentComponent;
-use tantivy::{HasLen as _, SegmentMeta};
 
-use crate::IndexError;
+use crate::read::IndexFile;
+use crate::{IndexError, ROWS_MAX, TierBytes};
 
-const MAGIC: &[u8; 8] = b"BSINDEX1";
-const META: &str = "meta.json";
+const MAGIC: &[u8; 8] = b"BSINDEX2";
 
-/// The files of a segment without deletions.
-const COMPONENTS: [SegmentComponent; 6] = [
-    SegmentComponent::Terms,
-    SegmentComponent::Postings,
-    SegmentComponent::Positions,
-    SegmentComponent::FastFields,
-    SegmentComponent::FieldNorms,
-    SegmentComponent::Store,
-];
+/// Longest header that is read: some 200 bytes for each of [`crate::FIELDS_MAX`] fields, whose names may be long.
+const HEADER_BYTES_MAX: u64 = 256 << 20;
 
-/// tantivy ends each file with a JSON footer, its length and a magic number, 4 bytes each.
-const TANTIVY_TAIL_BYTES: usize = 8;
+/// Largest part that is decompressed: the texts and words of a field's groups.
+const PART_BYTES_MAX: u64 = 1 << 30;
 
-/// Longest directory that is read: a few files and the names of incomplete fields.
-const DIRECTORY_BYTES_MAX: usize = 64 << 20;
+/// In the first byte of a term's list: it has numbers of blocks of [`COARSE_ROWS`] rows instead of rows.
+pub(crate) const COARSE: u8 = 0x80;
 
-/// What is in a packed index.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Contents {
-    pub(crate) rows: u32,
-    pub(crate) incomplete_fields: BTreeSet<String>,
-    files: Vec<PackedFile>,
-}
+/// Rows of a block.
+pub(crate) const COARSE_ROWS: u32 = 64;
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct PackedFile {
-    name: String,
-    offset: usize,
-    len: usize,
-}
+/// Where a part is: offset and length.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Span(pub(crate) u64, pub(crate) u64);
 
-/// Packs the files of a segment; the number of bytes written.
-pub(crate) fn write(
-    from: &RamDirectory,
-    segment: &SegmentMeta,
-    rows: u32,
-    incomplete: &BTreeSet<String>,
-    sink: &mut impl Write,
-) -> Result<u64, IndexError> {
-    let mut contents = Contents { rows, incomplete_fields: incomplete.clone(), files: Vec::new() };
-    let mut offset = MAGIC.len();
-    sink.write_all(MAGIC)?;
-    let mut append = |name: String, bytes: &[u8]| -> Result<(), IndexError> {
-        sink.write_all(bytes)?;
-        contents.files.push(PackedFile { name, offset, len: bytes.len() });
-        offset += bytes.len();
-        Ok(())
-    };
-    for component in COMPONENTS {
-        let is_store = component == SegmentComponent::Store;
-        let path = segment.relative_path(component);
-        let bytes = from.open_read(&path).map_err(IndexError::building)?.read_bytes()?;
-        let bytes = if is_store { footer(&bytes)? } else { &bytes[..] };
-        append(path.to_string_lossy().into_owned(), bytes)?;
+impl Span {
+    pub(crate) fn is_empty(self) -> bool {
+        self.1 == 0
     }
-    append(META.to_owned(), &from.atomic_read(Path::new(META)).map_err(IndexError::building)?)?;
-    let directory = serde_json::to_vec(&contents).map_err(IndexError::building)?;
-    let len = u32::try_from(directory.len()).map_err(IndexError::building)?;
-    sink.write_all(&directory)?;
+}
+
+/// A part compressed with zstd, and its length when it is not.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Compressed {
+    pub(crate) span: Span,
+    pub(crate) len: u64,
+}
+
+/// What the header says of a field.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct FieldEntry {
+    pub(crate) name: String,
+    pub(crate) groups: u32,
+    /// Whether every row that has the field is in a group of its whole value.
+    pub(crate) is_values: bool,
+    /// For each group rows and kind, and the length of its list.
+    pub(crate) table: Span,
+    pub(crate) lists: Span,
+    pub(crate) texts: Compressed,
+    pub(crate) words: Compressed,
+    /// Rows in no group; no list when there are none.
+    pub(crate) loose: Span,
+    pub(crate) hidden: Span,
+    pub(crate) numbers: Option<NumbersEntry>,
+}
+
+/// Numbers that are in no group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct NumbersEntry {
+    pub(crate) rows: Span,
+    pub(crate) ints: Option<(u64, u64)>,
+    pub(crate) doubles: bool,
+}
+
+/// Where terms and their lists are.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct TermsEntry {
+    pub(crate) dictionary: Span,
+    pub(crate) lists: Span,
+}
+
+/// What is in an index file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Header {
+    pub(crate) rows: u32,
+    pub(crate) fields: Vec<FieldEntry>,
+    pub(crate) terms: TermsEntry,
+    /// Directory and cells.
+    pub(crate) filters: [Span; 2],
+    pub(crate) tiers: TierBytes,
+    pub(crate) incomplete_fields: BTreeSet<String>,
+    /// Whether there are fields of which nothing is known.
+    pub(crate) truncated: bool,
+}
+
+/// Writes a file; its length.
+pub(crate) fn write(header: &Header, parts: &[u8], sink: &mut impl Write) -> Result<u64, IndexError> {
+    let header = serde_json::to_vec(header).map_err(IndexError::building)?;
+    let len = u32::try_from(header.len()).map_err(IndexError::building)?;
+    sink.write_all(MAGIC)?;
+    sink.write_all(parts)?;
+    sink.write_all(&header)?;
     sink.write_all(&len.to_le_bytes())?;
     sink.write_all(MAGIC)?;
-    Ok((offset + directory.len() + size_of::<u32>() + MAGIC.len()) as u64)
+    Ok((2 * MAGIC.len() + parts.len() + header.len() + size_of::<u32>()) as u64)
 }
 
-/// The footer that tantivy put at the end of a file.
-fn footer(bytes: &[u8]) -> Result<&[u8], IndexError> {
-    let short = || IndexError::Build("a file of tantivy's has no footer".to_owned());
-    let tail = bytes.len().checked_sub(TANTIVY_TAIL_BYTES).ok_or_else(short)?;
-    let len: [u8; 4] = bytes[tail..tail + 4].try_into().map_err(IndexError::building)?;
-    let start = tail.checked_sub(u32::from_le_bytes(len) as usize).ok_or_else(short)?;
-    Ok(&bytes[start..])
+/// An index file with its header read.
+#[derive(Debug)]
+pub(crate) struct Packed {
+    file: IndexFile,
+    pub(crate) header: Header,
+    /// Length of the parts.
+    len: u64,
 }
 
-/// A packed index as a read-only directory of tantivy's.
-#[derive(Clone, Debug)]
-pub(crate) struct PackedDirectory {
-    file: FileSlice,
-    contents: Arc<Contents>,
-}
-
-impl PackedDirectory {
-    /// Reads the directory at the end of the file.
-    pub(crate) fn open(file: FileSlice) -> Result<Self, IndexError> {
+impl Packed {
+    pub(crate) fn open(file: IndexFile) -> Result<Self, IndexError> {
         let corrupt = |what: &str| IndexError::Corrupt(format!("{what} in a file of {} bytes", file.len()));
-        let tail_len = size_of::<u32>() + MAGIC.len();
-        let tail_at = file.len().checked_sub(tail_len).filter(|at| *at >= MAGIC.len());
-        let tail_at = tail_at.ok_or_else(|| corrupt("no room for a directory"))?;
-        let tail = file.read_bytes_slice(tail_at..file.len())?;
+        let magic_len = MAGIC.len() as u64;
+        let tail_len = size_of::<u32>() as u64 + magic_len;
+        let tail_at = file.len().checked_sub(tail_len).filter(|at| *at >= magic_len);
+        let tail_at = tail_at.ok_or_else(|| corrupt("no room for a header"))?;
+        let tail = file.read(tail_at..file.len())?;
+        let head = file.read(0..magic_len)?;
         let (len, magic) = tail.split_at(size_of::<u32>());
-        let head = file.read_bytes_slice(0..MAGIC.len())?;
-        if magic != MAGIC || &head[..] != MAGIC {
+        if magic != MAGIC || head[..] != MAGIC[..] {
             return Err(corrupt("no index magic"));
         }
-        let len = u32::from_le_bytes(len.try_into().map_err(IndexError::reading)?) as usize;
-        let start = tail_at.checked_sub(len).filter(|_| len <= DIRECTORY_BYTES_MAX);
-        let start = start.ok_or_else(|| corrupt("a directory that is too long"))?;
-        let directory = file.read_bytes_slice(start..tail_at)?;
-        let contents: Contents = serde_json::from_slice(&directory).map_err(IndexError::reading)?;
-        let fits = |packed: &PackedFile| packed.offset.checked_add(packed.len).is_some_and(|end| end <= start);
-        if !contents.files.iter().all(fits) {
-            return Err(corrupt("a directory that points outside"));
+        let len = u64::from(u32::from_le_bytes(len.try_into().map_err(IndexError::reading)?));
+        let start = tail_at.checked_sub(len).filter(|start| *start >= magic_len && len <= HEADER_BYTES_MAX);
+        let start = start.ok_or_else(|| corrupt("a header that is too long"))?;
+        let header: Header = serde_json::from_slice(&file.read(start..tail_at)?).map_err(IndexError::reading)?;
+        if header.rows > ROWS_MAX {
+            return Err(corrupt("too many rows"));
         }
-        Ok(Self { file, contents: Arc::new(contents) })
+        Ok(Self { len: start - magic_len, file, header })
     }
 
-    pub(crate) fn contents(&self) -> &Contents {
-        &self.contents
+    /// Bytes of a part, from and to counted from its start.
+    pub(crate) fn read_in(&self, part: Span, range: Range<u64>) -> Result<Bytes, IndexError> {
+        let base = MAGIC.len() as u64;
+        let end = part.0.checked_add(part.1).filter(|end| *end <= self.len);
+        let (Some(_), true) = (end, range.start <= range.end && range.end <= part.1) else {
+            let what = format!("bytes {range:?} of a part at {} with {} bytes of {}", part.0, part.1, self.len);
+            return Err(IndexError::Corrupt(what));
+        };
+        self.file.read(base + part.0 + range.start..base + part.0 + range.end)
     }
 
-    fn slice(&self, path: &Path) -> Result<FileSlice, OpenReadError> {
-        let packed = self.contents.files.iter().find(|packed| Path::new(&packed.name) == path);
-        let packed = packed.ok_or_else(|| OpenReadError::FileDoesNotExist(path.to_owned()))?;
-        Ok(self.file.slice(packed.offset..packed.offset + packed.len))
-    }
-}
-
-fn read_only() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::PermissionDenied, "a segment's index is never changed")
-}
-
-impl Directory for PackedDirectory {
-    fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        Ok(Arc::new(self.slice(path)?))
+    /// The bytes of a part.
+    pub(crate) fn read(&self, part: Span) -> Result<Bytes, IndexError> {
+        self.read_in(part, 0..part.1)
     }
 
-    fn open_read(&self, path: &Path) -> Result<FileSlice, OpenReadError> {
-        self.slice(path)
-    }
-
-    fn delete(&self, path: &Path) -> Result<(), DeleteError> {
-        Err(DeleteError::IoError { io_error: Arc::new(read_only()), filepath: path.to_owned() })
-    }
-
-    fn exists(&self, path: &Path) -> Result<bool, OpenReadError> {
-        Ok(self.slice(path).is_ok())
-    }
-
-    fn open_write(&self, path: &Path) -> Result<WritePtr, OpenWriteError> {
-        Err(OpenWriteError::wrap_io_error(read_only(), path.to_owned()))
-    }
-
-    fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        let bytes = self.slice(path)?.read_bytes();
-        Ok(bytes.map_err(|error| OpenReadError::wrap_io_error(error, path.to_owned()))?.to_vec())
-    }
-
-    fn atomic_write(&self, _: &Path, _: &[u8]) -> std::io::Result<()> {
-        Err(read_only())
-    }
-
-    fn sync_directory(&self) -> std::io::Result<()> {
-        Ok(())
-    }
-
-    fn acquire_lock(&self, _: &Lock) -> Result<DirectoryLock, LockError> {
-        Err(LockError::wrap_io_error(read_only()))
-    }
-
-    fn watch(&self, _: WatchCallback) -> tantivy::Result<WatchHandle> {
-        Ok(WatchHandle::empty())
+    pub(crate) fn decompress(&self, part: Compressed) -> Result<Vec<u8>, IndexError> {
+        let len = usize::try_from(part.len.min(PART_BYTES_MAX)).unwrap_or(usize::MAX);
+        let bytes = zstd::bulk::decompress(&self.read(part.span)?, len).map_err(IndexError::reading)?;
+        if bytes.len() as u64 != part.len {
+            return Err(IndexError::Corrupt(format!("{} bytes of a part of {}", bytes.len(), part.len)));
+        }
+        Ok(bytes)
     }
 }

@@ -1,37 +1,36 @@
-//! Rows to an index file.
+//! Batches to an index file.
 
-use std::collections::BTreeSet;
+mod cells;
+mod field;
+mod finish;
+mod json;
+mod terms;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
-use model::{Row, Value, field};
-use tantivy::directory::RamDirectory;
-use tantivy::indexer::SingleSegmentIndexWriter;
-use tantivy::schema::document::{ReferenceValue, ReferenceValueLeaf};
-use tantivy::schema::{Field, IndexRecordOption, Schema, TextFieldIndexing, TextOptions};
-use tantivy::store::Compressor;
-use tantivy::tokenizer::{Token, TokenStream, Tokenizer, TokenizerManager};
-use tantivy::{Document, Index, IndexSettings};
+use arrow_array::{Array as _, RecordBatch};
+use model::{Row, Value, field as names};
 
+pub(crate) use self::cells::OVERFLOW;
+use self::cells::{Cells, overflow};
+use self::field::{FieldBuilder, Tools};
+pub(crate) use self::field::{Kind, key};
 use crate::error::panic_text;
-use crate::{FIELD_NAME_BYTES_MAX, IndexError, SEPARATOR, TERMS_FIELD, TOKEN_BYTES_MAX, pack, tokenize};
+use crate::{FIELD_NAME_BYTES_MAX, FIELDS_MAX, IndexError, ROWS_MAX, TierBytes};
 
-/// Sizes tantivy's term table at the start; it grows as needed, so this is no limit.
-const TABLE_BUDGET_BYTES: usize = 64 << 20;
-
-/// Name of the tokenizer in the schema.
-const TOKENIZER: &str = "backstop_terms";
-
-/// Builds the index of one segment. Rows are added in the segment's order; the n-th row is document n. After an error the
-/// whole build is worthless (a half-added row would share its number with the next), so every later call fails too.
+/// Builds the index of one segment. Rows are added in the segment's order; the n-th row has the number n. After an error the
+/// whole build is worthless, so every later call fails too.
 pub struct IndexWriter {
-    inner: Option<SingleSegmentIndexWriter<RowTerms>>,
-    directory: RamDirectory,
-    field: Field,
-    terms: Arc<String>,
+    fields: Vec<FieldBuilder>,
+    slots: HashMap<String, usize>,
+    tools: Tools,
     incomplete: BTreeSet<String>,
+    /// Whether there were more than [`FIELDS_MAX`] fields.
+    truncated: bool,
     rows: u32,
+    failed: bool,
 }
 
 /// What a finished index says.
@@ -41,184 +40,136 @@ pub struct IndexWritten {
     pub rows: u64,
     /// Bytes written.
     pub bytes: u64,
-    /// Fields with a token that is not indexed; see [`crate::IndexReader::is_complete`].
+    /// The same by tier, without the directory of the file.
+    pub tiers: TierBytes,
+    /// Fields with a value that is not indexed; see [`crate::IndexReader::is_complete`].
     pub incomplete_fields: BTreeSet<String>,
 }
 
 impl IndexWriter {
     /// Starts an empty index in memory.
     pub fn new() -> Result<Self, IndexError> {
-        let (schema, field) = schema();
-        let settings = IndexSettings {
-            docstore_compression: Compressor::None,
-            docstore_compress_dedicated_thread: false,
-            ..IndexSettings::default()
-        };
-        let tokenizers = TokenizerManager::new();
-        tokenizers.register(TOKENIZER, Unpack::default());
-        let directory = RamDirectory::create();
-        let inner = Index::builder()
-            .schema(schema)
-            .settings(settings)
-            .tokenizers(tokenizers)
-            .single_segment_index_writer(directory.clone(), TABLE_BUDGET_BYTES)
-            .map_err(IndexError::building)?;
-        let terms = Arc::new(String::new());
-        Ok(Self { inner: Some(inner), directory, field, terms, incomplete: BTreeSet::new(), rows: 0 })
+        Ok(Self {
+            fields: Vec::new(),
+            slots: HashMap::new(),
+            tools: Tools::default(),
+            incomplete: BTreeSet::new(),
+            truncated: false,
+            rows: 0,
+            failed: false,
+        })
+    }
+
+    /// Adds the next rows: a batch of the shape that crate `column` describes, conformed to a layout or not. Of a field that
+    /// a row has twice, only the value that a reader of the batch sees is indexed: the column before the overflow, the first
+    /// entry of the overflow before the others.
+    pub fn add_batch(&mut self, batch: &RecordBatch) -> Result<(), IndexError> {
+        self.begin(batch.num_rows())?;
+        let base = self.rows;
+        let mut entries = overflow(batch);
+        for (column, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
+            let name = column.name().as_str();
+            if name == OVERFLOW || !is_indexed(name) || array.null_count() == array.len() {
+                continue;
+            }
+            let Some(slot) = self.slot(name) else { continue };
+            let Some(cells) = Cells::of(array) else {
+                self.incomplete.insert(name.to_owned());
+                continue;
+            };
+            let entries = entries.remove(name).unwrap_or_default();
+            let field = &mut self.fields[slot];
+            if !cells.add_to(field, &mut self.tools, &entries, base) {
+                self.incomplete.insert(name.to_owned());
+            }
+        }
+        self.add_entries(entries);
+        self.rows += batch.num_rows() as u32;
+        self.failed = false;
+        Ok(())
     }
 
     /// Adds the next row.
     pub fn add(&mut self, row: &Row) -> Result<(), IndexError> {
-        let mut inner = self.inner.take().ok_or_else(|| IndexError::Build("an earlier row failed".to_owned()))?;
-        self.collect(row);
-        let document = RowTerms { field: self.field, terms: self.terms.clone() };
-        let added = catch_unwind(AssertUnwindSafe(|| inner.add_document(document)));
-        added.map_err(|payload| IndexError::Build(panic_text(&*payload)))?.map_err(IndexError::building)?;
-        self.rows = self.rows.checked_add(1).ok_or_else(|| IndexError::Build("more than 2^32 rows".to_owned()))?;
-        self.inner = Some(inner);
+        self.begin(1)?;
+        let mut seen: BTreeSet<&str> = BTreeSet::new();
+        for (name, value) in &row.fields {
+            if matches!(value, Value::Null) || !is_indexed(name) || !seen.insert(name) {
+                continue;
+            }
+            if let Some(slot) = self.slot(name) {
+                cells::add_value(&mut self.fields[slot], &mut self.tools, value, self.rows);
+            }
+        }
+        self.rows += 1;
+        self.failed = false;
         Ok(())
     }
 
-    /// Bytes that the index takes in memory while it is built.
+    /// Bytes that the index takes in memory while it is built, roughly.
     pub fn memory_bytes(&self) -> usize {
-        self.inner.as_ref().map_or(0, SingleSegmentIndexWriter::mem_usage)
+        let fields: usize = self.fields.iter().map(FieldBuilder::memory_bytes).sum();
+        fields + self.tools.filters.memory_bytes()
     }
 
     /// Writes the index as one file. The sink is not flushed to the disk: that is its owner's.
-    pub fn finish(mut self, sink: &mut impl Write) -> Result<IndexWritten, IndexError> {
-        let inner = self.inner.take().ok_or_else(|| IndexError::Build("an earlier row failed".to_owned()))?;
-        let index = catch_unwind(AssertUnwindSafe(|| inner.finalize()));
-        let index = index.map_err(|payload| IndexError::Build(panic_text(&*payload)))?.map_err(IndexError::building)?;
-        let metas = index.searchable_segment_metas().map_err(IndexError::building)?;
-        let documents: u64 = metas.iter().map(|meta| u64::from(meta.max_doc())).sum();
-        if metas.len() != 1 || documents != u64::from(self.rows) {
-            let message = format!("{} rows became {documents} documents in {} segments", self.rows, metas.len());
-            return Err(IndexError::Build(message));
+    pub fn finish(self, sink: &mut impl Write) -> Result<IndexWritten, IndexError> {
+        if self.failed {
+            return Err(IndexError::Build("an earlier batch failed".to_owned()));
         }
-        let bytes = pack::write(&self.directory, &metas[0], self.rows, &self.incomplete, sink)?;
-        Ok(IndexWritten { rows: self.rows.into(), bytes, incomplete_fields: self.incomplete })
+        // tantivy asserts where others return errors.
+        let parts = catch_unwind(AssertUnwindSafe(|| finish::parts(self)));
+        let parts = parts.map_err(|payload| IndexError::Build(panic_text(&*payload)))??;
+        parts.write(sink)
     }
 
-    /// Collects the row's terms, packed, in the buffer that all rows share.
-    fn collect(&mut self, row: &Row) {
-        // The last row's document is gone, so the buffer is ours alone again and nothing is copied.
-        let terms = Arc::make_mut(&mut self.terms);
-        terms.clear();
-        for (name, value) in &row.fields {
-            if matches!(value, Value::Null) || !is_indexed(name) {
+    /// Makes sure that there is room for more rows, and that an error in the middle of them is not forgotten.
+    fn begin(&mut self, more: usize) -> Result<(), IndexError> {
+        if std::mem::replace(&mut self.failed, true) {
+            return Err(IndexError::Build("an earlier batch failed".to_owned()));
+        }
+        if self.rows as usize + more > ROWS_MAX as usize {
+            return Err(IndexError::Build(format!("more than {ROWS_MAX} rows")));
+        }
+        Ok(())
+    }
+
+    /// Adds the overflow's values of fields that have no column.
+    fn add_entries(&mut self, entries: BTreeMap<&str, Vec<(u32, &str)>>) {
+        for (name, entries) in entries {
+            if !is_indexed(name) {
                 continue;
             }
-            let mut complete = name.len() <= FIELD_NAME_BYTES_MAX && !name.contains(SEPARATOR);
-            if complete {
-                for token in tokenize(&value.text()) {
-                    if token.len() > TOKEN_BYTES_MAX {
-                        complete = false;
-                    } else {
-                        push_term(terms, name, &token);
-                    }
+            let Some(slot) = self.slot(name) else { continue };
+            for (row, json) in entries {
+                if !cells::add_json(&mut self.fields[slot], &mut self.tools, json, self.rows + row) {
+                    self.incomplete.insert(name.to_owned());
                 }
             }
-            if !complete && !self.incomplete.contains(&**name) {
-                self.incomplete.insert(name.to_string());
-            }
         }
+    }
+
+    /// The builder of a field; `None` when it cannot be indexed.
+    fn slot(&mut self, name: &str) -> Option<usize> {
+        if let Some(slot) = self.slots.get(name) {
+            return Some(*slot);
+        }
+        if name.len() > FIELD_NAME_BYTES_MAX {
+            self.incomplete.insert(name.to_owned());
+            return None;
+        }
+        if self.fields.len() == FIELDS_MAX {
+            self.truncated = true;
+            return None;
+        }
+        let slot = self.fields.len();
+        self.fields.push(FieldBuilder::new(slot as u32));
+        self.slots.insert(name.to_owned(), slot);
+        Some(slot)
     }
 }
 
 /// Whether a field goes into the index: all but the three that every row has and that statistics and sorting serve.
 pub(crate) fn is_indexed(name: &str) -> bool {
-    ![field::TIME, field::ID, field::STREAM].contains(&name)
-}
-
-/// Appends a term: its length in bytes as one character, then the term.
-fn push_term(terms: &mut String, name: &str, token: &str) {
-    let len = name.len() + SEPARATOR.len_utf8() + token.len();
-    terms.push(char::from_u32(len as u32).unwrap_or('\0'));
-    terms.push_str(name);
-    terms.push(SEPARATOR);
-    terms.push_str(token);
-}
-
-/// The lengths that [`push_term`] writes as a character are below the surrogates, which are none.
-const _: () = assert!(FIELD_NAME_BYTES_MAX + 1 + TOKEN_BYTES_MAX < 0xD800);
-
-/// The one text field, by its terms.
-pub(crate) fn schema() -> (Schema, Field) {
-    let indexing = TextFieldIndexing::default()
-        .set_tokenizer(TOKENIZER)
-        .set_index_option(IndexRecordOption::Basic)
-        .set_fieldnorms(false);
-    let mut builder = Schema::builder();
-    let field = builder.add_text_field(TERMS_FIELD, TextOptions::default().set_indexing_options(indexing));
-    (builder.build(), field)
-}
-
-/// The terms of a row as a tantivy document with one text.
-#[derive(Debug)]
-struct RowTerms {
-    field: Field,
-    terms: Arc<String>,
-}
-
-impl Document for RowTerms {
-    type Value<'a> = TermsValue<'a>;
-    type FieldsValuesIter<'a> = std::iter::Once<(Field, TermsValue<'a>)>;
-
-    fn iter_fields_and_values(&self) -> Self::FieldsValuesIter<'_> {
-        std::iter::once((self.field, TermsValue(&self.terms)))
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct TermsValue<'a>(&'a str);
-
-impl<'a> tantivy::schema::Value<'a> for TermsValue<'a> {
-    type ArrayIter = std::iter::Empty<Self>;
-    type ObjectIter = std::iter::Empty<(&'a str, Self)>;
-
-    fn as_value(&self) -> ReferenceValue<'a, Self> {
-        ReferenceValue::Leaf(ReferenceValueLeaf::Str(self.0))
-    }
-}
-
-/// The "tokenizer" that unpacks what [`push_term`] packed.
-#[derive(Clone, Default)]
-struct Unpack {
-    token: Token,
-}
-
-impl Tokenizer for Unpack {
-    type TokenStream<'a> = Unpacked<'a>;
-
-    fn token_stream<'a>(&'a mut self, text: &'a str) -> Unpacked<'a> {
-        self.token.reset();
-        Unpacked { rest: text, token: &mut self.token }
-    }
-}
-
-struct Unpacked<'a> {
-    rest: &'a str,
-    token: &'a mut Token,
-}
-
-impl TokenStream for Unpacked<'_> {
-    fn advance(&mut self) -> bool {
-        let mut chars = self.rest.chars();
-        let Some(len) = chars.next() else { return false };
-        let rest = chars.as_str();
-        let (term, rest) = rest.split_at(len as usize);
-        self.token.text.clear();
-        self.token.text.push_str(term);
-        self.token.position = 0;
-        self.rest = rest;
-        true
-    }
-
-    fn token(&self) -> &Token {
-        self.token
-    }
-
-    fn token_mut(&mut self) -> &mut Token {
-        self.token
-    }
+    ![names::TIME, names::ID, names::STREAM].contains(&name)
 }

@@ -1,7 +1,8 @@
 //! The vocabulary of Backstop: what a log record, a span, a sample and a row *are*.
 //!
 //! **Entry points.** [`LogRecord`] and [`Span`] are what decoders make; [`Row`] is what the store keeps and what queries
-//! read; [`SeriesBatch`] carries metric samples; [`Batch`] is the unit that travels to the store.
+//! read; [`SeriesBatch`] carries metric samples; [`Batch`] is the unit that travels to the store, with rows or with their
+//! columns.
 //!
 //! **Write path.** A decoder fills a [`LogRecord`] (OpenTelemetry's shape: resource, scope, attributes);
 //! [`LogRecord::into_row`] flattens it once into a [`Row`] of named fields. From there on every table looks alike.
@@ -17,6 +18,7 @@ mod ids;
 mod log;
 mod metric;
 mod row;
+mod selector;
 mod severity;
 mod span;
 mod stream;
@@ -32,6 +34,7 @@ pub use metric::{
     SeriesSamples, is_stale_nan, stale_nan,
 };
 pub use row::Row;
+pub use selector::StreamSelector;
 pub use severity::Severity;
 pub use span::{Span, SpanKind, SpanStatus};
 pub use stream::{STREAM_FIELDS, stream_text};

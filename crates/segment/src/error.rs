@@ -4,6 +4,8 @@ use blob::BlobError;
 use column::ColumnError;
 use index::IndexError;
 
+use crate::gather::GatherError;
+
 /// An error of this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum SegmentError {
@@ -45,6 +47,24 @@ pub enum SegmentError {
         /// The segment.
         id: String,
     },
+    /// The index file is damaged or missing. The columns are whole: scan them.
+    #[error("segment {id}: its index is damaged: {what}; `backstop segments repair` builds it anew")]
+    IndexDamaged {
+        /// The segment.
+        id: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A merge did not give the rows that went in. The inputs stay as they are.
+    #[error("merging the segments {} gave {found} rows and should have given {expected}", inputs.join(", "))]
+    RowsLost {
+        /// The segments that were merged.
+        inputs: Vec<String>,
+        /// Rows that they have, without the deleted ones.
+        expected: u64,
+        /// Rows that came out.
+        found: u64,
+    },
     /// The rows do not make a segment: none, out of order, or of another day.
     #[error("rows cannot become a segment: {what}")]
     Rows {
@@ -53,15 +73,40 @@ pub enum SegmentError {
     },
 }
 
+impl From<GatherError> for SegmentError {
+    fn from(error: GatherError) -> Self {
+        match error {
+            GatherError::TooLarge => Self::Rows { what: "a row is larger than 2 GiB".to_owned() },
+            GatherError::Shape(what) => Self::Rows { what },
+        }
+    }
+}
+
 impl SegmentError {
-    /// Whether the bytes on disk are damaged, so that the segment should be set aside.
+    /// The segments that the error is about.
+    pub fn segments(&self) -> Vec<&str> {
+        match self {
+            Self::Blob { id, .. }
+            | Self::Columns { id, .. }
+            | Self::Index { id, .. }
+            | Self::Corrupt { id, .. }
+            | Self::NoIndex { id }
+            | Self::IndexDamaged { id, .. } => vec![id],
+            Self::RowsLost { inputs, .. } => inputs.iter().map(String::as_str).collect(),
+            Self::Rows { .. } => Vec::new(),
+        }
+    }
+
+    /// Whether the columns on disk are damaged, so that the segment should be set aside. A damaged index is no reason for
+    /// that: see [`Self::IndexDamaged`].
     pub fn is_corrupt(&self) -> bool {
         match self {
             Self::Corrupt { .. } => true,
             Self::Columns { source, .. } => matches!(source, ColumnError::Corrupt(_)),
-            Self::Index { source, .. } => matches!(source, IndexError::Corrupt(_)),
-            Self::Blob { source, .. } => source.is_not_found(),
-            Self::NoIndex { .. } | Self::Rows { .. } => false,
+            Self::Index { .. } => false,
+            Self::Blob { source, .. } => source.is_not_found() || source.is_damaged(),
+            Self::RowsLost { .. } => true,
+            Self::NoIndex { .. } | Self::IndexDamaged { .. } | Self::Rows { .. } => false,
         }
     }
 

@@ -1,50 +1,44 @@
 //! An open segment.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::fmt::Display;
+use std::sync::OnceLock;
 
 use arrow_array::RecordBatch;
-use blob::{LocalDir, Mapped};
-use bytes::Bytes;
-use column::{Batches, Projection, Reader, Source};
-use index::{IndexFile, IndexReader};
+use blob::{BlobError, BlockSums, CheckedMap, LocalDir};
+use column::{Batches, ColumnError, PageTimes, Projection, READ_BATCH_ROWS_MAX, Reader};
+use index::{IndexError, IndexReader};
 use roaring::RoaringBitmap;
-use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{SegmentError, SegmentMeta};
+use crate::source::{columns_source, index_file};
+use crate::{SegmentError, SegmentMeta, StreamRows};
 
 /// An open segment; share it in an `Arc`. It stays readable when its files are deleted.
 #[derive(Debug)]
 pub struct Segment {
     meta: SegmentMeta,
     field_names: BTreeSet<String>,
-    columns_file: Mapped,
-    index_file: Option<IndexFile>,
-    /// Set once the file has passed its check.
+    columns_file: CheckedMap,
+    /// `None` when there is none; the inner error says why it cannot be used.
+    index_file: Option<Result<CheckedMap, String>>,
     columns: OnceLock<Reader>,
-    index: OnceLock<IndexReader>,
-    /// Held while a file is checked, so that it is checked once.
-    checking: Mutex<()>,
+    index: OnceLock<Result<IndexReader, String>>,
 }
 
 impl Segment {
-    /// Maps the files and checks their lengths. Checksums are checked by the first read of each file.
+    /// Maps the files and checks their lengths. Each block of them is checked when it is first touched, and nothing is
+    /// parsed before it is asked for. An index file that is missing or of the wrong length does not fail this:
+    /// [`Self::index`] says so.
     pub fn open(dir: &LocalDir, meta: SegmentMeta) -> Result<Self, SegmentError> {
         meta.check()?;
-        let id = meta.id.as_str();
-        let columns_file = dir.map(&meta.parquet_key()).map_err(SegmentError::blob(id))?;
-        check_len(id, "column", columns_file.len() as u64, meta.bytes_parquet)?;
+        let sums = meta.blocks_parquet.clone();
+        let sums = sums.unwrap_or_else(|| BlockSums::of_whole(meta.bytes_parquet, meta.checksum_parquet));
+        let columns_file = dir.map_checked(&meta.parquet_key(), meta.bytes_parquet, sums);
+        let columns_file = columns_file.map_err(|error| damaged(&meta.id, error))?;
         let index_file = if meta.bytes_index == 0 { None } else { Some(map_index(dir, &meta)?) };
-        let field_names = meta.fields.iter().map(|field| field.name.clone()).collect();
-        Ok(Self {
-            meta,
-            field_names,
-            columns_file,
-            index_file,
-            columns: OnceLock::new(),
-            index: OnceLock::new(),
-            checking: Mutex::new(()),
-        })
+        let named = meta.fields.iter().filter(|field| field.count.total() > 0);
+        let field_names = named.map(|field| field.name.clone()).collect();
+        Ok(Self { meta, field_names, columns_file, index_file, columns: OnceLock::new(), index: OnceLock::new() })
     }
 
     /// The manifest entry.
@@ -58,53 +52,88 @@ impl Segment {
         &self.field_names
     }
 
-    /// Whether the index knows every token of the field. When not, scan the column instead.
-    pub fn index_covers(&self, field: &str) -> bool {
-        let built_in = [model::field::TIME, model::field::ID, model::field::STREAM].contains(&field);
-        self.index_file.is_some() && !built_in && !self.meta.index_incomplete_fields.contains(field)
+    /// The streams in order with the rows of each; `None` when the manifest entry does not list them.
+    pub fn streams(&self) -> Option<&[StreamRows]> {
+        self.meta.streams.as_deref()
     }
 
-    /// The term index. [`SegmentError::NoIndex`] when the segment has none; [`Self::index_covers`] says so beforehand.
+    /// Whether the index knows every token of the field, as far as the manifest entry tells. When not, scan the column.
+    pub fn index_covers(&self, field: &str) -> bool {
+        let built_in = [model::field::TIME, model::field::ID, model::field::STREAM].contains(&field);
+        let usable = matches!(&self.index_file, Some(Ok(file)) if file.damaged_block().is_none());
+        usable && !built_in && !self.meta.index_incomplete_fields.contains(field)
+    }
+
+    /// The term index. [`SegmentError::NoIndex`] when the segment has none, [`SegmentError::IndexDamaged`] when it cannot be
+    /// used, or a block of it was found damaged earlier: in both cases the columns answer the same questions, slower. Give an
+    /// error of the reader to [`Self::index_error`], which says the same.
     pub fn index(&self) -> Result<&IndexReader, SegmentError> {
-        if let Some(index) = self.index.get() {
-            return Ok(index);
+        let file = self.index_map()?;
+        if let Some(block) = file.damaged_block() {
+            return Err(self.index_damaged(format!("block {block} of the file fails its checksum")));
         }
-        let _one_at_a_time = self.checking.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.index.get() {
-            Some(index) => Ok(index),
-            None => {
-                let index = self.checked_index()?;
-                Ok(self.index.get_or_init(|| index))
-            }
+        let index = self.index.get_or_init(|| self.open_index(file));
+        index.as_ref().map_err(|what| self.index_damaged(what.clone()))
+    }
+
+    /// What an error of the index reader means for the segment: [`SegmentError::IndexDamaged`], unless the caller stopped it.
+    pub fn index_error(&self, error: IndexError) -> SegmentError {
+        match error {
+            IndexError::Stopped => SegmentError::index(&self.meta.id)(IndexError::Stopped),
+            other => self.index_damaged(other),
         }
     }
 
     /// The rows whose numbers are in `rows`, or all, in order. Numbers beyond the segment are an error.
     pub fn read(&self, fields: &Projection, rows: Option<&RoaringBitmap>) -> Result<SegmentBatches, SegmentError> {
-        let inner = self.columns()?.read(fields, rows).map_err(SegmentError::columns(&self.meta.id))?;
-        Ok(SegmentBatches { id: self.meta.id.clone(), inner })
+        self.read_sized(fields, rows, READ_BATCH_ROWS_MAX)
     }
 
+    /// [`Self::read`] with batches of at most `batch_rows` rows, at most [`READ_BATCH_ROWS_MAX`].
+    pub fn read_sized(
+        &self,
+        fields: &Projection,
+        rows: Option<&RoaringBitmap>,
+        batch_rows: usize,
+    ) -> Result<SegmentBatches, SegmentError> {
+        let inner = self.columns()?.read_sized(fields, rows, batch_rows);
+        let inner = inner.map_err(|error| columns_error(&self.meta.id, &self.columns_file, error))?;
+        Ok(SegmentBatches { id: self.meta.id.clone(), file: self.columns_file.clone(), inner })
+    }
+
+    /// The pages of `_time` in row order, with the least and the greatest time of each. They cover every row.
+    pub fn page_times(&self) -> Result<Vec<PageTimes>, SegmentError> {
+        Ok(self.columns()?.page_times())
+    }
+
+    /// The reader of the columns. Two threads that ask first may both parse the footer; one result stays.
     pub(crate) fn columns(&self) -> Result<&Reader, SegmentError> {
         if let Some(columns) = self.columns.get() {
             return Ok(columns);
         }
-        let _one_at_a_time = self.checking.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.columns.get() {
-            Some(columns) => Ok(columns),
-            None => {
-                let columns = self.checked_columns()?;
-                Ok(self.columns.get_or_init(|| columns))
-            }
+        let columns = self.open_columns()?;
+        Ok(self.columns.get_or_init(|| columns))
+    }
+
+    pub(crate) fn columns_map(&self) -> &CheckedMap {
+        &self.columns_file
+    }
+
+    pub(crate) fn index_map(&self) -> Result<&CheckedMap, SegmentError> {
+        match &self.index_file {
+            None => Err(SegmentError::NoIndex { id: self.meta.id.clone() }),
+            Some(Err(what)) => Err(self.index_damaged(what.clone())),
+            Some(Ok(file)) => Ok(file),
         }
     }
 
-    /// Checks the checksum of the column file and opens it.
-    pub(crate) fn checked_columns(&self) -> Result<Reader, SegmentError> {
-        let meta = &self.meta;
-        check_sum(&meta.id, "column", &self.columns_file, meta.checksum_parquet)?;
-        let source = Source::Bytes(Bytes::from_owner(self.columns_file.clone()));
-        let columns = Reader::open(source).map_err(SegmentError::columns(&meta.id))?;
+    pub(crate) fn index_damaged(&self, what: impl Display) -> SegmentError {
+        SegmentError::IndexDamaged { id: self.meta.id.clone(), what: what.to_string() }
+    }
+
+    fn open_columns(&self) -> Result<Reader, SegmentError> {
+        let (meta, file) = (&self.meta, &self.columns_file);
+        let columns = Reader::open(columns_source(file)).map_err(|error| columns_error(&meta.id, file, error))?;
         if columns.rows() != meta.rows {
             let what = format!("the column file has {} rows and the manifest says {}", columns.rows(), meta.rows);
             return Err(SegmentError::corrupt(&meta.id, what));
@@ -117,46 +146,44 @@ impl Segment {
         Ok(columns)
     }
 
-    /// Checks the checksum of the index file and opens it.
-    pub(crate) fn checked_index(&self) -> Result<IndexReader, SegmentError> {
-        let meta = &self.meta;
-        let file = self.index_file.clone().ok_or_else(|| SegmentError::NoIndex { id: meta.id.clone() })?;
-        check_sum(&meta.id, "index", &file.bytes().map_err(SegmentError::index(&meta.id))?, meta.checksum_index)?;
-        let index = IndexReader::open(file).map_err(SegmentError::index(&meta.id))?;
-        if index.rows() != meta.rows {
-            let what = format!("the index has {} documents and the manifest says {} rows", index.rows(), meta.rows);
-            return Err(SegmentError::corrupt(&meta.id, what));
+    fn open_index(&self, file: &CheckedMap) -> Result<IndexReader, String> {
+        let index = IndexReader::open(index_file(file)).map_err(|error| error.to_string())?;
+        if index.rows() == self.meta.rows {
+            return Ok(index);
         }
-        Ok(index)
+        Err(format!("it has {} rows and the manifest says {}", index.rows(), self.meta.rows))
     }
 }
 
-fn map_index(dir: &LocalDir, meta: &SegmentMeta) -> Result<IndexFile, SegmentError> {
-    let id = meta.id.as_str();
-    let key = meta.index_key();
-    check_len(id, "index", dir.size(&key).map_err(SegmentError::blob(id))?, meta.bytes_index)?;
-    IndexFile::map(&dir.path(&key).map_err(SegmentError::blob(id))?).map_err(SegmentError::index(id))
+/// Maps the index file. What is wrong with it is the inner error; the outer one is of the operating system.
+fn map_index(dir: &LocalDir, meta: &SegmentMeta) -> Result<Result<CheckedMap, String>, SegmentError> {
+    let sums = meta.blocks_index.clone();
+    let sums = sums.unwrap_or_else(|| BlockSums::of_whole(meta.bytes_index, meta.checksum_index));
+    match dir.map_checked(&meta.index_key(), meta.bytes_index, sums) {
+        Ok(file) => Ok(Ok(file)),
+        Err(error) if error.is_damaged() || error.is_not_found() => Ok(Err(error.to_string())),
+        Err(error) => Err(SegmentError::blob(&meta.id)(error)),
+    }
 }
 
-fn check_len(id: &str, file: &str, found: u64, wanted: u64) -> Result<(), SegmentError> {
-    if found == wanted {
-        return Ok(());
-    }
-    Err(SegmentError::corrupt(id, format!("its {file} file has {found} bytes and the manifest says {wanted}")))
+/// An error of the column file's bytes.
+pub(crate) fn damaged(id: &str, error: BlobError) -> SegmentError {
+    if error.is_damaged() { SegmentError::corrupt(id, error.to_string()) } else { SegmentError::blob(id)(error) }
 }
 
-fn check_sum(id: &str, file: &str, bytes: &[u8], wanted: u64) -> Result<(), SegmentError> {
-    let found = xxh3_64(bytes);
-    if found == wanted {
-        return Ok(());
+/// An error of reading the columns. When a block failed its checksum, that is the reason, whatever became of it on the way
+/// through the reader.
+fn columns_error(id: &str, file: &CheckedMap, error: ColumnError) -> SegmentError {
+    match file.damaged_block() {
+        Some(block) => SegmentError::corrupt(id, format!("block {block} of its column file is bad: {error}")),
+        None => SegmentError::columns(id)(error),
     }
-    let what = format!("its {file} file has the checksum {found:016x} and the manifest says {wanted:016x}");
-    Err(SegmentError::corrupt(id, what))
 }
 
 /// The batches of a read, in row order. After an error there are no more.
 pub struct SegmentBatches {
     id: String,
+    file: CheckedMap,
     inner: Batches,
 }
 
@@ -171,6 +198,7 @@ impl Iterator for SegmentBatches {
     type Item = Result<RecordBatch, SegmentError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        Some(self.inner.next()?.map_err(SegmentError::columns(&self.id)))
+        let next = self.inner.next()?;
+        Some(next.map_err(|error| columns_error(&self.id, &self.file, error)))
     }
 }

@@ -1,66 +1,66 @@
 //! Looking for damage, and mending what can be mended: the index can be built again from the columns.
 
 use blob::LocalDir;
-use column::{Projection, rows_from_batch};
+use column::Projection;
 use index::IndexWriter;
-use model::{Row, Timestamp};
 
-use crate::write::write_index;
+use crate::open::damaged;
+use crate::totals::Totals;
+use crate::write::{add_to_index, write_index};
 use crate::{Segment, SegmentError, SegmentMeta};
 
 impl Segment {
-    /// Reads both files whole, whatever was checked before: checksums, that every value can be decoded, the order of the
-    /// rows, the times, ids and numbers of the manifest, and every posting.
+    /// Reads both files whole, whatever was checked before: every block's checksum, that every value can be decoded, the
+    /// order of the rows, the times, ids, streams and numbers of the manifest, and every posting.
+    /// [`SegmentError::IndexDamaged`] says that only the index is affected.
     pub fn verify(&self) -> Result<(), SegmentError> {
         let meta = self.meta();
-        let corrupt = |what: String| SegmentError::corrupt(&meta.id, what);
-        let columns = self.checked_columns()?;
-        let mut last: Option<Row> = None;
-        let mut times: Option<(Timestamp, Timestamp)> = None;
-        let mut rows = 0;
-        for batch in columns.read(&Projection::All, None).map_err(SegmentError::columns(&meta.id))? {
-            for row in rows_from_batch(&batch.map_err(SegmentError::columns(&meta.id))?) {
-                let key = |row: &Row| (row.stream.clone(), row.time, row.id);
-                if last.as_ref().is_some_and(|last| key(last) > key(&row)) {
-                    return Err(corrupt(format!("row {rows} is out of order")));
-                }
-                if row.id < meta.min_id || row.id > meta.max_id {
-                    return Err(corrupt(format!("row {rows} has the id {} outside the manifest's", row.id)));
-                }
-                let (min, max) = times.unwrap_or((row.time, row.time));
-                times = Some((min.min(row.time), max.max(row.time)));
-                rows += 1;
-                last = Some(row);
+        self.columns_map().verify_all().map_err(|error| damaged(&meta.id, error))?;
+        let mut totals = Totals::new(meta.day);
+        for batch in self.read(&Projection::All, None)? {
+            totals.add(&batch?).map_err(|error| SegmentError::corrupt(&meta.id, error.to_string()))?;
+        }
+        if let Some(what) = difference(meta, &totals) {
+            return Err(SegmentError::corrupt(&meta.id, format!("the manifest has other {what} than the rows")));
+        }
+        match self.index_map() {
+            Err(SegmentError::NoIndex { .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(file) => {
+                file.verify_all().map_err(|error| self.index_damaged(error))?;
+                self.index()?.verify().map_err(|error| self.index_damaged(error))
             }
-        }
-        if rows != meta.rows || times != Some((meta.min_time, meta.max_time)) {
-            return Err(corrupt(format!("{rows} rows with the times {times:?} are not what the manifest says")));
-        }
-        match meta.bytes_index {
-            0 => Ok(()),
-            _ => self.checked_index()?.verify().map_err(SegmentError::index(&meta.id)),
         }
     }
 }
 
-/// Builds the index of a segment again from its columns, which are checked first, and replaces the file. Returns the entry
-/// that the catalog has to keep from now on. The old index may be missing or damaged.
+/// What a manifest entry says otherwise than the rows do. What older versions did not write is not compared.
+fn difference(meta: &SegmentMeta, totals: &Totals) -> Option<&'static str> {
+    let claims = [
+        (meta.rows == totals.rows, "numbers of rows"),
+        ((meta.min_time, meta.max_time) == (totals.min_time, totals.max_time), "times"),
+        ((meta.min_id, meta.max_id) == (totals.min_id, totals.max_id), "ids"),
+        (meta.severities == totals.severities, "severities"),
+        (meta.hours.is_none_or(|hours| hours == totals.hours), "rows by hour"),
+        (meta.streams.as_ref().is_none_or(|streams| Some(streams) == totals.streams()), "streams"),
+    ];
+    claims.iter().find(|(holds, _)| !holds).map(|(_, what)| *what)
+}
+
+/// Builds the index of a segment again from its columns, under a new name: whoever reads the old file goes on reading it,
+/// and a crash leaves the old entry with the old file. Returns the entry that the catalog has to keep from now on; after
+/// that, the file of the old entry's [`SegmentMeta::index_key`] can be deleted. The old index may be missing or damaged.
 pub fn rebuild_index(dir: &LocalDir, meta: &SegmentMeta) -> Result<SegmentMeta, SegmentError> {
-    let mut without = meta.clone();
-    without.bytes_index = 0;
-    without.index_failure = Some("it is being rebuilt".to_owned());
-    let segment = Segment::open(dir, without.clone())?;
+    let mut rebuilt = meta.clone();
+    rebuilt.bytes_index = 0;
+    rebuilt.index_failure = Some("it is being rebuilt".to_owned());
+    rebuilt.index_generation += 1;
+    let segment = Segment::open(dir, rebuilt.clone())?;
     let mut index = IndexWriter::new();
     for batch in segment.read(&Projection::All, None)? {
-        for row in rows_from_batch(&batch?) {
-            if let Ok(writer) = &mut index
-                && let Err(error) = writer.add(&row)
-            {
-                index = Err(error);
-            }
-        }
+        add_to_index(&mut index, &batch?);
     }
-    write_index(dir, &meta.id, index)?.note(&mut without);
-    without.check()?;
-    Ok(without)
+    write_index(dir, &meta.id, rebuilt.index_generation, index)?.note(&mut rebuilt);
+    rebuilt.check()?;
+    Ok(rebuilt)
 }

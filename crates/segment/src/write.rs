@@ -1,53 +1,57 @@
-//! Rows to a segment.
+//! Batches to a segment.
 
-use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
-use std::io::Write;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
 use arrow_array::RecordBatch;
-use blob::{BlobWriter, LocalDir};
-use column::{FieldCounts, FieldView, Layout, Writer};
+use blob::{CheckedFile, CheckedWriter, LocalDir};
+use column::{Effort, FieldCount, FieldCounts, Layout, Writer, WriterOptions};
 use index::{IndexError, IndexWriter};
-use model::{Row, RowId, Severity, Timestamp, field};
+use model::RowId;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::gather::{Gather, GatherError, Pick, rows_of};
 use crate::meta::{index_key, parquet_key};
+use crate::order::{picks, sorted};
+use crate::totals::Totals;
 use crate::{SegmentError, SegmentField, SegmentMeta, SegmentSpec};
 
-/// Most rows that are turned into columns at a time.
-pub const BATCH_ROWS_MAX: usize = 32 * 1024;
+/// Rows of a batch on its way from memory to the files. Sorted neighbours come from all over the memory, and what a batch
+/// fetches of a page it need not fetch again: with half as many rows, a million of 128 streams cost a tenth more.
+const OUTPUT_ROWS: usize = 64 * 1024;
 
-/// Most bytes of rows that are turned into columns at a time, as [`Row::size_bytes`] counts. Far below the 2 GiB that an
-/// Arrow column of text holds.
-pub const BATCH_BYTES_MAX: usize = 64 << 20;
+/// Most bytes of such a batch, as far as the mean row of each source tells. Rows are split further when there are more, down
+/// to one; far below the 2 GiB that an Arrow column of text holds.
+const OUTPUT_BYTES_MAX: usize = 64 << 20;
 
 /// Key of the Parquet footer under which a segment says what it is.
 const FOOTER_KEY: &str = "backstop.segment";
 
-/// Sorts rows by stream, time and id and writes them as a segment. The rows must have their ids and be of the spec's day;
-/// there must be at least one; owned rows or references will do. When only the index cannot be built, the segment is written without it and says why.
-pub fn write_segment<R: Borrow<Row>>(
-    dir: &LocalDir,
-    spec: &SegmentSpec,
-    rows: &[R],
-) -> Result<SegmentMeta, SegmentError> {
-    let rows: Vec<&Row> = rows.iter().map(Borrow::borrow).collect();
+/// Sorts the rows of batches by stream, time and id and writes them as a segment. The batches may be of any layout; their
+/// rows must have their ids and be of the spec's day; there must be at least one. When only the index cannot be built, the
+/// segment is written without it and says why.
+///
+/// Beside the batches, memory holds some 40 bytes a row while they are sorted and 24 afterwards, one batch of at most 64 Ki
+/// rows, and what the encoders gather.
+pub fn write_segment(dir: &LocalDir, spec: &SegmentSpec, batches: &[RecordBatch]) -> Result<SegmentMeta, SegmentError> {
+    let entries = sorted(batches)?;
     let mut counts = FieldCounts::new();
-    for row in &rows {
-        counts.add(row);
-    }
-    let order = sorted(&rows);
+    batches.iter().for_each(|batch| counts.add_batch(batch));
     let mut hash = Xxh3::new();
-    for &at in &order {
-        hash.update(&rows[at as usize].id.0.to_le_bytes());
+    let mut min_id = RowId(u64::MAX);
+    for entry in &entries {
+        hash.update(&entry.id.to_le_bytes());
+        min_id = min_id.min(RowId(entry.id));
     }
-    let min_id = rows.iter().map(|row| row.id).min().unwrap_or_default();
-    let mut writer = SegmentWriter::new(dir, spec, segment_id(spec, min_id, hash), counts)?;
-    for chunk in chunks(&order, |at| rows[*at as usize].size_bytes()) {
-        writer.push(chunk.iter().map(|at| rows[*at as usize]))?;
+    let layout = Layout::new(&counts);
+    let mut gather = Gather::new(layout.clone());
+    for batch in batches {
+        gather.add(batch)?;
     }
-    writer.finish()
+    let mut writer = SegmentWriter::new(dir, spec, segment_id(spec, min_id, hash), layout, Effort::Fast)?;
+    for chunk in entries.chunks(OUTPUT_ROWS) {
+        push_picks(&mut writer, &mut gather, &picks(chunk))?;
+    }
+    writer.finish(&counts)
 }
 
 /// The name of a segment; `hash` is of what goes in.
@@ -56,63 +60,42 @@ pub(crate) fn segment_id(spec: &SegmentSpec, min_id: RowId, mut hash: Xxh3) -> S
     format!("{:02}-{min_id}-{:016x}", spec.level, hash.digest())
 }
 
-/// The numbers of the rows in the order of a segment. Streams are ranked first, so that sorting compares integers.
-fn sorted(rows: &[&Row]) -> Vec<u32> {
-    let mut ranks: HashMap<&str, u32> = rows.iter().map(|row| (&*row.stream, 0)).collect();
-    let mut streams: Vec<&str> = ranks.keys().copied().collect();
-    streams.sort_unstable();
-    for (rank, stream) in streams.into_iter().enumerate() {
-        ranks.insert(stream, rank as u32);
-    }
-    let key = |(at, row): (usize, &&Row)| (ranks[&*row.stream], row.time, row.id, at as u32);
-    let mut keys: Vec<_> = rows.iter().enumerate().map(key).collect();
-    keys.sort_unstable();
-    keys.into_iter().map(|(_, _, _, at)| at).collect()
-}
-
-/// Cuts a list of rows so that each part fits a batch.
-pub(crate) fn chunks<T>(mut items: &[T], size_bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        let mut bytes = 0;
-        let fits = |item: &&T| {
-            bytes += size_bytes(item);
-            bytes <= BATCH_BYTES_MAX
-        };
-        let count = items.iter().take(BATCH_ROWS_MAX).take_while(fits).count().max(1).min(items.len());
-        let (chunk, rest) = items.split_at(count);
-        items = rest;
-        (!chunk.is_empty()).then_some(chunk)
-    })
-}
-
-/// A file on its way to the disk and the checksum of what went in.
-struct Checked {
-    file: BlobWriter,
-    hash: Xxh3,
-}
-
-impl Checked {
-    fn create(dir: &LocalDir, id: &str, key: &str) -> Result<Self, SegmentError> {
-        Ok(Self { file: dir.create(key).map_err(SegmentError::blob(id))?, hash: Xxh3::new() })
-    }
-
-    /// Makes the file durable; its length and checksum.
-    fn finish(self, id: &str) -> Result<(u64, u64), SegmentError> {
-        let checksum = self.hash.digest();
-        Ok((self.file.finish().map_err(SegmentError::blob(id))?, checksum))
+/// Writes picked rows, in as many batches as their size asks for.
+pub(crate) fn push_picks(
+    writer: &mut SegmentWriter<'_>,
+    gather: &mut Gather,
+    picks: &[Pick],
+) -> Result<(), SegmentError> {
+    let rows = rows_of(picks);
+    let bytes: usize = picks.iter().map(|pick| gather.row_bytes(pick.source) * pick.len as usize).sum();
+    let gathered = if bytes > OUTPUT_BYTES_MAX && rows > 1 { Err(GatherError::TooLarge) } else { gather.gather(picks) };
+    match gathered {
+        Ok(batch) if batch.num_rows() == 0 => Ok(()),
+        Ok(batch) => writer.push(&batch),
+        Err(GatherError::TooLarge) if rows > 1 => {
+            let (first, second) = split(picks, rows / 2);
+            push_picks(writer, gather, &first)?;
+            push_picks(writer, gather, &second)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
-impl Write for Checked {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.update(&bytes[..written]);
-        Ok(written)
+/// The first `rows` rows of picks, and the others.
+fn split(picks: &[Pick], rows: usize) -> (Vec<Pick>, Vec<Pick>) {
+    let (mut first, mut second) = (Vec::new(), Vec::new());
+    let mut left = rows as u32;
+    for pick in picks {
+        let len = pick.len.min(left);
+        left -= len;
+        if len > 0 {
+            first.push(Pick { len, ..*pick });
+        }
+        if len < pick.len {
+            second.push(Pick { source: pick.source, start: pick.start + len, len: pick.len - len });
+        }
     }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
+    (first, second)
 }
 
 /// Writes one segment from rows that come in its order.
@@ -120,22 +103,11 @@ pub(crate) struct SegmentWriter<'d> {
     dir: &'d LocalDir,
     id: String,
     spec: SegmentSpec,
-    counts: FieldCounts,
     layout: Layout,
-    columns: Writer<Checked>,
+    columns: Writer<CheckedWriter>,
     index: Result<IndexWriter, IndexError>,
     totals: Totals,
-}
-
-/// What is gathered from the rows that pass.
-struct Totals {
-    rows: u64,
-    min_time: Timestamp,
-    max_time: Timestamp,
-    min_id: RowId,
-    max_id: RowId,
-    last: Option<(Arc<str>, Timestamp, RowId)>,
-    severities: BTreeMap<String, u64>,
+    recounted: Option<FieldCounts>,
 }
 
 impl<'d> SegmentWriter<'d> {
@@ -143,46 +115,46 @@ impl<'d> SegmentWriter<'d> {
         dir: &'d LocalDir,
         spec: &SegmentSpec,
         id: String,
-        counts: FieldCounts,
+        layout: Layout,
+        effort: Effort,
     ) -> Result<Self, SegmentError> {
-        let layout = Layout::new(&counts);
         let about = serde_json::json!({
             "id": id, "tenant": spec.tenant.as_str(), "table": spec.table.as_str(), "day": spec.day, "level": spec.level,
         });
-        let file = Checked::create(dir, &id, &parquet_key(&id))?;
+        let file = dir.create_checked(&parquet_key(&id)).map_err(SegmentError::blob(&id))?;
         let footer = [(FOOTER_KEY.to_owned(), about.to_string())];
-        let columns = Writer::new(file, &layout, &footer).map_err(SegmentError::columns(&id))?;
-        let index = IndexWriter::new();
-        Ok(Self { dir, id, spec: spec.clone(), counts, layout, columns, index, totals: Totals::new() })
+        let options = WriterOptions { effort };
+        let columns = Writer::with_options(file, &layout, &footer, options).map_err(SegmentError::columns(&id))?;
+        let totals = Totals::new(spec.day);
+        Ok(Self { dir, id, spec: spec.clone(), layout, columns, index: IndexWriter::new(), totals, recounted: None })
     }
 
-    /// Adds rows, at most a batch of them; see [`chunks`].
-    pub(crate) fn push<'r>(
-        &mut self,
-        rows: impl ExactSizeIterator<Item = &'r Row> + Clone,
-    ) -> Result<(), SegmentError> {
-        for row in rows.clone() {
-            self.totals.add(row, self.spec.day)?;
-            if let Ok(index) = &mut self.index
-                && let Err(error) = index.add(row)
-            {
-                self.index = Err(error);
-            }
+    /// Has the fields counted in the rows that are pushed, because what is known beforehand may be too much.
+    pub(crate) fn recount(&mut self) {
+        self.recounted = Some(FieldCounts::new());
+    }
+
+    /// Adds a batch that fits the layout.
+    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
+        self.totals.add(batch)?;
+        if let Some(counts) = &mut self.recounted {
+            counts.add_batch(batch);
         }
-        let batch = self.layout.batch(rows);
-        self.totals.add_severities(&batch);
-        self.columns.write(&batch).map_err(SegmentError::columns(&self.id))
+        add_to_index(&mut self.index, batch);
+        self.columns.write(batch).map_err(SegmentError::columns(&self.id))
     }
 
-    /// Makes both files durable. When the index cannot be written, no file of the segment stays.
-    pub(crate) fn finish(self) -> Result<SegmentMeta, SegmentError> {
+    /// Makes both files durable. When the index cannot be written, no file of the segment stays. `counts` are of the rows
+    /// that were pushed, unless they are counted anew.
+    pub(crate) fn finish(self, counts: &FieldCounts) -> Result<SegmentMeta, SegmentError> {
         if self.totals.rows == 0 {
             return Err(SegmentError::Rows { what: "there are none".to_owned() });
         }
+        let counts = self.recounted.as_ref().unwrap_or(counts);
         let columns = self.columns.finish().map_err(SegmentError::columns(&self.id))?;
         let rows = columns.rows;
-        let (bytes_parquet, checksum_parquet) = columns.sink.finish(&self.id)?;
-        let index = write_index(self.dir, &self.id, self.index).inspect_err(|_| {
+        let file = columns.sink.finish().map_err(SegmentError::blob(&self.id))?;
+        let index = write_index(self.dir, &self.id, 0, self.index).inspect_err(|_| {
             // The first error is the one to report; an orphan is cleared by the store.
             drop(self.dir.delete(&parquet_key(&self.id)));
         })?;
@@ -197,14 +169,22 @@ impl<'d> SegmentWriter<'d> {
             max_time: self.totals.max_time,
             min_id: self.totals.min_id,
             max_id: self.totals.max_id,
-            bytes_parquet,
-            checksum_parquet,
+            bytes_parquet: file.bytes,
+            checksum_parquet: file.xxh3,
+            blocks_parquet: Some(file.blocks),
             bytes_index: 0,
             checksum_index: 0,
+            blocks_index: None,
+            index_generation: 0,
+            index_groups_bytes: 0,
+            index_terms_bytes: 0,
+            index_filters_bytes: 0,
             index_failure: None,
-            fields: fields(&self.counts, &self.layout),
-            fields_complete: !self.counts.is_truncated(),
+            fields: fields(counts, &self.layout),
+            fields_complete: !counts.is_truncated(),
             index_incomplete_fields: Default::default(),
+            streams: self.totals.streams().cloned(),
+            hours: Some(self.totals.hours),
             severities: self.totals.severities,
         };
         index.note(&mut meta);
@@ -213,84 +193,56 @@ impl<'d> SegmentWriter<'d> {
     }
 }
 
-impl Totals {
-    fn new() -> Self {
-        Self {
-            rows: 0,
-            min_time: Timestamp(i64::MAX),
-            max_time: Timestamp(i64::MIN),
-            min_id: RowId(u64::MAX),
-            max_id: RowId(0),
-            last: None,
-            severities: BTreeMap::new(),
-        }
-    }
-
-    fn add(&mut self, row: &Row, day: i64) -> Result<(), SegmentError> {
-        if row.time.day() != day {
-            let what = format!("{} is of day {} and not of day {day}", row.time, row.time.day());
-            return Err(SegmentError::Rows { what });
-        }
-        if let Some((stream, time, id)) = &self.last
-            && (&**stream, *time, *id) > (&*row.stream, row.time, row.id)
-        {
-            return Err(SegmentError::Rows {
-                what: format!("row {} comes after row {id} and sorts before it", row.id),
-            });
-        }
-        self.last = Some((row.stream.clone(), row.time, row.id));
-        self.rows += 1;
-        self.min_time = self.min_time.min(row.time);
-        self.max_time = self.max_time.max(row.time);
-        self.min_id = self.min_id.min(row.id);
-        self.max_id = self.max_id.max(row.id);
-        Ok(())
-    }
-
-    fn add_severities(&mut self, batch: &RecordBatch) {
-        let view = FieldView::new(batch, field::SEVERITY);
-        let mut counts = [0u64; Severity::ALL.len()];
-        for row in 0..batch.num_rows() {
-            let Some(text) = view.text(row) else { continue };
-            if let Some(at) = Severity::ALL.iter().position(|severity| severity.as_str() == text) {
-                counts[at] += 1;
-            }
-        }
-        for (severity, count) in Severity::ALL.iter().zip(counts).filter(|(_, count)| *count > 0) {
-            *self.severities.entry(severity.to_string()).or_default() += count;
-        }
+/// Adds a batch to an index that has not failed yet.
+pub(crate) fn add_to_index(index: &mut Result<IndexWriter, IndexError>, batch: &RecordBatch) {
+    if let Ok(writer) = index
+        && let Err(error) = writer.add_batch(batch)
+    {
+        *index = Err(error);
     }
 }
 
+/// The fields of the layout's columns, and the others that were counted, in this order: the file lists its columns so. A
+/// column may have lost all its values to deletes.
 fn fields(counts: &FieldCounts, layout: &Layout) -> Vec<SegmentField> {
-    let columns: HashMap<&str, _> = layout.columns().collect();
-    let field = |(name, count): (&str, &_)| SegmentField {
+    let counted: HashMap<&str, &FieldCount> = counts.iter().collect();
+    let of_column = |(name, ty): (&str, _)| SegmentField {
         name: name.to_owned(),
-        column: columns.get(name).copied(),
-        count: *count,
+        column: Some(ty),
+        count: counted.get(name).copied().copied().unwrap_or_default(),
     };
-    counts.iter().map(field).collect()
+    let mut fields: Vec<SegmentField> = layout.columns().map(of_column).collect();
+    let known: HashSet<&str> = layout.columns().map(|(name, _)| name).collect();
+    let others = counts.iter().filter(|(name, _)| !known.contains(name));
+    fields.extend(others.map(|(name, count)| SegmentField { name: name.to_owned(), column: None, count: *count }));
+    fields
 }
 
 /// An index file, or why there is none.
 pub(crate) enum IndexOutcome {
-    Written { bytes: u64, checksum: u64, written: index::IndexWritten },
+    Written { file: CheckedFile, written: index::IndexWritten },
     Failed(String),
 }
 
 impl IndexOutcome {
     pub(crate) fn note(self, meta: &mut SegmentMeta) {
         match self {
-            Self::Written { bytes, checksum, written } => {
-                meta.bytes_index = bytes;
-                meta.checksum_index = checksum;
+            Self::Written { file, written } => {
+                meta.bytes_index = file.bytes;
+                meta.checksum_index = file.xxh3;
+                meta.blocks_index = Some(file.blocks);
                 meta.index_failure = None;
+                meta.index_groups_bytes = written.tiers.groups;
+                meta.index_terms_bytes = written.tiers.terms;
+                meta.index_filters_bytes = written.tiers.filters;
                 meta.index_incomplete_fields = written.incomplete_fields;
             }
             Self::Failed(why) => {
                 meta.bytes_index = 0;
                 meta.checksum_index = 0;
+                meta.blocks_index = None;
                 meta.index_failure = Some(why);
+                (meta.index_groups_bytes, meta.index_terms_bytes, meta.index_filters_bytes) = (0, 0, 0);
                 meta.index_incomplete_fields.clear();
             }
         }
@@ -301,6 +253,7 @@ impl IndexOutcome {
 pub(crate) fn write_index(
     dir: &LocalDir,
     id: &str,
+    generation: u64,
     index: Result<IndexWriter, IndexError>,
 ) -> Result<IndexOutcome, SegmentError> {
     let index = match index {
@@ -308,12 +261,12 @@ pub(crate) fn write_index(
         Err(IndexError::Io(error)) => return Err(SegmentError::index(id)(IndexError::Io(error))),
         Err(error) => return Ok(IndexOutcome::Failed(error.to_string())),
     };
-    let mut file = Checked::create(dir, id, &index_key(id))?;
+    let mut file = dir.create_checked(&index_key(id, generation)).map_err(SegmentError::blob(id))?;
     let written = match index.finish(&mut file) {
         Ok(written) => written,
         Err(IndexError::Io(error)) => return Err(SegmentError::index(id)(IndexError::Io(error))),
         Err(error) => return Ok(IndexOutcome::Failed(error.to_string())),
     };
-    let (bytes, checksum) = file.finish(id)?;
-    Ok(IndexOutcome::Written { bytes, checksum, written })
+    let file = file.finish().map_err(SegmentError::blob(id))?;
+    Ok(IndexOutcome::Written { file, written })
 }

@@ -176,7 +176,7 @@ pub(crate) enum PlaybooksCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SegmentsCommand {
-    /// Lists live segments with their rows and bytes.
+    /// Lists live segments with their rows and bytes, the index by its three tiers.
     Ls {
         /// The data directory.
         #[arg(long, value_name = "DIR", default_value = "./backstop-data")]
@@ -184,6 +184,12 @@ pub(crate) enum SegmentsCommand {
     },
     /// Reads every segment and compares its checksums.
     Verify {
+        /// The data directory.
+        #[arg(long, value_name = "DIR", default_value = "./backstop-data")]
+        data: PathBuf,
+    },
+    /// Builds missing and damaged indexes again from the columns.
+    Repair {
         /// The data directory.
         #[arg(long, value_name = "DIR", default_value = "./backstop-data")]
         data: PathBuf,

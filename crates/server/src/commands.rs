@@ -7,10 +7,11 @@ use catalog::ledger::Ledger;
 use clap::CommandFactory as _;
 use config::{Config, RawConfig, show_bytes};
 use segment::SegmentMeta;
+use store::RepairOutcome;
 
 use crate::cli::{AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesCommand, SegmentsCommand};
 use crate::exit::Failure;
-use crate::offline::{LEDGER_FILE, open_store};
+use crate::offline::{LEDGER_FILE, open_store, store_failure};
 
 fn read(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
@@ -38,14 +39,14 @@ pub(crate) fn playbooks(command: &PlaybooksCommand) -> Result<(), Failure> {
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }
 
-/// `backstop segments ls|verify`.
+/// `backstop segments ls|verify|repair`.
 pub(crate) fn segments(command: &SegmentsCommand) -> Result<(), Failure> {
     match command {
         SegmentsCommand::Ls { data } => {
             let store = open_store(data)?;
             println!(
-                "{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:<30}  to",
-                "segment", "table", "rows", "columns", "index", "from"
+                "{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:<30}  to",
+                "segment", "table", "rows", "columns", "index", "groups", "terms", "filters", "from"
             );
             store.segments().iter().for_each(print_segment);
         }
@@ -60,18 +61,38 @@ pub(crate) fn segments(command: &SegmentsCommand) -> Result<(), Failure> {
                 return Err(Failure::negative(""));
             }
         }
+        SegmentsCommand::Repair { data } => {
+            let repairs = open_store(data)?.repair().map_err(|error| store_failure(&error))?;
+            repairs.iter().for_each(|repair| println!("{}: {}", repair.segment, outcome_text(&repair.outcome)));
+            let lost = repairs.iter().filter(|repair| matches!(repair.outcome, RepairOutcome::Damaged { .. })).count();
+            println!("{} segments mended, {lost} that cannot be", repairs.len() - lost);
+            if lost > 0 {
+                return Err(Failure::negative(""));
+            }
+        }
     }
     Ok(())
 }
 
+fn outcome_text(outcome: &RepairOutcome) -> String {
+    match outcome {
+        RepairOutcome::Rebuilt { bytes } => format!("its index was built again, {}", show_bytes(*bytes)),
+        RepairOutcome::Restored => "it is whole and in use again".to_owned(),
+        RepairOutcome::Damaged { reason } => format!("it cannot be mended: {reason}"),
+    }
+}
+
 fn print_segment(meta: &SegmentMeta) {
     println!(
-        "{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:<30}  {}",
+        "{:<36}  {:<10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:>10}  {:<30}  {}",
         meta.id,
         meta.table.as_str(),
         meta.rows,
         show_bytes(meta.bytes_parquet),
         show_bytes(meta.bytes_index),
+        show_bytes(meta.index_groups_bytes),
+        show_bytes(meta.index_terms_bytes),
+        show_bytes(meta.index_filters_bytes),
         meta.min_time.to_string(),
         meta.max_time
     );

@@ -30,6 +30,10 @@ use crate::exit::Failure;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The allocator asks for huge pages. Each is cleared whole when it is first touched and counts whole: while 2 million
+    // lines were ingested, clearing took a seventh of all CPU time, and the peak of memory was 764 MiB instead of 533. A kernel
+    // that refuses costs no more than that.
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),

@@ -15,7 +15,7 @@ use listen::{CancellationToken, Listener};
 use pipeline::{Pipeline, PipelineOptions};
 use respond::{Responder, ResponderOptions};
 use rules::GroupEvaluator;
-use store::{Retention, Store, StoreOptions};
+use store::{Retention, Store, StoreOptions, StreamRetention};
 use telemetry::{clock, metrics};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -148,6 +148,10 @@ fn store_options(config: &Config) -> StoreOptions {
         quarantine_ns: Some(ns(config.store.retention_quarantine)),
         metrics_ms: Some(ns(config.store.retention_metrics) / 1_000_000),
     };
+    options.retention_bytes = config.store.retention_bytes;
+    let streams = config.store.retention_streams.iter();
+    options.retention_streams =
+        streams.map(|stream| StreamRetention { selector: stream.selector.clone(), keep_ns: ns(stream.keep) }).collect();
     options
 }
 
@@ -190,7 +194,7 @@ impl Parts {
         let groups = files::rule_groups(&config.rules)?;
         let responder = Arc::new(responder(config, &ledger)?);
         let query = EngineQuery::new(engine.clone(), Handle::current());
-        threads.push(maintenance(Arc::clone(&store), stop.clone())?);
+        threads.extend(maintenance(&store, &stop)?);
         let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
         let rule_parts =
@@ -257,16 +261,31 @@ async fn start_response(
     tokio::task::spawn_blocking(start).await?
 }
 
-/// The thread that flushes, merges and retains.
-fn maintenance(store: Arc<Store>, stop: Stop) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    thread("maintenance", move || {
-        while !stop.sleep(MAINTAIN_INTERVAL) {
-            if let Err(error) = store.maintain(clock::now()) {
-                tracing::error!(%error, "keeping house failed");
+/// The threads that keep house: one flushes, one merges and drops what is past its retention, so that a long merge holds up
+/// no flush.
+fn maintenance(store: &Arc<Store>, stop: &Stop) -> anyhow::Result<[std::thread::JoinHandle<()>; 2]> {
+    let (memory, until) = (Arc::clone(store), stop.clone());
+    let flushes = thread("flush", move || {
+        while !until.sleep(Duration::ZERO) {
+            memory.wait_until_full(MAINTAIN_INTERVAL);
+            if let Err(error) = memory.maintain_memory(clock::now()) {
+                tracing::error!(%error, "flushing failed");
+                until.sleep(MAINTAIN_INTERVAL);
             }
-            store.stats();
         }
-    })
+    })?;
+    let (segments, until) = (Arc::clone(store), stop.clone());
+    let merges = thread("merge", move || {
+        let mut more = false;
+        while !until.sleep(if more { Duration::ZERO } else { MAINTAIN_INTERVAL }) {
+            more = segments.maintain_segments(clock::now()).unwrap_or_else(|error| {
+                tracing::error!(%error, "merging or dropping old data failed");
+                false
+            });
+            segments.stats();
+        }
+    })?;
+    Ok([flushes, merges])
 }
 
 async fn start_listeners(

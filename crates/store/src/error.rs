@@ -58,6 +58,14 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// Rows of a segment cannot be deleted.
+    #[error("no rows of segment {segment} can be deleted: {reason}")]
+    Delete {
+        /// The segment.
+        segment: String,
+        /// Why not.
+        reason: String,
+    },
     /// A test stopped the work here; see [`crate::StepHook`].
     #[error("stopped at {step:?}: {reason}")]
     Stopped {

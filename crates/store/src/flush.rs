@@ -1,17 +1,26 @@
 //! From memtable to segments. The order of the steps is in the crate's documentation.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
+use arrow_array::cast::AsArray as _;
+use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{RecordBatch, UInt32Array};
+use arrow_select::take::take_record_batch;
 use catalog::{Checkpoint, Edit};
-use model::{Row, Timestamp};
-use segment::{Segment, SegmentMeta, SegmentSpec, write_segment};
+use model::{Table, TenantId, Timestamp, field};
+use segment::{Segment, SegmentError, SegmentMeta, SegmentSpec, write_segment};
 use telemetry::metrics::FLUSHES;
 
 use crate::memtable::Memtable;
 use crate::store::{Inner, first_row_id};
 use crate::{Step, Store, StoreError, shelf};
+
+/// Days of which a flush holds the rows apart at a time. Rows of one day are used as they lie in memory; where a batch has
+/// rows of several, those of this many days are copied before their segments are written, and freed again: late and
+/// far-future rows cost time, not memory.
+const FLUSH_DAYS_OPEN_MAX: usize = 32;
 
 /// What a flush did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,28 +48,46 @@ impl Store {
         Ok(report)
     }
 
-    /// Keeps house: flushes when the memtable is old or large enough, drops what is past its retention, merges at most one
-    /// group of segments. Call it about once a second from a thread of its own; `now` is the wall clock. An error is worth a
-    /// log line and the next call tries again, except for [`StoreError::Faulted`]: then the process must end.
+    /// Keeps house: everything that is due at `now`, the wall clock. For who has one thread for it, about once a second; a
+    /// server has one for [`Self::maintain_memory`] and one for [`Self::maintain_segments`], so that a long merge does not
+    /// hold up a flush. An error is worth a log line and the next call tries again, except for [`StoreError::Faulted`]:
+    /// then the process must end.
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
-        if let Some(reason) = self.fault() {
-            return Err(StoreError::Faulted { reason });
-        }
+        self.maintain_memory(now)?;
+        self.maintain_segments(now)?;
+        Ok(())
+    }
+
+    /// Flushes when the memtable is old or large enough. Call it whenever [`Self::wait_until_full`] returns.
+    pub fn maintain_memory(&self, now: Timestamp) -> Result<(), StoreError> {
+        self.inner.check_fault()?;
         if self.inner.flush_is_due(now) {
             self.inner.flush_memtables()?;
             self.inner.series.merge()?;
         }
-        self.inner.retain(now)?;
-        self.inner.merge_one()?;
-        self.inner.sweep();
         Ok(())
+    }
+
+    /// Drops what is past its retention, merges at most one group of segments, and deletes files that nobody reads any more.
+    /// True when it merged: then more may be due, and the caller should not wait.
+    pub fn maintain_segments(&self, now: Timestamp) -> Result<bool, StoreError> {
+        self.inner.check_fault()?;
+        self.inner.retain(now)?;
+        let merged = self.inner.merge_one()?;
+        self.inner.sweep();
+        Ok(merged)
+    }
+
+    /// Blocks the thread until the memtable is as large as a flush wants it, or for this long.
+    pub fn wait_until_full(&self, timeout: Duration) {
+        self.inner.memtable_full.wait(timeout);
     }
 }
 
 impl Inner {
     fn flush_is_due(&self, now: Timestamp) -> bool {
-        let large = self.memory.load(Relaxed) >= self.options.flush_bytes;
         let mut state = self.state.lock();
+        let large = state.active.bytes >= self.options.flush_bytes || !state.frozen.is_empty();
         if state.active.is_empty() && state.frozen.is_empty() {
             state.unflushed_since = None;
             return false;
@@ -73,9 +100,7 @@ impl Inner {
 
     pub(crate) fn flush_memtables(&self) -> Result<FlushReport, StoreError> {
         let _one_at_a_time = self.flushing.lock();
-        if let Some(reason) = self.fault() {
-            return Err(StoreError::Faulted { reason });
-        }
+        self.check_fault()?;
         let Some((frozen, lsn)) = self.freeze() else { return Ok(FlushReport::default()) };
         let written = self.write_segments(&frozen)?;
         let opened = self.open_written(&written).inspect_err(|_| self.discard(&written))?;
@@ -117,34 +142,38 @@ impl Inner {
 
     /// Writes one segment for each tenant, table and day. After an error nothing of it stays.
     fn write_segments(&self, frozen: &[Arc<Memtable>]) -> Result<Vec<SegmentMeta>, StoreError> {
-        let mut by_day: BTreeMap<_, Vec<&Row>> = BTreeMap::new();
+        let mut parts: BTreeMap<(&TenantId, Table), Vec<RecordBatch>> = BTreeMap::new();
         for memtable in frozen {
-            for (tenant, table, rows) in memtable.frozen_parts() {
-                for row in rows {
-                    by_day.entry((tenant, table, row.time.day())).or_default().push(row);
-                }
+            for (tenant, table, chunks) in memtable.frozen_parts() {
+                let batches = parts.entry((tenant, table)).or_default();
+                chunks.iter().for_each(|chunk| chunk.collect(batches));
             }
         }
         let mut written = Vec::new();
-        for ((tenant, table, day), rows) in by_day {
-            let spec = SegmentSpec { tenant: tenant.clone(), table, day, level: 0 };
-            let rows: Vec<Row> = rows.into_iter().cloned().collect();
-            match write_segment(&self.home.segments, &spec, &rows) {
-                Ok(meta) => written.push(meta),
-                Err(error) => {
-                    self.discard(&written);
-                    return Err(error.into());
+        for ((tenant, table), batches) in parts {
+            let days: BTreeSet<i64> = batches.iter().flat_map(column::days).collect();
+            let days: Vec<i64> = days.into_iter().collect();
+            for group in days.chunks(FLUSH_DAYS_OPEN_MAX) {
+                for (day, batches) in by_day(&batches, group).map_err(|error| self.give_up(&written, error))? {
+                    let spec = SegmentSpec { tenant: tenant.clone(), table, day, level: 0 };
+                    let meta = write_segment(&self.home.segments, &spec, &batches);
+                    written.push(meta.map_err(|error| self.give_up(&written, error))?);
                 }
             }
         }
         Ok(written)
     }
 
+    fn give_up(&self, written: &[SegmentMeta], error: SegmentError) -> StoreError {
+        self.discard(written);
+        error.into()
+    }
+
     /// The catalog transaction. When it fails, it is looked up whether it happened: an error may come after the commit.
     fn commit_flush(&self, written: &[SegmentMeta], lsn: u64) -> Result<(), StoreError> {
         let checkpoint = Checkpoint { flushed_lsn: lsn, next_row_id: first_row_id(lsn + 1) };
         let add = written.iter().map(shelf::row_of).collect();
-        let edit = Edit { add, remove: Vec::new(), checkpoint: Some(checkpoint) };
+        let edit = Edit { add, checkpoint: Some(checkpoint), ..Edit::default() };
         let Err(error) = self.catalog.commit(&edit) else { return Ok(()) };
         match self.catalog.checkpoint() {
             Ok(found) if found == checkpoint => Ok(()),
@@ -162,9 +191,43 @@ impl Inner {
     /// Removes segments that the catalog does not know. What cannot be removed now is an orphan for the next start.
     pub(crate) fn discard(&self, written: &[SegmentMeta]) {
         for meta in written {
-            if let Err(error) = shelf::remove(&self.home.segments, meta) {
+            if let Err(error) = shelf::remove(&self.home.segments, &meta.keys()) {
                 tracing::warn!(%error, segment = meta.id, "cannot remove an unused segment");
             }
         }
     }
+}
+
+/// The rows of some days. A batch of one day goes as it is.
+fn by_day(batches: &[RecordBatch], days: &[i64]) -> Result<BTreeMap<i64, Vec<RecordBatch>>, SegmentError> {
+    let mut found: BTreeMap<i64, Vec<RecordBatch>> = BTreeMap::new();
+    for batch in batches {
+        let Some((min, max)) = column::times(batch) else { continue };
+        if min.day() == max.day() {
+            if days.contains(&min.day()) {
+                found.entry(min.day()).or_default().push(batch.clone());
+            }
+            continue;
+        }
+        for (day, rows) in rows_by_day(batch, days) {
+            let rows = take_record_batch(batch, &UInt32Array::from(rows));
+            let rows = rows.map_err(|error| SegmentError::Rows { what: error.to_string() })?;
+            found.entry(day).or_default().push(rows);
+        }
+    }
+    Ok(found)
+}
+
+/// Numbers of the rows of each of some days.
+fn rows_by_day(batch: &RecordBatch, days: &[i64]) -> BTreeMap<i64, Vec<u32>> {
+    let mut found: BTreeMap<i64, Vec<u32>> = BTreeMap::new();
+    let times = batch.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+    let times = times.map_or(&[][..], |times| times.values());
+    for (row, time) in (0u32..).zip(times) {
+        let day = Timestamp(*time).day();
+        if days.binary_search(&day).is_ok() {
+            found.entry(day).or_default().push(row);
+        }
+    }
+    found
 }

@@ -1,7 +1,7 @@
 //! The data directory: who has it, which version wrote it, what is where in it.
 //!
 //! ```text
-//! LOCK  FORMAT  catalog.sqlite  wal/  segments/  series/
+//! LOCK  FORMAT  catalog.sqlite  wal/  segments/  series/  orphans/
 //! ```
 
 use std::fs::{File, OpenOptions};
@@ -19,6 +19,8 @@ const FORMAT_VERSION: u32 = 1;
 const FORMAT_FILE: &str = "FORMAT";
 const FORMAT_WORD: &str = "backstop-store";
 const CATALOG_FILE: &str = "catalog.sqlite";
+/// Where segments go that no catalog names and that may be the only copy of their rows.
+pub(crate) const ORPHANS_DIR: &str = "orphans";
 
 /// An open data directory, locked until this is dropped.
 #[derive(Debug)]
@@ -39,7 +41,7 @@ impl Home {
         let segments = root.subdir("segments")?;
         segments.remove_temporary()?;
         if !root.exists(CATALOG_FILE)? && !segments.list("")?.is_empty() {
-            // An empty catalog would make orphans of all segments, and orphans are deleted.
+            // An empty catalog would make orphans of all segments.
             let reason = format!("it has segments, and the file {CATALOG_FILE} is missing: restore it from a backup");
             return Err(StoreError::Format { dir: dir.to_owned(), reason });
         }

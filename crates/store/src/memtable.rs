@@ -1,120 +1,93 @@
 //! Rows that are durable in the log and not yet in segments.
 //!
-//! Rows stay in the vectors they came in (a *piece*); pieces gather to *chunks* of [`CHUNK_ROWS`], and a chunk turns into an
-//! Arrow batch when somebody first reads it. The open chunk is read through a view that shares its pieces and is made anew
-//! only after it grew.
+//! A batch of columns is a chunk as it came. Rows and small batches wait in a tail, which becomes a chunk when it is long
+//! enough; small chunks become one of [`CHUNK_ROWS`]. Nothing is copied for that before somebody reads: a query turns only
+//! the tail into columns, and a flush takes the batches as they came.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use model::{Row, Table, TenantId, TimeRange, Timestamp};
+use model::{Row, Table, TenantId};
 
-/// Rows of a chunk.
-pub(crate) const CHUNK_ROWS: usize = 8192;
+use crate::chunk::{Charge, Chunk, Piece, PieceData};
 
-/// Memory that is counted against the store's limit until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Charge {
-    bytes: usize,
-    total: Arc<AtomicUsize>,
-}
-
-impl Charge {
-    pub(crate) fn new(bytes: usize, total: &Arc<AtomicUsize>) -> Self {
-        total.fetch_add(bytes, Relaxed);
-        Self { bytes, total: Arc::clone(total) }
-    }
-
-    /// Takes over what another counts.
-    fn absorb(&mut self, mut other: Charge) {
-        self.bytes += std::mem::take(&mut other.bytes);
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.total.fetch_sub(self.bytes, Relaxed);
-    }
-}
-
-/// The rows of one append to one table.
-#[derive(Debug)]
-struct Piece {
-    rows: Vec<Row>,
-    charge: Charge,
-}
-
-/// Rows that are read as one batch.
-#[derive(Debug)]
-pub(crate) struct Chunk {
-    pieces: Vec<Arc<Piece>>,
-    min_time: Timestamp,
-    max_time: Timestamp,
-    batch: OnceLock<(Arc<RecordBatch>, Charge)>,
-}
-
-impl Chunk {
-    fn new(pieces: Vec<Arc<Piece>>) -> Self {
-        let times = || pieces.iter().flat_map(|piece| &piece.rows).map(|row| row.time);
-        let (min_time, max_time) = (times().min().unwrap_or_default(), times().max().unwrap_or_default());
-        Self { pieces, min_time, max_time, batch: OnceLock::new() }
-    }
-
-    pub(crate) fn overlaps(&self, range: &TimeRange) -> bool {
-        range.overlaps(self.min_time, self.max_time)
-    }
-
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &Row> {
-        self.pieces.iter().flat_map(|piece| &piece.rows)
-    }
-
-    /// The rows as Arrow, made at the first call. Its memory counts as long as the chunk lives.
-    pub(crate) fn batch(&self) -> Arc<RecordBatch> {
-        let (batch, _) = self.batch.get_or_init(|| {
-            let rows: Vec<&Row> = self.rows().collect();
-            let batch = column::rows_to_batch(&rows);
-            let total = self.pieces.first().map(|piece| Arc::clone(&piece.charge.total)).unwrap_or_default();
-            let charge = Charge::new(batch.get_array_memory_size(), &total);
-            (Arc::new(batch), charge)
-        });
-        Arc::clone(batch)
-    }
-}
+/// Rows of a chunk that is made of small ones. Large enough that a snapshot of a full memtable has some dozens, small enough
+/// that they are read in parallel.
+pub(crate) const CHUNK_ROWS: usize = 16 * 1024;
+/// Rows from which a batch of columns is a chunk of its own, and at which the tail becomes one: a query turns less than this
+/// into columns.
+pub(crate) const TAIL_ROWS: usize = 512;
 
 /// The rows of one table of one tenant.
 #[derive(Debug, Default)]
 struct Part {
     sealed: Vec<Arc<Chunk>>,
-    open: Vec<Arc<Piece>>,
+    /// Chunks that will be joined to one of [`CHUNK_ROWS`].
+    open: Vec<Arc<Chunk>>,
     open_rows: usize,
-    /// The open pieces as a chunk, until another piece comes.
+    tail: Vec<Arc<Piece>>,
+    tail_rows: usize,
+    /// The tail as a chunk, until another piece comes.
     view: Option<Arc<Chunk>>,
 }
 
 impl Part {
     fn push(&mut self, piece: Piece) {
-        self.open_rows += piece.rows.len();
-        self.open.push(Arc::new(piece));
+        if let PieceData::Columns(batch) = &piece.data
+            && batch.num_rows() >= TAIL_ROWS
+        {
+            let rows = batch.num_rows();
+            let chunk = Arc::new(Chunk::of_batch(batch.clone(), piece.charge));
+            if rows >= CHUNK_ROWS {
+                self.sealed.push(chunk)
+            } else {
+                self.push_open(chunk)
+            }
+            return;
+        }
+        self.tail_rows += piece.rows();
+        self.tail.push(Arc::new(piece));
         self.view = None;
+        if self.tail_rows >= TAIL_ROWS {
+            self.seal_tail();
+        }
+    }
+
+    fn push_open(&mut self, chunk: Arc<Chunk>) {
+        self.open_rows += chunk.rows();
+        self.open.push(chunk);
         if self.open_rows >= CHUNK_ROWS {
-            self.seal();
+            self.seal_open();
         }
     }
 
-    fn seal(&mut self) {
-        if let Some(chunk) = self.view() {
-            self.sealed.push(chunk);
+    fn seal_tail(&mut self) {
+        let tail = self.tail();
+        (self.tail, self.tail_rows, self.view) = (Vec::new(), 0, None);
+        if let Some(chunk) = tail {
+            self.push_open(chunk);
         }
-        (self.open, self.open_rows, self.view) = (Vec::new(), 0, None);
     }
 
-    fn view(&mut self) -> Option<Arc<Chunk>> {
-        if self.open.is_empty() {
-            return None;
+    fn seal_open(&mut self) {
+        self.open_rows = 0;
+        match std::mem::take(&mut self.open) {
+            one if one.len() == 1 => self.sealed.extend(one),
+            many => self.sealed.extend(Chunk::of_chunks(many).map(Arc::new)),
         }
-        Some(Arc::clone(self.view.get_or_insert_with(|| Arc::new(Chunk::new(self.open.clone())))))
+    }
+
+    fn tail(&mut self) -> Option<Arc<Chunk>> {
+        if self.view.is_none() {
+            self.view = Chunk::of_pieces(self.tail.clone()).map(Arc::new);
+        }
+        self.view.clone()
+    }
+
+    fn chunks(&mut self, out: &mut Vec<Arc<Chunk>>) {
+        let tail = self.tail();
+        out.extend(self.sealed.iter().chain(&self.open).cloned().chain(tail));
     }
 }
 
@@ -125,6 +98,8 @@ pub(crate) struct Memtable {
     /// Counts samples that went to the series database since the last flush.
     series: Option<Charge>,
     pub(crate) rows: u64,
+    /// Memory of what was added.
+    pub(crate) bytes: usize,
 }
 
 impl Memtable {
@@ -133,43 +108,37 @@ impl Memtable {
         self.rows == 0 && self.series.is_none()
     }
 
-    /// Adds rows; large appends are cut so that no chunk is much larger than [`CHUNK_ROWS`].
-    pub(crate) fn push(&mut self, tenant: &TenantId, table: Table, mut rows: Vec<Row>, charge: Charge) {
-        if rows.is_empty() {
-            return;
-        }
-        self.rows += rows.len() as u64;
-        let part = self.parts.entry((tenant.clone(), table)).or_default();
-        if rows.len() <= CHUNK_ROWS {
-            part.push(Piece { rows, charge });
-            return;
-        }
-        while !rows.is_empty() {
-            let rest = rows.split_off(rows.len().min(CHUNK_ROWS));
-            let bytes = rows.iter().map(Row::size_bytes).sum();
-            part.push(Piece { rows, charge: Charge::new(bytes, &charge.total) });
-            rows = rest;
+    /// Adds rows, which are at most [`CHUNK_ROWS`]; see [`pieces`].
+    pub(crate) fn push(&mut self, tenant: &TenantId, table: Table, piece: Piece) {
+        self.rows += piece.rows() as u64;
+        self.bytes += piece.charge.bytes;
+        match self.parts.get_mut(&(tenant.clone(), table)) {
+            Some(part) => part.push(piece),
+            None => self.parts.entry((tenant.clone(), table)).or_default().push(piece),
         }
     }
 
     /// Counts samples that the series database has taken.
     pub(crate) fn push_series(&mut self, charge: Charge) {
+        self.bytes += charge.bytes;
         match &mut self.series {
             Some(sum) => sum.absorb(charge),
             None => self.series = Some(charge),
         }
     }
 
-    /// Closes every open chunk; from then on nothing is added.
+    /// Closes what is open; from then on nothing is added.
     pub(crate) fn freeze(&mut self) {
-        self.parts.values_mut().for_each(Part::seal);
+        for part in self.parts.values_mut() {
+            part.seal_tail();
+            part.seal_open();
+        }
     }
 
     /// The chunks of a table.
     pub(crate) fn collect(&mut self, tenant: &TenantId, table: Table, out: &mut Vec<Arc<Chunk>>) {
         if let Some(part) = self.parts.get_mut(&(tenant.clone(), table)) {
-            out.extend(part.sealed.iter().cloned());
-            out.extend(part.view());
+            part.chunks(out);
         }
     }
 
@@ -180,10 +149,38 @@ impl Memtable {
         }
     }
 
-    /// The rows of a frozen memtable by tenant and table.
-    pub(crate) fn frozen_parts(&self) -> impl Iterator<Item = (&TenantId, Table, impl Iterator<Item = &Row>)> {
-        self.parts
-            .iter()
-            .map(|((tenant, table), part)| (tenant, *table, part.sealed.iter().flat_map(|chunk| chunk.rows())))
+    /// The chunks of a frozen memtable by tenant and table.
+    pub(crate) fn frozen_parts(&self) -> impl Iterator<Item = (&TenantId, Table, &[Arc<Chunk>])> {
+        self.parts.iter().map(|((tenant, table), part)| (tenant, *table, &part.sealed[..]))
     }
+}
+
+/// Rows of an append cut to pieces that a memtable takes. Many rows become columns here, outside every lock.
+pub(crate) fn pieces(rows: Vec<Row>, charge: Charge) -> Vec<Piece> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    if rows.len() < TAIL_ROWS {
+        return vec![Piece { data: PieceData::Rows(rows), charge }];
+    }
+    let chunks = rows.chunks(CHUNK_ROWS);
+    let batches = chunks.map(|rows| column::rows_to_batch(&rows.iter().collect::<Vec<_>>()));
+    batches.map(|batch| piece_of(batch, &charge)).collect()
+}
+
+/// As [`pieces`], of columns. Pieces share the memory of the batch.
+pub(crate) fn column_pieces(batch: RecordBatch, charge: Charge) -> Vec<Piece> {
+    match batch.num_rows() {
+        0 => return Vec::new(),
+        1..=CHUNK_ROWS => return vec![Piece { data: PieceData::Columns(batch), charge }],
+        _ => {}
+    }
+    let starts = (0..batch.num_rows()).step_by(CHUNK_ROWS);
+    let slices = starts.map(|start| batch.slice(start, CHUNK_ROWS.min(batch.num_rows() - start)));
+    slices.map(|slice| piece_of(slice, &charge)).collect()
+}
+
+fn piece_of(batch: RecordBatch, charge: &Charge) -> Piece {
+    let charge = charge.beside(column::batch_bytes(&batch));
+    Piece { data: PieceData::Columns(batch), charge }
 }

@@ -4,18 +4,19 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::Table;
+use model::{StreamSelector, Table};
 use series::SeriesOptions;
 use wal::{Disk, LocalDisk};
 
-/// Memory of the memtable at which [`crate::Store::maintain`] flushes.
-const FLUSH_BYTES: usize = 128 << 20;
+/// Memory of the memtable at which [`crate::Store::maintain_memory`] flushes.
+const FLUSH_BYTES: usize = 32 << 20;
 /// Memory of the memtable, frozen parts and rows on their way included, at which appends are refused.
-const MEMORY_BYTES_MAX: usize = 512 << 20;
-/// Age of the oldest row of the memtable at which [`crate::Store::maintain`] flushes: bounds the time of a replay.
+const MEMORY_BYTES_MAX: usize = 96 << 20;
+/// Age of the oldest row of the memtable at which [`crate::Store::maintain_memory`] flushes: bounds the time of a replay.
 const FLUSH_AGE_NS: i64 = 30_000_000_000;
-/// Segments of one size class that are merged together.
-const MERGE_FAN_IN: usize = 8;
+/// Segments of one size class that are merged together. A flush has some 100,000 rows, so this many make about the largest
+/// segment at once: a row is written twice, by its flush and by one merge.
+const MERGE_FAN_IN: usize = 16;
 /// Rows of a merged segment: bounds the time of one merge, and what one damaged file can take with it.
 const MERGE_ROWS_MAX: u64 = 4_000_000;
 
@@ -40,12 +41,26 @@ pub struct StoreOptions {
     pub merge_rows_max: u64,
     /// How long data is kept.
     pub retention: Retention,
+    /// Bytes of segments above which the oldest days go, whatever their age; the newest day stays. `None` is no limit.
+    pub retention_bytes: Option<u64>,
+    /// Streams that are kept for a shorter time.
+    pub retention_streams: Vec<StreamRetention>,
     /// Settings of the series database.
     pub series: SeriesOptions,
     /// Where log files are made; tests put a failing disk here.
     pub disk: Arc<dyn Disk>,
-    /// Called between the steps of a flush and a merge; only tests set it.
+    /// Called between the steps of everything that changes what is on disk; only tests set it.
     pub step_hook: Option<StepHook>,
+}
+
+/// How long the rows of some streams are kept, in every table. Rows of a stream go together by segment, which is at most a
+/// day: once the newest of them is this old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamRetention {
+    /// Which streams.
+    pub selector: StreamSelector,
+    /// How long, in nanoseconds.
+    pub keep_ns: i64,
 }
 
 /// How long data is kept, by table; `None` keeps it for ever.
@@ -85,12 +100,29 @@ pub enum Step {
     MergeCommitted,
     /// Retention committed; the files are still there.
     RetainCommitted,
+    /// It is known which rows are to be deleted; the catalog does not know it.
+    DeleteReady,
+    /// A delete committed; files of segments without rows are still there.
+    DeleteCommitted,
+    /// A repair wrote an index; the catalog does not know it.
+    RepairWritten,
+    /// A repair committed; the old index is still there.
+    RepairCommitted,
 }
 
 impl Step {
     /// Every step.
-    pub const ALL: [Step; 5] =
-        [Self::FlushWritten, Self::FlushCommitted, Self::MergeWritten, Self::MergeCommitted, Self::RetainCommitted];
+    pub const ALL: [Step; 9] = [
+        Self::FlushWritten,
+        Self::FlushCommitted,
+        Self::MergeWritten,
+        Self::MergeCommitted,
+        Self::RetainCommitted,
+        Self::DeleteReady,
+        Self::DeleteCommitted,
+        Self::RepairWritten,
+        Self::RepairCommitted,
+    ];
 }
 
 /// Called at each [`Step`]; an error stops the work right there, as a crash would.
@@ -110,6 +142,8 @@ impl StoreOptions {
             merge_fan_in: MERGE_FAN_IN,
             merge_rows_max: MERGE_ROWS_MAX,
             retention: Retention::default(),
+            retention_bytes: None,
+            retention_streams: Vec::new(),
             series: SeriesOptions::default(),
             disk: Arc::new(LocalDisk),
             step_hook: None,

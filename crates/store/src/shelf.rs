@@ -1,14 +1,22 @@
 //! Segments as the catalog knows them, as files, and as open readers.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use blob::LocalDir;
-use catalog::{SegmentRow, SegmentState};
-use segment::{Segment, SegmentError, SegmentMeta};
+use catalog::{DeletedRows, SegmentRow, SegmentState};
+use roaring::RoaringBitmap;
+use segment::{Segment, SegmentMeta};
 
 use crate::{DamagedSegment, StoreError};
 
-/// The catalog's row of a new segment.
+/// Files that left the catalog, and the reader that still has them open.
+#[derive(Debug)]
+pub(crate) struct Grave {
+    pub(crate) segment: Arc<Segment>,
+    pub(crate) keys: Vec<String>,
+}
+
+/// The catalog's row of a segment in use.
 pub(crate) fn row_of(meta: &SegmentMeta) -> SegmentRow {
     SegmentRow {
         id: meta.id.clone(),
@@ -31,9 +39,11 @@ pub(crate) fn damaged_of(row: &SegmentRow, reason: String) -> DamagedSegment {
         id: row.id.clone(),
         tenant: row.tenant.clone(),
         table: row.table,
+        day: row.day,
         min_time: row.min_time,
         max_time: row.max_time,
         rows: row.rows,
+        bytes: row.bytes,
         reason,
     }
 }
@@ -51,35 +61,32 @@ pub(crate) fn open(dir: &LocalDir, row: &SegmentRow) -> Result<Result<Segment, S
     }
 }
 
-/// Deletes the files of a segment.
-pub(crate) fn remove(dir: &LocalDir, meta: &SegmentMeta) -> Result<(), StoreError> {
-    for key in meta.keys() {
-        dir.delete(&key)?;
+/// Deletes files; one that is gone already is fine.
+pub(crate) fn remove(dir: &LocalDir, keys: &[String]) -> Result<(), StoreError> {
+    for key in keys {
+        dir.delete(key)?;
     }
     Ok(())
 }
 
-/// Deletes the files that belong to no segment of the catalog: what a crash left of a flush or a merge.
-pub(crate) fn remove_orphans(dir: &LocalDir, known: &[SegmentRow]) -> Result<u64, StoreError> {
-    let ids: BTreeSet<&str> = known.iter().map(|row| row.id.as_str()).collect();
-    let mut removed = 0;
-    for key in dir.list("")? {
-        let id = key.rsplit_once('.').map_or(key.as_str(), |(id, _)| id);
-        if !ids.contains(id) && dir.delete(&key)? {
-            removed += 1;
-        }
-    }
-    Ok(removed)
+/// The files of a segment of which nothing but the id is known.
+pub(crate) fn keys_of(dir: &LocalDir, id: &str) -> Result<Vec<String>, StoreError> {
+    let of_segment = |key: &String| key.strip_prefix(id).is_some_and(|rest| rest.starts_with('.'));
+    Ok(dir.list("")?.into_iter().filter(of_segment).collect())
 }
 
-/// Which segment an error is about.
-pub(crate) fn segment_of(error: &SegmentError) -> Option<&str> {
-    match error {
-        SegmentError::Blob { id, .. }
-        | SegmentError::Columns { id, .. }
-        | SegmentError::Index { id, .. }
-        | SegmentError::Corrupt { id, .. }
-        | SegmentError::NoIndex { id } => Some(id),
-        SegmentError::Rows { .. } => None,
+/// Deleted rows for the catalog.
+pub(crate) fn deleted_row(segment: &str, rows: &RoaringBitmap) -> DeletedRows {
+    let mut bitmap = Vec::with_capacity(rows.serialized_size());
+    drop(rows.serialize_into(&mut bitmap)); // writing to memory does not fail
+    DeletedRows { segment: segment.to_owned(), rows: rows.len(), bitmap }
+}
+
+/// Deleted rows from the catalog.
+pub(crate) fn deleted_bitmap(row: &DeletedRows) -> Result<RoaringBitmap, String> {
+    match RoaringBitmap::deserialize_from(&row.bitmap[..]) {
+        Ok(rows) if rows.len() == row.rows => Ok(rows),
+        Ok(rows) => Err(format!("its list of deleted rows has {} and should have {}", rows.len(), row.rows)),
+        Err(error) => Err(format!("its list of deleted rows in the catalog is unreadable: {error}")),
     }
 }

@@ -1,21 +1,25 @@
 //! What a query reads.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use model::{Table, TenantId, TimeRange};
+use roaring::RoaringBitmap;
 use segment::Segment;
 
-use crate::memtable::Chunk;
-use crate::{DamagedSegment, Store};
+use crate::store::Inner;
+use crate::{Chunk, DamagedSegment, Store};
 
 /// One table of one tenant at one instant. Holding a segment keeps its files.
 #[derive(Clone)]
 pub struct Snapshot {
     /// Segments with rows in the range, perhaps with others.
     pub segments: Vec<Arc<Segment>>,
-    /// The memtable's rows, in order of arrival; batches with rows in the range, perhaps with others.
-    pub chunks: Vec<Arc<RecordBatch>>,
+    /// Rows of these segments that count as gone although their files and manifest entries still have them, by segment id. A
+    /// segment without deleted rows is not in it.
+    pub deleted: HashMap<String, Arc<RoaringBitmap>>,
+    /// The memtable's rows, about in order of arrival; chunks with rows in the range, perhaps with others.
+    pub chunks: Vec<Arc<Chunk>>,
     /// The range asked for.
     pub range: TimeRange,
     /// Segments of the range that are out of use: what is read from this snapshot is not complete unless this is empty.
@@ -24,28 +28,38 @@ pub struct Snapshot {
 
 impl Store {
     /// The rows of a table in a range. Every acknowledged row is in exactly one segment or chunk. The caller still filters by
-    /// time: segments and chunks reach over the edges of the range.
+    /// time: segments and chunks reach over the edges of the range. And leaves out [`Snapshot::deleted`].
     pub fn snapshot(&self, tenant: &TenantId, table: Table, range: TimeRange) -> Snapshot {
+        self.inner.snapshot(tenant, table, range)
+    }
+}
+
+impl Inner {
+    pub(crate) fn snapshot(&self, tenant: &TenantId, table: Table, range: TimeRange) -> Snapshot {
         let mut chunks: Vec<Arc<Chunk>> = Vec::new();
-        let (segments, damaged) = {
-            let mut state = self.inner.state.lock();
-            for memtable in &state.frozen {
-                memtable.collect_frozen(tenant, table, &mut chunks);
-            }
-            state.active.collect(tenant, table, &mut chunks);
-            let segments = state.live.values().filter(|s| {
-                let meta = s.meta();
+        let mut state = self.state.lock();
+        for memtable in &state.frozen {
+            memtable.collect_frozen(tenant, table, &mut chunks);
+        }
+        state.active.collect(tenant, table, &mut chunks);
+        let segments: Vec<Arc<Segment>> = {
+            let in_range = state.live.values().filter(|segment| {
+                let meta = segment.meta();
                 meta.tenant == *tenant && meta.table == table && range.overlaps(meta.min_time, meta.max_time)
             });
-            let damaged = state.damaged.values().filter(|segment| {
-                segment.tenant == *tenant
-                    && segment.table == table
-                    && range.overlaps(segment.min_time, segment.max_time)
-            });
-            (segments.cloned().collect(), damaged.cloned().collect())
+            in_range.cloned().collect()
         };
-        // Rows become Arrow outside the lock, and once per chunk.
-        let chunks = chunks.iter().filter(|chunk| chunk.overlaps(&range)).map(|chunk| chunk.batch()).collect();
-        Snapshot { segments, chunks, range, damaged }
+        let deleted_of = |segment: &Arc<Segment>| {
+            let id = &segment.meta().id;
+            Some((id.clone(), state.deleted.get(id)?.clone()))
+        };
+        let deleted = segments.iter().filter_map(deleted_of).collect();
+        let damaged = state.damaged.values().filter(|segment| {
+            segment.tenant == *tenant && segment.table == table && range.overlaps(segment.min_time, segment.max_time)
+        });
+        let damaged = damaged.cloned().collect();
+        drop(state);
+        chunks.retain(|chunk| range.overlaps(chunk.times().0, chunk.times().1));
+        Snapshot { segments, deleted, chunks, range, damaged }
     }
 }

@@ -13,6 +13,8 @@ pub struct StoreStats {
     pub segments: usize,
     /// Rows in them.
     pub segment_rows: u64,
+    /// Those of them that are deleted and go at the next merge.
+    pub deleted_rows: u64,
     /// Bytes of their files.
     pub segment_bytes: u64,
     /// Log records up to this one are in segments.
@@ -25,6 +27,9 @@ pub struct StoreStats {
     pub replayed_records: u64,
     /// Unacknowledged tails that this start cut from the log.
     pub torn_tails: u64,
+    /// Files of segments that this start found, that no catalog names, and that may hold rows that are nowhere else: they were
+    /// moved to the folder `orphans`.
+    pub orphans: u64,
     /// Damaged regions of the log that this start found, in words.
     pub wal_damage: Vec<String>,
     /// Segments that are out of use because they are damaged.
@@ -44,12 +49,16 @@ pub struct DamagedSegment {
     pub tenant: TenantId,
     /// Of which table.
     pub table: Table,
+    /// Of which day: days since the Unix epoch, UTC.
+    pub day: i64,
     /// Time of its oldest row.
     pub min_time: Timestamp,
     /// Time of its newest row.
     pub max_time: Timestamp,
     /// Rows that are missing from queries.
     pub rows: u64,
+    /// Bytes of its files.
+    pub bytes: u64,
     /// What was found.
     pub reason: String,
 }

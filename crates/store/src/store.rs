@@ -1,6 +1,6 @@
 //! The store: appends, and the thread that makes them visible.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender};
@@ -9,14 +9,18 @@ use std::thread::JoinHandle;
 use catalog::Catalog;
 use model::{Batch, BatchData, RowId, SeriesBatch, Timestamp};
 use parking_lot::Mutex;
+use roaring::RoaringBitmap;
 use segment::{Segment, SegmentMeta};
 use series::SeriesDb;
 use telemetry::metrics::{MEMTABLE_BYTES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_DAMAGED};
 use wal::{Payload, Resolver, Ticket, Wal};
 
+use crate::chunk::Charge;
 use crate::error::RETRY_MEMORY_MS;
+use crate::gate::{Gate, Signal};
 use crate::home::Home;
-use crate::memtable::{Charge, Memtable};
+use crate::memtable::{self, Memtable};
+use crate::shelf::Grave;
 use crate::{Ack, AppendError, DamagedSegment, Step, StoreError, StoreOptions, StoreStats, encode_batches, shelf};
 
 /// Bits of a row's id that number it within its append; the bits above are the append's log number.
@@ -46,10 +50,16 @@ pub(crate) struct Inner {
     pub(crate) series_rejected: AtomicU64,
     /// One flush at a time.
     pub(crate) flushing: Mutex<()>,
-    /// One merge or retention at a time: they take segments away, a flush only adds.
-    pub(crate) merging: Mutex<()>,
-    /// Segments that left the catalog; their files go when nobody reads them any more.
-    pub(crate) graveyard: Mutex<Vec<Arc<Segment>>>,
+    /// One merge, retention, delete or repair at a time: they take segments away, a flush only adds.
+    pub(crate) merging: Arc<Gate>,
+    /// Files that left the catalog; they go when nobody reads them any more.
+    pub(crate) graveyard: Mutex<Vec<Grave>>,
+    /// Segments that a merge failed on although they are sound: not tried again before a restart.
+    pub(crate) unmergeable: Mutex<HashSet<String>>,
+    /// Segments whose streams were read for a retention rule, with the rule's place in the settings: once is enough.
+    pub(crate) streams_read: Mutex<HashSet<(String, usize)>>,
+    /// Raised when the memtable is as large as a flush wants it.
+    pub(crate) memtable_full: Signal,
     pub(crate) fault: Mutex<Option<String>>,
     pub(crate) home: Home,
     pub(crate) found: Found,
@@ -61,6 +71,7 @@ pub(crate) struct Found {
     pub(crate) replayed_records: u64,
     pub(crate) torn_tails: u64,
     pub(crate) wal_damage: Vec<String>,
+    pub(crate) orphans: u64,
 }
 
 /// What a snapshot sees. The lock is held for moments only, never while a file is touched.
@@ -70,6 +81,8 @@ pub(crate) struct State {
     /// Being flushed; more than one after a failed flush.
     pub(crate) frozen: Vec<Arc<Memtable>>,
     pub(crate) live: BTreeMap<String, Arc<Segment>>,
+    /// Rows of live segments that count as gone.
+    pub(crate) deleted: BTreeMap<String, Arc<RoaringBitmap>>,
     pub(crate) damaged: BTreeMap<String, DamagedSegment>,
     pub(crate) applied_lsn: u64,
     pub(crate) flushed_lsn: u64,
@@ -169,12 +182,14 @@ impl Store {
             memtable_bytes: inner.memory.load(Relaxed),
             segments: state.live.len(),
             segment_rows: state.live.values().map(|segment| segment.meta().rows).sum(),
+            deleted_rows: state.deleted.values().map(|rows| rows.len()).sum(),
             segment_bytes: state.live.values().map(|segment| segment.meta().bytes()).sum(),
             flushed_lsn: state.flushed_lsn,
             applied_lsn: state.applied_lsn,
             wal_bytes: inner.wal.disk_bytes(),
             replayed_records: inner.found.replayed_records,
             torn_tails: inner.found.torn_tails,
+            orphans: inner.found.orphans,
             wal_damage: inner.found.wal_damage.clone(),
             damaged_segments: state.damaged.values().cloned().collect(),
             series_rejected: inner.series_rejected.load(Relaxed),
@@ -201,17 +216,23 @@ impl Drop for Store {
 impl Inner {
     fn check_size(&self, batches: &[Batch]) -> Result<(), AppendError> {
         let too_large = |size, unit, max| Err(AppendError::TooLarge { size, unit, max });
-        let rows = || {
-            batches.iter().filter_map(|batch| match &batch.data {
-                BatchData::Rows(_, rows) => Some(rows),
-                BatchData::Series(_) => None,
-            })
-        };
-        let count: usize = rows().map(Vec::len).sum();
+        let (mut count, mut days) = (0, BTreeSet::new());
+        for batch in batches {
+            match &batch.data {
+                BatchData::Rows(_, rows) => {
+                    count += rows.len();
+                    days.extend(rows.iter().map(|row| row.time.day()));
+                }
+                BatchData::Columns(_, columns) => {
+                    count += columns.num_rows();
+                    days.extend(column::days(columns));
+                }
+                BatchData::Series(_) => {}
+            }
+        }
         if count > ROWS_PER_APPEND_MAX {
             return too_large(count, "rows", ROWS_PER_APPEND_MAX);
         }
-        let days: BTreeSet<i64> = rows().flatten().map(|row| row.time.day()).collect();
         if days.len() > DAYS_PER_APPEND_MAX {
             return too_large(days.len(), "days", DAYS_PER_APPEND_MAX);
         }
@@ -240,7 +261,13 @@ impl Inner {
                         row.id = RowId(next_id);
                         next_id += 1;
                     }
-                    rows.push((batch.tenant, table, of_table, charge));
+                    rows.push((batch.tenant, table, memtable::pieces(of_table, charge)));
+                }
+                BatchData::Columns(table, columns) => {
+                    let columns = column::with_first_id(&columns, RowId(next_id));
+                    next_id += columns.num_rows() as u64;
+                    let pieces = memtable::column_pieces(columns, charge);
+                    rows.push((batch.tenant, table, pieces));
                 }
                 BatchData::Series(series) => {
                     let report = self.series.insert(&batch.tenant, &series);
@@ -249,12 +276,18 @@ impl Inner {
                 }
             }
         }
-        let mut state = self.state.lock();
-        for (tenant, table, rows, charge) in rows {
-            state.active.push(&tenant, table, rows, charge);
+        let large = {
+            let mut state = self.state.lock();
+            for (tenant, table, pieces) in rows {
+                pieces.into_iter().for_each(|piece| state.active.push(&tenant, table, piece));
+            }
+            samples.into_iter().for_each(|charge| state.active.push_series(charge));
+            state.applied_lsn = lsn;
+            state.active.bytes >= self.options.flush_bytes
+        };
+        if large {
+            self.memtable_full.raise();
         }
-        samples.into_iter().for_each(|charge| state.active.push_series(charge));
-        state.applied_lsn = lsn;
     }
 
     fn note_rejected(&self, tenant: &model::TenantId, report: &series::InsertReport) {
@@ -265,6 +298,10 @@ impl Inner {
 
     pub(crate) fn fault(&self) -> Option<String> {
         self.fault.lock().clone().or_else(|| self.wal.poison().map(|poison| poison.to_string()))
+    }
+
+    pub(crate) fn check_fault(&self) -> Result<(), StoreError> {
+        self.fault().map_or(Ok(()), |reason| Err(StoreError::Faulted { reason }))
     }
 
     pub(crate) fn set_fault(&self, reason: String) {
@@ -285,6 +322,7 @@ impl Inner {
         SEGMENTS_DAMAGED.add(1);
         tracing::error!(segment = id, reason, "a segment is damaged and out of use");
         let mut state = self.state.lock();
+        state.deleted.remove(id);
         if let Some(segment) = state.live.remove(id) {
             let damaged = shelf::damaged_of(&shelf::row_of(segment.meta()), reason.to_owned());
             state.damaged.insert(id.to_owned(), damaged);
@@ -292,17 +330,37 @@ impl Inner {
         Ok(())
     }
 
+    /// Takes segments out of memory that have left the catalog; their files go when nobody reads them.
+    pub(crate) fn bury(&self, ids: &[String]) {
+        let gone: Vec<Arc<Segment>> = {
+            let mut state = self.state.lock();
+            for id in ids {
+                state.damaged.remove(id);
+                state.deleted.remove(id);
+            }
+            ids.iter().filter_map(|id| state.live.remove(id)).collect()
+        };
+        self.entomb(&gone);
+    }
+
+    /// Notes that the files of segments may go when nobody reads them.
+    pub(crate) fn entomb(&self, gone: &[Arc<Segment>]) {
+        let grave =
+            |segment: &Arc<Segment>| Grave { keys: segment.meta().keys().to_vec(), segment: Arc::clone(segment) };
+        self.graveyard.lock().extend(gone.iter().map(grave));
+    }
+
     /// Deletes the files of segments that left the catalog and that no snapshot holds any more.
     pub(crate) fn sweep(&self) {
         let mut graveyard = self.graveyard.lock();
-        graveyard.retain(|segment| {
-            if Arc::strong_count(segment) > 1 {
+        graveyard.retain(|grave| {
+            if Arc::strong_count(&grave.segment) > 1 {
                 return true;
             }
-            match shelf::remove(&self.home.segments, segment.meta()) {
+            match shelf::remove(&self.home.segments, &grave.keys) {
                 Ok(()) => false,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot delete a merged segment, trying again later");
+                    tracing::warn!(%error, "cannot delete files of a segment, trying again later");
                     true
                 }
             }
@@ -315,10 +373,16 @@ pub(crate) fn first_row_id(lsn: u64) -> u64 {
     lsn << ROW_BITS
 }
 
+/// The log record that a row came with.
+pub(crate) fn lsn_of_row(id: u64) -> u64 {
+    id >> ROW_BITS
+}
+
 /// The memory that a batch takes, roughly.
 pub(crate) fn memory_bytes(batch: &Batch) -> usize {
     match &batch.data {
         BatchData::Rows(_, rows) => rows.iter().map(model::Row::size_bytes).sum(),
+        BatchData::Columns(_, batch) => column::batch_bytes(batch),
         BatchData::Series(series) => series_bytes(series),
     }
 }

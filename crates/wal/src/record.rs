@@ -9,6 +9,12 @@
 //! stale blocks of a deleted file, or log bytes that someone logs, never pass for records. `committed` is the highest LSN
 //! that was durable when the record was written.
 
+use std::cell::RefCell;
+use std::io::Cursor;
+
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::compress_bound;
+
 use crate::WalError;
 
 /// The largest payload, before compression. Also bounds what a damaged length can make replay believe.
@@ -47,12 +53,9 @@ impl Payload {
     pub fn new(raw: Vec<u8>) -> Self {
         let raw_bytes = raw.len();
         if (COMPRESS_BYTES_MIN..=PAYLOAD_BYTES_MAX).contains(&raw_bytes)
-            && let Ok(packed) = zstd::bulk::compress(&raw, ZSTD_LEVEL)
-            && packed.len() + 4 < raw_bytes - raw_bytes / 8
+            && let Some(bytes) = pack(&raw)
+            && bytes.len() < raw_bytes - raw_bytes / 8
         {
-            let mut bytes = Vec::with_capacity(packed.len() + 4);
-            bytes.extend_from_slice(&(raw_bytes as u32).to_le_bytes());
-            bytes.extend_from_slice(&packed);
             return Self { kind: KIND_ZSTD, bytes, raw_bytes };
         }
         Self { kind: KIND_PLAIN, bytes: raw, raw_bytes }
@@ -67,6 +70,29 @@ impl Payload {
     pub fn record_bytes(&self) -> usize {
         RECORD_HEADER_BYTES + self.bytes.len()
     }
+}
+
+thread_local! {
+    /// Kept, because its tables are hundreds of kilobytes to allocate and clear.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The length before packing, and the packed bytes; `None` when zstd refuses.
+fn pack(raw: &[u8]) -> Option<Vec<u8>> {
+    PACKER.with_borrow_mut(|packer| {
+        let packer = match packer {
+            Some(packer) => packer,
+            None => packer.insert(Compressor::new(ZSTD_LEVEL).ok()?),
+        };
+        let mut bytes = Vec::with_capacity(4 + compress_bound(raw.len()));
+        bytes.extend_from_slice(&(raw.len() as u32).to_le_bytes());
+        let mut out = Cursor::new(bytes);
+        out.set_position(4);
+        packer.compress_to_buffer(raw, &mut out).ok()?;
+        let mut bytes = out.into_inner();
+        bytes.shrink_to_fit(); // it waits in a queue that counts bytes
+        Some(bytes)
+    })
 }
 
 /// What identifies a file.

@@ -73,6 +73,14 @@ impl Replay {
         &self.report
     }
 
+    /// The numbers of the first and the last sound record that are still to come. What [`ReplayReport::damage`] does not
+    /// name between them is there.
+    pub fn lsns(&self) -> Option<(u64, u64)> {
+        let mut spans = self.files.iter().flat_map(|(_, spans)| spans);
+        let first = spans.next()?.lsn;
+        Some((first, spans.next_back().map_or(first, |last| last.lsn)))
+    }
+
     fn read(&mut self, path: PathBuf, span: Span) -> Result<Record, WalError> {
         let stale = self.loaded.as_ref().is_none_or(|(loaded, _)| *loaded != path);
         if stale {

@@ -80,6 +80,7 @@ impl Wal {
             next_lsn: scanned.last_lsn.max(options.consumed_lsn) + 1,
             closing: false,
             poison: None,
+            unneeded_below: options.consumed_lsn + 1,
         };
         let shared = Arc::new(Shared {
             queue: Mutex::new(queue),
@@ -130,8 +131,13 @@ impl Wal {
     }
 
     /// Deletes the files that hold only records below `lsn`, oldest first; gives their number. The file that is being
-    /// written stays. A file that is already gone counts as deleted.
+    /// written goes a moment later, unless something is appended first. A file that is already gone counts as deleted.
     pub fn truncate_before(&self, lsn: u64) -> Result<usize, WalError> {
+        {
+            let mut queue = self.shared.queue.lock();
+            queue.unneeded_below = queue.unneeded_below.max(lsn);
+        }
+        self.shared.wake.notify_one();
         let mut files = self.shared.files.lock();
         let active = files.active;
         let old: Vec<(u64, PathBuf)> = files

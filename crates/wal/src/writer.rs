@@ -36,6 +36,9 @@ pub(crate) struct Queue {
     pub(crate) next_lsn: u64,
     pub(crate) closing: bool,
     pub(crate) poison: Option<WalError>,
+    /// Records below this number are no longer needed: when the file that is being written holds no others, it goes as soon
+    /// as nothing waits. A log at rest takes no space.
+    pub(crate) unneeded_below: u64,
 }
 
 /// The files on disk by sequence number.
@@ -109,6 +112,13 @@ impl Writer {
     fn next_group(&mut self) -> Option<Vec<Queued>> {
         let mut queue = self.shared.queue.lock();
         while queue.waiting.is_empty() {
+            if self.active.is_some() && self.committed < queue.unneeded_below {
+                // Appends may go on meanwhile; they get a file of their own.
+                drop(queue);
+                self.retire();
+                queue = self.shared.queue.lock();
+                continue;
+            }
             if queue.closing {
                 return None;
             }
@@ -174,6 +184,22 @@ impl Writer {
         files.active = Some(seq);
         self.active = Some(Active { file, seq, epoch: header.epoch, offset: FILE_HEADER_BYTES as u64, bytes });
         Ok(())
+    }
+
+    /// Gives up the file that is being written, all of whose records are no longer needed. One that cannot be deleted now is
+    /// deleted with the next that are old.
+    fn retire(&mut self) {
+        let Some(active) = self.active.take() else { return };
+        let path = self.dir.join(file_name(active.seq));
+        drop(active.file);
+        let mut files = self.shared.files.lock();
+        files.active = None;
+        match self.options.disk.remove(&path).and_then(|()| self.options.disk.sync_dir(&self.dir)) {
+            Ok(()) => drop(files.known.remove(&active.seq)),
+            Err(error) => {
+                tracing::warn!(%error, path = %path.display(), "cannot delete a log file that is no longer needed")
+            }
+        }
     }
 
     /// Refuses everything from now on. What waits was never written, but is refused as well: the process is about to end.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use arrow_array::RecordBatch;
 use model::{Row, SeriesBatch, Timestamp, Value, field};
 
 /// Longest text of a rejected item that the quarantine keeps, in bytes; the rest is cut and the row says so.
@@ -15,6 +16,8 @@ pub const REASON_BYTES_MAX: usize = 1024;
 pub struct Decoded {
     /// Rows of the logs table.
     pub logs: Vec<Row>,
+    /// More rows of the logs table, as columns in the shape that crate `column` documents. What comes in masses comes so.
+    pub log_batches: Vec<RecordBatch>,
     /// Rows of the spans table.
     pub spans: Vec<Row>,
     /// Metric samples.
@@ -27,15 +30,22 @@ impl Decoded {
     /// Whether there is nothing in it, rejects included.
     pub fn is_empty(&self) -> bool {
         self.logs.is_empty()
+            && self.log_batches.is_empty()
             && self.spans.is_empty()
             && self.series.series.is_empty()
             && self.series.metadata.is_empty()
             && self.rejects.is_empty()
     }
 
+    /// Log records and spans that were decoded.
+    pub fn rows(&self) -> usize {
+        let in_batches: usize = self.log_batches.iter().map(RecordBatch::num_rows).sum();
+        self.logs.len() + in_batches + self.spans.len()
+    }
+
     /// Log records, spans and samples that were decoded.
     pub fn accepted(&self) -> usize {
-        self.logs.len() + self.spans.len() + self.series.sample_count()
+        self.rows() + self.series.sample_count()
     }
 
     /// Items that were not, in the unit that OTLP's partial success counts (a rejected metric counts its data points).
@@ -46,6 +56,7 @@ impl Decoded {
     /// Moves everything of `other` behind what is here.
     pub fn extend(&mut self, other: Decoded) {
         self.logs.extend(other.logs);
+        self.log_batches.extend(other.log_batches);
         self.spans.extend(other.spans);
         self.series.series.extend(other.series.series);
         self.series.metadata.extend(other.series.metadata);

@@ -11,7 +11,7 @@ pub const DECOMPRESSION_RATIO_MAX: usize = 100;
 /// Below this size the ratio does not count: a small batch of equal lines is legitimate and harmless.
 pub const DECOMPRESSION_RATIO_FLOOR_BYTES: usize = 8 * 1024 * 1024;
 
-/// How much is decompressed, and reserved, at a time.
+/// How much is decompressed at a time, at most, before room for it is asked.
 const STEP_BYTES: usize = 64 * 1024;
 
 const _: () = assert!(DECOMPRESSION_RATIO_FLOOR_BYTES < DECOMPRESSED_BYTES_MAX);
@@ -110,6 +110,10 @@ fn is_zlib(body: &[u8]) -> bool {
     matches!(body, [cmf, flg, ..] if cmf & 0x0f == 8 && (u16::from(*cmf) << 8 | u16::from(*flg)) % 31 == 0)
 }
 
+/// How much room a body gets at first, in times its compressed size: what logs compress to by themselves. Room that is not
+/// written to is address space, not memory, so it is not reserved.
+const FIRST_ROOM_RATIO: usize = 10;
+
 fn grow(
     encoding: Encoding,
     mut reader: impl Read,
@@ -117,16 +121,21 @@ fn grow(
     limit: usize,
     reserve: &mut dyn FnMut(usize) -> bool,
 ) -> Result<Vec<u8>, DecompressError> {
-    let mut out = Vec::new();
-    let mut step = vec![0; STEP_BYTES];
+    let mut out = vec![0; bytes_in.saturating_mul(FIRST_ROOM_RATIO).clamp(STEP_BYTES, DECOMPRESSION_RATIO_FLOOR_BYTES)];
+    let mut bytes_out = 0;
     loop {
+        if bytes_out == out.len() {
+            out.resize(bytes_out * 2, 0);
+        }
+        let step_end = out.len().min(bytes_out + STEP_BYTES);
         let read = reader
-            .read(&mut step)
+            .read(&mut out[bytes_out..step_end])
             .map_err(|error| DecompressError::Damaged { encoding, message: error.to_string() })?;
+        bytes_out += read;
         if read == 0 {
+            out.truncate(bytes_out);
             return Ok(out);
         }
-        let bytes_out = out.len() + read;
         if bytes_out > limit {
             return Err(DecompressError::TooLarge { limit });
         }
@@ -136,7 +145,6 @@ fn grow(
         if !reserve(read) {
             return Err(DecompressError::NoRoom);
         }
-        out.extend_from_slice(&step[..read]);
     }
 }
 

@@ -4,8 +4,8 @@
 //! three OpenTelemetry requests in both encodings; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
 //! [`detect`] tells which of them a text is; [`decompress`] undoes a content encoding within limits.
 //!
-//! **Read path.** Every decoder makes a [`Decoded`]: rows for a table or samples, and beside them the [`Reject`]s, each with
-//! its reason and its bytes, for the quarantine table.
+//! **Read path.** Every decoder makes a [`Decoded`]: rows for a table, columns of rows (OTLP logs as protobuf, which come in
+//! masses) or samples, and beside them the [`Reject`]s, each with its reason and its bytes, for the quarantine table.
 //!
 //! **Guarantees.** Pure: no clock (the time of receipt is an argument), no network, no global state. No input panics. A
 //! bad item never takes its neighbours with it, and nothing is lost: what is not understood is either a record whose body is
@@ -22,6 +22,7 @@ mod logfmt;
 pub mod otlp;
 pub mod syslog;
 mod time;
+mod wire;
 
 pub use decoded::{Decoded, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
 pub use decompress::{

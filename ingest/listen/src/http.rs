@@ -15,6 +15,16 @@ use crate::tenant::{TENANT_HEADER, tenant};
 /// Longest pause within a body. A sender that trickles holds memory (R26).
 const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
+/// Most bytes that a body gets room for because it was announced; what is larger grows as it comes.
+const CAPACITY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Largest body that is decoded where it was read, by whether it is compressed: some tens of microseconds of work, about what
+/// it costs to hand it to another thread.
+const IN_PLACE_BYTES_MAX: usize = 32 * 1024;
+const IN_PLACE_COMPRESSED_BYTES_MAX: usize = 4 * 1024;
+
+const _: () = assert!(CAPACITY_BYTES_MAX <= HTTP_BODY_BYTES_MAX);
+
 /// Why a request was refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -98,7 +108,9 @@ pub(crate) async fn read_body(
         return Err(too_large());
     }
     let mut reservation = pipeline.reserve(source, 0)?;
-    let (mut body, mut bytes) = (body, Vec::new());
+    // One allocation for what was announced. It is reserved as it comes: what is not written to is address space, not memory,
+    // and who announces much and sends little must not hold the budget.
+    let (mut body, mut bytes) = (body, Vec::with_capacity(announced.unwrap_or(0).min(CAPACITY_BYTES_MAX)));
     loop {
         let frame = tokio::time::timeout(BODY_PAUSE_MAX, body.frame()).await.map_err(|_| {
             Refusal::new(StatusCode::REQUEST_TIMEOUT, format!("no byte of the body came for {BODY_PAUSE_MAX:?}"))
@@ -142,10 +154,17 @@ pub(crate) fn decompressed(
     })
 }
 
-/// Runs work that takes long on a thread that may block, so that a large request does not delay other connections.
-pub(crate) async fn off_thread<T: Send + 'static>(
+/// Decodes a body of so many bytes as sent: a small one at once, a large one on a thread that may take its time, so that it does
+/// not delay other connections.
+pub(crate) async fn decoding<T: Send + 'static>(
+    encoding: Encoding,
+    bytes: usize,
     work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
 ) -> Result<T, Refusal> {
+    let in_place_max = if encoding == Encoding::Identity { IN_PLACE_BYTES_MAX } else { IN_PLACE_COMPRESSED_BYTES_MAX };
+    if bytes <= in_place_max {
+        return work();
+    }
     let failed = |error| Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, format!("decoding failed: {error}"));
     tokio::task::spawn_blocking(work).await.map_err(failed)?
 }

@@ -4,7 +4,8 @@
 //! give a [`Listener`]; [`otlp_http_router`] and [`native_router`] are mounted on the HTTP port by `api`.
 //!
 //! **Write path.** Bytes are reserved in the pipeline's budget, read, decompressed, decoded, pushed, and answered or read on
-//! only when the push is acknowledged.
+//! only when the push is acknowledged. A body is copied once, from the connection into one buffer, and log records become
+//! columns from there: over HTTP and over gRPC, whose own decoding of messages is left out.
 //!
 //! **Guarantees.** A sender that can be told to wait is told: 429 or RESOURCE_EXHAUSTED with the time to wait, or a TCP
 //! connection that is not read. UDP has no way to push back, so its losses are counted. One sender's bad item, slow body or
@@ -17,6 +18,7 @@ mod http;
 mod listener;
 mod native;
 mod otlp_grpc;
+mod otlp_grpc_logs;
 mod otlp_http;
 mod rpc;
 mod syslog;

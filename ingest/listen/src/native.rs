@@ -12,7 +12,7 @@ use axum::{Json, Router};
 use decode::{Format, LineOptions, decode_lines, detect};
 use pipeline::{Accepted, Pipeline, Protocol, Source};
 
-use crate::http::{Refusal, decompressed, off_thread, read_body, request_encoding, request_tenant};
+use crate::http::{Refusal, decoding, decompressed, read_body, request_encoding, request_tenant};
 use crate::otlp_http::{Peer, peer_text};
 
 /// The query of the request.
@@ -50,7 +50,7 @@ async fn ingest(
 ) -> Response {
     let source = Source { protocol: Protocol::Native, peer: peer_text(peer) };
     let received = match params {
-        Ok(Query(params)) => receive(params, &pipeline, &source, &headers, body).await,
+        Ok(Query(params)) => receive(params, &pipeline, source, &headers, body).await,
         Err(rejection) => Err(Refusal::bad_request(rejection.body_text())),
     };
     match received {
@@ -64,8 +64,8 @@ async fn ingest(
 
 async fn receive(
     params: Params,
-    pipeline: &Pipeline,
-    source: &Source,
+    pipeline: &Arc<Pipeline>,
+    source: Source,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Accepted, Format), Refusal> {
@@ -77,21 +77,23 @@ async fn receive(
     };
     let tenant = request_tenant(headers)?;
     let encoding = request_encoding(headers)?;
-    let (body, mut reservation) = read_body(body, headers, pipeline, source).await?;
+    let (body, mut reservation) = read_body(body, headers, pipeline, &source).await?;
     let received = telemetry::clock::now();
     let options = LineOptions {
         service: params.service.filter(|service| !service.is_empty()),
         file_path: params.path.filter(|path| !path.is_empty()),
         ..LineOptions::default()
     };
-    let blocking_source = source.clone();
-    let (decoded, format, reservation) = off_thread(move || {
-        let text = decompressed(encoding, body, &mut reservation, &blocking_source)?;
+    let begin = Arc::clone(pipeline);
+    let (begun, format, reservation) = decoding(encoding, body.len(), move || {
+        let text = decompressed(encoding, body, &mut reservation, &source)?;
         let format = wanted.unwrap_or_else(|| detect(&text));
-        Ok((decode_lines(format, &text, received, &options), format, reservation))
+        let decoded = decode_lines(format, &text, received, &options);
+        drop(text);
+        Ok((begin.begin(&tenant, &source, received, decoded), format, reservation))
     })
     .await?;
-    let accepted = pipeline.push(&tenant, source, received, decoded).await?;
+    let accepted = begun.stored(pipeline).await?;
     drop(reservation);
     Ok((accepted, format))
 }

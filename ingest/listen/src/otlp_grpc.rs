@@ -1,13 +1,12 @@
-//! OTLP over gRPC: the three collector services.
+//! OTLP over gRPC: the three collector services. That of logs leaves the message as bytes (`otlp_grpc_logs`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use decode::{Decoded, otlp};
+use decode::otlp::OtlpError;
+use decode::{Decoded, Encoding, otlp};
 use model::Timestamp;
-use opentelemetry_proto::tonic::collector::logs::v1::logs_service_server::{LogsService, LogsServiceServer};
-use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
@@ -21,7 +20,8 @@ use tonic::codec::CompressionEncoding;
 use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 
-use crate::http::Refusal;
+use crate::http::{Refusal, decoding};
+use crate::otlp_grpc_logs::LogsServer;
 use crate::otlp_http::Rejected;
 use crate::tenant::{TENANT_HEADER, tenant};
 use crate::{ListenError, Listener, rpc};
@@ -36,7 +36,7 @@ const CALLS_PER_CONNECTION_MAX: usize = 64;
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(60);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A generated server with our limits; the three have no trait in common.
+/// A generated server with our limits; the two have no trait in common.
 macro_rules! with_limits {
     ($server:ident, $service:expr) => {
         $server::new($service.clone())
@@ -63,7 +63,7 @@ pub async fn serve_otlp_grpc(
             .concurrency_limit_per_connection(CALLS_PER_CONNECTION_MAX)
             .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
             .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
-            .add_service(with_limits!(LogsServiceServer, service))
+            .add_service(LogsServer(service.clone()))
             .add_service(with_limits!(MetricsServiceServer, service))
             .add_service(with_limits!(TraceServiceServer, service))
             .serve_with_incoming_shutdown(incoming, shutdown.cancelled_owned())
@@ -75,30 +75,37 @@ pub async fn serve_otlp_grpc(
     Ok(Listener::new(bound, task))
 }
 
+/// What the three services do.
 #[derive(Clone)]
-struct Service {
+pub(crate) struct Service {
     pipeline: Arc<Pipeline>,
 }
 
 impl Service {
-    async fn receive<R: Message + 'static>(
+    /// Receives a request of any form; `bytes` is its size, decompressed.
+    pub(crate) async fn receive<R: Send + 'static>(
         &self,
         request: Request<R>,
-        decode: fn(R, Timestamp) -> Decoded,
+        bytes: usize,
+        decode: fn(R, Timestamp) -> Result<Decoded, OtlpError>,
     ) -> Result<Option<Rejected>, Status> {
         let tenant = tenant(request.metadata().get(TENANT_HEADER).map(|value| value.as_encoded_bytes()))
             .map_err(Status::invalid_argument)?;
         let peer = request.remote_addr().map(|address| address.ip().to_string()).unwrap_or_default();
         let source = Source { protocol: Protocol::OtlpGrpc, peer };
         let message = request.into_inner();
-        let reservation = self.pipeline.reserve(&source, message.encoded_len()).map_err(status)?;
+        let reservation = self.pipeline.reserve(&source, bytes).map_err(status)?;
         let received = telemetry::clock::now();
-        let mut decoded = crate::http::off_thread(move || Ok(decode(message, received)))
-            .await
-            .map_err(|refusal| Status::internal(refusal.message))?;
-        self.pipeline.admit(&tenant, &mut decoded);
-        let rejected = Rejected::of(&decoded);
-        self.pipeline.push(&tenant, &source, received, decoded).await.map_err(status)?;
+        let pipeline = Arc::clone(&self.pipeline);
+        let (rejected, begun) = decoding(Encoding::Identity, bytes, move || {
+            let mut decoded = decode(message, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
+            pipeline.admit(&tenant, &mut decoded);
+            let rejected = Rejected::of(&decoded);
+            Ok((rejected, pipeline.begin(&tenant, &source, received, decoded)))
+        })
+        .await
+        .map_err(|refusal| Status::new(refusal.code(), refusal.message))?;
+        begun.stored(&self.pipeline).await.map_err(status)?;
         drop(reservation);
         Ok(rejected)
     }
@@ -113,22 +120,14 @@ fn status(error: pipeline::PushError) -> Status {
 }
 
 #[tonic::async_trait]
-impl LogsService for Service {
-    async fn export(
-        &self,
-        request: Request<ExportLogsServiceRequest>,
-    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
-        self.receive(request, otlp::logs).await.map(|rejected| Response::new(Rejected::logs(rejected)))
-    }
-}
-
-#[tonic::async_trait]
 impl MetricsService for Service {
     async fn export(
         &self,
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
-        self.receive(request, otlp::metrics).await.map(|rejected| Response::new(Rejected::metrics(rejected)))
+        let bytes = request.get_ref().encoded_len();
+        let decode = |request, received| Ok(otlp::metrics(request, received));
+        self.receive(request, bytes, decode).await.map(|rejected| Response::new(Rejected::metrics(rejected)))
     }
 }
 
@@ -138,7 +137,9 @@ impl TraceService for Service {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        self.receive(request, otlp::traces).await.map(|rejected| Response::new(Rejected::traces(rejected)))
+        let bytes = request.get_ref().encoded_len();
+        let decode = |request, received| Ok(otlp::traces(request, received));
+        self.receive(request, bytes, decode).await.map(|rejected| Response::new(Rejected::traces(rejected)))
     }
 }
 

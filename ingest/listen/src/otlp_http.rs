@@ -6,9 +6,10 @@ use std::sync::Arc;
 use ::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
 use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use decode::Decoded;
 use decode::otlp::{OtlpError, Wire, decode_logs, decode_metrics, decode_traces};
 use model::Timestamp;
@@ -19,7 +20,7 @@ use pipeline::{Pipeline, Protocol, Source};
 use prost::Message as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::http::{Refusal, decompressed, off_thread, read_body, request_encoding, request_tenant};
+use crate::http::{Refusal, decoding, decompressed, read_body, request_encoding, request_tenant};
 use crate::{ListenError, Listener, rpc};
 
 /// Largest body of a request as sent. The default limit of OTLP receivers for a message.
@@ -41,10 +42,10 @@ pub(crate) enum Signal {
 pub fn otlp_http_router(pipeline: Arc<Pipeline>) -> Router {
     let mut router = Router::new();
     for (name, signal) in [("logs", Signal::Logs), ("metrics", Signal::Metrics), ("traces", Signal::Traces)] {
-        let handler = move |state, peer, headers, body| export(signal, state, peer, headers, body);
+        let handler = move |state, peer, request| export(signal, state, peer, request);
         router = router.route(&format!("/v1/{name}"), post(handler)).route(&format!("/otlp/v1/{name}"), post(handler));
     }
-    let handler = |state, peer, headers, body| export(Signal::Metrics, state, peer, headers, body);
+    let handler = |state, peer, request| export(Signal::Metrics, state, peer, request);
     router.route("/api/v1/otlp/v1/metrics", post(handler)).with_state(pipeline)
 }
 
@@ -57,6 +58,8 @@ pub async fn serve_otlp_http(
     let bind_error = ListenError::bind("OTLP/HTTP", address);
     let listener = tokio::net::TcpListener::bind(address).await.map_err(&bind_error)?;
     let bound = listener.local_addr().map_err(&bind_error)?;
+    // The next request of a connection waits for this answer: it must not wait for more to send.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     let app = otlp_http_router(pipeline).into_make_service_with_connect_info::<SocketAddr>();
     let task = telemetry::spawn("otlp_http", async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await;
@@ -75,19 +78,14 @@ pub(crate) fn peer_text(peer: Peer) -> String {
     peer.map(|ConnectInfo(address)| address.ip().to_string()).unwrap_or_default()
 }
 
-async fn export(
-    signal: Signal,
-    State(pipeline): State<Arc<Pipeline>>,
-    peer: Peer,
-    headers: HeaderMap,
-    body: Body,
-) -> Response {
-    let wire = match request_wire(&headers) {
+async fn export(signal: Signal, State(pipeline): State<Arc<Pipeline>>, peer: Peer, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let wire = match request_wire(&head.headers) {
         Ok(wire) => wire,
         Err(refusal) => return error_response(Wire::Json, &refusal),
     };
     let source = Source { protocol: Protocol::OtlpHttp, peer: peer_text(peer) };
-    match receive(signal, wire, &pipeline, &source, &headers, body).await {
+    match receive(signal, wire, &pipeline, source, &head.headers, body).await {
         Ok(rejected) => success_response(signal, wire, rejected),
         Err(refusal) => error_response(wire, &refusal),
     }
@@ -108,25 +106,27 @@ fn request_wire(headers: &HeaderMap) -> Result<Wire, Refusal> {
 async fn receive(
     signal: Signal,
     wire: Wire,
-    pipeline: &Pipeline,
-    source: &Source,
+    pipeline: &Arc<Pipeline>,
+    source: Source,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Option<Rejected>, Refusal> {
     let tenant = request_tenant(headers)?;
     let encoding = request_encoding(headers)?;
-    let (body, mut reservation) = read_body(body, headers, pipeline, source).await?;
+    let (body, mut reservation) = read_body(body, headers, pipeline, &source).await?;
     let received = telemetry::clock::now();
-    let blocking_source = source.clone();
-    let (mut decoded, reservation) = off_thread(move || {
-        let body = decompressed(encoding, body, &mut reservation, &blocking_source)?;
-        let decoded = decode(signal, wire, &body, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
-        Ok((decoded, reservation))
+    let begin = Arc::clone(pipeline);
+    let (rejected, begun, reservation) = decoding(encoding, body.len(), move || {
+        let body = decompressed(encoding, body, &mut reservation, &source)?;
+        let decoded = decode(signal, wire, &body, received);
+        drop(body);
+        let mut decoded = decoded.map_err(|error| Refusal::bad_request(error.to_string()))?;
+        begin.admit(&tenant, &mut decoded);
+        let rejected = Rejected::of(&decoded);
+        Ok((rejected, begin.begin(&tenant, &source, received, decoded), reservation))
     })
     .await?;
-    pipeline.admit(&tenant, &mut decoded);
-    let rejected = Rejected::of(&decoded);
-    pipeline.push(&tenant, source, received, decoded).await?;
+    begun.stored(pipeline).await?;
     drop(reservation);
     Ok(rejected)
 }

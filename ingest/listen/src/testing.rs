@@ -48,7 +48,7 @@ impl Rig {
     pub(crate) fn rows_of(&self, tenant: &TenantId, table: Table) -> Vec<Row> {
         let snapshot = self.store.snapshot(tenant, table, TimeRange::ALL);
         assert!(snapshot.segments.is_empty());
-        snapshot.chunks.iter().flat_map(|chunk| column::rows_from_batch(chunk)).collect()
+        snapshot.chunks.iter().flat_map(|chunk| column::rows_from_batch(chunk.batch())).collect()
     }
 
     /// The bodies of log records, sorted.

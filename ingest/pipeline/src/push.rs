@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use decode::{Decoded, Reject};
-use model::{Batch, BatchData, Row, SeriesBatch, Table, TenantId, Timestamp};
+use model::{Batch, TenantId, Timestamp};
 use store::{Ack, AppendError, Store};
 use telemetry::metrics::{INGEST_BUSY, INGESTED_ROWS, INGESTED_SAMPLES, QUARANTINED_ITEMS};
 
 use crate::budget::Budget;
-use crate::{APPEND_BYTES_MAX, LATER_APPEND_WAIT_MS_MAX, PipelineOptions, PushError, Reservation};
+use crate::cut::appends;
+use crate::{LATER_APPEND_WAIT_MS_MAX, PipelineOptions, PushError, Reservation};
 
 /// How items came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,8 +108,9 @@ impl Pipeline {
     /// Stores everything, the rejects in quarantine, and resolves once all of it is durable and visible. `received` is the time
     /// of quarantine rows. Nothing to store is acknowledged at once.
     ///
-    /// A request above [`APPEND_BYTES_MAX`] goes in several appends; it is acknowledged only when all are. When a later one
-    /// fails the error stands for all, and the sender's repetition stores the earlier ones a second time.
+    /// A request above [`crate::APPEND_BYTES_MAX`], or of more than [`crate::APPEND_DAYS_MAX`] days, goes in several appends; it is
+    /// acknowledged only when all are. When a later one fails the error stands for all, and the sender's repetition stores the
+    /// earlier ones a second time.
     pub async fn push(
         &self,
         tenant: &TenantId,
@@ -116,35 +118,20 @@ impl Pipeline {
         received: Timestamp,
         decoded: Decoded,
     ) -> Result<Accepted, PushError> {
+        self.begin(tenant, source, received, decoded).stored(self).await
+    }
+
+    /// The part of [`Self::push`] that computes and waits for nothing, for callers on a thread that may take its time:
+    /// [`Begun::stored`] is the rest. What was begun and is not waited for may be stored or not.
+    pub fn begin(&self, tenant: &TenantId, source: &Source, received: Timestamp, decoded: Decoded) -> Begun {
         let accepted = Accepted {
-            rows: (decoded.logs.len() + decoded.spans.len()) as u64,
+            rows: decoded.rows() as u64,
             samples: decoded.series.sample_count() as u64,
             quarantined: decoded.rejected(),
         };
-        let stored = self.store_all(appends(tenant, source, received, decoded)).await;
-        let protocol = source.protocol.as_str();
-        match &stored {
-            Ok(()) => {
-                INGESTED_ROWS.add(protocol, accepted.rows);
-                INGESTED_SAMPLES.add(accepted.samples);
-                QUARANTINED_ITEMS.add(protocol, accepted.quarantined);
-            }
-            Err(PushError::Busy { .. }) => INGEST_BUSY.add(protocol, 1),
-            Err(error) => tracing::error!(protocol, peer = source.peer, %error, "items were not stored"),
-        }
-        stored.map(|()| accepted)
-    }
-
-    async fn store_all(&self, appends: Vec<Vec<Batch>>) -> Result<(), PushError> {
-        let mut acks = Vec::with_capacity(appends.len());
-        for batches in appends {
-            let ack = if acks.is_empty() { self.store.append(batches)? } else { self.append_later(batches).await? };
-            acks.push(ack);
-        }
-        for ack in acks {
-            ack.await?;
-        }
-        Ok(())
+        let mut rest = appends(tenant, source, received, decoded).into_iter();
+        let first = rest.next().map(|batches| self.store.append(batches));
+        Begun { protocol: source.protocol, peer: source.peer.clone(), accepted, first, rest }
     }
 
     /// An append behind others of the same request: waits for room, within [`LATER_APPEND_WAIT_MS_MAX`].
@@ -162,77 +149,57 @@ impl Pipeline {
     }
 }
 
-/// Cuts a request into appends of at most [`APPEND_BYTES_MAX`]; nearly always one. None for an empty request.
-fn appends(tenant: &TenantId, source: &Source, received: Timestamp, decoded: Decoded) -> Vec<Vec<Batch>> {
-    let quarantine: Vec<Row> = decoded
-        .rejects
-        .into_iter()
-        .map(|reject| reject.into_row(source.protocol.as_str(), &source.peer, received))
-        .collect();
-    let mut cutter = Cutter { tenant, done: Vec::new(), open: Vec::new(), open_bytes: 0 };
-    for (table, rows) in [(Table::Logs, decoded.logs), (Table::Spans, decoded.spans), (Table::Quarantine, quarantine)] {
-        cutter.add_rows(table, rows);
-    }
-    cutter.add_series(decoded.series);
-    cutter.finish()
+/// A push whose first append is on its way.
+#[must_use = "wait for `stored`: nothing is acknowledged before"]
+pub struct Begun {
+    protocol: Protocol,
+    peer: String,
+    accepted: Accepted,
+    first: Option<Result<Ack, AppendError>>,
+    rest: std::vec::IntoIter<Vec<Batch>>,
 }
 
-struct Cutter<'a> {
-    tenant: &'a TenantId,
-    done: Vec<Vec<Batch>>,
-    open: Vec<Batch>,
-    open_bytes: usize,
+impl std::fmt::Debug for Begun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Begun")
+            .field("accepted", &self.accepted)
+            .field("rest", &self.rest.len())
+            .finish_non_exhaustive()
+    }
 }
 
-impl Cutter<'_> {
-    fn add_rows(&mut self, table: Table, rows: Vec<Row>) {
-        let mut part = Vec::new();
-        for row in rows {
-            let bytes = row.size_bytes();
-            if self.open_bytes + bytes > APPEND_BYTES_MAX && self.open_bytes > 0 {
-                self.add(BatchData::Rows(table, std::mem::take(&mut part)));
-                self.cut();
+impl Begun {
+    /// Resolves once everything is durable and visible.
+    pub async fn stored(self, pipeline: &Pipeline) -> Result<Accepted, PushError> {
+        let stored = store_all(pipeline, self.first, self.rest).await;
+        let protocol = self.protocol.as_str();
+        match &stored {
+            Ok(()) => {
+                INGESTED_ROWS.add(protocol, self.accepted.rows);
+                INGESTED_SAMPLES.add(self.accepted.samples);
+                QUARANTINED_ITEMS.add(protocol, self.accepted.quarantined);
             }
-            self.open_bytes += bytes;
-            part.push(row);
+            Err(PushError::Busy { .. }) => INGEST_BUSY.add(protocol, 1),
+            Err(error) => tracing::error!(protocol, peer = self.peer, %error, "items were not stored"),
         }
-        self.add(BatchData::Rows(table, part));
+        stored.map(|()| self.accepted)
     }
+}
 
-    fn add_series(&mut self, batch: SeriesBatch) {
-        let mut part = SeriesBatch { series: Vec::new(), metadata: batch.metadata };
-        for series in batch.series {
-            let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
-            let bytes = labels + series.samples.len() * 16 + series.exemplars.len() * 256;
-            if self.open_bytes + bytes > APPEND_BYTES_MAX && self.open_bytes > 0 {
-                self.add(BatchData::Series(std::mem::take(&mut part)));
-                self.cut();
-            }
-            self.open_bytes += bytes;
-            part.series.push(series);
-        }
-        self.add(BatchData::Series(part));
+async fn store_all(
+    pipeline: &Pipeline,
+    first: Option<Result<Ack, AppendError>>,
+    rest: std::vec::IntoIter<Vec<Batch>>,
+) -> Result<(), PushError> {
+    let Some(first) = first else { return Ok(()) };
+    let mut acks = vec![first?];
+    for batches in rest {
+        acks.push(pipeline.append_later(batches).await?);
     }
-
-    fn add(&mut self, data: BatchData) {
-        let batch = Batch { tenant: self.tenant.clone(), data };
-        if !batch.is_empty() {
-            self.open.push(batch);
-        }
+    for ack in acks {
+        ack.await?;
     }
-
-    fn cut(&mut self) {
-        let open = std::mem::take(&mut self.open);
-        self.open_bytes = 0;
-        if !open.is_empty() {
-            self.done.push(open);
-        }
-    }
-
-    fn finish(mut self) -> Vec<Vec<Batch>> {
-        self.cut();
-        self.done
-    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use exec::{Budget, Control, ExecError, ExecOptions, ExecStream, Source};
+use exec::{Begun, Budget, Chunk, Control, ExecError, ExecOptions, ExecStream, Source, SourceSegment};
 use futures::StreamExt as _;
 use lang::Diagnostic;
 use model::{Row, Table, TenantId, TimeRange};
 use plan::LogicalPlan;
-use store::Store;
+use store::{Snapshot, Store};
 use telemetry::metrics;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Weight};
+use crate::governor::{Governor, SystemGauge};
 use crate::registry::{Registered, Registry};
 use crate::request::millis;
 use crate::stream::{BATCHES_AHEAD_MAX, Event, QueryStream};
@@ -32,6 +33,8 @@ pub(crate) struct Inner {
     pub(crate) admission: Admission,
     pub(crate) registry: Arc<Registry>,
     pub(crate) budget: Arc<Budget>,
+    /// Dropping it ends the governor.
+    _governor: std::sync::mpsc::Sender<()>,
     /// Queries compute here, so that the reactor of the edges keeps answering. `None` only while dropping.
     runtime: Option<Runtime>,
 }
@@ -58,17 +61,23 @@ pub(crate) struct Prepared {
 }
 
 impl Engine {
-    /// Starts the engine's threads, named `query`. Fails only when the system gives no threads.
+    /// Starts the engine's threads, named `query` and `governor`. Fails only when the system gives no threads.
     pub fn new(store: Arc<Store>, state: Arc<dyn StateTables>, limits: QueryLimits) -> std::io::Result<Engine> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.partitions())
             .thread_name("query")
             .enable_time()
             .build()?;
+        let registry = Arc::<Registry>::default();
+        let (governor, pressure) = Governor::new(Arc::clone(&registry), &limits);
+        let (stop, stopped) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("governor".to_owned());
+        thread.spawn(move || governor.run(SystemGauge::new(), &stopped))?;
         Ok(Engine {
             inner: Arc::new(Inner {
-                admission: Admission::new(&limits),
-                registry: Arc::default(),
+                admission: Admission::new(&limits, pressure),
+                registry,
+                _governor: stop,
                 budget: Budget::new(limits.memory_total_bytes_max),
                 runtime: Some(runtime),
                 store,
@@ -121,7 +130,7 @@ impl Engine {
 
     /// Runs a query that was planned.
     pub(crate) async fn start(&self, request: QueryRequest, prepared: Prepared) -> Result<QueryStream, QueryError> {
-        let permit = self.inner.admission.enter().await.inspect_err(count)?;
+        let permit = self.inner.admission.enter(weight(&prepared.plan)).await.inspect_err(count)?;
         let control = Arc::new(Control::new(request.allow_partial));
         let registered = self.inner.registry.add(&request.tenant, &request.text, control);
         let (events, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
@@ -140,6 +149,15 @@ impl Engine {
         let _threads = self.inner.runtime.as_ref().map(Runtime::enter);
         telemetry::spawn("query", task)
     }
+}
+
+/// Most rows in order that count as few.
+const LIGHT_ROWS_MAX: u64 = 10_000;
+
+/// Whether a plan may hold much memory: one that counts without groups, or wants the first few rows, does not.
+fn weight(plan: &LogicalPlan) -> Weight {
+    let few = plan.scan().order.is_some() && plan.scan().fetch.is_some_and(|rows| rows <= LIGHT_ROWS_MAX);
+    if few || plan.is_count_only() { Weight::Light } else { Weight::Heavy }
 }
 
 /// Fails when more is wanted than a limit allows.
@@ -171,7 +189,7 @@ impl Driver {
         let timeout_ms = self.request.timeout_ms.unwrap_or(u64::MAX).min(self.inner.limits.timeout_ms);
         let outcome = tokio::select! {
             biased;
-            () = entry.cancel.cancelled() => Err(QueryError::Canceled),
+            () = entry.cancel.cancelled() => Err(self.canceled()),
             () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => Err(QueryError::Timeout { timeout_ms }),
             outcome = self.work() => outcome,
         };
@@ -212,22 +230,20 @@ impl Driver {
     async fn work(&mut self) -> Result<QueryStats, QueryError> {
         let control = self.registered.entry.control.clone();
         let rows_max = self.bound_rows();
-        let source = self.source().await?;
-        let segments_total = source.segments.len() as u64;
-        let options = exec_options(&self.inner.limits);
-        let mut stream = exec::execute(&self.prepared.plan, source, &options, &self.inner.budget, control.clone())
-            .await
-            .map_err(|error| self.error(error))?;
+        let (begun, segments_total) = self.begin().await?;
+        let mut stream = begun.stream().await.map_err(|error| self.error(error))?;
         let (rows_returned, limit_reached) = self.forward(&mut stream, rows_max).await?;
         let missing = control.missing();
         let mut warnings = std::mem::take(&mut self.prepared.warnings);
         let complete = missing.is_empty();
         warnings.extend(missing);
+        warnings.extend(control.slowed());
         Ok(QueryStats {
             query_id: self.registered.entry.id,
             rows_returned,
             rows_matched: if limit_reached { None } else { control.rows_matched() },
             rows_scanned: control.rows_scanned(),
+            rows_verified: control.profile().rows_verified(),
             segments_total,
             segments_pruned: control.segments_pruned(),
             segments_scanned: control.segments_scanned(),
@@ -256,7 +272,7 @@ impl Driver {
             let batch = batch.map_err(|error| self.error(error))?;
             // Sorted rows in memory come without a pause in which the order to stop would be seen.
             if self.registered.entry.control.is_canceled() {
-                return Err(QueryError::Canceled);
+                return Err(self.canceled());
             }
             let room = rows_max - sent;
             let more = batch.num_rows() as u64 > room;
@@ -276,13 +292,28 @@ impl Driver {
         Ok((sent, false))
     }
 
-    /// The data that the query reads, taken on a blocking thread: a memtable becomes Arrow here.
-    async fn source(&self) -> Result<Source, QueryError> {
+    /// Takes the data that the query reads and starts the plan, in one go on a blocking thread: most queries are answered
+    /// when it is back. Also says how many segments there are.
+    async fn begin(&self) -> Result<(Begun, u64), QueryError> {
         let (inner, tenant) = (self.inner.clone(), self.request.tenant.clone());
-        let scan = self.prepared.plan.scan();
-        let (source, range) = (scan.source, scan.range);
-        let taken = tokio::task::spawn_blocking(move || take_source(&inner, &tenant, source, range)).await;
-        taken.map_err(|error| QueryError::Internal { message: error.to_string() })?
+        let (plan, control) = (self.prepared.plan.clone(), self.registered.entry.control.clone());
+        let task = move || {
+            let (table, range) = (plan.scan().source, plan.scan().range);
+            let source = take_source(&inner, &tenant, table, range)?;
+            let segments = source.segments.len() as u64;
+            let begun = exec::begin(plan, source, &exec_options(&inner.limits), &inner.budget, control);
+            Ok((begun.map_err(|error| query_error(error, &inner.limits))?, segments))
+        };
+        let begun = tokio::task::spawn_blocking(task).await;
+        begun.map_err(|error| QueryError::Internal { message: error.to_string() })?
+    }
+
+    /// Why the query was told to stop.
+    fn canceled(&self) -> QueryError {
+        match self.registered.entry.control.stopped_for() {
+            Some(detail) => self.error(ExecError::Pressure { detail }),
+            None => QueryError::Canceled,
+        }
     }
 
     /// An executor's error as the user sees it.
@@ -300,8 +331,7 @@ pub(crate) fn take_source(
 ) -> Result<Source, QueryError> {
     if let Some(table) = Table::parse(source.as_str()) {
         let snapshot = inner.store.snapshot(tenant, table, range);
-        let damaged = snapshot.damaged.into_iter().map(|segment| (segment.id, segment.reason)).collect();
-        return Ok(Source { segments: snapshot.segments, chunks: snapshot.chunks, damaged });
+        return Ok(source_of(snapshot));
     }
     let table = source.as_str();
     let rows = inner
@@ -309,8 +339,22 @@ pub(crate) fn take_source(
         .rows(tenant, table, range)
         .map_err(|message| QueryError::Storage { segment: format!("table {table}"), message })?;
     let rows: Vec<&Row> = rows.iter().collect();
-    let chunks = if rows.is_empty() { Vec::new() } else { vec![Arc::new(column::rows_to_batch(&rows))] };
+    let chunks = if rows.is_empty() { Vec::new() } else { vec![Arc::new(Chunk::from(column::rows_to_batch(&rows)))] };
     Ok(Source { segments: Vec::new(), chunks, damaged: Vec::new() })
+}
+
+/// A snapshot as operators read it.
+pub(crate) fn source_of(snapshot: Snapshot) -> Source {
+    let Snapshot { segments, mut deleted, chunks, damaged, .. } = snapshot;
+    let segments = segments.into_iter().map(|segment| {
+        let deleted = deleted.remove(&segment.meta().id);
+        SourceSegment { segment, deleted }
+    });
+    Source {
+        segments: segments.collect(),
+        chunks: chunks.into_iter().map(|chunk| Arc::new(Chunk::from(chunk))).collect(),
+        damaged: damaged.into_iter().map(|segment| (segment.id, segment.reason)).collect(),
+    }
 }
 
 pub(crate) fn exec_options(limits: &QueryLimits) -> ExecOptions {
@@ -341,6 +385,9 @@ pub(crate) fn query_error(error: ExecError, limits: &QueryLimits) -> QueryError 
         }
         ExecError::Memory { shared: false, detail } => {
             QueryError::Limit { name: "query.memory_bytes_max", limit: limits.memory_bytes_max, detail }
+        }
+        ExecError::Pressure { detail } => {
+            QueryError::Limit { name: "query.memory_hard_percent", limit: limits.memory_hard_percent, detail }
         }
         ExecError::Spill { detail } => {
             QueryError::Limit { name: "query.spill_bytes_max", limit: limits.spill_bytes_max, detail }

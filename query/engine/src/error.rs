@@ -115,7 +115,10 @@ impl QueryError {
             QueryError::Parse(_) | QueryError::Unsupported { .. } => "bad_query",
             QueryError::Canceled => "canceled",
             QueryError::Timeout { .. } => "timeout",
-            QueryError::Limit { name: "query.memory_bytes_max" | "query.memory_total_bytes_max", .. } => "memory",
+            QueryError::Limit {
+                name: "query.memory_bytes_max" | "query.memory_total_bytes_max" | "query.memory_hard_percent",
+                ..
+            } => "memory",
             _ => "failed",
         }
     }

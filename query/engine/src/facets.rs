@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use arrow_array::RecordBatch;
+use column::{FieldCount, FieldType};
 use exec::row_value;
 use lang::{Aggregate, FieldName, Filter, Function, Group, SortKey, Test};
 use model::{TimeRange, Timestamp, Value, field};
@@ -80,9 +81,14 @@ impl Engine {
         Ok(Histogram { start_ns: start, end_ns: end, step_ns, buckets: buckets.collect(), stats: result.stats })
     }
 
-    /// The fields of the newest matches, the most frequent first.
+    /// The fields of the matches, the most frequent first: of all of them when the manifest entries tell, else of the newest.
     pub async fn fields(&self, request: QueryRequest) -> Result<Fields, QueryError> {
         let scan = self.scan_of(&request)?;
+        if scan.filter == Filter::All
+            && let Some(fields) = self.all_fields(&request, &scan).await?
+        {
+            return Ok(fields);
+        }
         let mut sample = request.clone();
         sample.limit = Some(FIELDS_SAMPLE_ROWS.min(self.limits().rows_max));
         let result = self.rows(&sample, LogicalPlan::Scan(scan)).await?;
@@ -99,15 +105,42 @@ impl Engine {
                 known.1 += 1;
             }
         }
-        let mut fields: Vec<FieldInfo> =
-            fields.into_iter().map(|(name, (kind, rows))| FieldInfo { name, kind, rows }).collect();
-        fields.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
+        let fields = fields.into_iter().map(|(name, (kind, rows))| FieldInfo { name, kind, rows });
         Ok(Fields {
-            fields,
+            fields: most_frequent(fields),
             rows: result.stats.rows_returned,
             sampled: result.stats.limit_reached,
             stats: result.stats,
         })
+    }
+
+    /// The fields of all rows of a range; `None` when only the rows tell.
+    async fn all_fields(&self, request: &QueryRequest, scan: &Scan) -> Result<Option<Fields>, QueryError> {
+        // Counting runs as a query of its own: admission, statistics and damage are those of every other.
+        let counted =
+            self.rows(request, counted(Scan { fields: Some(Vec::new()), ..scan.clone() }, Vec::new())).await?;
+        let (inner, tenant, source, range) = (self.inner.clone(), request.tenant.clone(), scan.source, scan.range);
+        let taken = self.blocking(move || Ok(take_source(&inner, &tenant, source, range)?.field_counts(range))).await?;
+        let Some((counts, rows)) = taken.filter(|_| counted.stats.complete) else { return Ok(None) };
+        let built_in = [field::TIME, field::ID, field::STREAM].into_iter().filter(|_| rows > 0);
+        let built_in = built_in.map(|name| FieldInfo { name: name.to_owned(), kind: "string".to_owned(), rows });
+        let counted_fields = counts.iter().filter(|(_, count)| count.total() > 0).map(|(name, count)| FieldInfo {
+            name: name.to_owned(),
+            kind: kind_of_count(count).to_owned(),
+            rows: count.total(),
+        });
+        let fields = most_frequent(built_in.chain(counted_fields));
+        Ok(Some(Fields { fields, rows, sampled: false, stats: counted.stats }))
+    }
+
+    /// Runs something on a blocking thread of the engine.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let done = self.spawn(async move { tokio::task::spawn_blocking(work).await }).await;
+        let failed = |error: String| QueryError::Internal { message: error };
+        done.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(error.to_string()))?
     }
 
     /// The commonest values of a field among the matches; the request's `limit` says how many.
@@ -132,13 +165,14 @@ impl Engine {
         Ok(Values { values: values.collect(), limit_reached: result.stats.limit_reached, stats: result.stats })
     }
 
-    /// How a query would run: its plan, its operators, and what each segment's index says.
-    pub async fn explain(&self, request: QueryRequest) -> Result<String, QueryError> {
-        let Prepared { plan, .. } = self.prepare(&request)?;
-        let plan = match request.limit {
-            Some(limit) => plan.with_limit(limit),
-            None => plan,
-        };
+    /// How a query would run: its plan, its operators, and what each segment's index says. A text that begins with
+    /// `explain analyze` is run, and the answer is [`Self::explain_analyze`]'s.
+    pub async fn explain(&self, mut request: QueryRequest) -> Result<String, QueryError> {
+        if let Some(text) = analyzed_text(&request.text) {
+            request.text = text.to_owned();
+            return self.explain_analyze(request).await;
+        }
+        let plan = self.explained_plan(&request)?;
         let engine = self.clone();
         let task = self.spawn(async move {
             let inner = engine.inner.clone();
@@ -151,6 +185,43 @@ impl Engine {
             Ok(format!("{}\n{operators}", plan::explain(&plan).trim_end()))
         });
         task.await.map_err(|error| QueryError::Internal { message: error.to_string() })?
+    }
+
+    /// Runs a query, throws its rows away and says what its stages did: parts, rows and bytes that each left out or read,
+    /// and how long it took.
+    pub async fn explain_analyze(&self, request: QueryRequest) -> Result<String, QueryError> {
+        let plan = self.explained_plan(&request)?;
+        let prepared = self.prepare(&request)?;
+        let mut stream = self.start(request, prepared).await?;
+        let control = stream.control();
+        while let Some(batch) = stream.next_batch().await {
+            batch?;
+        }
+        let no_end = || QueryError::Internal { message: "it ended without statistics".to_owned() };
+        let stats = stream.stats().ok_or_else(no_end)?;
+        let matched = stats.rows_matched.map_or("at least as many as returned".to_owned(), |rows| rows.to_string());
+        Ok(format!(
+            "{}\nran {} ms, {} rows returned, {matched} matched\nsegments: {} in all, {} left out, {} read\n\
+             columns: {} rows read, {} bytes decoded\n{}{}",
+            plan::explain(&plan).trim_end(),
+            stats.elapsed_ms,
+            stats.rows_returned,
+            stats.segments_total,
+            stats.segments_pruned,
+            stats.segments_scanned,
+            stats.rows_scanned,
+            stats.bytes_read,
+            control.profile().text(),
+            stats.warnings.iter().map(|line| format!("{line}\n")).collect::<String>(),
+        ))
+    }
+
+    fn explained_plan(&self, request: &QueryRequest) -> Result<LogicalPlan, QueryError> {
+        let Prepared { plan, .. } = self.prepare(request)?;
+        Ok(match request.limit {
+            Some(limit) => plan.with_limit(limit),
+            None => plan,
+        })
     }
 
     /// What the query of a request reads: its source, filter and time.
@@ -166,32 +237,57 @@ impl Engine {
         if range.start != TimeRange::ALL.start && range.end != TimeRange::ALL.end {
             return Ok(range);
         }
-        let extreme = |function, name: &str| Aggregate {
-            function,
-            fields: vec![field::TIME.to_owned()],
-            filter: None,
-            name: name.to_owned(),
-        };
-        let aggregates = vec![extreme(Function::Min, "min"), extreme(Function::Max, "max")];
+        let first = self.end_of(request, scan, plan::ScanOrder::OldestFirst).await?.unwrap_or(request.now);
+        let last = self.end_of(request, scan, plan::ScanOrder::NewestFirst).await?.unwrap_or(request.now);
+        let start = if range.start == TimeRange::ALL.start { first } else { range.start };
+        Ok(TimeRange::new(start, if range.end == TimeRange::ALL.end { last.saturating_add_ns(1) } else { range.end }))
+    }
+
+    /// The time of the first match in an order.
+    async fn end_of(
+        &self,
+        request: &QueryRequest,
+        scan: &Scan,
+        order: plan::ScanOrder,
+    ) -> Result<Option<Timestamp>, QueryError> {
         let fields = Some(vec![field::TIME.to_owned()]);
-        let input = Box::new(LogicalPlan::Scan(Scan { fields, order: None, ..scan.clone() }));
-        let result = self.rows(request, LogicalPlan::Aggregate { input, by: Vec::new(), aggregates }).await?;
-        let time = |name: &str| {
-            let (batch, row) = rows_of(&result.batches).next()?;
-            match row_value(batch, row, name)? {
-                Value::Str(text) => Timestamp::parse(&text, request.now).ok(),
-                _ => None,
-            }
-        };
-        let start = if range.start == TimeRange::ALL.start { time("min").unwrap_or(request.now) } else { range.start };
-        let last = time("max").unwrap_or(request.now).saturating_add_ns(1);
-        Ok(TimeRange::new(start, if range.end == TimeRange::ALL.end { last } else { range.end }))
+        let scan = Scan { fields, order: Some(order), fetch: Some(1), ..scan.clone() };
+        let mut one = request.clone();
+        one.limit = None;
+        let result = self.rows(&one, LogicalPlan::Scan(scan)).await?;
+        Ok(rows_of(&result.batches).next().and_then(|(batch, row)| time_of(batch, row)).map(Timestamp))
     }
 
     /// All rows of a plan made here.
     async fn rows(&self, request: &QueryRequest, plan: LogicalPlan) -> Result<QueryResult, QueryError> {
         let prepared = Prepared { plan, warnings: Vec::new() };
         self.start(request.clone(), prepared).await?.collect_all().await
+    }
+}
+
+/// What is to be run of a text that asks for `explain analyze`.
+fn analyzed_text(text: &str) -> Option<&str> {
+    let rest = text.trim_start().strip_prefix("explain")?;
+    rest.trim_start().strip_prefix("analyze").filter(|rest| rest.starts_with(char::is_whitespace))
+}
+
+fn most_frequent(fields: impl Iterator<Item = FieldInfo>) -> Vec<FieldInfo> {
+    let mut fields: Vec<FieldInfo> = fields.collect();
+    fields.sort_by(|a, b| b.rows.cmp(&a.rows).then_with(|| a.name.cmp(&b.name)));
+    fields
+}
+
+/// The kind of a field by the types of its values.
+fn kind_of_count(count: &FieldCount) -> &'static str {
+    let types: Vec<FieldType> =
+        FieldType::ALL.into_iter().zip(count.scalars).filter(|(_, rows)| *rows > 0).map(|(ty, _)| ty).collect();
+    match &types[..] {
+        _ if count.others > 0 => "mixed",
+        [FieldType::Str] => "string",
+        [FieldType::Bool] => "bool",
+        [FieldType::Int] => "int",
+        types if types.iter().all(|ty| matches!(ty, FieldType::Int | FieldType::Double)) => "double",
+        _ => "mixed",
     }
 }
 

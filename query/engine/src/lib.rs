@@ -18,9 +18,11 @@
 //! **Not here.** The language (`lang`), rewrites (`plan`), operators (`exec`), PromQL's evaluation (`promql`).
 
 mod admission;
+mod delete;
 mod engine;
 mod error;
 mod facets;
+mod governor;
 mod limits;
 mod prom;
 mod registry;
@@ -39,5 +41,6 @@ pub use prom::{PromRequest, PromResult, PromSource};
 pub use request::{
     FieldInfo, Fields, Histogram, HistogramBucket, QueryRequest, QueryStats, RunningQuery, ValueCount, Values,
 };
+pub use store::DeleteReport;
 pub use stream::{QueryResult, QueryStream};
 pub use tables::{NoStateTables, STATE_TABLES, StateTables};

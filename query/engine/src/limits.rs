@@ -12,6 +12,11 @@ pub struct QueryLimits {
     pub memory_bytes_max: u64,
     /// `query.memory_total_bytes_max`: memory that all running queries together may hold.
     pub memory_total_bytes_max: u64,
+    /// `query.memory_soft_percent`: memory of the process, as a share of what its control group or the machine has, above
+    /// which queries that may hold much wait before they start.
+    pub memory_soft_percent: u64,
+    /// `query.memory_hard_percent`: memory of the process, likewise, above which the query that holds most is stopped.
+    pub memory_hard_percent: u64,
     /// `query.spill_bytes_max`: disk that one query may use for spilling.
     pub spill_bytes_max: u64,
     /// `query.concurrency_max`: queries that run at once; more wait.
@@ -42,6 +47,8 @@ impl Default for QueryLimits {
             timeout_ms: 60_000,
             memory_bytes_max: 512 << 20,
             memory_total_bytes_max: 2 << 30,
+            memory_soft_percent: 85,
+            memory_hard_percent: 93,
             spill_bytes_max: 8 << 30,
             concurrency_max: 16,
             queue_max: 128,

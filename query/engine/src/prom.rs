@@ -11,6 +11,7 @@ use series::{MatchOp, Matcher};
 use store::Store;
 use telemetry::metrics;
 
+use crate::admission::Weight;
 use crate::engine::count;
 use crate::request::millis;
 use crate::{Engine, QueryError};
@@ -109,7 +110,7 @@ impl Engine {
             return Err(error);
         }
         let expr = promql::parse(&request.text).map_err(|error| parse_error(&error)).inspect_err(count)?;
-        let permit = self.inner.admission.enter().await.inspect_err(count)?;
+        let permit = self.inner.admission.enter(Weight::Light).await.inspect_err(count)?;
         let control = Arc::new(Control::new(false));
         let registered = self.inner.registry.add(&request.tenant, &request.text, control);
         // Dropping the caller's future stops the evaluation.

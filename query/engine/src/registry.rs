@@ -67,6 +67,20 @@ impl Registry {
         entry.map(|entry| entry.stop()).is_some()
     }
 
+    /// Stops the query that holds most memory, when that is enough to matter and it was not stopped before; its id.
+    pub(crate) fn stop_largest(&self, bytes_min: u64, reason: &dyn Fn(u64) -> String) -> Option<u64> {
+        let running = self.running.lock();
+        let candidates = running.values().filter(|entry| !entry.control.is_canceled());
+        let largest = candidates.max_by_key(|entry| entry.control.memory_bytes())?;
+        let held = largest.control.memory_bytes();
+        if held < bytes_min {
+            return None;
+        }
+        largest.control.cancel_for_memory(&reason(held));
+        largest.cancel.cancel();
+        Some(largest.id)
+    }
+
     pub(crate) fn list(&self) -> Vec<RunningQuery> {
         let running = self.running.lock();
         running

@@ -50,6 +50,8 @@ pub struct QueryStats {
     pub rows_matched: Option<u64>,
     /// Rows that were looked at one by one.
     pub rows_scanned: u64,
+    /// Rows whose columns had to be read to know whether they match, because statistics and indexes did not tell.
+    pub rows_verified: u64,
     /// Segments in the snapshot.
     pub segments_total: u64,
     /// Segments left out by their time, fields or index, unread.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow_array::RecordBatch;
+use exec::Control;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
@@ -49,6 +50,11 @@ impl QueryStream {
     /// The id of the query, for [`crate::Engine::cancel`].
     pub fn id(&self) -> u64 {
         self.entry.id
+    }
+
+    /// What the query's operators share and count.
+    pub(crate) fn control(&self) -> Arc<Control> {
+        self.entry.control.clone()
     }
 
     /// How it went; `None` before the end, and when it failed.

@@ -69,7 +69,7 @@ impl Translator<'_> {
     }
 
     /// How long the time is that a rate is over: a bucket, or the range of the query, as far as there is data.
-    fn rate_seconds(&self, by: &[Group]) -> f64 {
+    pub(crate) fn rate_seconds(&self, by: &[Group]) -> f64 {
         let bucket = by.iter().find_map(|group| match group {
             Group::TimeBucket { step_ns, .. } => Some(*step_ns),
             Group::Field(_) => None,

@@ -1,12 +1,17 @@
 //! What the parts of one running query share: the order to stop, the counters, the warnings.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
 use crate::ExecError;
-use crate::source::Part;
+use crate::part::Part;
+use crate::profile::Profile;
+
+pub(crate) use crate::profile::Stage;
 
 /// Shared by a running query, its operators and whoever watches it.
 #[derive(Debug, Default)]
@@ -19,8 +24,14 @@ pub struct Control {
     segments_pruned: AtomicU64,
     segments_scanned: AtomicU64,
     bytes_read: AtomicU64,
+    /// Bytes that scans hold now, for whoever looks for the query that holds most.
+    memory: AtomicU64,
+    /// Why it was told to stop, when the reason was not its reader.
+    stopped_for: Mutex<Option<String>>,
     missing: Mutex<Vec<String>>,
     corrupt: Mutex<Vec<(String, String)>>,
+    slowed: Mutex<BTreeSet<String>>,
+    profile: Profile,
 }
 
 impl Control {
@@ -32,6 +43,31 @@ impl Control {
     /// Tells every operator to stop at its next check, which comes at each batch and every few thousand rows.
     pub fn cancel(&self) {
         self.canceled.store(true, Relaxed);
+    }
+
+    /// Tells it to stop because memory is short; the reason becomes [`ExecError::Pressure`].
+    pub fn cancel_for_memory(&self, reason: &str) {
+        self.stopped_for.lock().get_or_insert_with(|| reason.to_owned());
+        self.cancel();
+    }
+
+    /// Why memory made it stop.
+    pub fn stopped_for(&self) -> Option<String> {
+        self.stopped_for.lock().clone()
+    }
+
+    /// Bytes that its operators hold now.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory.load(Relaxed)
+    }
+
+    /// Counts memory that is held for the query.
+    pub fn hold(&self, bytes: u64) {
+        self.memory.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn sub_memory(&self, bytes: u64) {
+        self.memory.fetch_sub(bytes, Relaxed);
     }
 
     /// Whether the query was told to stop.
@@ -46,7 +82,46 @@ impl Control {
 
     /// Fails once the query was told to stop.
     pub(crate) fn check(&self) -> Result<(), ExecError> {
-        if self.is_canceled() { Err(ExecError::Canceled) } else { Ok(()) }
+        if !self.is_canceled() {
+            return Ok(());
+        }
+        Err(match self.stopped_for() {
+            Some(detail) => ExecError::Pressure { detail },
+            None => ExecError::Canceled,
+        })
+    }
+
+    /// What each stage did so far, and how long it took.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Notes that a stage left so many rows of those that it was given.
+    pub(crate) fn stage(&self, stage: Stage, before: u64, after: u64, start: Option<Instant>) {
+        self.profile.add(stage, before, after, start);
+    }
+
+    /// Notes what a part's statistics and index came to.
+    pub(crate) fn add_found(&self, sure: u64, maybe: u64) {
+        self.profile.add_found(sure, maybe);
+    }
+
+    /// Notes rows that were verified on the columns.
+    pub(crate) fn add_verified(&self, tried: u64, found: u64) {
+        self.profile.add_verified(tried, found);
+    }
+
+    /// Segments whose index could not be used, so that their columns were scanned.
+    pub fn slowed(&self) -> Vec<String> {
+        self.slowed.lock().iter().cloned().collect()
+    }
+
+    /// Takes note of an index that cannot be used: the answer stays right, the store hears of it.
+    pub(crate) fn index_failed(&self, segment: &str, message: &str, corrupt: bool) {
+        let line = format!("the index of segment {segment} cannot be used, its columns were scanned: {message}");
+        if self.slowed.lock().insert(line) && corrupt {
+            self.profile.index_failures.fetch_add(1, Relaxed);
+        }
     }
 
     /// Rows looked at one by one so far.
@@ -84,8 +159,11 @@ impl Control {
         self.corrupt.lock().clone()
     }
 
-    pub(crate) fn add_scanned(&self, rows: u64, bytes: u64) {
+    pub(crate) fn add_scanned(&self, rows: u64) {
         self.rows_scanned.fetch_add(rows, Relaxed);
+    }
+
+    pub(crate) fn add_read(&self, bytes: u64) {
         self.bytes_read.fetch_add(bytes, Relaxed);
     }
 
@@ -98,9 +176,16 @@ impl Control {
         self.matched_unknown.store(true, Relaxed);
     }
 
+    /// Forgets what was counted: the work starts over in another way.
+    pub(crate) fn start_over(&self) {
+        let counters = [&self.rows_matched, &self.segments_pruned, &self.segments_scanned];
+        counters.iter().for_each(|counter| counter.store(0, Relaxed));
+        self.matched_unknown.store(false, Relaxed);
+    }
+
     /// Counts a part; chunks of the memtable do not count as segments.
     pub(crate) fn part_done(&self, part: &Part, read: bool) {
-        if let Part::Segment(_) = part {
+        if part.is_segment() {
             let counter = if read { &self.segments_scanned } else { &self.segments_pruned };
             counter.fetch_add(1, Relaxed);
         }

@@ -31,6 +31,12 @@ pub enum ExecError {
         /// What was wanted.
         detail: String,
     },
+    /// The memory of the whole process is short, and this query held the most.
+    #[error("stopped to free memory: {detail}")]
+    Pressure {
+        /// How much there is and how much was held.
+        detail: String,
+    },
     /// More disk for spilling was needed than the limit allows.
     #[error("out of disk space for spilling: {detail}")]
     Spill {

@@ -1,47 +1,68 @@
-//! Execution of logical plans: our own scan of a snapshot, everything above it by DataFusion.
+//! Execution of logical plans: our own scan of a snapshot, groups and rows in order by ourselves, the rest by DataFusion.
 //!
-//! **Entry points.** [`execute`] runs a plan over a [`Source`] and yields Arrow batches; [`Control`] stops it and counts what
-//! it does; [`row_json`] shows a row; [`explain`] says how a plan would run.
+//! **Entry points.** [`begin`] starts a plan over a [`Source`] and [`Begun::stream`] yields Arrow batches; [`Control`] stops
+//! it and counts what it does; [`row_json`] shows a row; [`explain`] says how a plan would run; [`matching_rows`] finds the
+//! rows that a delete means.
 //!
-//! **Read path.** The leaf operator takes the parts of the snapshot (segments, memtable chunks) from a queue. For each it
-//! asks the index for rows that may match (`lookup`), reads the needed columns of those rows (`reader`), verifies them with
-//! the same kernels for segments and memtable (`predicate`, `needle`), and yields the wanted columns (`output`). The first
-//! rows by time are found in two phases (`ordered`). Other operators are DataFusion's (`translate`, `aggregate`).
+//! **Read path.** A [`Source`] is parts: segments and chunks of the memtable (`part`, `chunk`). What matches in a part is a
+//! set of rows that are sure and rows that are open (`set`), by its index (`hits`, `probe`, `required`), its deleted rows, and
+//! its times (`matching`); open rows are verified on their columns, with the same kernels for segments and memtable
+//! (`predicate`, `needle`). Then one of three:
+//! - groups (`answer`, `fold`): counted from manifest entries, index lists and page times where those are exact, folded from
+//!   columns for the rest; sorted and cut by `finish`;
+//! - rows in the order of their times (`ordered`): pages are visited best first, whole rows are read of the first ones only;
+//! - everything else: DataFusion's operators over a scan of ours (`translate`, `aggregate`, `scan`).
 //!
-//! **Guarantees.** The index only narrows: rows are verified unless its answer is exact. Work runs in steps on blocking
-//! threads, and looks at the order to stop at each batch and every few thousand rows. Memory counts in a pool of the query
-//! under a budget of all queries; what can spill does. A part that cannot be read is an error, or, when that was allowed, is
-//! named by [`Control::missing`].
+//! `direct` chooses. Starting DataFusion costs a millisecond and more, which is longer than most answers take.
 //!
-//! **Not guaranteed.** Buffers of a batch on its way are not counted in the pool.
+//! **Guarantees.** The index only narrows: rows are verified unless its answer is exact. A damaged index is reported and not
+//! used. Work runs in steps on blocking threads and on helpers that end with a step (`workers`), and looks at the order to
+//! stop at each batch and every few thousand rows. Memory of batches that are read, of groups and of operators counts in a
+//! pool of the query under a budget of all queries; what can spill does. A part that cannot be read is an error, or, when
+//! that was allowed, is named by [`Control::missing`].
+//!
+//! **Not guaranteed.** Buffers inside the Parquet reader and bitmaps of rows are not counted in the pool: a page of each
+//! column, and at most an eighth of a byte a row.
 //!
 //! **Not here.** Meaning of the language (`lang`), rewrites (`plan`), admission and time limits (`engine`).
 
 mod aggregate;
+mod answer;
 mod cells;
+mod chunk;
 mod control;
+mod direct;
 mod error;
+mod finish;
+mod fold;
 mod functions;
+mod hits;
 mod json;
-mod lookup;
+mod matching;
 mod memory;
 mod needle;
 mod ordered;
 mod output;
+mod part;
 mod predicate;
-mod reader;
+mod probe;
+mod profile;
+mod required;
 mod run;
 mod scan;
+mod set;
 mod source;
 mod translate;
+mod workers;
 
 pub use control::Control;
 pub use error::ExecError;
 pub use json::{row_json, row_value};
 pub use memory::Budget;
 pub use output::RECORD_COLUMN;
-pub use run::{ExecOptions, ExecStream, execute, explain};
-pub use source::Source;
+pub use profile::{Profile, Stage, StageReport};
+pub use run::{Begun, ExecOptions, ExecStream, begin, explain, matching_rows};
+pub use source::{Chunk, Source, SourceSegment};
 
 /// Whether a field is one that every row has and that is not among a segment's fields.
 pub(crate) fn is_built_in(name: &str) -> bool {

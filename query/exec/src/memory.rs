@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation};
 
+use crate::ExecError;
+use crate::control::Control;
+
 /// Marks the error of the shared budget.
 pub(crate) const SHARED_MARK: &str = "of all queries";
 
@@ -49,18 +52,47 @@ impl Budget {
     }
 }
 
-/// The pool of one query. Operators that spill share it fairly; what it holds counts in the budget too.
+/// The pool of one query. Operators that spill share it fairly; what it holds counts in the budget too, and is shown by the
+/// query's control.
 #[derive(Debug)]
 pub(crate) struct QueryPool {
     own: FairSpillPool,
     limit: u64,
     budget: Arc<Budget>,
+    control: Arc<Control>,
 }
 
 impl QueryPool {
-    pub(crate) fn new(limit_bytes: u64, budget: Arc<Budget>) -> Self {
+    pub(crate) fn new(limit_bytes: u64, budget: Arc<Budget>, control: Arc<Control>) -> Self {
         let own = FairSpillPool::new(usize::try_from(limit_bytes).unwrap_or(usize::MAX));
-        Self { own, limit: limit_bytes, budget }
+        Self { own, limit: limit_bytes, budget, control }
+    }
+
+    fn count(&self, bytes: usize) {
+        self.control.hold(bytes as u64);
+    }
+}
+
+/// Memory of an operator of ours, counted in the query's pool.
+#[derive(Debug)]
+pub(crate) struct Held {
+    reservation: MemoryReservation,
+}
+
+impl Held {
+    /// Nothing yet.
+    pub(crate) fn new(pool: &Arc<dyn MemoryPool>, name: &str) -> Self {
+        Self { reservation: MemoryConsumer::new(name).register(pool) }
+    }
+
+    /// Another one of the same operator, for another thread.
+    pub(crate) fn share(&self) -> Self {
+        Self { reservation: self.reservation.new_empty() }
+    }
+
+    /// Says how much it is now. Fails when that is more than the query, or all queries, may hold.
+    pub(crate) fn set(&mut self, bytes: usize) -> Result<(), ExecError> {
+        Ok(self.reservation.try_resize(bytes)?)
     }
 }
 
@@ -86,16 +118,20 @@ impl MemoryPool for QueryPool {
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.budget.take(additional as u64);
         self.own.grow(reservation, additional);
+        self.count(additional);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
         self.own.shrink(reservation, shrink);
         self.budget.give_back(shrink as u64);
+        self.control.sub_memory(shrink as u64);
     }
 
     fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> DfResult<()> {
         self.budget.try_take(additional as u64)?;
-        self.own.try_grow(reservation, additional).inspect_err(|_| self.budget.give_back(additional as u64))
+        self.own.try_grow(reservation, additional).inspect_err(|_| self.budget.give_back(additional as u64))?;
+        self.count(additional);
+        Ok(())
     }
 
     fn reserved(&self) -> usize {

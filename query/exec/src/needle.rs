@@ -50,27 +50,45 @@ impl Needle {
 
     /// Whether the text holds the needle.
     pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.is_in_piece(text, false, false)
+    }
+
+    /// Whether a piece of a text holds the needle, by itself; `joined` says that a letter or digit stands before and behind
+    /// the piece.
+    pub(crate) fn is_in_piece(&self, piece: &str, joined_before: bool, joined_behind: bool) -> bool {
         if self.lower.is_empty() {
             return true;
         }
-        if text.is_ascii() {
+        let ends = (joined_before, joined_behind);
+        if piece.is_ascii() {
             let Some(regex) = &self.ascii else { return false };
-            let next = |at| regex.find_at(text.as_bytes(), at).map(|found| found.start());
-            return self.find(text, 0, next).is_some();
+            let next = |at| regex.find_at(piece.as_bytes(), at).map(|found| found.start());
+            return self.find(piece, 0, ends, next).is_some();
         }
-        self.find_in_lower(&lower_case(text), 0).is_some()
+        let lower = lower_case(piece);
+        self.find(&lower, 0, ends, |at| self.next_in_lower(&lower, at)).is_some()
     }
 
     /// Where the first occurrence at or after `from` ends in a text that is in lower case already.
     pub(crate) fn find_in_lower(&self, lower: &str, from: usize) -> Option<usize> {
-        self.find(lower, from, |at| lower.get(at..)?.find(&self.lower).map(|found| at + found))
+        self.find(lower, from, (false, false), |at| self.next_in_lower(lower, at))
+    }
+
+    fn next_in_lower(&self, lower: &str, at: usize) -> Option<usize> {
+        lower.get(at..)?.find(&self.lower).map(|found| at + found)
     }
 
     /// Goes through the places where the needle's characters are until one has the wanted boundaries.
-    fn find(&self, text: &str, mut from: usize, next: impl Fn(usize) -> Option<usize>) -> Option<usize> {
+    fn find(
+        &self,
+        text: &str,
+        mut from: usize,
+        joined: (bool, bool),
+        next: impl Fn(usize) -> Option<usize>,
+    ) -> Option<usize> {
         while let Some(start) = next(from).filter(|_| from <= text.len()) {
             let end = start + self.lower.len();
-            if self.is_bounded(text, start, end) {
+            if self.is_bounded(text, start, end, joined) {
                 return Some(end);
             }
             from = start + text[start..].chars().next().map_or(1, char::len_utf8);
@@ -78,9 +96,9 @@ impl Needle {
         None
     }
 
-    fn is_bounded(&self, text: &str, start: usize, end: usize) -> bool {
-        let start_ok = !self.bounded_start || !text[..start].chars().next_back().is_some_and(joins);
-        start_ok && (!self.bounded_end || !text[end..].chars().next().is_some_and(joins))
+    fn is_bounded(&self, text: &str, start: usize, end: usize, joined: (bool, bool)) -> bool {
+        let start_ok = !self.bounded_start || !text[..start].chars().next_back().map_or(joined.0, joins);
+        start_ok && (!self.bounded_end || !text[end..].chars().next().map_or(joined.1, joins))
     }
 }
 
@@ -103,10 +121,15 @@ impl CasedNeedle {
 
     /// Whether the text holds the needle.
     pub(crate) fn is_in(&self, text: &str) -> bool {
+        self.is_in_piece(text, false, false)
+    }
+
+    /// Whether a piece of a text holds the needle; see [`Needle::is_in_piece`].
+    pub(crate) fn is_in_piece(&self, text: &str, joined_before: bool, joined_behind: bool) -> bool {
         let mut from = 0;
         while let Some(found) = text.get(from..).and_then(|rest| rest.find(&self.text)) {
             let start = from + found;
-            if self.needle.is_bounded(text, start, start + self.text.len()) {
+            if self.needle.is_bounded(text, start, start + self.text.len(), (joined_before, joined_behind)) {
                 return true;
             }
             from = start + text[start..].chars().next().map_or(1, char::len_utf8);

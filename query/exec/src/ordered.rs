@@ -1,57 +1,162 @@
-//! The first rows by time: the newest or the oldest so many.
+//! Rows in the order of their times: the newest or the oldest so many, or all of them.
 //!
-//! Two phases. First only times, ids and the filter's fields are read, and the best rows are kept in a heap; parts come in
-//! the order of their times, and once the heap is full and a part cannot hold better rows, neither can those after it.
-//! Then whole rows are read, of the winners only.
+//! Parts and the blocks in them (pages, cut at streams) are visited in the order of the best time that they may hold. Of a
+//! block only times and ids of the rows that may match are read. A row is settled once it is better than anything that is
+//! not visited yet: sure rows at once, others when their columns say so. Then whole rows are read, of the settled ones only.
+//! So the first rows come after a few pages, and an export needs no sort of everything.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
-use std::sync::Arc;
+use std::ops::Range;
+use std::time::Instant;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
-use arrow_array::types::{TimestampNanosecondType, UInt64Type};
+use arrow_array::types::UInt64Type;
 use model::field;
 use plan::ScanOrder;
 use roaring::RoaringBitmap;
 
 use crate::ExecError;
-use crate::lookup::Candidates;
-use crate::reader::{Found, PartReader, Spec};
+use crate::control::Stage;
+use crate::matching::{Spec, all_rows};
+use crate::memory::Held;
+use crate::output::Output;
+use crate::part::{Block, Columns, Part, Stored, times_of};
 use crate::scan::{Step, Work};
-use crate::source::Part;
+use crate::set::Set;
+use crate::workers::Cost;
 
-/// Rows of one batch of winners.
-const WINNERS_PER_BATCH: usize = 8_192;
+/// Most rows that are read whole in one step when there is no limit: a page is read again by the next step when times of
+/// many streams interleave, so larger steps read less.
+const SLICE_ROWS: usize = 65_536;
 
-/// Most rows that the heap is used for; above, DataFusion sorts, and spills when it must. A row in the heap takes 32 bytes.
-pub(crate) const ORDERED_ROWS_MAX: u64 = 131_072;
+/// Rows of one batch of output.
+const BATCH_ROWS: usize = 8_192;
+
+/// Blocks of the first wave; each wave has twice as many as the one before.
+const WAVE_MIN: usize = 4;
+
+/// Blocks of the largest wave.
+const WAVE_MAX: usize = 256;
+
+/// Rows that a worker reads at a time, at least: one that is on pages of its own takes the better part of a millisecond.
+const READ_ROWS_MIN: usize = 4;
+
+/// Rows that are verified together at first, and at most.
+const AHEAD_MIN: usize = 32;
+const AHEAD_MAX: usize = 65_536;
+
+/// Once so many rows were verified one by one and hardly any matched, blocks are verified as they are looked at.
+const TRIED_MIN: u64 = 512;
+
+/// What a row costs while it waits to be settled, in bytes.
+pub(crate) const CANDIDATE_BYTES: u64 = size_of::<Candidate>() as u64;
 
 /// A row's rank: larger is better. Times and ids are complemented when the oldest come first.
 type Rank = (i64, u64);
 
-/// A row that may be among the first: its rank, its part, its number in the part.
-type Entry = (Rank, u32, u32);
+/// A row that may be among the first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    rank: Rank,
+    part: u32,
+    row: u32,
+    sure: bool,
+}
 
-/// Yields the first rows in order.
+/// What is still to be visited.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Part(u32),
+    Block(u32, Range<u32>),
+}
+
+/// A place, and the best time in it.
+#[derive(Debug, PartialEq, Eq)]
+struct Visit {
+    bound: i64,
+    place: Place,
+}
+
+impl Ord for Visit {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |visit: &Visit| match &visit.place {
+            Place::Part(part) => (visit.bound, Reverse(*part), Reverse(0)),
+            Place::Block(part, rows) => (visit.bound, Reverse(*part), Reverse(rows.start)),
+        };
+        key(self).cmp(&key(other))
+    }
+}
+
+impl PartialOrd for Visit {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Yields rows in order.
 pub(crate) struct Ordered {
-    spec: Arc<Spec>,
+    spec: Spec,
+    output: Output,
     parts: Vec<Part>,
     order: ScanOrder,
-    fetch: usize,
-    /// The part that is looked at next.
-    at: usize,
-    reader: Option<PartReader>,
-    best: BinaryHeap<Reverse<Entry>>,
-    /// The winners in order, once known, the ones to come first at the end.
-    winners: Option<Vec<Entry>>,
+    /// How many rows are wanted still.
+    wanted: usize,
+    limited: bool,
+    threads: usize,
+    held: Held,
+    visits: BinaryHeap<Visit>,
+    /// The rows of the opened parts that may match.
+    sets: BTreeMap<u32, Set>,
+    wave: usize,
+    candidates: BinaryHeap<Candidate>,
+    /// Rows in order that are to be read.
+    settled: Vec<Candidate>,
+    /// Batches in reverse order that are to be yielded.
+    ready: Vec<RecordBatch>,
+    /// Rows that were verified one by one, and how many of them matched.
+    tried: u64,
+    confirmed: u64,
+    /// How many rows are verified together at most: more and more, while few match.
+    ahead: usize,
 }
 
 impl Ordered {
-    /// `parts` come in the order of their times.
-    pub(crate) fn new(spec: Arc<Spec>, parts: Vec<Part>, order: ScanOrder, fetch: u64) -> Self {
-        let fetch = usize::try_from(fetch).unwrap_or(usize::MAX);
-        Self { spec, parts, order, fetch, at: 0, reader: None, best: BinaryHeap::new(), winners: None }
+    pub(crate) fn new(
+        spec: Spec,
+        output: Output,
+        parts: Vec<Part>,
+        order: ScanOrder,
+        fetch: Option<u64>,
+        threads: usize,
+        held: Held,
+    ) -> Self {
+        let wanted = fetch.map_or(usize::MAX, |fetch| usize::try_from(fetch).unwrap_or(usize::MAX));
+        let bound = |part: &Part| part.times().map(|(min, max)| best(order, min.0, max.0));
+        let visits = parts
+            .iter()
+            .enumerate()
+            .filter_map(|(at, part)| Some(Visit { bound: bound(part)?, place: Place::Part(at as u32) }));
+        Self {
+            visits: visits.collect(),
+            spec,
+            output,
+            order,
+            wanted,
+            limited: fetch.is_some(),
+            threads,
+            held,
+            sets: BTreeMap::new(),
+            wave: WAVE_MIN,
+            candidates: BinaryHeap::new(),
+            settled: Vec::new(),
+            ready: Vec::new(),
+            tried: 0,
+            confirmed: 0,
+            ahead: wanted.clamp(AHEAD_MIN, AHEAD_MAX),
+            parts,
+        }
     }
 
     fn rank(&self, time: i64, id: u64) -> Rank {
@@ -61,153 +166,357 @@ impl Ordered {
         }
     }
 
-    /// The rank that a row must beat; `None` while every row is welcome.
-    fn threshold(&self) -> Option<Rank> {
-        let full = self.best.len() >= self.fetch;
-        self.best.peek().filter(|_| full).map(|Reverse((rank, ..))| *rank)
-    }
-
-    /// Whether no row of the part can be among the first.
-    fn is_hopeless(&self, part: &Part) -> bool {
-        if self.fetch == 0 {
-            return true;
+    /// Settles the best rows, as far as nothing unvisited can be better. True when some were settled or thrown out.
+    fn settle(&mut self) -> Result<bool, ExecError> {
+        let bound = self.visits.peek().map(|visit| visit.bound);
+        let room = SLICE_ROWS - self.settled.len().min(SLICE_ROWS);
+        let mut front = Vec::new();
+        let mut sure = 0;
+        while front.len() < room.min(self.ahead)
+            && sure < self.wanted
+            && let Some(best) = self.candidates.peek().filter(|best| bound.is_none_or(|bound| best.rank.0 > bound))
+        {
+            sure += usize::from(best.sure);
+            front.push(*best);
+            self.candidates.pop();
         }
-        let (Some((min, max)), Some(threshold)) = (part.times(), self.threshold()) else { return false };
-        match self.order {
-            ScanOrder::NewestFirst => max.0 < threshold.0,
-            ScanOrder::OldestFirst => !min.0 < threshold.0,
-        }
-    }
-
-    /// Opens the next part; false when there is none that matters.
-    fn open_next(&mut self) -> Result<bool, ExecError> {
-        let Some(part) = self.parts.get(self.at) else { return Ok(false) };
-        if self.is_hopeless(part) {
-            self.spec.control.stopped_early();
-            for part in &self.parts[self.at..] {
-                self.spec.control.part_done(part, false);
-            }
-            self.at = self.parts.len();
+        if front.is_empty() {
             return Ok(false);
         }
-        self.at += 1;
-        match self.spec.find(part)? {
-            Found::Rows(found) => {
+        let open = front.iter().filter(|row| !row.sure).count() as u64;
+        let mut kept = self.verified(front)?;
+        self.tried += open;
+        self.confirmed += kept.iter().filter(|row| !row.sure).count() as u64;
+        if kept.len() < self.wanted {
+            self.ahead = (self.ahead * 2).min(AHEAD_MAX);
+        }
+        if kept.len() > self.wanted {
+            self.spec.control.stopped_early();
+            kept.truncate(self.wanted);
+        }
+        self.wanted -= kept.len();
+        self.spec.control.add_matched(kept.len() as u64);
+        self.settled.extend(kept);
+        Ok(true)
+    }
+
+    /// Those of some rows that match, in the same order.
+    fn verified(&self, rows: Vec<Candidate>) -> Result<Vec<Candidate>, ExecError> {
+        let mut open: BTreeMap<u32, RoaringBitmap> = BTreeMap::new();
+        for row in rows.iter().filter(|row| !row.sure) {
+            open.entry(row.part).or_default().insert(row.row);
+        }
+        if open.is_empty() {
+            return Ok(rows);
+        }
+        let tasks: Vec<(u32, RoaringBitmap)> =
+            open.into_iter().flat_map(|(part, rows)| split(rows, self.threads).map(move |rows| (part, rows))).collect();
+        let start = Instant::now();
+        let found = crate::workers::each(self.threads, Cost::Heavy, tasks, BTreeMap::new, |found, (part, rows)| {
+            let at = &self.parts[part as usize];
+            let set = Set::maybe(rows);
+            let mut opened = self.spec.open(at, &set, &Some(BTreeSet::new()), all_rows(at))?;
+            let all: &mut RoaringBitmap = found.entry(part).or_default();
+            while let Some(matches) = opened.next()? {
+                all.extend(matches.rows.iter().map(|row| matches.stored.numbers[*row as usize]));
+            }
+            Ok(())
+        })?;
+        let holds = |row: &Candidate| {
+            row.sure || found.iter().any(|found| found.get(&row.part).is_some_and(|rows| rows.contains(row.row)))
+        };
+        let tried = rows.len() as u64;
+        let kept: Vec<Candidate> = rows.into_iter().filter(holds).collect();
+        self.spec.control.stage(Stage::Verify, tried, kept.len() as u64, Some(start));
+        Ok(kept)
+    }
+
+    /// Visits the most promising places; false when there are none.
+    fn visit(&mut self) -> Result<bool, ExecError> {
+        let threshold = self.prune();
+        let mut blocks: BTreeMap<u32, RoaringBitmap> = BTreeMap::new();
+        let mut count = 0;
+        while count < self.wave {
+            let Some(visit) = self.visits.pop() else { break };
+            if threshold.is_some_and(|threshold| visit.bound < threshold) {
+                self.give_up(visit);
+                break;
+            }
+            match visit.place {
+                Place::Part(part) if count == 0 => return self.open(part).map(|()| true),
+                // A part is opened only when nothing better is left to look at first.
+                Place::Part(part) => {
+                    self.visits.push(Visit { bound: visit.bound, place: Place::Part(part) });
+                    break;
+                }
+                Place::Block(part, rows) => {
+                    blocks.entry(part).or_default().insert_range(rows);
+                    count += 1;
+                }
+            }
+        }
+        if blocks.is_empty() {
+            return Ok(false);
+        }
+        self.wave = (self.wave * 2).min(WAVE_MAX);
+        self.look(blocks)?;
+        Ok(true)
+    }
+
+    /// Nothing that is left can be among the first.
+    fn give_up(&mut self, visit: Visit) {
+        self.spec.control.stopped_early();
+        for visit in self.visits.drain().chain([visit]) {
+            if let Place::Part(part) = visit.place {
+                self.spec.control.part_done(&self.parts[part as usize], false);
+            }
+        }
+    }
+
+    /// Asks a part's index and puts its blocks on the list.
+    fn open(&mut self, at: u32) -> Result<(), ExecError> {
+        let part = &self.parts[at as usize];
+        match self.blocks_of(part) {
+            Ok(Some((set, blocks))) => {
                 self.spec.control.part_done(part, true);
-                let wanted = BTreeSet::from([field::TIME.to_owned(), field::ID.to_owned()]);
-                self.reader = Some(self.spec.open(part, found, Some(&wanted))?);
+                let order = self.order;
+                let visits = blocks.into_iter().map(|block| Visit {
+                    bound: best(order, block.min.0, block.max.0),
+                    place: Place::Block(at, block.rows),
+                });
+                self.visits.extend(visits);
+                self.sets.insert(at, set);
+                Ok(())
             }
-            Found::Nothing | Found::Count(_) => self.spec.control.part_done(part, false),
+            Ok(None) => {
+                self.spec.control.part_done(part, false);
+                Ok(())
+            }
+            Err(error) => self.spec.control.damaged(error),
         }
-        Ok(true)
     }
 
-    /// Looks at the next stored batch of the open part; false at its end.
-    fn look(&mut self) -> Result<bool, ExecError> {
-        let Some(mut reader) = self.reader.take() else { return Ok(false) };
-        let Some((stored, numbers)) = reader.next_stored(&self.spec.control)? else { return Ok(false) };
-        let ranks = self.ranks(&stored)?;
-        let mut rows: Vec<u32> = (0..stored.num_rows() as u32).collect();
-        if let Some(threshold) = self.threshold() {
-            rows.retain(|row| ranks[*row as usize] > threshold);
-            if rows.len() < stored.num_rows() {
-                self.spec.control.stopped_early();
-            }
+    /// The rows of a part that may match, and the blocks that hold some.
+    fn blocks_of(&self, part: &Part) -> Result<Option<(Set, Vec<Block>)>, ExecError> {
+        let mut set = self.spec.set(part)?;
+        if !self.limited {
+            // All of them are wanted, so all are verified, and that goes faster in one sweep.
+            set = self.spec.resolve(part, set, self.threads)?;
         }
-        let rows = reader.matching(&self.spec, &stored, rows)?;
-        self.spec.control.add_matched(rows.len() as u64);
-        let part = (self.at - 1) as u32;
-        for row in rows {
-            self.best.push(Reverse((ranks[row as usize], part, numbers[row as usize])));
-            if self.best.len() > self.fetch {
-                self.best.pop();
-            }
+        if set.is_none() {
+            return Ok(None);
         }
-        self.reader = Some(reader);
-        Ok(true)
+        let mut blocks = part.blocks()?;
+        if let Set::Rows(hits) = &set {
+            let any = |rows: &Range<u32>| {
+                hits.sure.range_cardinality(rows.clone()) + hits.maybe.range_cardinality(rows.clone()) > 0
+            };
+            blocks.retain(|block| any(&block.rows));
+        }
+        Ok(Some((set, blocks)))
     }
 
-    fn ranks(&self, stored: &RecordBatch) -> Result<Vec<Rank>, ExecError> {
-        let missing = || ExecError::Internal { message: "a batch came without _time or _id".to_owned() };
-        let times = stored.column_by_name(field::TIME).ok_or_else(missing)?;
-        let times = times.as_primitive_opt::<TimestampNanosecondType>().ok_or_else(missing)?;
-        let ids = stored.column_by_name(field::ID).ok_or_else(missing)?;
-        let ids = ids.as_primitive_opt::<UInt64Type>().ok_or_else(missing)?;
-        Ok(times.values().iter().zip(ids.values()).map(|(time, id)| self.rank(*time, *id)).collect())
+    /// Reads times and ids of the rows of some blocks that may match.
+    fn look(&mut self, blocks: BTreeMap<u32, RoaringBitmap>) -> Result<(), ExecError> {
+        let start = Instant::now();
+        let mut tasks = Vec::new();
+        for (part, mut rows) in blocks {
+            if let Some(possible) = self.sets.get(&part).and_then(Set::possible) {
+                rows &= possible;
+            }
+            tasks.extend(split(rows, self.threads).map(|rows| (part, rows)));
+        }
+        let columns = Some(BTreeSet::from([field::TIME.to_owned(), field::ID.to_owned()]));
+        let found = crate::workers::each(self.threads, Cost::Heavy, tasks, Vec::new, |found, (part, rows)| {
+            let read = self.look_at(part, &rows, &columns, found);
+            read.or_else(|error| self.spec.control.damaged(error))
+        })?;
+        let count: usize = found.iter().map(Vec::len).sum();
+        found.into_iter().for_each(|found| self.candidates.extend(found));
+        self.held.set(self.candidates.len() * size_of::<Candidate>())?;
+        self.spec.control.stage(Stage::Order, count as u64, count as u64, Some(start));
+        Ok(())
     }
 
-    /// One batch of winners, read whole.
-    fn materialize(&self, winners: &[Entry]) -> Result<RecordBatch, ExecError> {
+    fn look_at(
+        &self,
+        part: u32,
+        rows: &RoaringBitmap,
+        columns: &Columns,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), ExecError> {
+        let at = &self.parts[part as usize];
+        let open = match self.sets.get(&part) {
+            Some(Set::Rows(hits)) => Some(&hits.maybe),
+            Some(Set::All) => None,
+            _ => Some(rows),
+        };
+        if let Some(open) = open.filter(|_| self.tried >= TRIED_MIN && self.confirmed * 8 < self.tried) {
+            return self.look_hard(part, rows, open, columns, found);
+        }
+        let mut batches = at.read(columns, Some(rows), all_rows(at))?;
+        while let Some(Stored { batch, numbers }) = batches.next(&self.spec.control)? {
+            for ((row, time), id) in numbers.iter().zip(times_of(&batch)?).zip(ids_of(&batch)?) {
+                if rows.contains(*row) {
+                    let sure = open.is_none_or(|open| !open.contains(*row));
+                    found.push(Candidate { rank: self.rank(*time, *id), part, row: *row, sure });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Self::look_at`], and verifies the rows on the way.
+    fn look_hard(
+        &self,
+        part: u32,
+        rows: &RoaringBitmap,
+        open: &RoaringBitmap,
+        columns: &Columns,
+        found: &mut Vec<Candidate>,
+    ) -> Result<(), ExecError> {
+        let at = &self.parts[part as usize];
+        let maybe = rows & open;
+        let set = Set::Rows(index::Hits { sure: rows - &maybe, maybe });
+        let mut opened = self.spec.open(at, &set, columns, all_rows(at))?;
+        while let Some(matches) = opened.next()? {
+            let Stored { batch, numbers } = &matches.stored;
+            let (times, ids) = (times_of(batch)?, ids_of(batch)?);
+            found.extend(matches.rows.iter().map(|row| {
+                let row = *row as usize;
+                Candidate { rank: self.rank(times[row], ids[row]), part, row: numbers[row], sure: true }
+            }));
+        }
+        Ok(())
+    }
+
+    /// Throws out what cannot be among the first; returns the time that a row must reach, once that is known.
+    fn prune(&mut self) -> Option<i64> {
+        if !self.limited {
+            return None;
+        }
+        if self.wanted == 0 {
+            return Some(i64::MAX);
+        }
+        let mut sure: Vec<Rank> =
+            self.candidates.iter().filter(|candidate| candidate.sure).map(|candidate| candidate.rank).collect();
+        if sure.len() < self.wanted {
+            return None;
+        }
+        let (_, last, _) = sure.select_nth_unstable_by(self.wanted - 1, |a, b| b.cmp(a));
+        let last = *last;
+        let before = self.candidates.len();
+        self.candidates.retain(|candidate| candidate.rank >= last);
+        if self.candidates.len() < before {
+            self.spec.control.stopped_early();
+        }
+        Some(last.0)
+    }
+
+    /// Reads the settled rows whole.
+    fn materialize(&mut self) -> Result<(), ExecError> {
+        let start = Instant::now();
+        let rows = std::mem::take(&mut self.settled);
+        for rows in rows.chunks(BATCH_ROWS) {
+            self.ready.push(self.batch(rows)?);
+        }
+        self.ready.reverse();
+        self.spec.control.stage(Stage::Output, rows.len() as u64, rows.len() as u64, Some(start));
+        Ok(())
+    }
+
+    fn batch(&self, rows: &[Candidate]) -> Result<RecordBatch, ExecError> {
+        if self.output.columns.is_empty() {
+            return self.output.count_only(rows.len());
+        }
         let mut numbers: BTreeMap<u32, RoaringBitmap> = BTreeMap::new();
-        for (_, part, number) in winners {
-            numbers.entry(*part).or_default().insert(*number);
+        for row in rows {
+            numbers.entry(row.part).or_default().insert(row.row);
         }
-        let mut batches = Vec::with_capacity(numbers.len());
-        for (part, rows) in &numbers {
-            batches.push(self.read(&self.parts[*part as usize], rows)?);
-        }
-        let slots: Vec<(&u32, &RoaringBitmap)> = numbers.iter().collect();
-        let places: Vec<(usize, usize)> = winners
-            .iter()
-            .filter_map(|(_, part, number)| {
-                let slot = slots.binary_search_by_key(part, |(part, _)| **part).ok()?;
-                Some((slot, slots[slot].1.rank(*number) as usize - 1))
-            })
+        let tasks: Vec<(u32, RoaringBitmap)> = numbers
+            .into_iter()
+            .flat_map(|(part, rows)| split(rows, self.threads).map(move |rows| (part, rows)))
             .collect();
-        if self.spec.output.columns.is_empty() {
-            return self.spec.output.count_only(winners.len());
-        }
-        let batches: Vec<&RecordBatch> = batches.iter().collect();
-        Ok(arrow_select::interleave::interleave_record_batch(&batches, &places)?)
-    }
-
-    /// The wanted columns of some rows of a part.
-    fn read(&self, part: &Part, rows: &RoaringBitmap) -> Result<RecordBatch, ExecError> {
-        let spec = &self.spec;
-        if let Part::Chunk(chunk) = part {
-            return spec.output.build(chunk, &rows.iter().collect::<Vec<_>>());
-        }
-        let fields: BTreeSet<String> = spec.output.field_names().map(str::to_owned).collect();
-        let extra = if spec.output.wants_record() { None } else { Some(&fields) };
-        let mut reader = spec.open(part, Candidates { rows: Some(rows.clone()), exact: true }, extra)?;
-        let mut batches = Vec::new();
-        while let Some((stored, _)) = reader.next_stored(&spec.control)? {
-            let all: Vec<u32> = (0..stored.num_rows() as u32).collect();
-            batches.push(spec.output.build(&stored, &all)?);
-        }
-        Ok(arrow_select::concat::concat_batches(&spec.output.schema, &batches)?)
-    }
-
-    fn step_or_damage(&mut self) -> Result<Step, ExecError> {
-        if self.winners.is_none() {
-            if self.look()? || self.open_next()? {
-                return Ok(Step::Working);
+        let columns = self.output.read_columns();
+        let found = crate::workers::each(self.threads, Cost::Heavy, tasks, Vec::new, |found, (part, numbers)| {
+            let mut numbers_left = numbers.iter();
+            for stored in self.parts[part as usize].read_rows(&columns, &numbers)? {
+                self.spec.control.check()?;
+                let all: Vec<u32> = (0..stored.num_rows() as u32).collect();
+                let of_batch: Vec<u32> = numbers_left.by_ref().take(all.len()).collect();
+                self.spec.control.add_read(column::batch_bytes(&stored) as u64);
+                found.push((part, of_batch, self.output.build(&stored, &all)?));
             }
-            // The best come last and are taken from there.
-            let mut winners: Vec<Entry> =
-                std::mem::take(&mut self.best).into_iter().map(|Reverse(entry)| entry).collect();
-            winners.sort_unstable();
-            self.winners = Some(winners);
+            Ok(())
+        })?;
+        let batches: Vec<(u32, Vec<u32>, RecordBatch)> = found.into_iter().flatten().collect();
+        let mut places: BTreeMap<(u32, u32), (usize, usize)> = BTreeMap::new();
+        for (slot, (part, numbers, _)) in batches.iter().enumerate() {
+            places.extend(numbers.iter().enumerate().map(|(at, row)| ((*part, *row), (slot, at))));
         }
-        let Some(left) = self.winners.as_mut().filter(|left| !left.is_empty()) else { return Ok(Step::Done) };
-        let mut batch = left.split_off(left.len() - WINNERS_PER_BATCH.min(left.len()));
-        batch.reverse();
-        self.materialize(&batch).map(Step::Batch)
+        let order: Vec<(usize, usize)> =
+            rows.iter().filter_map(|row| places.get(&(row.part, row.row)).copied()).collect();
+        if order.len() != rows.len() {
+            let message = format!("{} rows were wanted and {} read", rows.len(), order.len());
+            return Err(ExecError::Internal { message });
+        }
+        let batches: Vec<&RecordBatch> = batches.iter().map(|(_, _, batch)| batch).collect();
+        Ok(arrow_select::interleave::interleave_record_batch(&batches, &order)?)
+    }
+
+    /// Whether enough is settled to read it.
+    fn is_full(&self) -> bool {
+        self.wanted == 0 || self.settled.len() >= SLICE_ROWS
     }
 }
 
 impl Work for Ordered {
     fn step(&mut self) -> Result<Step, ExecError> {
         self.spec.control.check()?;
-        match self.step_or_damage() {
-            Err(error) if self.winners.is_none() => {
-                // The rest of a damaged part is passed over when partial answers are allowed. A winner that cannot be read
-                // again is an error in any case: it was counted.
-                self.reader = None;
-                self.spec.control.damaged(error)?;
-                Ok(Step::Working)
-            }
-            other => other,
+        if let Some(batch) = self.ready.pop() {
+            return Ok(Step::Batch(batch));
         }
+        if !self.is_full() {
+            // Without a limit what is settled goes out before more is looked at, once it makes a batch.
+            let early = !self.limited && self.settled.len() >= BATCH_ROWS && self.candidates.is_empty();
+            // When nothing that is left to visit can be better, more is settled than before.
+            if !early && (self.settle()? || self.visit()? || self.settle()?) {
+                return Ok(Step::Working);
+            }
+        }
+        if self.settled.is_empty() {
+            if self.wanted == 0 && !(self.visits.is_empty() && self.candidates.is_empty()) {
+                self.spec.control.stopped_early();
+                while let Some(visit) = self.visits.pop() {
+                    self.give_up(visit);
+                }
+            }
+            return Ok(Step::Done);
+        }
+        self.materialize()?;
+        Ok(Step::Working)
     }
+}
+
+/// The ids of a stored batch.
+fn ids_of(batch: &RecordBatch) -> Result<&[u64], ExecError> {
+    let ids = batch.column_by_name(field::ID).and_then(|ids| ids.as_primitive_opt::<UInt64Type>());
+    let missing = || ExecError::Internal { message: "a batch came without _id".to_owned() };
+    ids.map(|ids| &ids.values()[..]).ok_or_else(missing)
+}
+
+/// The best time of a span, as ranks have it.
+fn best(order: ScanOrder, min: i64, max: i64) -> i64 {
+    match order {
+        ScanOrder::NewestFirst => max,
+        ScanOrder::OldestFirst => !min,
+    }
+}
+
+/// Rows in so many parts of about the same number, neighbours together.
+fn split(rows: RoaringBitmap, parts: usize) -> impl Iterator<Item = RoaringBitmap> {
+    let rows: Vec<u32> = rows.into_iter().collect();
+    let each = rows.len().div_ceil(parts.max(1)).max(READ_ROWS_MIN);
+    let chunks: Vec<RoaringBitmap> = rows.chunks(each).map(|rows| rows.iter().copied().collect()).collect();
+    chunks.into_iter()
 }

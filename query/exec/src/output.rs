@@ -9,6 +9,7 @@ use column::{FieldView, RowJson};
 use model::Value;
 
 use crate::ExecError;
+use crate::part::Columns;
 use crate::source::Kind;
 
 /// The column of a whole record: its row as JSON.
@@ -63,6 +64,11 @@ impl Output {
         })
     }
 
+    /// The columns that are read for it; `None` for all.
+    pub(crate) fn read_columns(&self) -> Columns {
+        if self.wants_record() { None } else { Some(self.field_names().map(str::to_owned).collect()) }
+    }
+
     /// A batch of rows without columns.
     pub(crate) fn count_only(&self, rows: usize) -> Result<RecordBatch, ExecError> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
@@ -81,7 +87,7 @@ impl Output {
                 Column::Field(name, kind) => match plain_array(stored, name, *kind) {
                     Some(array) if all => Ok(array.clone()),
                     Some(array) => Ok(arrow_select::take::take(array, &take, None)?),
-                    None => Ok(convert(&FieldView::new(stored, name), *kind, rows)),
+                    None => convert(&FieldView::new(stored, name), *kind, rows),
                 },
             })
             .collect();
@@ -115,9 +121,13 @@ fn records(stored: &RecordBatch, rows: &[u32]) -> ArrayRef {
 }
 
 /// The values of a field, turned into one type.
-fn convert(view: &FieldView<'_>, kind: Kind, rows: &[u32]) -> ArrayRef {
+fn convert(view: &FieldView<'_>, kind: Kind, rows: &[u32]) -> Result<ArrayRef, ExecError> {
+    if let Some(dict) = view.dict_column().filter(|_| kind.data_type() == DataType::Utf8) {
+        let keys = arrow_select::take::take(dict.keys(), &UInt32Array::from(rows.to_vec()), None)?;
+        return Ok(arrow_select::take::take(dict.values(), &keys, None)?);
+    }
     let rows = rows.iter().map(|row| *row as usize);
-    match kind.data_type() {
+    Ok(match kind.data_type() {
         DataType::Int64 => {
             let mut builder = Int64Builder::new();
             rows.for_each(|row| match view.value(row) {
@@ -144,5 +154,5 @@ fn convert(view: &FieldView<'_>, kind: Kind, rows: &[u32]) -> ArrayRef {
             rows.for_each(|row| builder.append_option(view.text(row)));
             Arc::new(builder.finish())
         }
-    }
+    })
 }

@@ -3,6 +3,7 @@
 //! Evaluation narrows a list of row numbers: the parts of an `and` see only the rows that the parts before left, so cheap
 //! tests come first.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
@@ -12,12 +13,13 @@ use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampNanosecondType;
 use column::FieldView;
 use lang::{Bound, Case, Comparison, FieldName, Filter, MatchOp, Test};
-use model::{TimeRange, Timestamp, field};
+use model::{TimeRange, Timestamp, Value, field};
 use regex::{Regex, RegexBuilder};
 
 use crate::ExecError;
 use crate::control::Control;
 use crate::needle::{CasedNeedle, Needle, lower_case};
+use crate::required::{self, Required};
 
 /// Rows between two looks at the order to stop.
 const ROWS_PER_CHECK: usize = 4096;
@@ -47,9 +49,9 @@ pub(crate) enum Match {
     ExactAnyCase(String),
     StartsWith(String),
     StartsWithAnyCase(String),
-    Regex(Regex),
+    Regex(Regex, Required),
     /// A regular expression that must match the whole value, a missing one counting as empty.
-    Anchored(Regex),
+    Anchored(Regex, Required),
     Compare(Comparison, Bound),
     In(HashSet<String>),
     Exists,
@@ -82,7 +84,8 @@ pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predica
                         MatchOp::Equal | MatchOp::NotEqual if matcher.value.is_empty() => Match::Empty,
                         MatchOp::Equal | MatchOp::NotEqual => Match::Exact(matcher.value.clone()),
                         MatchOp::Regex | MatchOp::NotRegex => {
-                            Match::Anchored(regex(&format!("^(?s:{})$", matcher.value), regex_bytes_max)?)
+                            let pattern = format!("^(?s:{})$", matcher.value);
+                            Match::Anchored(regex(&pattern, regex_bytes_max)?, required::of(&pattern))
                         }
                     };
                     let test = Predicate::Field(name, positive);
@@ -110,7 +113,7 @@ fn compile_test(test: &Test, regex_bytes_max: usize) -> Result<Match, ExecError>
         Test::Exact { text, prefix: false, case: Case::Insensitive } => Match::ExactAnyCase(lower_case(text)),
         Test::Exact { text, prefix: true, case: Case::Sensitive } => Match::StartsWith(text.clone()),
         Test::Exact { text, prefix: true, case: Case::Insensitive } => Match::StartsWithAnyCase(lower_case(text)),
-        Test::Regex(pattern) => Match::Regex(regex(pattern, regex_bytes_max)?),
+        Test::Regex(pattern) => Match::Regex(regex(pattern, regex_bytes_max)?, required::of(pattern)),
         Test::Compare(comparison, bound) => Match::Compare(*comparison, bound.clone()),
         Test::In(values) => Match::In(values.iter().cloned().collect()),
         Test::Exists => Match::Exists,
@@ -143,7 +146,7 @@ impl Predicate {
                     Match::ExactAnyCase(_) | Match::StartsWithAnyCase(_) | Match::Ipv4Range(..) => 4,
                     Match::Needle(_) | Match::CasedNeedle(_) => 8,
                     Match::Sequence(needles) => 8 * needles.len() as u32,
-                    Match::Regex(_) | Match::Anchored(_) => 16,
+                    Match::Regex(..) | Match::Anchored(..) => 16,
                 };
                 fields * each
             }
@@ -261,14 +264,29 @@ impl Match {
         let value = cells.text(row).filter(|text| !text.is_empty());
         match (self, value) {
             (Match::Empty, value) => value.is_none(),
-            (Match::Anchored(regex), value) => regex.is_match(value.as_deref().unwrap_or_default()),
+            (Match::Anchored(regex, _), value) => regex.is_match(value.as_deref().unwrap_or_default()),
+            (_, None) => false,
+            (test, Some(text)) => test.holds_for_text(&text),
+        }
+    }
+
+    /// Whether it holds for a value; a missing one is `None`.
+    pub(crate) fn holds_for_value(&self, value: Option<&Value>) -> bool {
+        if let (Match::Compare(comparison, Bound { number: Some(bound), text }), Some(value)) = (self, value) {
+            let order = value.number().and_then(|number| compare(number, || Some(value.text()), *bound, text));
+            return order.is_some_and(|order| comparison.holds(order));
+        }
+        let text = value.map(Value::text).filter(|text| !text.is_empty());
+        match (self, text) {
+            (Match::Empty, text) => text.is_none(),
+            (Match::Anchored(regex, _), text) => regex.is_match(text.as_deref().unwrap_or_default()),
             (_, None) => false,
             (test, Some(text)) => test.holds_for_text(&text),
         }
     }
 
     /// Whether it holds for a text that is not empty.
-    fn holds_for_text(&self, text: &str) -> bool {
+    pub(crate) fn holds_for_text(&self, text: &str) -> bool {
         match self {
             Match::Needle(needle) => needle.is_in(text),
             Match::CasedNeedle(needle) => needle.is_in(text),
@@ -276,7 +294,7 @@ impl Match {
             Match::ExactAnyCase(want) => lower_case(text) == *want,
             Match::StartsWith(start) => text.starts_with(start.as_str()),
             Match::StartsWithAnyCase(start) => lower_case(text).starts_with(start.as_str()),
-            Match::Regex(regex) | Match::Anchored(regex) => regex.is_match(text),
+            Match::Regex(regex, _) | Match::Anchored(regex, _) => regex.is_match(text),
             Match::Compare(comparison, bound) => comparison.holds(text.cmp(&bound.text)),
             Match::In(values) => values.contains(text),
             Match::Exists => true,
@@ -291,14 +309,23 @@ impl Match {
 
 /// How a row's number compares with a bound; integers beyond a double's precision compare as integers.
 fn compare_number(cells: &FieldView<'_>, row: usize, number: f64, text: &str) -> Option<Ordering> {
-    let value = cells.number(row)?;
+    compare(cells.number(row)?, || cells.text(row), number, text)
+}
+
+/// How a number compares with a bound. `exact` is its text.
+fn compare<'a>(
+    value: f64,
+    exact: impl FnOnce() -> Option<Cow<'a, str>>,
+    bound: f64,
+    bound_text: &str,
+) -> Option<Ordering> {
     if value.abs() >= EXACT_INTEGER_MAX
-        && let Ok(bound) = text.parse::<i64>()
-        && let Ok(exact) = cells.text(row)?.parse::<i64>()
+        && let Ok(bound) = bound_text.parse::<i64>()
+        && let Ok(exact) = exact()?.parse::<i64>()
     {
         return Some(exact.cmp(&bound));
     }
-    value.partial_cmp(&number)
+    value.partial_cmp(&bound)
 }
 
 /// Whether the phrases are in the text, each after the end of the one before.

@@ -1,5 +1,6 @@
 //! Running a plan.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,20 +9,24 @@ use std::task::{Context, Poll};
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
-use futures::{Stream, StreamExt as _};
-use model::TimeRange;
+use futures::{Stream, StreamExt as _, stream};
 use plan::LogicalPlan;
+use roaring::RoaringBitmap;
 
 use crate::control::Control;
+use crate::direct::{self, Started};
+use crate::matching::Spec;
 use crate::memory::{Budget, QueryPool};
-use crate::reader::{Found, Spec};
-use crate::source::{Part, Source};
+use crate::scan::{Step, run_steps};
+use crate::source::Source;
 use crate::translate::{Translator, to_usize};
-use crate::{ExecError, output, predicate};
+use crate::{ExecError, predicate, set};
 
 /// Rows of the batches between operators: what a segment's reader yields.
 const BATCH_ROWS: usize = 8_192;
@@ -78,53 +83,114 @@ impl Drop for ExecStream {
     }
 }
 
-/// Starts a plan over a source. Must be called and polled on the threads that queries compute on. The scan's own range says
-/// which times count.
-pub async fn execute(
-    plan: &LogicalPlan,
+/// A plan that has begun to run: see [`begin`].
+pub struct Begun {
+    plan: LogicalPlan,
+    source: Source,
+    options: ExecOptions,
+    pool: Arc<dyn MemoryPool>,
+    control: Arc<Control>,
+    started: Started,
+    /// Rows that came already, in order.
+    first: Vec<RecordBatch>,
+}
+
+impl std::fmt::Debug for Begun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Begun").field("plan", &self.plan).finish_non_exhaustive()
+    }
+}
+
+/// Starts a plan over a source. The scan's own range says which times count. Blocks: most plans are answered, or have their
+/// first rows, when it returns.
+pub fn begin(
+    plan: LogicalPlan,
     source: Source,
     options: &ExecOptions,
     budget: &Arc<Budget>,
     control: Arc<Control>,
-) -> Result<ExecStream, ExecError> {
+) -> Result<Begun, ExecError> {
     for (segment, message) in &source.damaged {
         control.damaged(ExecError::Segment { segment: segment.clone(), message: message.clone(), corrupt: false })?;
     }
-    let (physical, state) = physical(plan, &source, options, budget, &control).await?;
-    let inner = execute_stream(physical, state.task_ctx())?;
-    Ok(ExecStream { inner, control })
+    let pool: Arc<dyn MemoryPool> =
+        Arc::new(QueryPool::new(options.memory_bytes_max, Arc::clone(budget), Arc::clone(&control)));
+    let translator = translator(&plan, &source, options, &control, None);
+    let mut started = direct::start(&plan, &translator, &pool)?;
+    let mut first = Vec::new();
+    if let Started::Steps(work, _) = &mut started {
+        while first.is_empty() {
+            match work.step()? {
+                Step::Batch(batch) => first.push(batch),
+                Step::Working => {}
+                Step::Done => break,
+            }
+        }
+    }
+    Ok(Begun { options: options.clone(), plan, source, pool, control, started, first })
+}
+
+impl Begun {
+    /// The rest of the way. Must be called and polled on the threads that queries compute on.
+    pub async fn stream(self) -> Result<ExecStream, ExecError> {
+        let Self { plan, source, options, pool, control, started, first } = self;
+        let inner: SendableRecordBatchStream = match started {
+            Started::Rows(batch) => {
+                let schema = batch.schema();
+                Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([Ok(batch)])))
+            }
+            Started::Steps(work, schema) => {
+                let first = stream::iter(first.into_iter().map(Ok));
+                Box::pin(RecordBatchStreamAdapter::new(schema, first.chain(stream::try_unfold(work, run_steps))))
+            }
+            Started::General(grouped) => {
+                let (physical, state) = physical(&plan, &source, &options, pool, &control, grouped).await?;
+                execute_stream(physical, state.task_ctx())?
+            }
+        };
+        Ok(ExecStream { inner, control })
+    }
+}
+
+fn translator<'a>(
+    plan: &'a LogicalPlan,
+    source: &'a Source,
+    options: &ExecOptions,
+    control: &'a Arc<Control>,
+    grouped: Option<RecordBatch>,
+) -> Translator<'a> {
+    Translator {
+        source,
+        range: plan.scan().range,
+        regex_bytes_max: options.regex_size_bytes_max,
+        partitions: options.partitions,
+        memory_bytes_max: options.memory_bytes_max,
+        control,
+        grouped: grouped.and_then(|batch| Some((direct::grouping(plan)?, batch))),
+    }
 }
 
 async fn physical(
     plan: &LogicalPlan,
     source: &Source,
     options: &ExecOptions,
-    budget: &Arc<Budget>,
+    pool: Arc<dyn MemoryPool>,
     control: &Arc<Control>,
+    grouped: Option<RecordBatch>,
 ) -> Result<(Arc<dyn ExecutionPlan>, SessionState), ExecError> {
-    let state = session(options, budget)?;
-    let translator = Translator {
-        source,
-        range: plan.scan().range,
-        regex_bytes_max: options.regex_size_bytes_max,
-        partitions: options.partitions,
-        control,
-    };
-    let logical = translator.run(plan)?;
+    let state = session(options, pool)?;
+    let logical = translator(plan, source, options, control, grouped).run(plan)?;
     let physical = state.create_physical_plan(&logical).await?;
     Ok((physical, state))
 }
 
-fn session(options: &ExecOptions, budget: &Arc<Budget>) -> Result<SessionState, ExecError> {
+fn session(options: &ExecOptions, pool: Arc<dyn MemoryPool>) -> Result<SessionState, ExecError> {
     let mode = match &options.spill_dir {
         Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
         None => DiskManagerMode::OsTmpDirectory,
     };
     let disk = DiskManagerBuilder::default().with_mode(mode).with_max_temp_directory_size(options.spill_bytes_max);
-    let runtime = RuntimeEnvBuilder::new()
-        .with_memory_pool(Arc::new(QueryPool::new(options.memory_bytes_max, budget.clone())))
-        .with_disk_manager_builder(disk)
-        .build_arc()?;
+    let runtime = RuntimeEnvBuilder::new().with_memory_pool(pool).with_disk_manager_builder(disk).build_arc()?;
     let mut config = SessionConfig::new()
         .with_target_partitions(options.partitions)
         .with_batch_size(BATCH_ROWS)
@@ -133,10 +199,12 @@ fn session(options: &ExecOptions, budget: &Arc<Budget>) -> Result<SessionState, 
     let execution = &mut config.options_mut().execution;
     let share = to_usize(options.memory_bytes_max / SORT_RESERVATION_SHARE);
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
-    Ok(SessionStateBuilder::new_with_default_features().with_config(config).with_runtime_env(runtime).build())
+    // Without the default features: plans hold their functions themselves, and registering hundreds takes a millisecond.
+    Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).build())
 }
 
-/// How a plan would run: the operators, and for each part what its index says. Reads indexes and no columns; blocks.
+/// How a plan would run: the operators, and for each part what its statistics and index say. Reads no columns but times;
+/// blocks.
 pub async fn explain(
     plan: &LogicalPlan,
     source: Source,
@@ -144,10 +212,17 @@ pub async fn explain(
     budget: &Arc<Budget>,
 ) -> Result<String, ExecError> {
     let control = Arc::new(Control::new(false));
-    let (physical, _) = physical(plan, &source, options, budget, &control).await?;
-    let mut out = displayable(physical.as_ref()).indent(false).to_string();
-    let (scan, regex_bytes_max) = (plan.scan().clone(), options.regex_size_bytes_max);
-    let parts = tokio::task::spawn_blocking(move || explain_parts(&scan, &source, regex_bytes_max, control)).await;
+    let pool: Arc<dyn MemoryPool> =
+        Arc::new(QueryPool::new(options.memory_bytes_max, Arc::clone(budget), Arc::clone(&control)));
+    let mut out = match direct::describe(plan) {
+        Some(text) => text,
+        None => {
+            let (physical, _) = physical(plan, &source, options, pool, &control, None).await?;
+            displayable(physical.as_ref()).indent(false).to_string()
+        }
+    };
+    let (scan, options) = (plan.scan().clone(), options.clone());
+    let parts = tokio::task::spawn_blocking(move || explain_parts(&scan, &source, &options, control)).await;
     out.push_str(&parts.map_err(|error| ExecError::Internal { message: error.to_string() })??);
     Ok(out)
 }
@@ -155,40 +230,59 @@ pub async fn explain(
 fn explain_parts(
     scan: &plan::Scan,
     source: &Source,
-    regex_bytes_max: usize,
+    options: &ExecOptions,
     control: Arc<Control>,
 ) -> Result<String, ExecError> {
-    use std::fmt::Write as _;
-    let range: TimeRange = scan.range;
-    let predicate = predicate::compile(&scan.filter, regex_bytes_max)?;
-    let spec = Spec { predicate, range, output: output::Output::new(Vec::new()), control };
+    let predicate = Arc::new(predicate::compile(&scan.filter, options.regex_size_bytes_max)?);
+    let spec = Spec { predicate, range: scan.range, control };
     let mut out = String::new();
-    let parts = source.parts(range);
-    let in_time = parts.iter().filter(|part| matches!(part, Part::Segment(_))).count();
-    let _ = writeln!(
-        out,
-        "segments: {} in all, {} outside the time range",
-        source.segments.len(),
-        source.segments.len() - in_time
-    );
+    let parts = source.parts(scan.range);
+    let in_time = parts.iter().filter(|part| part.is_segment()).count();
+    let outside = source.segments.len() - in_time;
+    let _ = writeln!(out, "segments: {} in all, {outside} outside the time range", source.segments.len());
     for part in &parts {
-        let _ = match (part, spec.find(part)?) {
-            (Part::Segment(segment), found) => {
-                let meta = segment.meta();
-                let total = meta.rows;
-                match found {
-                    Found::Nothing => writeln!(out, "segment {}: pruned, no row of {total} can match", meta.id),
-                    Found::Count(rows) => {
-                        writeln!(out, "segment {}: {rows} of {total} rows match, by the index alone", meta.id)
-                    }
-                    Found::Rows(found) => {
-                        let verb = if found.exact { "match" } else { "to verify" };
-                        writeln!(out, "segment {}: {} of {total} rows {verb}", meta.id, found.len(total))
-                    }
+        let name = if part.is_segment() { format!("segment {}", part.name()) } else { part.name().to_owned() };
+        let total = part.rows();
+        let _ = match spec.count(part)? {
+            Some(0) => writeln!(out, "{name}: pruned, no row of {total} can match"),
+            Some(rows) => writeln!(out, "{name}: {rows} of {total} rows match, by the index alone"),
+            None => {
+                let set = spec.set(part)?;
+                let (sure, open) = (set.sure_len(total), set.possible_len(total) - set.sure_len(total));
+                match (sure, open) {
+                    (0, 0) => writeln!(out, "{name}: pruned, no row of {total} can match"),
+                    (sure, 0) => writeln!(out, "{name}: {sure} of {total} rows match, by the index alone"),
+                    (0, open) => writeln!(out, "{name}: {open} of {total} rows to verify"),
+                    (sure, open) => writeln!(out, "{name}: {sure} of {total} rows match, {open} more to verify"),
                 }
             }
-            (Part::Chunk(chunk), _) => writeln!(out, "memtable: {} rows to verify", chunk.num_rows()),
         };
+    }
+    spec.control.slowed().iter().for_each(|line| {
+        let _ = writeln!(out, "{line}");
+    });
+    Ok(out)
+}
+
+/// The rows of each segment of a source that match a plan's scan, by segment id; segments without any are left out. Blocks.
+/// Chunks of the memtable are not looked at: their rows have no lasting numbers.
+pub fn matching_rows(
+    plan: &LogicalPlan,
+    source: &Source,
+    options: &ExecOptions,
+    control: &Arc<Control>,
+) -> Result<Vec<(String, RoaringBitmap)>, ExecError> {
+    let scan = plan.scan();
+    let predicate = Arc::new(predicate::compile(&scan.filter, options.regex_size_bytes_max)?);
+    let spec = Spec { predicate, range: scan.range, control: Arc::clone(control) };
+    let mut out = Vec::new();
+    for part in source.parts(scan.range).iter().filter(|part| part.is_segment()) {
+        control.check()?;
+        let set = spec.resolve(part, spec.set(part)?, options.partitions)?;
+        let rows = set.possible().unwrap_or_else(|| set::every(part.rows()));
+        if !rows.is_empty() {
+            out.push((part.name().to_owned(), rows));
+        }
     }
     Ok(out)
 }

@@ -4,12 +4,14 @@
 //! machine. Parts are taken from a shared queue, newest first, by as many workers as there are partitions. A worker runs one
 //! step at a time on a blocking thread and holds none while it waits for its reader.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
+use column::batch_bytes;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result as DfResult};
@@ -20,14 +22,16 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties};
 use futures::stream;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use plan::ScanOrder;
 
 use crate::ExecError;
-use crate::lookup::Candidates;
+use crate::matching::{Matches, Opened, Spec, UNIT_ROWS, units};
+use crate::memory::Held;
 use crate::ordered::Ordered;
-use crate::reader::{Found, Matches, PartReader, Spec, batch_bytes};
-use crate::source::Part;
+use crate::output::Output;
+use crate::part::Part;
+use crate::set::Set;
 
 /// Most candidates that are read whole before they are verified. Above, the filter's fields are read first, and then whole
 /// rows of the matches only: reading a hundred columns of a row that does not match costs more than reading one twice.
@@ -53,7 +57,8 @@ pub(crate) struct Want {
 /// A snapshot and a filter, as a table.
 #[derive(Debug)]
 pub(crate) struct SnapshotTable {
-    pub(crate) spec: Arc<Spec>,
+    pub(crate) spec: Spec,
+    pub(crate) output: Output,
     pub(crate) parts: Vec<Part>,
     pub(crate) want: Want,
     pub(crate) partitions: usize,
@@ -62,7 +67,7 @@ pub(crate) struct SnapshotTable {
 #[async_trait::async_trait]
 impl TableProvider for SnapshotTable {
     fn schema(&self) -> SchemaRef {
-        self.spec.output.schema.clone()
+        self.output.schema.clone()
     }
 
     fn table_type(&self) -> TableType {
@@ -80,43 +85,98 @@ impl TableProvider for SnapshotTable {
         if let Some(limit) = limit {
             want.fetch = Some(want.fetch.unwrap_or(u64::MAX).min(limit as u64));
         }
-        let spec = Spec {
-            predicate: self.spec.predicate.clone(),
-            range: self.spec.range,
-            output: self.spec.output.project(projection),
-            control: self.spec.control.clone(),
-        };
-        Ok(Arc::new(SnapshotScan::new(Arc::new(spec), self.parts.clone(), want, self.partitions)))
+        let output = self.output.project(projection);
+        Ok(Arc::new(SnapshotScan::new(self.spec.clone(), output, self.parts.clone(), want, self.partitions)))
     }
 }
 
 /// The leaf operator.
 pub(crate) struct SnapshotScan {
-    spec: Arc<Spec>,
+    spec: Spec,
+    output: Output,
     want: Want,
     parts: Vec<Part>,
+    partitions: usize,
     queue: Arc<Queue>,
     properties: Arc<PlanProperties>,
 }
 
-/// Parts that no worker has taken yet, and how many rows are still wanted.
+/// Work that no worker has taken yet, and how many rows are still wanted.
 struct Queue {
-    parts: Mutex<VecDeque<Part>>,
+    items: Mutex<Items>,
+    changed: Condvar,
     wanted: Mutex<Option<u64>>,
 }
 
+struct Items {
+    parts: VecDeque<Part>,
+    units: VecDeque<Unit>,
+    /// Parts whose index is being asked; their units are still to come.
+    opening: usize,
+}
+
+/// A range of a part, and the rows of the part that may match.
+struct Unit {
+    part: Part,
+    set: Arc<Set>,
+    rows: Range<u32>,
+}
+
+enum Item {
+    Part(Part),
+    Unit(Unit),
+}
+
+impl Queue {
+    fn new(parts: &[Part], wanted: Option<u64>) -> Self {
+        let items = Items { parts: parts.iter().cloned().collect(), units: VecDeque::new(), opening: 0 };
+        Self { items: Mutex::new(items), changed: Condvar::new(), wanted: Mutex::new(wanted) }
+    }
+
+    /// What to do next; `None` when there is nothing and nothing will come. Waits while another worker opens a part.
+    fn next(&self) -> Option<Item> {
+        let mut items = self.items.lock();
+        loop {
+            if let Some(unit) = items.units.pop_front() {
+                return Some(Item::Unit(unit));
+            }
+            if let Some(part) = items.parts.pop_front() {
+                items.opening += 1;
+                return Some(Item::Part(part));
+            }
+            if items.opening == 0 {
+                return None;
+            }
+            self.changed.wait(&mut items);
+        }
+    }
+
+    fn push(&self, units: impl IntoIterator<Item = Unit>) {
+        self.items.lock().units.extend(units);
+    }
+}
+
+/// A part that is being opened. Others wait for its units until this is dropped.
+struct Opening<'a>(&'a Queue);
+
+impl Drop for Opening<'_> {
+    fn drop(&mut self) {
+        self.0.items.lock().opening -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
 impl SnapshotScan {
-    fn new(spec: Arc<Spec>, mut parts: Vec<Part>, want: Want, partitions: usize) -> Self {
+    fn new(spec: Spec, output: Output, mut parts: Vec<Part>, want: Want, partitions: usize) -> Self {
         sort_parts(&mut parts, want.order.unwrap_or(ScanOrder::NewestFirst));
-        let partitions = if want.order.is_some() { 1 } else { partitions.min(parts.len()).max(1) };
         let properties = PlanProperties::new(
-            EquivalenceProperties::new(spec.output.schema.clone()),
-            Partitioning::UnknownPartitioning(partitions),
+            EquivalenceProperties::new(output.schema.clone()),
+            Partitioning::UnknownPartitioning(if want.order.is_some() { 1 } else { partitions.max(1) }),
             EmissionType::Incremental,
             Boundedness::Bounded,
         );
-        let queue = Queue { parts: Mutex::new(parts.iter().cloned().collect()), wanted: Mutex::new(want.fetch) };
-        Self { spec, want, parts, queue: Arc::new(queue), properties: Arc::new(properties) }
+        let queue = Arc::new(Queue::new(&parts, want.fetch));
+        Self { spec, output, want, parts, partitions, queue, properties: Arc::new(properties) }
     }
 }
 
@@ -139,11 +199,12 @@ impl fmt::Debug for SnapshotScan {
 
 impl DisplayAs for SnapshotScan {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns: Vec<&str> = self.spec.output.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let columns: Vec<&str> = self.output.schema.fields().iter().map(|field| field.name().as_str()).collect();
         write!(f, "SnapshotScan: parts={}, columns=[{}]", self.parts.len(), columns.join(", "))?;
         match (self.want.order, self.want.fetch) {
             (Some(order), Some(fetch)) => write!(f, ", {order:?}, fetch={fetch}"),
             (None, Some(fetch)) => write!(f, ", fetch={fetch}"),
+            (Some(order), None) => write!(f, ", {order:?}"),
             _ => Ok(()),
         }
     }
@@ -173,11 +234,16 @@ impl ExecutionPlan for SnapshotScan {
         Ok(self)
     }
 
-    fn execute(&self, _: usize, _: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
-        let schema = self.spec.output.schema.clone();
-        let worker: Box<dyn Work> = match (self.want.order, self.want.fetch) {
-            (Some(order), Some(fetch)) => Box::new(Ordered::new(self.spec.clone(), self.parts.clone(), order, fetch)),
-            _ => Box::new(Worker { spec: self.spec.clone(), queue: self.queue.clone(), reader: None, rest: None }),
+    fn execute(&self, _: usize, context: Arc<TaskContext>) -> DfResult<SendableRecordBatchStream> {
+        let schema = self.output.schema.clone();
+        let held = Held::new(context.memory_pool(), "scan");
+        let (spec, output) = (self.spec.clone(), self.output.clone());
+        let worker: Box<dyn Work> = match self.want.order {
+            Some(order) => {
+                let (parts, fetch) = (self.parts.clone(), self.want.fetch);
+                Box::new(Ordered::new(spec, output, parts, order, fetch, self.partitions, held))
+            }
+            None => Box::new(Worker { spec, output, queue: self.queue.clone(), opened: None, rest: None, held }),
         };
         let batches = stream::try_unfold(worker, run_steps);
         Ok(Box::pin(RecordBatchStreamAdapter::new(schema, batches)))
@@ -200,7 +266,7 @@ pub(crate) trait Work: Send {
 }
 
 /// Runs steps on blocking threads until one has rows.
-async fn run_steps(mut worker: Box<dyn Work>) -> DfResult<Option<(RecordBatch, Box<dyn Work>)>> {
+pub(crate) async fn run_steps(mut worker: Box<dyn Work>) -> DfResult<Option<(RecordBatch, Box<dyn Work>)>> {
     loop {
         let done = tokio::task::spawn_blocking(move || {
             let step = worker.step();
@@ -218,11 +284,13 @@ async fn run_steps(mut worker: Box<dyn Work>) -> DfResult<Option<(RecordBatch, B
 
 /// Yields matches in the order in which they are read.
 struct Worker {
-    spec: Arc<Spec>,
+    spec: Spec,
+    output: Output,
     queue: Arc<Queue>,
-    reader: Option<PartReader>,
+    opened: Option<Opened>,
     /// Matches that are still to be yielded.
     rest: Option<Matches>,
+    held: Held,
 }
 
 impl Work for Worker {
@@ -234,26 +302,32 @@ impl Work for Worker {
                 return Ok(Step::Done);
             }
             if let Some(matches) = self.rest.take() {
-                return self.output(matches).map(Step::Batch);
+                return self.yield_some(matches).map(Step::Batch);
             }
-            let Some(reader) = &mut self.reader else {
-                let Some(part) = self.queue.parts.lock().pop_front() else { return Ok(Step::Done) };
-                match self.start(&part) {
-                    Ok(Some(batch)) => return Ok(Step::Batch(batch)),
-                    Ok(None) => continue,
-                    Err(error) => self.spec.control.damaged(error)?,
+            let Some(opened) = &mut self.opened else {
+                match self.queue.next() {
+                    None => return Ok(Step::Done),
+                    Some(Item::Part(part)) => {
+                        if let Some(batch) = self.open_part(&part)? {
+                            return Ok(Step::Batch(batch));
+                        }
+                    }
+                    Some(Item::Unit(unit)) => match self.open(&unit) {
+                        Ok(opened) => self.opened = Some(opened),
+                        Err(error) => self.spec.control.damaged(error)?,
+                    },
                 }
                 continue;
             };
-            match reader.next(&self.spec) {
-                Ok(Some(matches)) if matches.rows.is_empty() => {}
+            match opened.next() {
                 Ok(Some(matches)) => {
+                    self.held.set(batch_bytes(&matches.stored.batch))?;
                     self.spec.control.add_matched(matches.rows.len() as u64);
-                    self.rest = Some(matches);
+                    self.rest = Some(matches).filter(|matches| !matches.rows.is_empty());
                 }
-                Ok(None) => self.reader = None,
+                Ok(None) => self.opened = None,
                 Err(error) => {
-                    self.reader = None;
+                    self.opened = None;
                     self.spec.control.damaged(error)?;
                 }
             }
@@ -263,49 +337,63 @@ impl Work for Worker {
 }
 
 impl Worker {
-    /// Asks the index of a part and opens it, or answers from the index alone.
-    fn start(&mut self, part: &Part) -> Result<Option<RecordBatch>, ExecError> {
-        let spec = self.spec.clone();
-        let mut found = match spec.find(part)? {
-            Found::Nothing => {
-                spec.control.part_done(part, false);
-                return Ok(None);
+    /// Asks the index of a part and puts what is to be read on the queue; rows without columns are answered at once.
+    fn open_part(&self, part: &Part) -> Result<Option<RecordBatch>, ExecError> {
+        let _opening = Opening(&self.queue);
+        match self.ask(part) {
+            Ok((set, counted)) => {
+                let ranges = if set.is_none() { Vec::new() } else { units(part, &set, UNIT_ROWS) };
+                self.spec.control.part_done(part, !ranges.is_empty());
+                let set = Arc::new(set);
+                self.queue.push(ranges.into_iter().map(|rows| Unit {
+                    part: part.clone(),
+                    set: Arc::clone(&set),
+                    rows,
+                }));
+                Ok(counted)
             }
-            Found::Count(rows) => {
-                spec.control.part_done(part, false);
-                spec.control.add_matched(rows);
-                return spec.output.count_only(usize::try_from(rows).unwrap_or(usize::MAX)).map(Some);
-            }
-            Found::Rows(found) => found,
-        };
-        spec.control.part_done(part, true);
-        let total = match part {
-            Part::Segment(segment) => segment.meta().rows,
-            Part::Chunk(_) => 0,
-        };
-        let twice = spec.output.wants_record() && !found.exact && found.len(total) > WHOLE_ROWS_MAX;
-        if twice {
-            found = Candidates { rows: Some(spec.resolve(part, found)?), exact: true };
+            Err(error) => self.spec.control.damaged(error).map(|()| None),
         }
-        let fields: BTreeSet<String> = spec.output.field_names().map(str::to_owned).collect();
-        let extra = if spec.output.wants_record() { None } else { Some(&fields) };
-        let mut reader = spec.open(part, found, extra)?;
-        if twice {
-            reader.trust_times();
+    }
+
+    /// The rows to read, and those that need no reading.
+    fn ask(&self, part: &Part) -> Result<(Set, Option<RecordBatch>), ExecError> {
+        if self.output.columns.is_empty()
+            && let Some(rows) = self.spec.count(part)?
+        {
+            return Ok((Set::none(), self.counted(rows)?));
         }
-        self.reader = Some(reader);
-        Ok(None)
+        let set = self.spec.set(part)?;
+        if self.output.columns.is_empty() {
+            let rows = self.counted(set.sure_len(part.rows()))?;
+            return Ok((set.unsettled(), rows));
+        }
+        let twice = self.output.wants_record() && !set.is_exact() && set.possible_len(part.rows()) > WHOLE_ROWS_MAX;
+        Ok((if twice { self.spec.resolve(part, set, 1)? } else { set }, None))
+    }
+
+    fn counted(&self, rows: u64) -> Result<Option<RecordBatch>, ExecError> {
+        self.spec.control.add_matched(rows);
+        if rows == 0 {
+            return Ok(None);
+        }
+        self.output.count_only(usize::try_from(rows).unwrap_or(usize::MAX)).map(Some)
+    }
+
+    fn open(&self, unit: &Unit) -> Result<Opened, ExecError> {
+        self.spec.open(&unit.part, &unit.set, &self.output.read_columns(), unit.rows.clone())
     }
 
     /// The first of the matches, as many as make a batch of bounded size. The rest stays for the next step.
-    fn output(&mut self, mut matches: Matches) -> Result<RecordBatch, ExecError> {
-        let row_bytes = batch_bytes(&matches.stored) / matches.stored.num_rows().max(1) + 1;
+    fn yield_some(&mut self, mut matches: Matches) -> Result<RecordBatch, ExecError> {
+        let stored = &matches.stored.batch;
+        let row_bytes = batch_bytes(stored) / stored.num_rows().max(1) + 1;
         let rows_max = (OUTPUT_BYTES / row_bytes).max(OUTPUT_ROWS_MIN);
         let later = matches.rows.split_off(rows_max.min(matches.rows.len()));
         let rows = self.take(matches.rows);
-        let batch = self.spec.output.build(&matches.stored, &rows)?;
+        let batch = self.output.build(stored, &rows)?;
         if !later.is_empty() {
-            self.rest = Some(Matches { rows: later, stored: matches.stored, numbers: matches.numbers });
+            self.rest = Some(Matches { rows: later, stored: matches.stored });
         }
         Ok(batch)
     }

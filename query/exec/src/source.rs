@@ -3,59 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray as _;
-use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{Array as _, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use column::{FieldCount, FieldType, FieldView, OVERFLOW};
+use column::{FieldCount, FieldCounts, FieldType};
 use model::{TimeRange, Timestamp, field};
+use roaring::RoaringBitmap;
 use segment::Segment;
+
+pub use crate::chunk::Chunk;
+use crate::part::Part;
 
 /// The data of one query: a snapshot's segments and memtable chunks, and the times that count.
 #[derive(Clone, Debug, Default)]
 pub struct Source {
     /// Immutable segments.
-    pub segments: Vec<Arc<Segment>>,
-    /// Rows not yet in a segment, in batches of the same shape.
-    pub chunks: Vec<Arc<RecordBatch>>,
+    pub segments: Vec<SourceSegment>,
+    /// Rows not yet in a segment.
+    pub chunks: Vec<Arc<Chunk>>,
     /// Segments that should be here and are out of use: id and reason.
     pub damaged: Vec<(String, String)>,
 }
 
-/// One piece of a source.
-#[derive(Clone)]
-pub(crate) enum Part {
-    Segment(Arc<Segment>),
-    Chunk(Arc<RecordBatch>),
-}
-
-impl std::fmt::Debug for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Part::Segment(segment) => write!(f, "segment {}", segment.meta().id),
-            Part::Chunk(chunk) => write!(f, "chunk of {} rows", chunk.num_rows()),
-        }
-    }
-}
-
-impl Part {
-    /// The first and the last time in it; `None` when it has no rows.
-    pub(crate) fn times(&self) -> Option<(Timestamp, Timestamp)> {
-        match self {
-            Part::Segment(segment) => Some((segment.meta().min_time, segment.meta().max_time)),
-            Part::Chunk(chunk) => {
-                let times = chunk.column_by_name(field::TIME)?.as_primitive_opt::<TimestampNanosecondType>()?;
-                let min = times.values().iter().min()?;
-                let max = times.values().iter().max()?;
-                Some((Timestamp(*min), Timestamp(*max)))
-            }
-        }
-    }
-
-    /// Whether all of its rows are in the range.
-    pub(crate) fn is_inside(&self, range: TimeRange) -> bool {
-        self.times().is_some_and(|(min, max)| range.contains(min) && range.contains(max))
-    }
+/// A segment, and which of its rows do not count any more.
+#[derive(Clone, Debug)]
+pub struct SourceSegment {
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// Rows that were deleted since it was written.
+    pub deleted: Option<Arc<RoaringBitmap>>,
 }
 
 /// The type of a field over a whole source.
@@ -84,7 +58,7 @@ impl Kind {
         }
     }
 
-    fn with(self, other: Kind) -> Kind {
+    pub(crate) fn with(self, other: Kind) -> Kind {
         let numeric = |kind| matches!(kind, Kind::Number | Kind::One(FieldType::Int | FieldType::Double));
         match (self, other) {
             (a, b) if a == b => a,
@@ -115,24 +89,45 @@ impl Source {
     pub(crate) fn field_names(&self, range: TimeRange) -> BTreeSet<String> {
         let mut names = BTreeSet::new();
         for part in self.parts(range) {
-            match part {
-                Part::Segment(segment) => names.extend(segment.field_names().iter().cloned()),
-                Part::Chunk(chunk) => names.extend(column::field_names(&chunk)),
-            }
+            names.extend(part.field_names().0.iter().cloned());
         }
         names
+    }
+
+    /// How many rows have which field with values of which types, and how many rows there are, over all rows in a range:
+    /// from manifest entries, without reading a row of a segment. `None` when those do not tell: a part reaches over the
+    /// edge of the range, has deleted rows, or has more fields than its entry lists.
+    pub fn field_counts(&self, range: TimeRange) -> Option<(FieldCounts, u64)> {
+        let mut counts = FieldCounts::new();
+        let mut rows = 0;
+        for part in self.parts(range) {
+            if !part.is_inside(range) || part.deleted().is_some() || !part.field_names().1 {
+                return None;
+            }
+            rows += part.rows();
+            match &part {
+                Part::Segment(part) => {
+                    part.segment.meta().fields.iter().for_each(|field| counts.add_count(&field.name, field.count));
+                }
+                Part::Chunk(chunk) => counts.add_batch(chunk.batch()),
+            }
+        }
+        (!counts.is_truncated()).then_some((counts, rows))
     }
 
     /// The types of fields. A field that no part has is text.
     pub(crate) fn kinds(&self, names: &BTreeSet<String>, range: TimeRange) -> BTreeMap<String, Kind> {
         let mut kinds: BTreeMap<String, Option<Kind>> =
             names.iter().map(|name| (name.clone(), built_in(name))).collect();
+        if names.iter().all(|name| crate::is_built_in(name)) {
+            return kinds.into_iter().filter_map(|(name, kind)| Some((name, kind?))).collect();
+        }
         for part in self.parts(range) {
             let fields = SegmentFields::of(&part);
             for (name, kind) in kinds.iter_mut().filter(|(name, _)| !crate::is_built_in(name)) {
                 let here = match &part {
                     Part::Segment(_) => fields.kind(name),
-                    Part::Chunk(chunk) => chunk_kind(chunk, name),
+                    Part::Chunk(chunk) => chunk.kind(name),
                 };
                 *kind = match (*kind, here) {
                     (Some(a), Some(b)) => Some(a.with(b)),
@@ -161,8 +156,8 @@ struct SegmentFields<'a> {
 
 impl<'a> SegmentFields<'a> {
     fn of(part: &'a Part) -> Self {
-        let Part::Segment(segment) = part else { return Self { counts: HashMap::new(), complete: true } };
-        let meta = segment.meta();
+        let Part::Segment(part) = part else { return Self { counts: HashMap::new(), complete: true } };
+        let meta = part.segment.meta();
         let counts = meta.fields.iter().map(|field| (field.name.as_str(), &field.count)).collect();
         Self { counts, complete: meta.fields_complete }
     }
@@ -176,22 +171,4 @@ impl<'a> SegmentFields<'a> {
         let kinds = scalars.map(|(one, _)| Kind::One(one)).chain((count.others > 0).then_some(Kind::Mixed));
         kinds.reduce(Kind::with)
     }
-}
-
-/// The type of a field in a chunk; `None` when the chunk lacks it. Chunks are small: overflow values are looked at.
-fn chunk_kind(chunk: &RecordBatch, name: &str) -> Option<Kind> {
-    let view = FieldView::new(chunk, name);
-    if view.is_absent() {
-        return None;
-    }
-    let array = if name == OVERFLOW { None } else { chunk.column_by_name(name) };
-    let column = array.filter(|array| array.null_count() < array.len());
-    let column = column.and_then(|array| FieldType::ALL.into_iter().find(|ty| ty.data_type() == *array.data_type()));
-    let mut kind = column.map(Kind::One);
-    for row in (0..chunk.num_rows()).filter(|row| array.is_none_or(|array| array.is_null(*row))) {
-        let Some(value) = view.value(row) else { continue };
-        let here = FieldType::of(&value).map_or(Kind::Mixed, Kind::One);
-        kind = Some(kind.map_or(here, |kind| kind.with(here)));
-    }
-    kind
 }

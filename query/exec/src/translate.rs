@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use datafusion::common::{Column as DfColumn, ScalarValue};
-use datafusion::datasource::provider_as_source;
+use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, LogicalPlan as DfPlan, LogicalPlanBuilder, lit};
 use lang::{Expr as MathExpr, Filter, Function, SortKey};
@@ -18,12 +19,17 @@ use plan::{LogicalPlan, Scan, ScanOrder};
 use crate::ExecError;
 use crate::control::Control;
 use crate::functions::RowFunction;
-use crate::ordered::ORDERED_ROWS_MAX;
+use crate::matching::Spec;
+use crate::ordered::CANDIDATE_BYTES;
 use crate::output::{Column, Output, RECORD_COLUMN};
+use crate::part::Part;
 use crate::predicate::{Predicate, compile};
-use crate::reader::Spec;
 use crate::scan::{SnapshotTable, Want};
 use crate::source::Source;
+
+/// Share of a query's memory that rows may take that wait for their place in the order; when more could wait, DataFusion
+/// sorts, and spills when it must.
+const WAITING_SHARE: u64 = 4;
 
 /// Most fields that whole records are spread over when pipes change their columns.
 pub(crate) const SPREAD_FIELDS_MAX: usize = 2_048;
@@ -48,7 +54,22 @@ pub(crate) struct Translator<'a> {
     pub(crate) range: TimeRange,
     pub(crate) regex_bytes_max: usize,
     pub(crate) partitions: usize,
+    pub(crate) memory_bytes_max: u64,
     pub(crate) control: &'a Arc<Control>,
+    /// Groups that were computed already, in place of the operator that they are the answer of.
+    pub(crate) grouped: Option<(&'a LogicalPlan, RecordBatch)>,
+}
+
+/// A scan that is ready to run, and how it is used.
+pub(crate) struct Leaf {
+    pub(crate) spec: Spec,
+    pub(crate) output: Output,
+    pub(crate) parts: Vec<Part>,
+    pub(crate) want: Want,
+    /// Names and types of the columns.
+    pub(crate) names: Vec<(String, DataType)>,
+    /// What has to be sorted above it, because the scan does not come in order.
+    sorted_above: Option<(ScanOrder, Option<u64>)>,
 }
 
 /// A column by its name, taken as it is.
@@ -120,6 +141,11 @@ impl Translator<'_> {
     }
 
     fn node(&self, plan: &LogicalPlan, root: &LogicalPlan, records: bool) -> Result<Node, ExecError> {
+        if let Some((at, batch)) = &self.grouped
+            && std::ptr::eq(*at, plan)
+        {
+            return grouped_node(plan, batch);
+        }
         let input = match plan.input() {
             Some(input) => self.node(input, root, records)?,
             None => return self.scan(root, records),
@@ -153,26 +179,12 @@ impl Translator<'_> {
     }
 
     fn scan(&self, root: &LogicalPlan, records: bool) -> Result<Node, ExecError> {
-        let scan = root.scan();
-        let columns = if records { self.record_columns(root) } else { self.field_columns(scan, root)? };
-        let output = Output::new(columns);
-        let predicate = compile(&scan.filter, self.regex_bytes_max)?;
-        let parts = self.source.parts(self.range);
-        let kept = parts.iter().filter(|part| matches!(part, crate::source::Part::Segment(_))).count();
-        self.control.add_pruned((self.source.segments.len() - kept) as u64);
-        let mut want = Want { order: scan.order, fetch: scan.fetch };
-        let names: Vec<(String, DataType)> =
-            output.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        let Leaf { spec, output, parts, want, names, sorted_above } = self.leaf(root, records)?;
         let tie_break = newest_first(&names);
-        if want.order.is_none() && want.fetch.is_some() && !has_aggregate(root) {
-            want.order = Some(ScanOrder::NewestFirst);
-        }
-        let in_heap = want.order.is_some() && want.fetch.is_some_and(|fetch| fetch <= ORDERED_ROWS_MAX);
-        let sorted_above = if in_heap { None } else { want.order.take().map(|order| (order, want.fetch.take())) };
-        let spec = Spec { predicate, range: self.range, output, control: self.control.clone() };
-        let table = SnapshotTable { spec: Arc::new(spec), parts, want, partitions: self.partitions };
+        let ordered = want.order.is_some();
+        let table = SnapshotTable { spec, output, parts, want, partitions: self.partitions };
         let builder = LogicalPlanBuilder::scan("snapshot", provider_as_source(Arc::new(table)), None)?;
-        let node = Node { builder, columns: names, tie_break, ordered: in_heap };
+        let node = Node { builder, columns: names, tie_break, ordered };
         let Some((order, fetch)) = sorted_above else { return Ok(node) };
         if node.tie_break.is_empty() {
             return Ok(node);
@@ -181,6 +193,40 @@ impl Translator<'_> {
         let keys = node.tie_break.iter().map(|sort| Sort { asc: sort.asc ^ flip, ..sort.clone() }).collect::<Vec<_>>();
         let builder = node.builder.sort_with_limit(keys, fetch.map(to_usize))?;
         Ok(Node { builder, ordered: true, ..node })
+    }
+
+    /// The scan of a plan.
+    pub(crate) fn leaf(&self, root: &LogicalPlan, records: bool) -> Result<Leaf, ExecError> {
+        let scan = root.scan();
+        let columns = if records { self.record_columns(root) } else { self.field_columns(scan, root)? };
+        let output = Output::new(columns);
+        let spec = self.spec(scan)?;
+        let parts = self.parts();
+        let mut want = Want { order: scan.order, fetch: scan.fetch };
+        let names: Vec<(String, DataType)> =
+            output.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+        if want.order.is_none() && want.fetch.is_some() && !has_aggregate(root) {
+            want.order = Some(ScanOrder::NewestFirst);
+        }
+        let rows: u64 = parts.iter().map(Part::rows).sum();
+        let waiting = want.fetch.unwrap_or(u64::MAX).min(rows).saturating_mul(CANDIDATE_BYTES);
+        let in_order = want.order.is_some() && waiting <= self.memory_bytes_max / WAITING_SHARE;
+        let sorted_above = if in_order { None } else { want.order.take().map(|order| (order, want.fetch.take())) };
+        Ok(Leaf { spec, output, parts, want, names, sorted_above })
+    }
+
+    /// What a scan looks for.
+    pub(crate) fn spec(&self, scan: &Scan) -> Result<Spec, ExecError> {
+        let predicate = Arc::new(compile(&scan.filter, self.regex_bytes_max)?);
+        Ok(Spec { predicate, range: self.range, control: Arc::clone(self.control) })
+    }
+
+    /// The parts that the range touches; the others are counted as left out.
+    pub(crate) fn parts(&self) -> Vec<Part> {
+        let parts = self.source.parts(self.range);
+        let kept = parts.iter().filter(|part| part.is_segment()).count();
+        self.control.add_pruned((self.source.segments.len() - kept) as u64);
+        parts
     }
 
     /// The columns of whole records, and the fields that pipes above them look at.
@@ -266,12 +312,32 @@ impl Translator<'_> {
     }
 }
 
+impl Leaf {
+    /// Whether its rows come in the order that the plan asks for.
+    pub(crate) fn is_in_order(&self) -> bool {
+        self.sorted_above.is_none() && self.want.order.is_some()
+    }
+}
+
+/// Groups that were computed before, as an operator.
+fn grouped_node(plan: &LogicalPlan, batch: &RecordBatch) -> Result<Node, ExecError> {
+    let LogicalPlan::Aggregate { by, .. } = plan else {
+        return Err(ExecError::Internal { message: "groups in place of no grouping".to_owned() });
+    };
+    let columns: Vec<(String, DataType)> =
+        batch.schema_ref().fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+    let tie_break = columns[..by.len()].iter().map(|(name, _)| column(name).sort(true, false)).collect();
+    let table = MemTable::try_new(batch.schema(), vec![vec![batch.clone()]])?;
+    let builder = LogicalPlanBuilder::scan("groups", provider_as_source(Arc::new(table)), None)?;
+    Ok(Node { builder, columns, tie_break, ordered: by.is_empty() })
+}
+
 pub(crate) fn to_usize(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 /// Whether the result has whole records: none was asked to be cut or changed.
-fn keeps_records(plan: &LogicalPlan) -> bool {
+pub(crate) fn keeps_records(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Scan(scan) => scan.fields.is_none(),
         LogicalPlan::Filter { input, predicate } => plan::filter_fields(predicate).is_some() && keeps_records(input),
@@ -311,7 +377,7 @@ fn newest_first(columns: &[(String, DataType)]) -> Vec<Sort> {
 
 /// The columns that names and patterns such as `app*` stand for, in the order of the names; a name that no column has stays,
 /// as a column of nulls.
-fn expand(columns: &[(String, DataType)], names: &[String]) -> Vec<(String, DataType)> {
+pub(crate) fn expand(columns: &[(String, DataType)], names: &[String]) -> Vec<(String, DataType)> {
     let mut out: Vec<(String, DataType)> = Vec::new();
     for name in names {
         let found: Vec<(String, DataType)> = match name.strip_suffix('*') {

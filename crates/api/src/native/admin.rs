@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Query, State};
+use engine::QueryRequest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::request::{JsonBody, Tenant, range};
 use crate::{Api, ApiError};
 
 /// Parameters of a flush.
@@ -29,6 +31,58 @@ pub(crate) async fn flush(
     Ok(Json(json!({"flushed": true, "segments": stats.segments, "bytes": stats.segment_bytes})))
 }
 
+/// `POST /admin/delete`: deletes the rows that a filter finds. They are gone from every answer at once, and from the disk when
+/// their segment is next merged.
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    Tenant(tenant): Tenant,
+    JsonBody(body): JsonBody<DeleteBody>,
+) -> Result<Json<Value>, ApiError> {
+    let now = telemetry::clock::now();
+    let mut request = QueryRequest::new(tenant, body.query, now);
+    request.range = range(body.start.as_ref(), body.end.as_ref(), now)?;
+    let report = api.engine.delete(request).await?;
+    Ok(Json(json!({"rows": report.rows, "segments": report.segments, "segments_removed": report.segments_removed})))
+}
+
+/// The body of a delete. Without `start` and `end`, all time is meant.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeleteBody {
+    query: String,
+    #[serde(default)]
+    start: Option<Value>,
+    #[serde(default)]
+    end: Option<Value>,
+}
+
+/// `GET /segments`: the live segments, their bytes by kind, and those that are out of use.
+pub(crate) async fn segments(State(api): State<Arc<Api>>) -> Json<Value> {
+    let one = |meta: &segment::SegmentMeta| {
+        json!({
+            "id": meta.id,
+            "tenant": meta.tenant.as_str(),
+            "table": meta.table.as_str(),
+            "level": meta.level,
+            "rows": meta.rows,
+            "from": meta.min_time.to_string(),
+            "to": meta.max_time.to_string(),
+            "columns_bytes": meta.bytes_parquet,
+            "index_bytes": meta.bytes_index,
+            "index_groups_bytes": meta.index_groups_bytes,
+            "index_terms_bytes": meta.index_terms_bytes,
+            "index_filters_bytes": meta.index_filters_bytes,
+            "index_failure": meta.index_failure,
+        })
+    };
+    let segments: Vec<Value> = api.store.segments().iter().map(one).collect();
+    Json(json!({"segments": segments, "damaged": damaged(&api.store.stats())}))
+}
+
+fn damaged(stats: &store::StoreStats) -> Vec<Value> {
+    stats.damaged_segments.iter().map(|segment| json!({"segment": segment.id, "reason": segment.reason})).collect()
+}
+
 /// `GET /status`: what the server is, and what it holds.
 pub(crate) async fn status(State(api): State<Arc<Api>>) -> Json<Value> {
     let stats = api.store.stats();
@@ -43,8 +97,6 @@ pub(crate) async fn status(State(api): State<Arc<Api>>) -> Json<Value> {
             "bytes": of_table().map(segment_bytes).sum::<u64>(),
         }));
     }
-    let damaged: Vec<Value> =
-        stats.damaged_segments.iter().map(|segment| json!({"segment": segment.id, "reason": segment.reason})).collect();
     Json(json!({
         "version": env!("CARGO_PKG_VERSION"),
         "started_at": api.about.started_at.to_string(),
@@ -56,7 +108,7 @@ pub(crate) async fn status(State(api): State<Arc<Api>>) -> Json<Value> {
         "wal_bytes": stats.wal_bytes,
         "series": api.store.series().series_count(),
         "tables": tables,
-        "damaged_segments": damaged,
+        "damaged_segments": damaged(&stats),
         "wal_damage": stats.wal_damage,
     }))
 }

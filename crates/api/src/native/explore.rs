@@ -38,6 +38,9 @@ pub(crate) struct ExploreBody {
     field: String,
     #[serde(default)]
     limit: Option<u64>,
+    /// For `/explain`: run the query too, and say what each stage did.
+    #[serde(default)]
+    analyze: bool,
 }
 
 impl ExploreBody {
@@ -113,14 +116,18 @@ pub(crate) async fn values(
     })))
 }
 
-/// `GET` or `POST /explain`: the plan of a query, as text.
+/// `GET` or `POST /explain`: the plan of a query, as text; with `analyze`, after running it, with what each stage did.
 pub(crate) async fn explain(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
     Asked(body): Asked<ExploreBody>,
 ) -> Result<Json<Value>, ApiError> {
     let request = body.request(tenant, telemetry::clock::now())?;
-    Ok(Json(json!({"plan": Engine::explain(&api.engine, request).await?})))
+    let plan = match body.analyze {
+        true => api.engine.explain_analyze(request).await?,
+        false => Engine::explain(&api.engine, request).await?,
+    };
+    Ok(Json(json!({"plan": plan})))
 }
 
 /// A text under the cursor.

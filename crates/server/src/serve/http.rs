@@ -7,6 +7,7 @@ use api::{ApiError, Readiness, self_state_router};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
+use axum::serve::ListenerExt as _;
 use listen::CancellationToken;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
@@ -49,6 +50,13 @@ async fn pass(State(gate): State<Gate>, request: Request) -> Response {
 /// Serves until `shutdown`, then finishes what has begun.
 pub(super) async fn serve_http(listener: TcpListener, gate: Gate, shutdown: CancellationToken) {
     let service = gate.router().into_make_service_with_connect_info::<SocketAddr>();
+    // An answer is a few small writes. Held back until the last is acknowledged, as TCP does by itself, a client that
+    // acknowledges late would wait 40 ms for each.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
     let served = axum::serve(listener, service).with_graceful_shutdown(shutdown.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "the HTTP port ended");

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use model::{
     Batch, BatchData, Exemplar, Labels, LabelsBuilder, MetricKind, MetricMetadata, Row, Sample, SeriesBatch,
     SeriesSamples, Table, TenantId, Timestamp, Value,
 };
 
 use super::{
-    CodecError, DEPTH_MAX, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP,
-    TAG_NULL, TAG_STR, TAG_TRUE, VERSION,
+    CodecError, DEPTH_MAX, KIND_COLUMNS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT,
+    TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION, VERSION_ROWS,
 };
 
 /// Unpacks what [`super::encode_batches`] packed. Row ids are zero. Any bytes are safe to give: a count never allocates more
@@ -17,7 +18,7 @@ use super::{
 pub fn decode_batches(bytes: &[u8]) -> Result<Vec<Batch>, CodecError> {
     let mut reader = Reader { bytes, at: 0, names: Vec::new() };
     let version = reader.byte("the version")?;
-    if version != VERSION {
+    if version != VERSION && version != VERSION_ROWS {
         return Err(CodecError::Version { found: version, known: VERSION });
     }
     let names = reader.count()?;
@@ -41,15 +42,25 @@ impl<'a> Reader<'a> {
         let tenant = self.text()?;
         let tenant = TenantId::new(tenant).ok_or_else(|| self.invalid("a tenant"))?;
         let data = match self.byte("the kind of a batch")? {
-            KIND_ROWS => {
-                let table = usize::from(self.byte("a table")?);
-                let table = *Table::ALL.get(table).ok_or_else(|| self.invalid("a table"))?;
-                BatchData::Rows(table, self.rows()?)
-            }
+            KIND_ROWS => BatchData::Rows(self.table()?, self.rows()?),
+            KIND_COLUMNS => BatchData::Columns(self.table()?, self.columns()?),
             KIND_SERIES => BatchData::Series(self.series_batch()?),
             _ => return Err(self.invalid("the kind of a batch")),
         };
         Ok(Batch { tenant, data })
+    }
+
+    fn table(&mut self) -> Result<Table, CodecError> {
+        let table = usize::from(self.byte("a table")?);
+        Table::ALL.get(table).copied().ok_or_else(|| self.invalid("a table"))
+    }
+
+    fn columns(&mut self) -> Result<RecordBatch, CodecError> {
+        let len = self.take(4, "the length of columns")?;
+        let len = len.iter().rev().fold(0, |n, byte| n << 8 | usize::from(*byte));
+        let at = self.at;
+        let bytes = self.take(len, "columns")?;
+        column::decode_batch(bytes).map_err(|error| CodecError::Columns { at, reason: error.to_string() })
     }
 
     fn rows(&mut self) -> Result<Vec<Row>, CodecError> {

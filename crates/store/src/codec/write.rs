@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use model::{Batch, BatchData, Labels, Row, SeriesBatch, Value};
+use arrow_array::RecordBatch;
+use model::{Batch, BatchData, Labels, Row, SeriesBatch, Table, Value};
 
 use super::{
-    KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE,
-    VERSION,
+    KIND_COLUMNS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL,
+    TAG_STR, TAG_TRUE, VERSION,
 };
 
 /// Packs batches into the payload of a log record.
@@ -18,8 +19,13 @@ pub fn encode_batches(batches: &[Batch]) -> Vec<u8> {
         match &batch.data {
             BatchData::Rows(table, rows) => {
                 writer.body.push(KIND_ROWS);
-                writer.body.push(model::Table::ALL.iter().position(|known| known == table).unwrap_or_default() as u8);
+                writer.table(*table);
                 writer.rows(rows);
+            }
+            BatchData::Columns(table, columns) => {
+                writer.body.push(KIND_COLUMNS);
+                writer.table(*table);
+                writer.columns(columns);
             }
             BatchData::Series(series) => {
                 writer.body.push(KIND_SERIES);
@@ -49,6 +55,19 @@ impl<'a> Writer<'a> {
         }
         out.extend_from_slice(&self.body);
         out
+    }
+
+    fn table(&mut self, table: Table) {
+        self.body.push(Table::ALL.iter().position(|known| *known == table).unwrap_or_default() as u8);
+    }
+
+    /// The length comes first and is known last. A length beyond 32 bits is beyond what the log takes.
+    fn columns(&mut self, columns: &RecordBatch) {
+        let at = self.body.len();
+        self.body.extend_from_slice(&[0; 4]);
+        column::encode_batch(columns, &mut self.body);
+        let len = (self.body.len() - at - 4) as u32;
+        self.body[at..at + 4].copy_from_slice(&len.to_le_bytes());
     }
 
     fn rows(&mut self, rows: &'a [Row]) {

@@ -1,14 +1,15 @@
 //! Flush, merge, retention, limits, damaged segments.
 
 use super::*;
-use crate::{AppendError, ROWS_PER_APPEND_MAX, Retention};
+use crate::{AppendError, ROWS_PER_APPEND_MAX};
 
 #[test]
 fn merging_keeps_every_row_once() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     for round in 0..7 {
-        append(&store, rows(round * 9..round * 9 + 9));
+        append(&store, rows(round * 9..round * 9 + 4));
+        append(&store, columns(round * 9 + 4..round * 9 + 9));
         store.flush(false).unwrap();
     }
     let before = read(&snapshot(&store));
@@ -77,26 +78,6 @@ fn maintenance_flushes_by_age_and_by_size() {
 }
 
 #[test]
-fn r44_retention_drops_whole_segments_and_waits_for_readers() {
-    let dir = tempfile::tempdir().unwrap();
-    let retention = Retention { logs_ns: Some(DAY_NS), ..Retention::default() };
-    let store = Store::open(StoreOptions { retention, ..options(dir.path()) }).unwrap();
-    append(&store, rows(0..10));
-    store.flush(false).unwrap();
-    let held = snapshot(&store);
-    // Even numbers are of day 20 000, odd ones of the day after.
-    store.maintain(Timestamp(20_002 * DAY_NS)).unwrap();
-    assert_eq!(numbers(&store), [1, 3, 5, 7, 9]);
-    assert_eq!(files(dir.path(), "segments").len(), 4, "the reader's files are there");
-    assert_eq!(read(&held).len(), 10);
-    drop(held);
-    store.maintain(Timestamp(20_002 * DAY_NS)).unwrap();
-    assert_eq!(files(dir.path(), "segments").len(), 2);
-    drop(store);
-    assert_eq!(numbers(&open(dir.path())), [1, 3, 5, 7, 9]);
-}
-
-#[test]
 fn appends_over_a_limit_are_refused_and_counted_memory_comes_back() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(StoreOptions { memory_bytes_max: 30_000, ..options(dir.path()) }).unwrap();
@@ -108,9 +89,13 @@ fn appends_over_a_limit_are_refused_and_counted_memory_comes_back() {
     let row = Row::new(Timestamp(0));
     let many = Batch { tenant: tenant(), data: BatchData::Rows(Table::Spans, vec![row; ROWS_PER_APPEND_MAX + 1]) };
     assert!(matches!(store.append(vec![many]), Err(AppendError::TooLarge { unit: "rows", .. })));
-    let days = (0..1001).map(|day| Row::new(Timestamp(day * DAY_NS))).collect();
-    let days = Batch { tenant: tenant(), data: BatchData::Rows(Table::Spans, days) };
-    assert!(matches!(store.append(vec![days]), Err(AppendError::TooLarge { unit: "days", size: 1001, .. })));
+    let days: Vec<Row> = (0..1001).map(|day| Row::new(Timestamp(day * DAY_NS))).collect();
+    let columns = column::rows_to_batch(&Vec::from_iter(&days));
+    let days = [BatchData::Rows(Table::Spans, days), BatchData::Columns(Table::Spans, columns)];
+    for data in days {
+        let days = Batch { tenant: tenant(), data };
+        assert!(matches!(store.append(vec![days]), Err(AppendError::TooLarge { unit: "days", size: 1001, .. })));
+    }
     store.append(Vec::new()).unwrap().wait().unwrap();
     assert_eq!(numbers(&store), (0..200).collect::<Vec<_>>());
 }
@@ -164,4 +149,23 @@ fn a_reader_reports_damage() {
     assert_eq!(snapshot(&store).damaged[0].reason, "checksum");
     let elsewhere = TimeRange::new(Timestamp(0), Timestamp(5));
     assert!(store.snapshot(&tenant(), Table::Logs, elsewhere).damaged.is_empty(), "not of this range");
+}
+
+#[test]
+fn many_days_are_flushed_in_groups() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let row = |n: i64| {
+        let mut row = row(n);
+        row.time = Timestamp((n % 100 - 50) * 7 * DAY_NS + n);
+        row
+    };
+    let all: Vec<Row> = (0..1000).map(row).collect();
+    let columns = column::rows_to_batch(&Vec::from_iter(&all));
+    append(&store, Batch { tenant: tenant(), data: BatchData::Columns(Table::Logs, columns) });
+    let before = read(&snapshot(&store));
+    store.flush(false).unwrap();
+    assert_eq!(store.segments().len(), 100);
+    assert!(store.segments().iter().all(|meta| meta.rows == 10));
+    assert_eq!(read(&snapshot(&store)), before);
 }

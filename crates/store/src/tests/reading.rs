@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use super::*;
-use crate::memtable::CHUNK_ROWS;
+use crate::Chunk;
+use crate::memtable::{CHUNK_ROWS, TAIL_ROWS};
 
 #[test]
 fn an_acknowledged_row_is_visible() {
@@ -25,7 +26,7 @@ fn snapshots_are_of_one_tenant_table_and_range() {
     append(&store, Batch { tenant: other.clone(), ..rows(4..6) });
     let count = |tenant: &TenantId, table, range| {
         let snapshot = store.snapshot(tenant, table, range);
-        (snapshot.segments.len(), snapshot.chunks.iter().map(|chunk| chunk.num_rows()).sum::<usize>())
+        (snapshot.segments.len(), snapshot.chunks.iter().map(|chunk| chunk.rows()).sum::<usize>())
     };
     let first_day = TimeRange::new(Timestamp(20_000 * DAY_NS), Timestamp(20_001 * DAY_NS));
     let long_ago = TimeRange::new(Timestamp(0), Timestamp(1));
@@ -41,20 +42,73 @@ fn snapshots_are_of_one_tenant_table_and_range() {
 }
 
 #[test]
-fn chunks_are_built_once_and_rebuilt_only_when_they_grew() {
+fn chunks_are_made_once_and_the_tail_again_when_it_grew() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    let large = CHUNK_ROWS as i64 * 2 + 10;
+    let large = CHUNK_ROWS as i64 + 600;
     append(&store, rows(0..large));
+    append(&store, rows(large..large + 10));
+    let sizes = |snapshot: &Snapshot| snapshot.chunks.iter().map(|chunk| chunk.rows()).collect::<Vec<_>>();
     let (first, second) = (snapshot(&store), snapshot(&store));
-    let sizes: Vec<usize> = first.chunks.iter().map(|chunk| chunk.num_rows()).collect();
-    assert_eq!(sizes, [CHUNK_ROWS, CHUNK_ROWS, 10]);
+    assert_eq!(sizes(&first), [CHUNK_ROWS, 600, 10]);
     assert!(first.chunks.iter().zip(&second.chunks).all(|(a, b)| Arc::ptr_eq(a, b)));
-    append(&store, rows(large..large + 1));
+    append(&store, columns(large + 10..large + 11));
     let third = snapshot(&store);
     assert!(Arc::ptr_eq(&third.chunks[1], &first.chunks[1]));
-    assert_eq!(third.chunks[2].num_rows(), 11);
-    assert_eq!(first.chunks[2].num_rows(), 10, "a snapshot does not change");
+    assert_eq!(sizes(&third), [CHUNK_ROWS, 600, 11]);
+    assert_eq!(sizes(&first), [CHUNK_ROWS, 600, 10], "a snapshot does not change");
+    assert_eq!(read(&third).len(), large as usize + 11);
+}
+
+#[test]
+fn small_appends_become_few_chunks() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut next = 0;
+    let mut more = |rows_each: i64, batches: i64| {
+        for _ in 0..batches {
+            let numbers = next..next + rows_each;
+            next += rows_each;
+            append(&store, if next % 2 == 0 { rows(numbers) } else { columns(numbers) });
+        }
+    };
+    more(45, 3 * CHUNK_ROWS as i64 / 90);
+    more(TAIL_ROWS as i64 + 1, CHUNK_ROWS as i64 / TAIL_ROWS as i64);
+    let first = snapshot(&store);
+    assert!(first.chunks.len() < 3 + CHUNK_ROWS / TAIL_ROWS, "{:?}", first.chunks);
+    let held = store.stats().memtable_bytes;
+    assert_eq!(read(&first).into_values().collect::<Vec<_>>(), (0..next).collect::<Vec<_>>());
+    drop(first);
+    assert!(store.stats().memtable_bytes < held + held / 2, "what chunks were made of is freed");
+    store.flush(false).unwrap();
+    assert_eq!(store.stats().memtable_bytes, 0);
+    assert_eq!(numbers(&store), (0..next).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_chunk_that_is_asked_often_gets_an_index() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, columns(0..5000));
+    append(&store, columns(5000..5010));
+    let chunks = snapshot(&store).chunks;
+    let indexed = |chunk: &Chunk| (0..100).filter_map(|_| chunk.index()).last().map(|index| index.rows());
+    assert!(chunks[0].index().is_none(), "not at the first question");
+    assert_eq!(indexed(&chunks[0]), Some(5000));
+    assert_eq!(indexed(&chunks[1]), None, "too small");
+    assert_eq!(chunks[0].times(), (Timestamp(20_000 * DAY_NS), Timestamp(20_001 * DAY_NS + 4999)));
+}
+
+#[test]
+fn a_waiting_flush_is_woken_by_a_full_memtable() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open(StoreOptions { flush_bytes: 1000, ..options(dir.path()) }).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| append(&store, columns(0..100)));
+        store.wait_until_full(std::time::Duration::from_secs(600));
+        store.maintain_memory(Timestamp(0)).unwrap();
+    });
+    assert_eq!(store.segments().len(), 2);
 }
 
 #[test]

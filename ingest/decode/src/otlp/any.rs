@@ -24,10 +24,13 @@ pub(super) fn attributes(list: Vec<KeyValue>) -> Attributes {
     list.into_iter().map(|pair| (pair.key, value(pair.value))).collect()
 }
 
+/// The field of a resource's schema.
+pub(super) const RESOURCE_SCHEMA_URL: &str = "resource.schema_url";
+
 pub(super) fn resource(resource: Option<Resource>, schema_url: String) -> Attributes {
     let mut attributes = attributes(resource.unwrap_or_default().attributes);
     if !schema_url.is_empty() {
-        attributes.push(("resource.schema_url".to_owned(), schema_url.into()));
+        attributes.push((RESOURCE_SCHEMA_URL.to_owned(), schema_url.into()));
     }
     attributes
 }

@@ -57,6 +57,14 @@ fn show(decoded: &Decoded) -> String {
     out
 }
 
+/// The rows of the logs table, each with its fields by name: columns keep no order of a row's fields.
+fn log_rows(decoded: &Decoded) -> Vec<Row> {
+    let in_batches = decoded.log_batches.iter().flat_map(column::rows_from_batch);
+    let mut rows: Vec<Row> = decoded.logs.iter().cloned().chain(in_batches).collect();
+    rows.iter_mut().for_each(|row| row.fields.sort_by(|a, b| a.0.cmp(&b.0)));
+    rows
+}
+
 fn any(value: any_value::Value) -> Option<AnyValue> {
     Some(AnyValue { value: Some(value) })
 }
@@ -196,8 +204,10 @@ fn both_encodings_give_the_same() {
     ]);
     let json = serde_json::to_vec(&request).unwrap().replace_infinity();
     let by_json = decode_logs(Wire::Json, &json, RECEIVED).unwrap();
-    assert_eq!(by_json.logs, decode_logs(Wire::Protobuf, &request.encode_to_vec(), RECEIVED).unwrap().logs);
-    assert_eq!((by_json.logs.len(), by_json.rejects.len()), (2, 1));
+    let by_protobuf = decode_logs(Wire::Protobuf, &request.encode_to_vec(), RECEIVED).unwrap();
+    assert_eq!(log_rows(&by_json), log_rows(&by_protobuf));
+    assert_eq!((by_json.rows(), by_json.rejects.len()), (2, 1));
+    assert_eq!((by_protobuf.rows(), by_protobuf.rejects.len()), (2, 1));
 
     let request = traces_request(vec![span_item(), Span::default()]);
     let by_json = decode_traces(Wire::Json, &serde_json::to_vec(&request).unwrap(), RECEIVED).unwrap();

@@ -2,6 +2,7 @@ use std::io::ErrorKind;
 
 use model::Table;
 use opentelemetry_proto::tonic::collector::logs::v1::logs_service_client::LogsServiceClient;
+use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsServiceRequest, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_client::MetricsServiceClient;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_client::TraceServiceClient;
 use opentelemetry_proto::tonic::logs::v1::{LogRecord, ResourceLogs, ScopeLogs};
@@ -53,6 +54,71 @@ async fn the_three_services_store_what_they_answer_for() {
     drop(channel);
     shutdown.cancel();
     listener.stopped().await;
+}
+
+/// A codec of a client that sends what it likes.
+struct RawCodec;
+
+impl tonic::codec::Codec for RawCodec {
+    type Encode = Vec<u8>;
+    type Decode = Vec<u8>;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        Self
+    }
+
+    fn decoder(&mut self) -> Self {
+        Self
+    }
+}
+
+impl tonic::codec::Encoder for RawCodec {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn encode(&mut self, message: Vec<u8>, buffer: &mut tonic::codec::EncodeBuf<'_>) -> Result<(), Status> {
+        prost::bytes::BufMut::put_slice(buffer, &message);
+        Ok(())
+    }
+}
+
+impl tonic::codec::Decoder for RawCodec {
+    type Item = Vec<u8>;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut tonic::codec::DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
+        let bytes = prost::bytes::Buf::remaining(buffer);
+        Ok(Some(prost::bytes::Buf::copy_to_bytes(buffer, bytes).to_vec()))
+    }
+}
+
+async fn call(channel: &Channel, method: &'static str, message: Vec<u8>) -> Result<Vec<u8>, Status> {
+    let mut client = tonic::client::Grpc::new(channel.clone());
+    client.ready().await.unwrap();
+    let path = http::uri::PathAndQuery::from_static(method);
+    client.unary(Request::new(message), path, RawCodec).await.map(Response::into_inner)
+}
+
+#[tokio::test]
+async fn a_broken_log_record_is_rejected_alone_and_a_broken_message_whole() {
+    const EXPORT: &str = "/opentelemetry.proto.collector.logs.v1.LogsService/Export";
+    let rig = Rig::new();
+    let (_listener, _shutdown, channel) = serve(&rig).await;
+    let marked = LogRecord { severity_text: "MARKMARK".into(), ..LogRecord::default() };
+    let mut message = logs(vec![LogRecord::default(), marked]).encode_to_vec();
+    let at = message.windows(8).position(|window| window == b"MARKMARK").unwrap();
+    message[at] = 0xff;
+    let answer = call(&channel, EXPORT, message.clone()).await.unwrap();
+    let answer = ExportLogsServiceResponse::decode(&answer[..]).unwrap();
+    assert_eq!(answer.partial_success.map(|partial| partial.rejected_log_records), Some(1));
+    assert_eq!((rig.rows(Table::Logs).len(), rig.rows(Table::Quarantine).len()), (1, 1));
+
+    message.truncate(message.len() - 3);
+    assert_eq!(call(&channel, EXPORT, message).await.unwrap_err().code(), tonic::Code::InvalidArgument);
+    let other = "/opentelemetry.proto.collector.logs.v1.LogsService/Import";
+    assert_eq!(call(&channel, other, Vec::new()).await.unwrap_err().code(), tonic::Code::Unimplemented);
 }
 
 #[tokio::test]

@@ -214,3 +214,23 @@ async fn a_body_that_is_cut_off_is_not_ingested() {
     listener.stopped().await;
     assert_eq!((rig.bodies().len(), rig.pipeline.in_flight_bytes()), (1, 0));
 }
+
+/// A small body is decoded where it was read, a large one on another thread.
+#[tokio::test]
+async fn bodies_of_every_size_are_stored_alike() {
+    let rig = Rig::new();
+    let mut stored = 0;
+    for records in [0, 1, 10, 20_000] {
+        for compressed in [false, true] {
+            let body = logs(vec![LogRecord { severity_number: 9, ..LogRecord::default() }; records]);
+            let (headers, body) = if compressed {
+                (vec![AS_PROTOBUF, ("content-encoding", "gzip")], gzip(&body))
+            } else {
+                (vec![AS_PROTOBUF], body)
+            };
+            assert_eq!(post(&rig, "/v1/logs", &headers, body).await.status, 200, "{records} {compressed}");
+            stored += records;
+            assert_eq!(rig.rows(Table::Logs).len(), stored, "{records} {compressed}");
+        }
+    }
+}

@@ -1,7 +1,11 @@
+use arrow_array::RecordBatch;
+use column::BatchBuilder;
 use decode::{Format, LineOptions, Reject, decode_lines};
-use model::{Sample, SeriesSamples, TimeRange, Value};
+use model::{BatchData, Row, Sample, SeriesBatch, SeriesSamples, Table, TimeRange, Value};
 use series::SeriesOptions;
 use store::StoreOptions;
+
+use crate::{APPEND_BYTES_MAX, APPEND_DAYS_MAX};
 
 use super::*;
 
@@ -26,7 +30,7 @@ impl Rig {
     fn rows(&self, table: Table) -> Vec<Row> {
         let snapshot = self.store.snapshot(&TenantId::default(), table, TimeRange::ALL);
         assert!(snapshot.segments.is_empty());
-        snapshot.chunks.iter().flat_map(|chunk| column::rows_from_batch(chunk)).collect()
+        snapshot.chunks.iter().flat_map(|chunk| column::rows_from_batch(chunk.batch())).collect()
     }
 
     async fn push(&self, decoded: Decoded) -> Result<Accepted, PushError> {
@@ -106,4 +110,92 @@ async fn a_large_request_goes_in_several_appends_and_keeps_its_order() {
     let numbers: Vec<f64> = rig.rows(Table::Logs).iter().filter_map(|row| row.get("n")?.number()).collect();
     assert_eq!(numbers, (0..40).map(f64::from).collect::<Vec<_>>());
     assert_eq!(rig.rows(Table::Quarantine).len(), 1);
+}
+
+/// A batch of bodies and their times.
+fn columns(rows: impl IntoIterator<Item = (Timestamp, String)>) -> RecordBatch {
+    let mut builder = BatchBuilder::new();
+    let body = builder.slot("body");
+    for (time, text) in rows {
+        builder.begin(time);
+        builder.put_str(body, &text);
+        builder.stream("{}");
+        builder.end();
+    }
+    builder.finish()
+}
+
+fn cut(decoded: Decoded) -> Vec<Vec<Batch>> {
+    appends(&TenantId::default(), &Source { protocol: Protocol::OtlpHttp, peer: String::new() }, RECEIVED, decoded)
+}
+
+fn days_of(append: &[Batch]) -> usize {
+    let mut days = std::collections::BTreeSet::new();
+    for batch in append {
+        match &batch.data {
+            BatchData::Columns(_, batch) => days.extend(column::days(batch)),
+            BatchData::Rows(_, rows) => days.extend(rows.iter().map(|row| row.time.day())),
+            BatchData::Series(_) => {}
+        }
+    }
+    days.len()
+}
+
+#[tokio::test]
+async fn columns_and_their_rejects_are_stored_together() {
+    let rig = rig(|_| {});
+    let batch = columns((0..3).map(|n| (RECEIVED, format!("line {n}"))));
+    let mut decoded = Decoded { log_batches: vec![batch.clone(), batch], ..json("{\"msg\":\"a row\"}") };
+    decoded.rejects.push(Reject::new("bad", b"raw"));
+    assert_eq!(cut(decoded.clone()).len(), 1);
+    assert_eq!(rig.push(decoded).await, Ok(Accepted { rows: 7, samples: 0, quarantined: 1 }));
+    let bodies: Vec<String> = rig.rows(Table::Logs).iter().map(|row| row.body().to_owned()).collect();
+    assert_eq!(bodies, ["line 0", "line 1", "line 2", "line 0", "line 1", "line 2", "a row"]);
+    assert_eq!(rig.rows(Table::Quarantine).len(), 1);
+}
+
+#[test]
+fn a_large_batch_is_cut_into_slices() {
+    let text = "x".repeat(100_000);
+    let batch = columns((0..400).map(|n| (RECEIVED, format!("{n} {text}"))));
+    let appends = cut(Decoded { log_batches: vec![batch], ..Decoded::default() });
+    assert_eq!(appends.len(), 3);
+    let mut next = 0;
+    for batch in appends.iter().flatten() {
+        let BatchData::Columns(Table::Logs, batch) = &batch.data else { panic!("columns became {batch:?}") };
+        assert!(column::batch_bytes(batch) <= APPEND_BYTES_MAX);
+        for row in column::rows_from_batch(batch) {
+            assert!(row.body().starts_with(&format!("{next} ")));
+            next += 1;
+        }
+    }
+    assert_eq!(next, 400);
+}
+
+/// Late and far-future records: many days are many appends, each within the store's limit, and no row is lost.
+#[tokio::test]
+async fn a_request_of_many_days_is_cut_by_day() {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    const ROWS: i64 = 3000;
+    // Every day but a few occurs twice, far apart.
+    let time = |n: i64| Timestamp(n * 7 % 1600 * DAY_NS + n);
+    let rows = |prefix: &str| (0..ROWS).map(move |n| (time(n), format!("{prefix} {n}"))).collect::<Vec<_>>();
+    let as_rows = rows("row").into_iter().map(|(time, text)| {
+        let mut row = Row::new(time);
+        row.set("body", text);
+        row.finish()
+    });
+    let decoded = Decoded { log_batches: vec![columns(rows("column"))], logs: as_rows.collect(), ..Decoded::default() };
+    let appends = cut(decoded.clone());
+    assert!(appends.iter().all(|append| days_of(append) <= APPEND_DAYS_MAX));
+    assert!(appends.len() <= 8, "{} appends", appends.len());
+    let rig = rig(|_| {});
+    assert_eq!(rig.push(decoded).await, Ok(Accepted { rows: 2 * ROWS as u64, samples: 0, quarantined: 0 }));
+    let mut stored: Vec<(i64, String)> =
+        rig.rows(Table::Logs).iter().map(|row| (row.time.0, row.body().to_owned())).collect();
+    let mut wanted: Vec<(i64, String)> =
+        rows("row").into_iter().chain(rows("column")).map(|(time, text)| (time.0, text)).collect();
+    stored.sort();
+    wanted.sort();
+    assert!(stored == wanted);
 }

@@ -141,7 +141,7 @@ fn a_flipped_byte_is_found_named_and_reported() {
     assert!(bench.run(Bench::request("*")).is_err(), "what is known to be missing is still an error");
 }
 
-fn find_file(dir: &std::path::Path, extension: &str) -> Option<std::path::PathBuf> {
+pub(super) fn find_file(dir: &std::path::Path, extension: &str) -> Option<std::path::PathBuf> {
     std::fs::read_dir(dir).ok()?.flatten().find_map(|entry| {
         let path = entry.path();
         if path.is_dir() { find_file(&path, extension) } else { (path.extension()? == extension).then_some(path) }

@@ -1,6 +1,8 @@
 //! Queries against a real store in a temporary directory.
 
+mod deletes;
 mod goldens;
+mod layouts;
 mod limits;
 mod oracle;
 mod random;
@@ -62,6 +64,10 @@ impl Bench {
         }
         let data = BatchData::Rows(Table::Logs, rows.to_vec());
         self.store.append(vec![Batch { tenant: TenantId::default(), data }]).unwrap().wait().unwrap();
+    }
+
+    fn delete(&self, text: &str) -> Result<crate::DeleteReport, QueryError> {
+        block_on(self.engine.delete(Self::request(text)))
     }
 
     fn request(text: &str) -> QueryRequest {

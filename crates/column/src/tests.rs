@@ -1,14 +1,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arrow_array::{Array as _, RecordBatch};
+use arrow_schema::Field;
 use expect_test::{Expect, expect};
 use model::{Row, RowId, Timestamp, Value};
 use proptest::prelude::*;
 
-use super::*;
-use crate::{FieldView, Projection, Reader, Writer, field_names, rows_from_batch, write_row_json};
+use crate::{
+    BatchBuilder, FIELD_COLUMNS_MAX, FIELD_NAMES_MAX, FieldCount, FieldCounts, FieldType, FieldView, Layout, OVERFLOW,
+    Projection, Reader, Writer, batch_bytes, days, field_names, rows_from_batch, rows_to_batch, times, with_first_id,
+    write_row_json,
+};
 
-fn row(id: u64, fields: &[(&str, Value)]) -> Row {
+pub(crate) fn row(id: u64, fields: &[(&str, Value)]) -> Row {
     let mut row = Row::new(Timestamp(1_795_424_400_000_000_000 + id as i64));
     row.id = RowId(id);
     row.stream = "{}".into();
@@ -16,12 +21,12 @@ fn row(id: u64, fields: &[(&str, Value)]) -> Row {
     row
 }
 
-fn batch_of(rows: &[Row]) -> RecordBatch {
+pub(crate) fn batch_of(rows: &[Row]) -> RecordBatch {
     rows_to_batch(&rows.iter().collect::<Vec<_>>())
 }
 
 /// Equal by content: fields in any order, NaN equal to itself.
-fn canonical(rows: &[Row]) -> Vec<String> {
+pub(crate) fn canonical(rows: &[Row]) -> Vec<String> {
     let canonical = |row: &Row| {
         let mut row = row.clone();
         row.fields.sort_by(|a, b| a.0.cmp(&b.0));
@@ -63,7 +68,7 @@ fn check_json(row: Row, want: Expect) {
 }
 
 #[test]
-fn a_column_has_the_type_of_most_values() {
+fn a_column_has_the_type_of_the_first_value() {
     let rows = [
         row(1, &[("n", Value::Int(1)), ("s", "x".into()), ("a", Value::Array(vec![Value::Int(1)]))]),
         row(2, &[("n", "one".into()), ("b", Value::Bytes(vec![1, 2])), ("t", Value::Bool(true))]),
@@ -193,7 +198,11 @@ fn only_the_wanted_rows_and_columns_are_read() {
 
 #[test]
 fn damage_never_panics() {
-    let rows: Vec<Row> = (0..2000u64).map(|n| row(n, &[("body", format!("line {n}").as_str().into())])).collect();
+    let fields = |n: u64| {
+        let severity = ["INFO", "WARN", "ERROR"][n as usize % 3];
+        [("body", Value::Str(format!("line {n}"))), ("severity", severity.into()), ("d", Value::Double(n as f64 / 3.0))]
+    };
+    let rows: Vec<Row> = (0..2000u64).map(|n| row(n, &fields(n))).collect();
     let mut counts = FieldCounts::new();
     rows.iter().for_each(|row| counts.add(row));
     let layout = Layout::new(&counts);
@@ -237,7 +246,7 @@ fn any_value() -> impl Strategy<Value = Value> {
     })
 }
 
-fn any_rows() -> impl Strategy<Value = Vec<Row>> {
+pub(crate) fn any_rows() -> impl Strategy<Value = Vec<Row>> {
     let name = prop_oneof!["[a-e]", ".{1,6}", Just("_overflow".to_owned()), Just("body".to_owned())];
     let fields = proptest::collection::btree_map(name, any_value(), 0..6);
     let row = (0..1000i64, any::<u64>(), "\\{[ab]?\\}", fields).prop_map(|(time, id, stream, fields)| {
@@ -272,5 +281,160 @@ proptest! {
                 prop_assert_eq!(view.is_null(at), value.is_none());
             }
         }
+    }
+}
+
+/// What the parts of a builder are for, on rows that a property test made up.
+fn built(rows: &[Row], scribble: bool) -> RecordBatch {
+    let mut builder = BatchBuilder::new();
+    for row in rows {
+        builder.begin(row.time);
+        for (name, value) in &row.fields {
+            let slot = builder.slot(name);
+            assert!(!builder.has(slot));
+            if scribble {
+                builder.put_int(slot, 1);
+                builder.put_str(slot, "scribble");
+                builder.put_other(slot, &Value::Array(vec![]));
+                builder.stream("scribble");
+            }
+            builder.put_other(slot, value);
+            assert!(builder.has(slot));
+        }
+        builder.stream(&row.stream);
+        builder.end();
+    }
+    assert_eq!(builder.rows(), rows.len());
+    assert!(builder.size_bytes() > 0);
+    builder.finish()
+}
+
+fn check_shape(batch: &RecordBatch) {
+    let fields = batch.schema_ref().fields();
+    assert_eq!(fields[2].data_type(), &crate::schema::dictionary_type());
+    assert_eq!(fields[fields.len() - 1].as_ref(), &crate::schema::overflow_field());
+    assert!(fields[3..fields.len() - 1].iter().all(|field| FieldType::of_column(field.data_type()).is_some()));
+}
+
+#[test]
+fn repeated_texts_become_a_dictionary() {
+    let rows: Vec<Row> = (0..2000u64)
+        .map(|n| {
+            let fields = [
+                ("severity", Value::from(["INFO", "WARN"][n as usize % 2])),
+                ("body", "same".into()),
+                ("many", format!("{n}").as_str().into()),
+                ("rare", if n % 100 == 7 { "x".into() } else { Value::Null }),
+            ];
+            row(n, &fields)
+        })
+        .collect();
+    let batch = batch_of(&rows);
+    let view = |name| FieldView::new(&batch, name);
+    let severity = view("severity").dict_column().unwrap();
+    assert_eq!((severity.values().len(), severity.value(1), severity.keys().null_count()), (2, "WARN", 0));
+    let rare = view("rare").dict_column().unwrap();
+    assert_eq!((rare.keys().null_count(), rare.is_null(8), rare.value(107)), (1980, true, "x"));
+    assert_eq!(view("body").str_column().unwrap().value(1999), "same");
+    assert_eq!(view("many").str_column().unwrap().value(1999), "1999");
+    assert!(view("many").dict_column().is_none() && view("severity").str_column().is_none());
+    assert_eq!(view("_stream").dict_column().unwrap().values().len(), 1);
+    let mut counts = FieldCounts::new();
+    counts.add_batch(&batch);
+    let distinct: Vec<_> = counts.iter().map(|(name, count)| (name, count.distinct)).collect();
+    let many = FieldCount::DISTINCT_MANY;
+    assert_eq!(distinct, [("severity", 2), ("body", many), ("many", many), ("rare", 1)]);
+}
+
+#[test]
+fn a_batch_says_its_times_and_takes_ids() {
+    let day = 86_400_000_000_000i64;
+    for (given, want) in [(vec![], vec![]), (vec![5, 7], vec![0]), (vec![-1, 3 * day, 3 * day + 1, 0], vec![-1, 0, 3])]
+    {
+        let rows: Vec<Row> = given.iter().map(|time| Row::new(Timestamp(*time))).collect();
+        let batch = batch_of(&rows);
+        assert_eq!(days(&batch).into_iter().collect::<Vec<_>>(), want);
+        let range = given.iter().min().zip(given.iter().max()).map(|(min, max)| (Timestamp(*min), Timestamp(*max)));
+        assert_eq!(times(&batch), range);
+        let ids: Vec<u64> = rows_from_batch(&with_first_id(&batch, RowId(40))).iter().map(|row| row.id.0).collect();
+        assert_eq!(ids, (40..40 + given.len() as u64).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_slice_weighs_what_it_shows() {
+    let rows: Vec<Row> = (0..1000u64)
+        .map(|n| row(n, &[("body", "0123456789".into()), ("n", Value::Int(1)), ("a", Value::Array(vec![]))]))
+        .collect();
+    let batch = batch_of(&rows);
+    // A row: time 8, id 8, stream 4, body 4 + 10, number 8, overflow 4 + (4 + 1) + (4 + 2).
+    let (all, tenth) = (batch_bytes(&batch), batch_bytes(&batch.slice(100, 100)));
+    assert!((57_000..57_100).contains(&all), "{all}");
+    assert!((5_700..5_800).contains(&tenth), "{tenth}");
+}
+
+fn same_counts(counts: &FieldCounts) -> std::collections::BTreeMap<String, FieldCount> {
+    counts.iter().map(|(name, count)| (name.to_owned(), *count)).collect()
+}
+
+proptest! {
+    #[test]
+    fn a_builder_makes_what_rows_make(rows in any_rows(), scribble in any::<bool>()) {
+        let batch = built(&rows, scribble);
+        check_shape(&batch);
+        let mut unnumbered = rows.clone();
+        unnumbered.iter_mut().for_each(|row| row.id = RowId(0));
+        prop_assert_eq!(canonical(&rows_from_batch(&batch)), canonical(&unnumbered));
+    }
+
+    #[test]
+    fn a_batch_is_counted_like_its_rows(rows in any_rows(), from in 0..40usize, len in 0..40usize) {
+        let (mut by_row, mut by_batch) = (FieldCounts::new(), FieldCounts::new());
+        rows.iter().for_each(|row| by_row.add(row));
+        by_batch.add_batch(&batch_of(&rows));
+        prop_assert_eq!(same_counts(&by_row), same_counts(&by_batch));
+        let from = from.min(rows.len());
+        let len = len.min(rows.len() - from);
+        let (mut by_row, mut by_slice) = (FieldCounts::new(), FieldCounts::new());
+        rows[from..from + len].iter().for_each(|row| by_row.add(row));
+        by_slice.add_batch(&batch_of(&rows).slice(from, len));
+        let totals = |counts: &FieldCounts| {
+            let mut counts = same_counts(counts);
+            counts.values_mut().for_each(|count| count.distinct = 0);
+            counts
+        };
+        prop_assert_eq!(totals(&by_row), totals(&by_slice));
+    }
+
+    #[test]
+    fn conforming_keeps_every_value(rows in any_rows(), others in any_rows(), from in 0..40usize) {
+        let (mut counts, mut own) = (FieldCounts::new(), FieldCounts::new());
+        others.iter().for_each(|row| counts.add(row));
+        let batch = batch_of(&rows);
+        own.add_batch(&batch);
+        own.iter().for_each(|(name, count)| counts.add_count(name, *count));
+        for layout in [Layout::new(&counts), Layout::new(&own), Layout::new(&FieldCounts::new())] {
+            let conformed = layout.conform(&batch);
+            prop_assert_eq!(conformed.schema(), layout.schema().clone());
+            prop_assert_eq!(canonical(&rows_from_batch(&conformed)), canonical(&rows));
+            let slice = batch.slice(from.min(rows.len()), rows.len() - from.min(rows.len()));
+            let conformed = layout.conform(&slice);
+            prop_assert_eq!(canonical(&rows_from_batch(&conformed)), canonical(&rows[from.min(rows.len())..]));
+        }
+    }
+
+    #[test]
+    fn what_has_a_column_is_in_it(rows in any_rows()) {
+        let mut counts = FieldCounts::new();
+        rows.iter().for_each(|row| counts.add(row));
+        let layout = Layout::new(&counts);
+        let batch = layout.conform(&batch_of(&rows));
+        for (name, ty) in layout.columns() {
+            let column = batch.column_by_name(name).unwrap();
+            for (at, row) in rows.iter().enumerate() {
+                prop_assert_eq!(column.is_valid(at), row.get(name).and_then(FieldType::of) == Some(ty));
+            }
+        }
+        prop_assert!(batch.column_by_name(OVERFLOW).is_some());
     }
 }

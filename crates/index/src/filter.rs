@@ -1,0 +1,488 @@
+//! Filters: whether a token that looks random may be in one of a few thousand rows.
+//!
+//! A *page* holds [`PAGE_KEYS`] different keys of one field (a key is the hash of a token) and remembers the rows that they
+//! come from, so that all pages are equally full however many tokens a row has. A page's filter is a ribbon (Dillinger and
+//! Walzer, "Ribbon filter: practically smaller than Bloom and Xor", 2021): a table of cells in which each key has a start
+//! and 64 coefficient bits; the cells that those select, added up without carry, give the key's fingerprint. It takes about 1.05
+//! cells a key, where a Bloom filter of the same errors takes 1.44 and a xor filter 1.23. The few keys
+//! that find no place are listed.
+//!
+//! Long tokens have fingerprints of 16 bits, for they are ids that people look for one at a time, and so have words without a
+//! digit, for those are mostly known exactly from elsewhere; the others have 8: one page in 256 is looked at in vain.
+//!
+//! [`BUNDLE_PAGES`] pages are one *bundle*, laid out cell by cell: first the first cells of all pages, then the second
+//! ones. All pages of a bundle have as many cells, so a key has the same place in each, and a lookup reads one stretch of 4 KiB
+//! for 64 pages instead of 64 places.
+
+use std::ops::Range;
+
+use crate::varint::{self, Input};
+use crate::{IndexError, Stop, table};
+
+/// Different keys of a full page. Fewer would make pages of fewer rows and so cheaper to verify, and more of the bits
+/// overhead: 64 cells of [`RIBBON_BITS`] are 3 % of this.
+pub(crate) const PAGE_KEYS: usize = 2048;
+
+/// Pages of a full bundle: one cache line of 8-bit cells.
+const BUNDLE_PAGES: usize = 64;
+
+/// Coefficients of a key.
+const RIBBON_BITS: usize = 64;
+
+/// Tokens of at least this many bytes have wide fingerprints.
+const WIDE_TOKEN_BYTES_MIN: usize = 20;
+
+/// Most bundles of a file; 2^32 rows with a thousand tokens each would be fewer.
+const BUNDLES_MAX: u64 = 1 << 26;
+
+/// The field of a page with keys of many.
+pub(crate) const MIXED: u32 = u32::MAX;
+
+/// Bytes of a fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Width {
+    Narrow,
+    Wide,
+}
+
+impl Width {
+    pub(crate) const ALL: [Width; 2] = [Self::Narrow, Self::Wide];
+
+    /// The width for a token: decided by its looks alone, so that a query knows it too.
+    pub(crate) fn of(token: &[u8]) -> Self {
+        let wide = token.len() >= WIDE_TOKEN_BYTES_MIN || !token.iter().any(u8::is_ascii_digit);
+        if wide { Self::Wide } else { Self::Narrow }
+    }
+
+    fn bytes(self) -> usize {
+        self as usize + 1
+    }
+}
+
+/// Cells of a page with so many keys. One part in 64 above the keys and the ribbon's own width lets all but a few keys in a
+/// thousand find a place; those cost four bytes each.
+fn cells(keys: usize) -> usize {
+    keys + keys / 64 + RIBBON_BITS
+}
+
+/// What a key selects in a page of `cells` cells: the first cell, the coefficients and the fingerprint.
+fn place(key: u64, cells: usize) -> (usize, u64, u16) {
+    let starts = (cells - RIBBON_BITS + 1) as u64;
+    let start = ((u128::from(key) * u128::from(starts)) >> 64) as usize;
+    let mixed = table::mix(key);
+    (start, mixed | 1, table::mix(mixed) as u16)
+}
+
+/// Keys of one field on their way into a page.
+#[derive(Default)]
+pub(crate) struct PageKeys {
+    /// Open addressing, at most half full; 0 is no key.
+    set: Vec<u64>,
+    len: usize,
+    rows: Option<Range<u32>>,
+}
+
+impl PageKeys {
+    /// Adds the key of a row; whether the page is full now.
+    pub(crate) fn add(&mut self, key: u64, row: u32) -> bool {
+        let key = key.max(1);
+        if (self.len + 1) * 2 > self.set.len() {
+            let slots = (self.set.len() * 2).max(64);
+            for key in std::mem::replace(&mut self.set, vec![0; slots]) {
+                if key != 0 {
+                    self.place(key);
+                }
+            }
+        }
+        self.len += usize::from(self.place(key));
+        self.rows = Some(self.rows.take().map_or(row..row + 1, |rows| rows.start.min(row)..rows.end.max(row + 1)));
+        self.len >= PAGE_KEYS
+    }
+
+    /// Whether the key is new.
+    fn place(&mut self, key: u64) -> bool {
+        let mask = self.set.len() - 1;
+        let mut at = key as usize & mask;
+        while self.set[at] != 0 {
+            if self.set[at] == key {
+                return false;
+            }
+            at = (at + 1) & mask;
+        }
+        self.set[at] = key;
+        true
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The rows of the keys.
+    pub(crate) fn rows(&self) -> Range<u32> {
+        self.rows.clone().unwrap_or_default()
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = u64> {
+        self.set.iter().copied().filter(|key| *key != 0)
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.set.fill(0);
+        self.len = 0;
+        self.rows = None;
+    }
+
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.set.capacity() * size_of::<u64>()
+    }
+}
+
+/// Makes the filters of a file: pages are added as they fill, in any order of fields and rows.
+#[derive(Default)]
+pub(crate) struct FilterBuilder {
+    bundles: [Bundle; 2],
+    /// Finished bundles, in the order of `directory`.
+    bytes: Vec<u8>,
+    directory: Vec<u8>,
+    count: u64,
+    ribbon: Ribbon,
+}
+
+/// What the directory says of a page.
+#[derive(Clone, Debug)]
+struct Page {
+    field: u32,
+    rows: Range<u32>,
+    /// Upper halves of the keys that are not in the cells.
+    listed: Vec<u32>,
+}
+
+#[derive(Default)]
+struct Bundle {
+    cells: usize,
+    pages: Vec<Page>,
+    /// As the file has them, but always with room for [`BUNDLE_PAGES`] pages.
+    planes: Vec<u8>,
+}
+
+impl FilterBuilder {
+    /// Makes a page of the keys and empties them.
+    pub(crate) fn page(&mut self, field: u32, width: Width, keys: &mut PageKeys) {
+        let cells = cells(keys.len());
+        if cells != self.bundles[width as usize].cells {
+            self.end_bundle(width);
+        }
+        let listed = self.ribbon.solve(keys.keys(), cells, width);
+        let bundle = &mut self.bundles[width as usize];
+        bundle.cells = cells;
+        bundle.planes.resize(cells * width.bytes() * BUNDLE_PAGES, 0);
+        let page = bundle.pages.len();
+        let columns = bundle.planes.chunks_exact_mut(BUNDLE_PAGES * width.bytes());
+        for (column, cell) in columns.zip(&self.ribbon.solution) {
+            // A wide cell is two planes: the low bytes of all pages, then the high ones.
+            for (plane, byte) in column.chunks_exact_mut(BUNDLE_PAGES).zip(cell.to_le_bytes()) {
+                plane[page] = byte;
+            }
+        }
+        bundle.pages.push(Page { field, rows: keys.rows(), listed });
+        if bundle.pages.len() == BUNDLE_PAGES {
+            self.end_bundle(width);
+        }
+        keys.clear();
+    }
+
+    fn end_bundle(&mut self, width: Width) {
+        let bundle = std::mem::take(&mut self.bundles[width as usize]);
+        if bundle.pages.is_empty() {
+            return;
+        }
+        self.count += 1;
+        let directory = &mut self.directory;
+        varint::put(directory, (bundle.pages.len() as u64) << 1 | width as u64);
+        varint::put(directory, bundle.cells as u64);
+        for Page { field, rows, listed } in &bundle.pages {
+            varint::put(directory, if *field == MIXED { 0 } else { u64::from(*field) + 1 });
+            varint::put(directory, rows.start.into());
+            varint::put(directory, (rows.end - rows.start).into());
+            varint::put(directory, listed.len() as u64);
+            directory.extend(listed.iter().flat_map(|key| key.to_le_bytes()));
+        }
+        if bundle.pages.len() == BUNDLE_PAGES {
+            self.bytes.extend_from_slice(&bundle.planes);
+        } else {
+            let pages = bundle.pages.len();
+            bundle.planes.chunks_exact(BUNDLE_PAGES).for_each(|plane| self.bytes.extend_from_slice(&plane[..pages]));
+        }
+    }
+
+    /// Bytes in memory.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        let bundles: usize = self.bundles.iter().map(|bundle| bundle.planes.capacity()).sum();
+        bundles + self.bytes.capacity() + self.directory.capacity()
+    }
+
+    /// The directory and the cells.
+    pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
+        Width::ALL.into_iter().for_each(|width| self.end_bundle(width));
+        let mut directory = Vec::with_capacity(self.directory.len() + 10);
+        varint::put(&mut directory, self.count);
+        directory.extend_from_slice(&self.directory);
+        (directory, self.bytes)
+    }
+}
+
+/// Solves the equations of a page by Gaussian elimination in a band.
+#[derive(Default)]
+struct Ribbon {
+    /// For each cell the row of the matrix that begins there, and its right side; 0 is none.
+    band: Vec<(u64, u16)>,
+    solution: Vec<u16>,
+}
+
+impl Ribbon {
+    /// Fills `solution`; returns the upper halves of the keys that found no place.
+    fn solve(&mut self, keys: impl Iterator<Item = u64>, cells: usize, width: Width) -> Vec<u32> {
+        self.band.clear();
+        self.band.resize(cells, (0, 0));
+        let left = keys.filter(|key| !self.insert(*key, cells)).map(|key| (key >> 32) as u32).collect();
+        self.solution.clear();
+        self.solution.resize(cells, 0);
+        // From the last cell back: bit `n` of `columns[b]` is bit `b` of the cell `n` further on.
+        let mut columns = [[0u64; 8]; 2];
+        for (&(coefficients, want), cell) in self.band.iter().zip(&mut self.solution).rev() {
+            for (plane, columns) in columns.iter_mut().enumerate().take(width.bytes()) {
+                columns.iter_mut().for_each(|column| *column <<= 1);
+                // A cell that no key is about is free: 0.
+                if coefficients != 0 {
+                    let value = (want >> (8 * plane)) as u8 ^ parities(columns, coefficients);
+                    for (bit, column) in columns.iter_mut().enumerate() {
+                        *column |= u64::from(value >> bit & 1);
+                    }
+                    *cell |= u16::from(value) << (8 * plane);
+                }
+            }
+        }
+        left
+    }
+
+    fn insert(&mut self, key: u64, cells: usize) -> bool {
+        let (mut at, mut coefficients, mut want) = place(key, cells);
+        loop {
+            let (known, sum) = self.band[at];
+            if known == 0 {
+                self.band[at] = (coefficients, want);
+                return true;
+            }
+            coefficients ^= known;
+            want ^= sum;
+            if coefficients == 0 {
+                return want == 0;
+            }
+            let skip = coefficients.trailing_zeros();
+            at += skip as usize;
+            coefficients >>= skip;
+        }
+    }
+}
+
+/// For each column whether an odd number of its bits that `mask` selects is set. All eight are folded together, for counting
+/// bits takes a dozen instructions where the processor is not known to do it in one.
+fn parities(columns: &[u64; 8], mask: u64) -> u8 {
+    const HALVES: u64 = 0x0000_0000_ffff_ffff;
+    const QUARTERS: u64 = 0x0000_ffff_0000_ffff;
+    const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+    let [a, b, c, d, e, f, g, h] = columns.map(|column| column & mask);
+    let fold =
+        |low: u64, high: u64, shift: u32, keep: u64| ((low ^ low >> shift) & keep) | ((high ^ high << shift) & !keep);
+    let (ae, bf) = (fold(a, e, 32, HALVES), fold(b, f, 32, HALVES));
+    let (cg, dh) = (fold(c, g, 32, HALVES), fold(d, h, 32, HALVES));
+    let (aceg, bdfh) = (fold(ae, cg, 16, QUARTERS), fold(bf, dh, 16, QUARTERS));
+    let mut all = fold(aceg, bdfh, 8, BYTES);
+    all ^= all >> 4;
+    all ^= all >> 2;
+    all ^= all >> 1;
+    // The lowest bit of each byte, gathered in the highest byte.
+    ((all & 0x0101_0101_0101_0101).wrapping_mul(0x0102_0408_1020_4080) >> 56) as u8
+}
+
+/// The filters of a file: which pages there are. The cells stay in the file.
+#[derive(Debug, Default)]
+pub(crate) struct Filters {
+    bundles: Vec<BundleEntry>,
+    pages: Vec<Page>,
+}
+
+#[derive(Debug)]
+struct BundleEntry {
+    width: Width,
+    cells: usize,
+    /// Its pages among all.
+    pages: Range<usize>,
+    /// Where its cells are.
+    offset: u64,
+}
+
+impl Filters {
+    /// Reads the directory; `len` is the length of the cells, `rows` that of the segment.
+    pub(crate) fn read(directory: &[u8], len: u64, rows: u64) -> Result<Self, IndexError> {
+        let mut input = Input(directory);
+        let mut out = Self::default();
+        let mut offset = 0;
+        let count = input.number()?;
+        if count > BUNDLES_MAX {
+            return Err(damaged(format!("{count} bundles")));
+        }
+        for _ in 0..count {
+            let head = input.number()?;
+            let width = Width::ALL[head as usize & 1];
+            let pages = head >> 1;
+            let cells = input.small()? as usize;
+            if pages == 0 || pages > BUNDLE_PAGES as u64 || cells < RIBBON_BITS {
+                return Err(damaged(format!("a bundle of {pages} pages and {cells} cells")));
+            }
+            let first = out.pages.len();
+            for _ in 0..pages {
+                let field = u32::try_from(input.number()?.wrapping_sub(1)).unwrap_or(MIXED);
+                let start = input.number()?;
+                let end = start.saturating_add(input.number()?);
+                if end > rows {
+                    return Err(damaged(format!("a page of rows {start} to {end} of {rows}")));
+                }
+                let rows = start as u32..u32::try_from(end).unwrap_or(u32::MAX);
+                let count = input.count()?;
+                let listed = input.bytes(count.saturating_mul(size_of::<u32>()))?;
+                let listed = listed.as_chunks().0.iter().map(|key| u32::from_le_bytes(*key)).collect();
+                out.pages.push(Page { field, rows, listed });
+            }
+            out.bundles.push(BundleEntry { width, cells, pages: first..out.pages.len(), offset });
+            offset += pages * cells as u64 * width.bytes() as u64;
+        }
+        if offset != len || !input.is_empty() {
+            return Err(damaged(format!("{offset} bytes of cells of {len}")));
+        }
+        Ok(out)
+    }
+
+    /// Calls `each` with the rows of the pages that may have the key of the field. `read` reads cells.
+    pub(crate) fn lookup<B: AsRef<[u8]>>(
+        &self,
+        field: u32,
+        (width, key): (Width, u64),
+        stop: Stop<'_>,
+        mut read: impl FnMut(Range<u64>) -> Result<B, IndexError>,
+        mut each: impl FnMut(Range<u32>),
+    ) -> Result<(), IndexError> {
+        for bundle in &self.bundles {
+            let pages = &self.pages[bundle.pages.clone()];
+            // Mixed pages cover many rows, so they are wide whatever is in them.
+            let is_mixed = |page: &Page| page.field == MIXED && bundle.width == Width::Wide;
+            let is_own = |page: &&Page| page.field == field && bundle.width == width || is_mixed(page);
+            if !pages.iter().any(|page| is_own(&page)) {
+                continue;
+            }
+            if stop() {
+                return Err(IndexError::Stopped);
+            }
+            let (start, coefficients, fingerprint) = place(key.max(1), bundle.cells);
+            let planes = bundle.width.bytes();
+            let stride = pages.len() * planes;
+            let from = bundle.offset + (start * stride) as u64;
+            let cells = read(from..from + (RIBBON_BITS * stride) as u64)?;
+            let mut sums = [0u8; 2 * BUNDLE_PAGES];
+            let sums = &mut sums[..stride];
+            for (nth, cell) in cells.as_ref().chunks_exact(stride).enumerate() {
+                // All ones or none, so that there is no branch to mispredict.
+                let mask = 0u8.wrapping_sub((coefficients >> nth & 1) as u8);
+                for (sum, byte) in sums.iter_mut().zip(cell) {
+                    *sum ^= byte & mask;
+                }
+            }
+            let want = fingerprint.to_le_bytes();
+            for (nth, page) in pages.iter().enumerate().filter(|(_, page)| is_own(page)) {
+                let found = (0..planes).all(|plane| sums[plane * pages.len() + nth] == want[plane]);
+                if found || page.listed.contains(&((key.max(1) >> 32) as u32)) {
+                    each(page.rows.clone());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(what: String) -> IndexError {
+    IndexError::Corrupt(format!("{what} in the filters"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adds a key and makes a page of a full set.
+    fn add(filters: &mut FilterBuilder, keys: &mut PageKeys, width: Width, key: u64, row: u32) {
+        if keys.add(key, row) {
+            filters.page(7, width, keys);
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_and_others_hardly_ever() {
+        for (width, errors_max) in [(Width::Narrow, 1.3 / 256.0), (Width::Wide, 3.0 / 65536.0)] {
+            let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::default());
+            let rows = 400_000u32;
+            let key = |row: u32| table::mix(u64::from(row / 2));
+            (0..rows).for_each(|row| add(&mut filters, &mut keys, width, key(row), row));
+            if !keys.is_empty() {
+                filters.page(MIXED, Width::Wide, &mut keys);
+            }
+            let (directory, cells) = filters.finish();
+            let bits = cells.len() as f64 * 8.0 / f64::from(rows / 2);
+            assert!(bits < 8.6 * width.bytes() as f64, "{bits} bits a key");
+            let filters = Filters::read(&directory, cells.len() as u64, rows.into()).unwrap();
+            let lookup = |field, key| {
+                let mut found = Vec::new();
+                let read = |range: Range<u64>| Ok(&cells[range.start as usize..range.end as usize]);
+                filters.lookup(field, (width, key), &|| false, read, |rows| found.push(rows)).unwrap();
+                found
+            };
+            for row in (0..rows).step_by(97) {
+                let found = lookup(7, key(row));
+                assert!(found.iter().any(|rows| rows.contains(&row)), "row {row}: {found:?}");
+            }
+            let wrong: usize = (0..2000).map(|n| lookup(7, table::mix(1 << 40 | n)).len()).sum();
+            let rate = wrong as f64 / 2000.0 / filters.pages.len() as f64;
+            assert!(rate < errors_max, "{rate} of the pages were wrong");
+            let mixed = filters.pages.iter().filter(|page| page.field == MIXED).count();
+            assert!(lookup(8, key(0)).len() <= mixed && mixed == 1, "{mixed} mixed pages");
+        }
+    }
+
+    #[test]
+    fn parities_are_those_of_each_column() {
+        for seed in 0..200u64 {
+            let columns: [u64; 8] = std::array::from_fn(|at| table::mix(seed * 8 + at as u64));
+            let mask = table::mix(!seed);
+            let naive = (0..8).map(|at| ((columns[at] & mask).count_ones() as u8 & 1) << at).sum::<u8>();
+            assert_eq!(parities(&columns, mask), naive);
+        }
+    }
+
+    #[test]
+    fn a_damaged_directory_is_an_error_or_another_one() {
+        let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::default());
+        (0..9000).for_each(|row| add(&mut filters, &mut keys, Width::Narrow, table::mix(row.into()), row));
+        let (directory, cells) = filters.finish();
+        for at in 0..directory.len() * 8 {
+            let mut bad = directory.clone();
+            bad[at / 8] ^= 1 << (at % 8);
+            if let Ok(filters) = Filters::read(&bad, cells.len() as u64, 9000) {
+                let read = |range: Range<u64>| Ok(&cells[range.start as usize..range.end as usize]);
+                filters.lookup(7, (Width::Narrow, 5), &|| false, read, |_| ()).unwrap();
+            }
+        }
+        assert!(Filters::read(&directory, cells.len() as u64 - 1, 9000).is_err());
+    }
+}

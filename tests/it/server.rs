@@ -268,3 +268,51 @@ fn a_server_that_is_asked_to_end_loses_nothing_and_exits_with_0() {
     server.restart();
     assert_eq!(server.count("last words"), 1);
 }
+
+#[test]
+fn a_delete_is_seen_at_once_and_stays_after_merges_and_restarts() {
+    let mut server = Server::start();
+    let lines = "{\"message\":\"keep one\"}\n{\"message\":\"forget me\"}\n{\"message\":\"keep two\"}\n";
+    let sent = Client::new()
+        .post(format!("{}/backstop/api/v1/ingest?format=json&service=d", server.url))
+        .body(lines)
+        .send()
+        .expect("answer");
+    assert_eq!(sent.status(), 200);
+    let path = "/backstop/api/v1/admin/delete";
+    for (query, why) in [("", "everything"), ("forget | limit 1", "pipes"), ("from alerts *", "cannot be deleted")] {
+        let refused = server.post(path, &json!({"query": query}));
+        assert_eq!(refused.status(), 400, "{query:?}");
+        assert!(refused.text().expect("text").contains(why), "{query:?}");
+    }
+    let report: Value = server.post(path, &json!({"query": "forget"})).json().expect("JSON");
+    assert_eq!(report, json!({"rows": 1, "segments": 1, "segments_removed": 0}));
+    assert_eq!((server.count("*"), server.count("forget"), server.count("keep")), (2, 0, 2));
+    let again: Value = server.post(path, &json!({"query": "forget"})).json().expect("JSON");
+    assert_eq!(again["rows"], 0);
+    server.kill();
+    server.restart();
+    assert_eq!(server.count("*"), 2);
+    assert!(server.post("/backstop/api/v1/admin/flush?compact=true", &Value::Null).status().is_success());
+    assert_eq!(server.query("*").len(), 2);
+    server.stop();
+    let data = server.data().display().to_string();
+    let listed = crate::shared::run(Command::new(binary()).args(["segments", "ls", "--data", &data]));
+    let head = listed.lines().next().unwrap_or_default();
+    assert!(["groups", "terms", "filters"].iter().all(|tier| head.contains(tier)), "{listed}");
+}
+
+#[test]
+fn explain_with_analyze_says_what_was_read() {
+    let server = Server::start();
+    let lines: String = (0..200).map(|n| format!("{{\"message\":\"line {n} of a test\"}}\n")).collect();
+    let url = format!("{}/backstop/api/v1/ingest?format=json&service=e", server.url);
+    assert_eq!(Client::new().post(url).body(lines).send().expect("answer").status(), 200);
+    server.post("/backstop/api/v1/admin/flush?compact=true", &Value::Null);
+    let body = json!({"query": "body:~\"line 1[0-9] of\" | stats count() as n", "analyze": true});
+    let answer: Value = server.post("/backstop/api/v1/explain", &body).json().expect("JSON");
+    let plan = answer["plan"].as_str().expect("text");
+    for part in ["10 matched", "segments: 1 in all", "rows read", "verified"] {
+        assert!(plan.contains(part), "{part}: {plan}");
+    }
+}

@@ -11,7 +11,7 @@ use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow_array::{Array as _, RecordBatch};
-use model::{Row, Value, field as names};
+use model::field as names;
 
 pub(crate) use self::cells::OVERFLOW;
 use self::cells::{Cells, overflow};
@@ -85,23 +85,6 @@ impl IndexWriter {
         }
         self.add_entries(entries);
         self.rows += batch.num_rows() as u32;
-        self.failed = false;
-        Ok(())
-    }
-
-    /// Adds the next row.
-    pub fn add(&mut self, row: &Row) -> Result<(), IndexError> {
-        self.begin(1)?;
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        for (name, value) in &row.fields {
-            if matches!(value, Value::Null) || !is_indexed(name) || !seen.insert(name) {
-                continue;
-            }
-            if let Some(slot) = self.slot(name) {
-                cells::add_value(&mut self.fields[slot], &mut self.tools, value, self.rows);
-            }
-        }
-        self.rows += 1;
         self.failed = false;
         Ok(())
     }

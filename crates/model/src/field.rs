@@ -36,3 +36,21 @@ pub const SERVICE_NAME: &str = "service.name";
 pub const SERVICE_VERSION: &str = "service.version";
 /// The host a record comes from.
 pub const HOST_NAME: &str = "host.name";
+
+/// The fields that a record has by itself. An attribute of such a name is kept as `attributes.<name>`, so that it can not pass
+/// for it.
+pub const BUILT_IN: [&str; 13] = [
+    TIME,
+    ID,
+    STREAM,
+    OBSERVED_TIME,
+    SEVERITY,
+    SEVERITY_NUMBER,
+    SEVERITY_TEXT,
+    BODY,
+    TRACE_ID,
+    SPAN_ID,
+    FLAGS,
+    EVENT_NAME,
+    DROPPED_ATTRIBUTES,
+];

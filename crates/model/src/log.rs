@@ -96,22 +96,6 @@ fn set_severity(row: &mut Row, number: u8, text: &str) {
     }
 }
 
-const BUILT_IN: [&str; 13] = [
-    field::TIME,
-    field::ID,
-    field::STREAM,
-    field::OBSERVED_TIME,
-    field::SEVERITY,
-    field::SEVERITY_NUMBER,
-    field::SEVERITY_TEXT,
-    field::BODY,
-    field::TRACE_ID,
-    field::SPAN_ID,
-    field::FLAGS,
-    field::EVENT_NAME,
-    field::DROPPED_ATTRIBUTES,
-];
-
 /// Adds resource attributes, then the record's own, as [`LogRecord::into_row`] says. Spans use it too.
 pub(crate) fn set_resource_and_attributes(row: &mut Row, resource: Attributes, attributes: Attributes) {
     let mut flat = Row::new(row.time);
@@ -119,7 +103,7 @@ pub(crate) fn set_resource_and_attributes(row: &mut Row, resource: Attributes, a
         flat.set(&name, value);
     }
     for (name, value) in flat.fields {
-        let taken = BUILT_IN.contains(&&*name) || row.get(&name).is_some();
+        let taken = field::BUILT_IN.contains(&&*name) || row.get(&name).is_some();
         row.set(&if taken { format!("resource.{name}") } else { name.to_string() }, value);
     }
     let resource_start = row.fields.len();
@@ -129,7 +113,7 @@ pub(crate) fn set_resource_and_attributes(row: &mut Row, resource: Attributes, a
     }
     let own = flat.fields;
     for (name, value) in own {
-        if BUILT_IN.contains(&&*name) {
+        if field::BUILT_IN.contains(&&*name) {
             row.set(&format!("attributes.{name}"), value);
             continue;
         }

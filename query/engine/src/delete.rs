@@ -27,6 +27,12 @@ impl Engine {
                 "leave out everything from the first |",
             ));
         }
+        if request.text.trim().is_empty() {
+            return Err(refuse(
+                "a delete without a filter would take everything".to_owned(),
+                "write * when that is meant",
+            ));
+        }
         let engine = self.clone();
         let control = Arc::new(Control::new(false));
         let registered = self.inner.registry.add(&request.tenant, &request.text, Arc::clone(&control));

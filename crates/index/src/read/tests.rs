@@ -30,7 +30,7 @@ fn finish(writer: IndexWriter, rows: usize) -> Vec<u8> {
 
 fn packed(rows: &[Row]) -> Vec<u8> {
     let mut writer = IndexWriter::new().unwrap();
-    rows.iter().for_each(|row| writer.add(row).unwrap());
+    writer.add_batch(&column::rows_to_batch(&rows.iter().collect::<Vec<_>>())).unwrap();
     finish(writer, rows.len())
 }
 

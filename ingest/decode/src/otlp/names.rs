@@ -11,29 +11,12 @@ use crate::wire::{Odd, text};
 /// Place of a name in [`Names`].
 pub(super) type NameId = usize;
 
-/// The fields that a record itself has. An attribute of such a name goes under `attributes.<name>`.
-const BUILT_IN: [&str; 13] = [
-    field::TIME,
-    field::ID,
-    field::STREAM,
-    field::OBSERVED_TIME,
-    field::SEVERITY,
-    field::SEVERITY_NUMBER,
-    field::SEVERITY_TEXT,
-    field::BODY,
-    field::TRACE_ID,
-    field::SPAN_ID,
-    field::FLAGS,
-    field::EVENT_NAME,
-    field::DROPPED_ATTRIBUTES,
-];
-
 /// What stands for the name before the first attribute of a record, and of a resource. They are names that hardly any attribute
 /// has, and what is remembered behind a name is only ever a guess.
 pub(super) const BEFORE_RECORD: NameId = 0;
 pub(super) const BEFORE_RESOURCE: NameId = 1;
 
-/// Places of the built-in names in [`BUILT_IN`], which starts every list, and of the scope's behind them.
+/// Places of the built-in names in [`field::BUILT_IN`], which starts every list, and of the scope's behind them.
 pub(super) const OBSERVED_TIME: NameId = 3;
 pub(super) const SEVERITY: NameId = 4;
 pub(super) const SEVERITY_NUMBER: NameId = 5;
@@ -79,7 +62,7 @@ pub(super) struct Names {
 impl Names {
     pub(super) fn new() -> Self {
         let mut names = Self { list: Vec::new(), ids: HashMap::new() };
-        for name in BUILT_IN.into_iter().chain([field::SCOPE_NAME, field::SCOPE_VERSION]) {
+        for name in field::BUILT_IN.into_iter().chain([field::SCOPE_NAME, field::SCOPE_VERSION]) {
             names.id(name);
         }
         names
@@ -108,7 +91,7 @@ impl Names {
             text: shared.clone(),
             slot: None,
             next: id,
-            is_built_in: BUILT_IN.contains(&text),
+            is_built_in: field::BUILT_IN.contains(&text),
             is_stream: STREAM_FIELDS.contains(&text),
             record: 0,
             resource: (0, 0),

@@ -24,7 +24,7 @@ fn tokens(criterion: &mut Criterion) {
     let text = String::from_utf8_lossy(MESSAGE);
     let mut group = criterion.benchmark_group("index");
     group.throughput(Throughput::Bytes(text.len() as u64));
-    group.bench_function("tokenize", |bencher| bencher.iter(|| index::tokenize(&text).count()));
+    group.bench_function("tokenize", |bencher| bencher.iter(|| shape::tokenize(&text).count()));
     group.finish();
 }
 

@@ -10,6 +10,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("model", 0),
     ("config", 0),
     ("telemetry", 0),
+    ("shape", 0),
     ("blob", 1),
     ("wal", 1),
     ("column", 1),

@@ -1,6 +1,6 @@
 //! A segment's index: which rows hold which words, values and shapes of text.
 //!
-//! **Entry points.** [`tokenize`] cuts text into words, here and wherever a query looks at text; [`IndexWriter`] takes the
+//! **Entry points.** [`IndexWriter`] takes the
 //! batches of a segment in order and writes one file; [`IndexReader`] answers with [`Hits`]: rows that surely match, and rows
 //! that somebody has to look at.
 //!
@@ -8,7 +8,7 @@
 //!
 //! 1. *Groups* of rows that share a value or a shape. A field with few values (severities, hosts, status codes) keeps each
 //!    with the list of its rows. Other text is cut to shapes: the text with a hole where a word holds a digit; the rows of a
-//!    shape that repeats are a group, and its words cost nothing per row. Rows of rare shapes are *loose*. [`GroupText`] lets a
+//!    shape that repeats are a group, and its words cost nothing per row. Rows of rare shapes are *loose*. [`shape::GroupText`] lets a
 //!    caller try any test on a few thousand shapes instead of on millions of rows.
 //! 2. *Terms*: words of loose rows and short variable words (`404`, `v2`) with a list of rows each; of a word in a large part of
 //!    the rows only which blocks of 64 rows have it.
@@ -25,25 +25,19 @@
 
 mod error;
 mod filter;
-mod group;
 mod hits;
 mod pack;
 mod read;
 mod rows;
-mod shape;
 mod table;
-mod tokenize;
 mod varint;
 mod write;
 
 use serde::{Deserialize, Serialize};
 
 pub use error::IndexError;
-pub use group::{GroupText, Piece, Probe};
 pub use hits::Hits;
 pub use read::{FileBytes, GroupValue, IndexFile, IndexReader};
-pub use shape::Hole;
-pub use tokenize::{Tokens, tokenize};
 pub use write::{IndexWriter, IndexWritten};
 
 /// Asked every few thousand rows whether to give up; then the answer is [`IndexError::Stopped`].

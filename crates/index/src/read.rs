@@ -15,16 +15,16 @@ use self::field::FieldReader;
 pub use self::file::{FileBytes, IndexFile};
 use self::terms::Terms;
 use crate::filter::Filters;
-use crate::group::{GroupText, Probe};
 use crate::pack::{FieldEntry, NumbersEntry, Packed, Span};
 use crate::rows::{self, Union};
 use crate::write::{is_indexed, key};
 use crate::{Hits, IndexError, Stop, TierBytes};
+use shape::{GroupText, Probe};
 
 /// Bytes of the longest text of a number.
 const NUMBER_BYTES_MAX: usize = 32;
 
-/// An open index; cheap to share. Tokens and prefixes must be as [`crate::tokenize`] makes them: lower case.
+/// An open index; cheap to share. Tokens and prefixes must be as [`shape::tokenize`] makes them: lower case.
 pub struct IndexReader {
     packed: Packed,
     slots: HashMap<String, usize>,

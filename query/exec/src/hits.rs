@@ -354,7 +354,7 @@ fn tokens(text: &str) -> Vec<String> {
     if lower.contains(COMBINING_DOT) {
         return Vec::new();
     }
-    index::tokenize(&lower).map(|word| word.into_owned()).filter(|word| is_term(word)).collect()
+    shape::tokenize(&lower).map(|word| word.into_owned()).filter(|word| is_term(word)).collect()
 }
 
 /// The words of a text that may stand inside of a longer one: without the first and the last when those may go on.

@@ -151,7 +151,7 @@ pub(crate) fn joins(c: char) -> bool {
     let mut buffer = [b'a'; 5];
     let len = 1 + c.encode_utf8(&mut buffer[1..]).len();
     let text = str::from_utf8(&buffer[..len]).unwrap_or_default();
-    index::tokenize(text).next().is_some_and(|token| token.len() > 1)
+    shape::tokenize(text).next().is_some_and(|token| token.len() > 1)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 //! Between two fixed parts stands a run of letters and digits that differs from row to row (a hole), so a fixed part that
 //! meets one has a word character behind or before it.
 
-use index::{GroupText, Piece, Probe};
 use model::Value;
+use shape::{GroupText, Piece, Probe};
 
 use crate::needle::{Needle, lower_case};
 use crate::predicate::Match;

@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use model::Value;
 
-use crate::group::{GroupText, lower};
 use crate::pack::{FieldEntry, Packed};
-use crate::shape::is_hole;
 use crate::varint::Input;
 use crate::write::Kind;
 use crate::{IndexError, Stop, rows};
+use shape::is_hole;
+use shape::{GroupText, lower};
 
 /// A field of an open index.
 #[derive(Debug, Default)]
@@ -165,11 +165,8 @@ impl Texts {
     }
 
     pub(super) fn get(&self, group: usize, groups: &GroupTable) -> GroupText<'_> {
-        GroupText {
-            raw: part(&self.raw, &self.raw_ends, group),
-            lower: part(&self.lower, &self.lower_ends, group),
-            rows: groups.count(group),
-        }
+        let (raw, lower) = (part(&self.raw, &self.raw_ends, group), part(&self.lower, &self.lower_ends, group));
+        GroupText::new(raw, lower, groups.count(group))
     }
 
     /// The value of a group of whole values.

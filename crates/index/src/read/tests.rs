@@ -9,7 +9,9 @@ use model::{Row, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use crate::{IndexWriter, tokenize};
+use shape::tokenize;
+
+use crate::IndexWriter;
 
 const GO: Stop<'static> = &|| false;
 

@@ -3,9 +3,9 @@
 use roaring::RoaringBitmap;
 
 use super::{Field, IndexReader};
-use crate::group::static_words;
 use crate::pack::Span;
 use crate::{FIELDS_MAX, IndexError, rows};
+use shape::static_words;
 
 impl IndexReader {
     /// Reads everything once: that every list decodes to as many rows as are noted, that no row is in two groups, that the
@@ -53,7 +53,7 @@ impl IndexReader {
                 return Err(corrupt(field, "a value has a hole"));
             }
             add(rows)?;
-            for word in static_words(text.raw) {
+            for word in static_words(text.raw()) {
                 let at = words.first_from(&word);
                 if at == words.len() || words.word(at) != word.as_bytes() {
                     return Err(corrupt(field, "a word is not listed"));

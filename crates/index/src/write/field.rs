@@ -1,15 +1,14 @@
 //! One field while a segment is indexed: which of its rows are in which group, and what the groups do not say.
 
 use model::Value;
+use shape::{Cutter, Looks, Variable, static_words, tokenize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use super::terms::{NUMBER_DIGITS_MAX, Terms};
+use crate::TOKEN_BYTES_MAX;
 use crate::filter::{FilterBuilder, PageKeys, Width};
-use crate::group::static_words;
 use crate::rows::RowsBuilder;
-use crate::shape::{Cutter, Looks, Variable};
 use crate::table::{self, IdTable};
-use crate::{TOKEN_BYTES_MAX, tokenize};
 
 /// So many different values a field may have however few its rows are.
 const VALUES_FREE: u32 = 64;

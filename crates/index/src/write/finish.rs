@@ -9,11 +9,11 @@ use super::field::{FieldBuilder, Group, Groups, Kind, key};
 use super::terms::Terms;
 use super::{IndexWriter, IndexWritten};
 use crate::filter::{FilterBuilder, MIXED, PageKeys, Width};
-use crate::group::static_words;
 use crate::pack::{self, COARSE, COARSE_ROWS, Compressed, FieldEntry, Header, NumbersEntry, Span, TermsEntry};
 use crate::rows::RowsBuilder;
-use crate::shape::is_hole;
 use crate::{IndexError, TOKEN_BYTES_MAX, TierBytes, varint};
+use shape::is_hole;
+use shape::static_words;
 
 /// Rows that a shape needs to be a group. A group costs its text and its words once, some 40 bytes; a loose row costs a
 /// byte or more a word. More groups make phrases slower, for each is looked at.

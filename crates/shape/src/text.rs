@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
-use crate::shape::{Hole, is_hole};
+use crate::cut::{Hole, is_hole};
 use crate::tokenize;
 use crate::tokenize::is_word;
 
@@ -23,10 +23,9 @@ pub enum Probe {
 /// The text that the rows of a group share: a whole value, or a shape with holes where rows differ.
 #[derive(Clone, Copy, Debug)]
 pub struct GroupText<'a> {
-    pub(crate) raw: &'a [u8],
-    /// The same in lower case, character by character.
-    pub(crate) lower: &'a [u8],
-    pub(crate) rows: u32,
+    raw: &'a [u8],
+    lower: &'a [u8],
+    rows: u32,
 }
 
 /// A part of a [`GroupText`].
@@ -47,6 +46,16 @@ pub enum Piece<'a> {
 }
 
 impl<'a> GroupText<'a> {
+    /// The text of `rows` rows. `raw` is a text or a shape, UTF-8 between its holes; `lower` is [`lower`] of it.
+    pub fn new(raw: &'a [u8], lower: &'a [u8], rows: u32) -> Self {
+        Self { raw, lower, rows }
+    }
+
+    /// The text or shape as [`crate::Cutter`] makes it.
+    pub fn raw(&self) -> &'a [u8] {
+        self.raw
+    }
+
     /// The text when it has no hole: the value of each row.
     pub fn whole(&self) -> Option<&'a str> {
         if self.is_whole() { str::from_utf8(self.raw).ok() } else { None }
@@ -94,7 +103,7 @@ impl<'a> GroupText<'a> {
     }
 
     /// Whether the rows have the words one after the other.
-    pub(crate) fn phrase(&self, words: &[&str]) -> Probe {
+    pub fn phrase(&self, words: &[&str]) -> Probe {
         if words.is_empty() {
             return Probe::Sure;
         }
@@ -122,7 +131,7 @@ impl<'a> GroupText<'a> {
     }
 
     /// Whether the rows have a variable word that begins so.
-    pub(crate) fn prefix(&self, prefix: &str) -> Probe {
+    pub fn prefix(&self, prefix: &str) -> Probe {
         let mut found = Probe::No;
         let mut look = |pattern: &[u8]| {
             if pattern.starts_with(prefix.as_bytes()) {
@@ -172,7 +181,7 @@ pub(crate) fn words_of(raw: &[u8]) -> impl Iterator<Item = Word<'_>> {
 }
 
 /// The words that every row of the group has, in order.
-pub(crate) fn static_words(raw: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
+pub fn static_words(raw: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
     let is_plain = raw.iter().all(|byte| byte.is_ascii() || is_hole(*byte));
     let plain = if is_plain { raw } else { &[] };
     let other = if is_plain { &[] } else { raw };
@@ -186,7 +195,7 @@ pub(crate) fn static_words(raw: &[u8]) -> impl Iterator<Item = Cow<'_, str>> {
 }
 
 /// A shape in lower case, character by character.
-pub(crate) fn lower(raw: &[u8]) -> Vec<u8> {
+pub fn lower(raw: &[u8]) -> Vec<u8> {
     if raw.iter().all(|byte| byte.is_ascii() || is_hole(*byte)) {
         return raw.to_ascii_lowercase();
     }
@@ -205,7 +214,7 @@ pub(crate) fn lower(raw: &[u8]) -> Vec<u8> {
 }
 
 /// Cuts a shape into words with holes and what is between them.
-fn stretches(raw: &[u8]) -> impl Iterator<Item = Range<usize>> {
+pub(crate) fn stretches(raw: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut at = 0;
     std::iter::from_fn(move || {
         if at == raw.len() {
@@ -319,7 +328,7 @@ fn states(pattern: &[u8], literal: &[u8], anchored: bool) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape::Cutter;
+    use crate::cut::Cutter;
 
     /// Checks what the shape of `text` says of literals, prefixes and phrases.
     #[track_caller]
@@ -386,6 +395,6 @@ mod tests {
         let want = [Piece::Text("node"), hole(true, true), Piece::Text("_x: 错"), hole(false, false)];
         assert_eq!(group.pieces().collect::<Vec<_>>(), want);
         assert_eq!((group.whole(), group.rows()), (None, 3));
-        assert_eq!(static_words(group.raw).collect::<Vec<_>>(), ["错"]);
+        assert_eq!(static_words(group.raw()).collect::<Vec<_>>(), ["错"]);
     }
 }

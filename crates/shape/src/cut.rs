@@ -27,14 +27,15 @@ pub enum Hole {
 }
 
 /// The lowest byte of a hole.
-const HOLE_MIN: u8 = 0xf8;
+pub(crate) const HOLE_MIN: u8 = 0xf8;
 
 impl Hole {
     fn byte(self) -> u8 {
         HOLE_MIN + self as u8
     }
 
-    pub(crate) fn of(byte: u8) -> Option<Self> {
+    /// The hole that a byte of a shape stands for.
+    pub fn of(byte: u8) -> Option<Self> {
         match byte.checked_sub(HOLE_MIN)? {
             0 => Some(Self::Digits),
             1 => Some(Self::Hex),
@@ -56,44 +57,51 @@ impl Hole {
 }
 
 /// Whether a byte of a shape is a hole.
-pub(crate) fn is_hole(byte: u8) -> bool {
+pub fn is_hole(byte: u8) -> bool {
     byte >= HOLE_MIN
 }
 
 /// A variable word of a text.
 #[derive(Clone, Debug)]
-pub(crate) struct Variable {
-    pub(crate) at: Range<usize>,
-    pub(crate) looks: Looks,
+pub struct Variable {
+    /// Where in the text it is.
+    pub at: Range<usize>,
+    /// What is known of it.
+    pub looks: Looks,
 }
 
 /// What is known of a variable word without looking again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Looks {
+pub enum Looks {
     /// ASCII digits only.
     Digits,
     /// ASCII in lower case.
     Lower,
+    /// Anything else.
     Other,
 }
 
 /// Cuts texts; its buffers are used again and again.
 #[derive(Default)]
-pub(crate) struct Cutter {
+pub struct Cutter {
     /// The shape of the last text.
-    pub(crate) shape: Vec<u8>,
+    pub shape: Vec<u8>,
     /// The variable words of the last text, in order.
-    pub(crate) variables: Vec<Variable>,
+    pub variables: Vec<Variable>,
+    /// What is in the holes of the last text, in order.
+    pub holes: Vec<Range<usize>>,
 }
 
 impl Cutter {
-    pub(crate) fn cut(&mut self, text: &str) {
-        let Self { shape, variables } = self;
+    /// Cuts a text.
+    pub fn cut(&mut self, text: &str) {
+        let Self { shape, variables, holes } = self;
         variables.clear();
+        holes.clear();
         let bytes = text.as_bytes();
         // No shape is longer than its text, so room for that is room enough.
         shape.resize(bytes.len(), 0);
-        let mut out = Out { bytes: shape, len: 0 };
+        let mut out = Out { bytes: shape, len: 0, holes };
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
             let start = at;
@@ -106,7 +114,7 @@ impl Cutter {
                 Class::Digit => {
                     at = skip(bytes, at, |byte| byte.is_ascii_digit());
                     if word_end(text, at) == at {
-                        out.push(Hole::Digits.byte());
+                        out.hole(Hole::Digits, start..at);
                         variables.push(Variable { at: start..at, looks: Looks::Digits });
                         continue;
                     }
@@ -129,7 +137,7 @@ impl Cutter {
             }
             let word = &bytes[start..at];
             if word.iter().any(u8::is_ascii_digit) {
-                let looks = out.word(word);
+                let looks = out.word(word, start);
                 variables.push(Variable { at: start..at, looks });
             } else {
                 out.extend(word);
@@ -144,6 +152,7 @@ impl Cutter {
 struct Out<'a> {
     bytes: &'a mut [u8],
     len: usize,
+    holes: &'a mut Vec<Range<usize>>,
 }
 
 impl Out<'_> {
@@ -166,8 +175,13 @@ impl Out<'_> {
         }
     }
 
-    /// Appends the shape of a variable word that is not digits only.
-    fn word(&mut self, word: &[u8]) -> Looks {
+    fn hole(&mut self, hole: Hole, at: Range<usize>) {
+        self.push(hole.byte());
+        self.holes.push(at);
+    }
+
+    /// Appends the shape of a variable word that is not digits only and begins at `base`.
+    fn word(&mut self, word: &[u8], base: usize) -> Looks {
         let mut plain = true;
         let mut at = 0;
         loop {
@@ -182,7 +196,7 @@ impl Out<'_> {
                 last = Some(digit);
                 at += 1;
             }
-            self.part(&word[start..at], digits, changes, hex);
+            self.part(&word[start..at], base + start, Part { digits, changes, hex });
             if at == word.len() {
                 return if plain { Looks::Lower } else { Looks::Other };
             }
@@ -191,25 +205,37 @@ impl Out<'_> {
         }
     }
 
-    /// Appends the shape of a part of a word, by how many of its bytes are digits, how often digits and letters change, and
-    /// whether all are hexadecimal digits.
-    fn part(&mut self, part: &[u8], digits: usize, changes: u32, hex: bool) {
+    /// Appends the shape of a part of a word that begins at `base`.
+    fn part(&mut self, part: &[u8], base: usize, Part { digits, changes, hex }: Part) {
+        let whole = base..base + part.len();
         if digits == 0 {
             self.extend(part);
         } else if digits == part.len() {
-            self.push(Hole::Digits.byte());
+            self.hole(Hole::Digits, whole);
         } else if part.len() >= HEX_BYTES_MIN && hex {
-            self.push(Hole::Hex.byte());
+            self.hole(Hole::Hex, whole);
         } else if changes >= 2 {
-            self.push(Hole::Opaque.byte());
+            self.hole(Hole::Opaque, whole);
         } else if part[0].is_ascii_digit() {
-            self.push(Hole::Digits.byte());
+            self.hole(Hole::Digits, base..base + digits);
             self.extend(&part[digits..]);
         } else {
-            self.extend(&part[..part.len() - digits]);
-            self.push(Hole::Digits.byte());
+            let letters = part.len() - digits;
+            self.extend(&part[..letters]);
+            self.hole(Hole::Digits, base + letters..whole.end);
         }
     }
+}
+
+/// What is counted in a part of a word.
+#[derive(Clone, Copy)]
+struct Part {
+    /// How many of its bytes are digits.
+    digits: usize,
+    /// How often digits and letters change.
+    changes: u32,
+    /// Whether all are hexadecimal digits.
+    hex: bool,
 }
 
 /// What a byte can be.
@@ -324,7 +350,7 @@ mod tests {
             prop_assert_eq!(found, want);
             let has_digit = text.bytes().any(|byte| byte.is_ascii_digit());
             prop_assert_eq!(has_digit, cutter.shape.iter().any(|byte| is_hole(*byte)));
-            let statics: Vec<_> = crate::group::static_words(&cutter.shape).map(|word| word.into_owned()).collect();
+            let statics: Vec<_> = crate::text::static_words(&cutter.shape).map(|word| word.into_owned()).collect();
             let want: Vec<_> = tokenize(&text).filter(|word| !word.bytes().any(|byte| byte.is_ascii_digit())).collect();
             prop_assert_eq!(statics, want);
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{ArrowDictionaryKeyType, Int32Type, TimestampNanosecondType};
-use arrow_array::{Array, DictionaryArray, RecordBatch, StringArray, UInt64Array};
+use arrow_array::{Array, ArrayRef, DictionaryArray, RecordBatch, StringArray, StructArray, UInt64Array};
 use arrow_schema::DataType;
 use model::{RowId, Timestamp, field};
 
@@ -66,10 +66,24 @@ fn array_bytes(array: &dyn Array) -> usize {
             let part = |column: &dyn Array| array_bytes(&*column.slice(range.start, range.len()));
             rows * 4 + part(map.keys()) + part(map.values())
         }),
+        DataType::Struct(_) => array.as_struct_opt().map_or(0, split_bytes),
         DataType::Boolean => rows.div_ceil(8),
         other => rows * other.primitive_width().unwrap_or(0),
     };
     nulls + values
+}
+
+/// Text in two parts. Many batches of a file share one dictionary of all its shapes, so each counts its own part of it.
+fn split_bytes(parts: &StructArray) -> usize {
+    let rows = parts.len();
+    let bytes = |part: &ArrayRef| match part.as_dictionary_opt::<Int32Type>() {
+        Some(shapes) => {
+            rows * 4
+                + array_bytes(shapes.values()).min(array_bytes(shapes.values()) / shapes.values().len().max(1) * rows)
+        }
+        None => array_bytes(part),
+    };
+    parts.columns().iter().map(bytes).sum()
 }
 
 fn text_bytes(array: &StringArray) -> usize {

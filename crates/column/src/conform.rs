@@ -15,6 +15,7 @@ use crate::build::overflow::Overflow;
 use crate::build::values::{Presence, Scalar, Values, dictionary};
 use crate::intern::Interner;
 use crate::schema::{assemble, dictionary_type, is_reserved, overflow_field, time_type};
+use crate::split::{SplitColumn, join_texts, no_texts, null_count, split_texts};
 use crate::view::{Column, DictColumn, OverflowColumn};
 use crate::{FieldType, Layout, OVERFLOW, json};
 
@@ -31,7 +32,7 @@ impl Layout {
         let mut leaving: Vec<(&str, &ArrayRef)> = Vec::new();
         for (column, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let name = column.name().as_str();
-            if is_reserved(name) || array.null_count() == rows {
+            if is_reserved(name) || null_count(array) == rows {
                 continue;
             }
             match self.column(name) {
@@ -47,7 +48,7 @@ impl Layout {
         let mut arrays = heads(batch);
         for (slot, column) in columns.into_iter().enumerate() {
             let ty = self.data_type(slot);
-            arrays.push(column.map_or_else(|| new_null_array(ty, rows), |column| represent(column, ty)));
+            arrays.push(column.map_or_else(|| nulls(ty, rows), |column| represent(column, ty)));
         }
         arrays.push(overflow.unwrap_or_else(|| new_null_array(overflow_field().data_type(), rows)));
         assemble(self.schema().clone(), arrays, rows)
@@ -75,18 +76,28 @@ fn heads(batch: &RecordBatch) -> Vec<ArrayRef> {
     vec![time, id, stream]
 }
 
-/// A column of text as plain text or as a dictionary; other columns as they are.
+/// A column without values.
+fn nulls(ty: &DataType, rows: usize) -> ArrayRef {
+    if matches!(ty, DataType::Struct(_)) { no_texts(rows) } else { new_null_array(ty, rows) }
+}
+
+/// A column of text as plain text, as a dictionary or in two parts; other columns as they are.
 pub(crate) fn represent(array: ArrayRef, ty: &DataType) -> ArrayRef {
     if array.data_type() == ty {
         return array;
     }
-    if let Some(texts) = array.as_string_opt::<i32>() {
-        return to_dictionary(texts);
+    let plain = if let Some(texts) = DictColumn::of(&array) {
+        to_plain(texts)
+    } else if let Some(texts) = SplitColumn::of(&array) {
+        join_texts(texts)
+    } else {
+        array
+    };
+    match plain.as_string_opt::<i32>() {
+        Some(texts) if *ty == dictionary_type() => to_dictionary(texts),
+        Some(texts) if matches!(ty, DataType::Struct(_)) => split_texts(texts),
+        _ => plain,
     }
-    if let Some(texts) = DictColumn::of(&array) {
-        return to_plain(texts);
-    }
-    array
 }
 
 fn to_dictionary(texts: &StringArray) -> ArrayRef {
@@ -159,7 +170,7 @@ impl Moves<'_> {
         for row in 0..self.rows {
             for (entry, name, text) in overflow.numbered(row) {
                 let Some((slot, ty)) = self.layout.column(name) else { continue };
-                let free = columns[slot].as_ref().is_none_or(|column| column.is_null(row));
+                let free = columns[slot].as_ref().is_none_or(|column| Column::of(column).is_null(row));
                 if !free || json::scalar_type(text) != Some(ty) {
                     continue;
                 }

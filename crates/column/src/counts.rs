@@ -11,6 +11,7 @@ use model::{Row, Value};
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::split::{null_count, split_type};
 use crate::view::{DictColumn, OverflowColumn};
 use crate::{FIELD_NAMES_MAX, json, schema};
 
@@ -18,7 +19,7 @@ use crate::{FIELD_NAMES_MAX, json, schema};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldType {
-    /// Utf8, or a dictionary of Utf8.
+    /// Utf8, a dictionary of Utf8, or text in two parts.
     Str,
     /// Int64.
     Int,
@@ -48,6 +49,7 @@ impl FieldType {
         match ty {
             DataType::Utf8 => Some(Self::Str),
             DataType::Dictionary(..) if *ty == schema::dictionary_type() => Some(Self::Str),
+            DataType::Struct(_) if *ty == split_type() => Some(Self::Str),
             DataType::Int64 => Some(Self::Int),
             DataType::Float64 => Some(Self::Double),
             DataType::Boolean => Some(Self::Bool),
@@ -156,7 +158,7 @@ impl FieldCounts {
     pub fn add_batch(&mut self, batch: &RecordBatch) {
         for (column, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let Some(ty) = FieldType::of_column(array.data_type()) else { continue };
-            let values = array.len() - array.null_count();
+            let values = array.len() - null_count(array);
             if values == 0 || schema::is_reserved(column.name()) {
                 continue;
             }

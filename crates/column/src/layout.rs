@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Field, SchemaRef};
-use model::Row;
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use model::{Row, field};
 
 use crate::schema::{HEAD_COLUMNS, dictionary_type, is_distinct, is_reserved, schema_of};
+use crate::split::split_field;
 use crate::{BatchBuilder, FieldCounts, FieldType};
 
 /// Most field columns of a batch or a file; the rarer fields share the overflow column. A column costs a few hundred bytes
@@ -50,6 +51,15 @@ impl Layout {
         let schema = schema_of(ranked.iter().map(field));
         let slots = columns.iter().enumerate().map(|(i, (name, _))| (name.clone(), i)).collect();
         Self { schema, columns, slots }
+    }
+
+    /// The same with bodies in two parts, as files keep them; see [`crate::split_bodies`].
+    pub fn split(mut self) -> Self {
+        let text = |column: &Field| column.name() == field::BODY && *column.data_type() == DataType::Utf8;
+        let fields = self.schema.fields().iter();
+        let fields = fields.map(|column| if text(column) { split_field(column.name()) } else { Field::clone(column) });
+        self.schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
+        self
     }
 
     /// The schema of every batch.

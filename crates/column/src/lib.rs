@@ -5,7 +5,8 @@
 //! `_overflow`, a Map from field name to JSON text. A column of text is a dictionary where texts repeat. The overflow holds
 //! what has no column: rare fields, arrays, maps, bytes, and values whose type is not their column's. So no number of field
 //! names breaks a file, and a type conflict loses nothing. A batch types a column after its first value, a [`Layout`] after
-//! the majority of them.
+//! the majority of them. In a file, `body` is a structure of two parts ([`SplitColumn`]): a text's shape, which many rows share,
+//! and its variables.
 //!
 //! **Write path.** [`BatchBuilder`] (or [`rows_to_batch`]) makes batches, each of its own columns. [`encode_batch`] makes
 //! bytes of one for a log. [`FieldCounts`] decide a [`Layout`], [`Layout::conform`] brings batches to it, [`Writer`] writes
@@ -36,6 +37,7 @@ mod row_json;
 mod rows;
 mod schema;
 mod source;
+mod split;
 mod view;
 mod write;
 
@@ -49,6 +51,7 @@ pub use read::{Batches, PageTimes, Projection, READ_BATCH_ROWS_MAX, Reader};
 pub use row_json::{RowJson, write_row_json};
 pub use rows::rows_from_batch;
 pub use source::{RangeRead, Source};
+pub use split::{SHAPE, SplitColumn, VARIABLES, split_bodies};
 pub use view::{DictColumn, FieldView, field_names};
 pub use write::{Effort, PAGE_BYTES_MAX, PAGE_ROWS_MAX, ROW_GROUP_ROWS_MAX, Writer, WriterOptions, Written};
 

@@ -86,6 +86,10 @@ fn write_column(column: &Column<'_>, row: usize, out: &mut String) {
             json::write_string(out, array.value(row));
             Ok(())
         }
+        Column::Split(array) => {
+            json::write_string(out, &array.text(row));
+            Ok(())
+        }
         Column::Dict(array) => {
             json::write_string(out, array.value(row));
             Ok(())

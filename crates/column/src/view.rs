@@ -11,6 +11,7 @@ use arrow_array::{
 };
 use model::{RowId, Timestamp, Value, field};
 
+use crate::split::{SplitColumn, null_count};
 use crate::{OVERFLOW, json};
 
 /// One field of a batch: the typed column first, the overflow second. Works for `_time` (text RFC 3339, value and number in
@@ -27,6 +28,7 @@ pub(crate) enum Column<'a> {
     Id(&'a UInt64Array),
     Str(&'a StringArray),
     Dict(DictColumn<'a>),
+    Split(SplitColumn<'a>),
     Int(&'a Int64Array),
     Double(&'a Float64Array),
     Bool(&'a BooleanArray),
@@ -73,6 +75,8 @@ impl<'a> Column<'a> {
             Self::Str(array)
         } else if let Some(array) = DictColumn::of(array) {
             Self::Dict(array)
+        } else if let Some(array) = SplitColumn::of(array) {
+            Self::Split(array)
         } else if let Some(array) = array.as_primitive_opt::<Int64Type>() {
             Self::Int(array)
         } else if let Some(array) = array.as_primitive_opt::<Float64Type>() {
@@ -95,6 +99,7 @@ impl<'a> Column<'a> {
             Self::Id(array) => array.is_null(row),
             Self::Str(array) => array.is_null(row),
             Self::Dict(array) => array.is_null(row),
+            Self::Split(array) => array.is_null(row),
             Self::Int(array) => array.is_null(row),
             Self::Double(array) => array.is_null(row),
             Self::Bool(array) => array.is_null(row),
@@ -109,6 +114,7 @@ impl<'a> Column<'a> {
             Self::Id(array) => Value::Str(RowId(array.value(row)).to_string()),
             Self::Str(array) => Value::Str(array.value(row).to_owned()),
             Self::Dict(array) => Value::Str(array.value(row).to_owned()),
+            Self::Split(array) => Value::Str(array.text(row).into_owned()),
             Self::Int(array) => Value::Int(array.value(row)),
             Self::Double(array) => Value::Double(array.value(row)),
             Self::Bool(array) => Value::Bool(array.value(row)),
@@ -119,6 +125,7 @@ impl<'a> Column<'a> {
         match self {
             Self::Str(array) => Cow::Borrowed(array.value(row)),
             Self::Dict(array) => Cow::Borrowed(array.value(row)),
+            Self::Split(array) => array.text(row),
             Self::Time(array) => Cow::Owned(Timestamp(array.value(row)).to_string()),
             Self::Bool(array) => Cow::Borrowed(if array.value(row) { "true" } else { "false" }),
             _ => Cow::Owned(self.value(row).text().into_owned()),
@@ -130,6 +137,7 @@ impl<'a> Column<'a> {
             Self::Time(array) => Some(array.value(row) as f64),
             Self::Str(array) => array.value(row).trim().parse().ok(),
             Self::Dict(array) => array.value(row).trim().parse().ok(),
+            Self::Split(array) => array.text(row).trim().parse().ok(),
             Self::Int(array) => Some(array.value(row) as f64),
             Self::Double(array) => Some(array.value(row)),
             Self::Absent | Self::Bool(_) | Self::Id(_) => None,
@@ -229,6 +237,14 @@ impl<'a> FieldView<'a> {
         }
     }
 
+    /// The column of the field when it is text in two parts and no row has a value elsewhere: a scan tests each shape once.
+    pub fn split_column(&self) -> Option<SplitColumn<'a>> {
+        match self.column {
+            Column::Split(array) if self.overflow.is_none() => Some(array),
+            _ => None,
+        }
+    }
+
     /// Whether the row lacks the field.
     pub fn is_null(&self, row: usize) -> bool {
         self.column.is_null(row) && self.overflow_text(row).is_none()
@@ -276,7 +292,7 @@ pub fn field_names(batch: &RecordBatch) -> BTreeSet<String> {
     for (column, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
         let name = column.name().as_str();
         let built_in = [field::TIME, field::ID, field::STREAM, OVERFLOW].contains(&name);
-        if !built_in && array.null_count() < array.len() {
+        if !built_in && null_count(array) < array.len() {
             names.insert(name.to_owned());
         }
     }

@@ -4,6 +4,7 @@ mod cells;
 mod field;
 mod finish;
 mod json;
+mod split;
 mod terms;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -69,7 +70,7 @@ impl IndexWriter {
         let mut entries = overflow(batch);
         for (column, array) in batch.schema_ref().fields().iter().zip(batch.columns()) {
             let name = column.name().as_str();
-            if name == OVERFLOW || !is_indexed(name) || array.null_count() == array.len() {
+            if name == OVERFLOW || !is_indexed(name) || cells::null_count(array) == array.len() {
                 continue;
             }
             let Some(slot) = self.slot(name) else { continue };

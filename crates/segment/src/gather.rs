@@ -58,6 +58,8 @@ struct Column {
     parts: Vec<Part>,
     /// For columns of text.
     dictionary: Dictionary,
+    /// Of a text in two parts, by source: what fills the holes. The shapes are in `parts`.
+    variables: Vec<Part>,
 }
 
 impl Gather {
@@ -77,12 +79,7 @@ impl Gather {
             self.sizes.push(None);
         }
         for (field, column) in self.layout.schema().fields().iter().zip(&mut self.columns) {
-            let part = Part::of(batch.column_by_name(field.name()))?;
-            match column.parts.get_mut(source) {
-                Some(old) => *old = part,
-                None => column.parts.push(part),
-            }
-            column.dictionary.forget(source);
+            column.add(source, batch.column_by_name(field.name()))?;
         }
         self.sizes[source] = Some((batch.num_rows(), batch_bytes(batch)));
         u32::try_from(source).map_err(|_| GatherError::TooLarge)
@@ -91,7 +88,7 @@ impl Gather {
     /// Lets go of a source, whose number may be given to another.
     pub(crate) fn remove(&mut self, source: u32) {
         let source = source as usize;
-        self.columns.iter_mut().for_each(|column| column.parts[source] = Part::default());
+        self.columns.iter_mut().for_each(|column| column.remove(source));
         self.sizes[source] = None;
     }
 
@@ -150,6 +147,28 @@ impl Gather {
 }
 
 impl Column {
+    /// Sets the column of a source, whose number is the next one or was in use before.
+    fn add(&mut self, source: usize, array: Option<&ArrayRef>) -> Result<(), GatherError> {
+        let set = |parts: &mut Vec<Part>, part| match parts.get_mut(source) {
+            Some(old) => *old = part,
+            None => parts.push(part),
+        };
+        let halves = array.and_then(|array| array.as_struct_opt()).map(|array| array.columns());
+        let (array, variables) = match halves {
+            Some([shapes, variables]) => (Some(shapes), Some(variables)),
+            _ => (array, None),
+        };
+        set(&mut self.parts, Part::of(array)?);
+        set(&mut self.variables, Part::of(variables)?);
+        self.dictionary.forget(source);
+        Ok(())
+    }
+
+    fn remove(&mut self, source: usize) {
+        self.parts[source] = Part::default();
+        self.variables[source] = Part::default();
+    }
+
     fn gather(&mut self, field: &Field, plan: &Plan) -> Result<ArrayRef, GatherError> {
         let parts = &self.parts[..];
         Ok(match field.data_type() {
@@ -161,6 +180,11 @@ impl Column {
             DataType::Float64 => Arc::new(words::<Float64Type>(parts, plan)),
             DataType::Boolean => Arc::new(booleans(parts, plan)),
             DataType::Map(_, _) => Arc::new(overflow(parts, plan, field)?),
+            DataType::Struct(halves) => {
+                let shapes: ArrayRef = Arc::new(self.dictionary.gather(parts, plan)?);
+                let variables: ArrayRef = Arc::new(plain(&self.variables, plan)?);
+                Arc::new(StructArray::try_new(halves.clone(), vec![shapes, variables], None)?)
+            }
             DataType::Utf8 if plan.sources().any(|source| matches!(parts[source].cells, Cells::Plain(_))) => {
                 Arc::new(plain(parts, plan)?)
             }

@@ -64,7 +64,7 @@ pub fn merge_segments(
         hash.update(&keep.as_ref().map_or(meta.rows, RoaringBitmap::len).to_le_bytes());
         kept.push(keep);
     }
-    let layout = Layout::new(&counts);
+    let layout = Layout::new(&counts).split();
     let id = segment_id(spec, min_id, hash);
     let mut writer = SegmentWriter::new(dir, spec, id, layout.clone(), effort(&kept, inputs))?;
     if kept.iter().any(Option::is_some) {

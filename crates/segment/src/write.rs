@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use arrow_array::RecordBatch;
 use blob::{CheckedFile, CheckedWriter, LocalDir};
-use column::{Effort, FieldCount, FieldCounts, Layout, Writer, WriterOptions};
+use column::{Effort, FieldCount, FieldCounts, Layout, Writer, WriterOptions, split_bodies};
 use index::{IndexError, IndexWriter};
 use model::RowId;
 use xxhash_rust::xxh3::Xxh3;
@@ -124,6 +124,7 @@ impl<'d> SegmentWriter<'d> {
         let file = dir.create_checked(&parquet_key(&id)).map_err(SegmentError::blob(&id))?;
         let footer = [(FOOTER_KEY.to_owned(), about.to_string())];
         let options = WriterOptions { effort };
+        let layout = layout.split();
         let columns = Writer::with_options(file, &layout, &footer, options).map_err(SegmentError::columns(&id))?;
         let totals = Totals::new(spec.day);
         Ok(Self { dir, id, spec: spec.clone(), layout, columns, index: IndexWriter::new(), totals, recounted: None })
@@ -134,8 +135,9 @@ impl<'d> SegmentWriter<'d> {
         self.recounted = Some(FieldCounts::new());
     }
 
-    /// Adds a batch that fits the layout.
+    /// Adds a batch that fits the layout, with bodies whole or in two parts.
     pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), SegmentError> {
+        let batch = &split_bodies(batch);
         self.totals.add(batch)?;
         if let Some(counts) = &mut self.recounted {
             counts.add_batch(batch);

@@ -2,7 +2,8 @@
 //!
 //! This is how columns keep texts: neighbours share the first and differ in the second. A mark is one of the control
 //! characters U+0011 (digits), U+0012 (hexadecimal digits) and U+0013 (anything else); the variables stand in the order of the
-//! marks with a space between. A text that holds such a character, is long or has no hole is kept whole.
+//! marks with a space between. A text that is long or has no hole is kept whole, and so is one that holds such a character:
+//! U+0010 in front of a shape says that what follows is the text as it is.
 
 use std::ops::Range;
 
@@ -18,6 +19,9 @@ const MARK_MIN: u8 = 0x11;
 /// The last mark.
 const MARK_MAX: u8 = 0x13;
 
+/// In front of a whole text that would look like a shape.
+const WHOLE: char = '\u{10}';
+
 /// Stands between two variables, and in none.
 const SEPARATOR: char = ' ';
 
@@ -30,11 +34,15 @@ fn is_mark(byte: u8) -> bool {
 pub fn marked(cutter: &mut Cutter, text: &str, shape: &mut String, variables: &mut String) -> bool {
     shape.clear();
     variables.clear();
-    let whole = text.len() > SPLIT_BYTES_MAX || text.bytes().any(is_mark);
-    if !whole {
+    if has_mark(text) || text.starts_with(WHOLE) {
+        shape.push(WHOLE);
+        shape.push_str(text);
+        return false;
+    }
+    if text.len() <= SPLIT_BYTES_MAX {
         cutter.cut(text);
     }
-    if whole || cutter.holes.is_empty() {
+    if text.len() > SPLIT_BYTES_MAX || cutter.holes.is_empty() {
         shape.push_str(text);
         return false;
     }
@@ -52,8 +60,23 @@ pub fn marked(cutter: &mut Cutter, text: &str, shape: &mut String, variables: &m
     true
 }
 
+fn has_mark(text: &str) -> bool {
+    memchr::memchr3(MARK_MIN, MARK_MIN + 1, MARK_MAX, text.as_bytes()).is_some()
+}
+
+/// The text when a marked shape is all of it; `None` when it has holes to be filled.
+pub fn whole(shape: &str) -> Option<&str> {
+    match shape.strip_prefix(WHOLE) {
+        Some(text) => Some(text),
+        None => (!has_mark(shape)).then_some(shape),
+    }
+}
+
 /// Appends the text of a marked shape and its variables. Where one is missing nothing stands.
 pub fn fill(shape: &str, variables: &str, out: &mut String) {
+    if let Some(text) = shape.strip_prefix(WHOLE) {
+        return out.push_str(text);
+    }
     let mut variables = variables.split(SEPARATOR);
     let mut rest = shape;
     while let Some(at) = memchr::memchr3(MARK_MIN, MARK_MIN + 1, MARK_MAX, rest.as_bytes()) {
@@ -175,20 +198,18 @@ mod tests {
         check("no digits here", expect!["no digits here | whole"]);
         check("port 22 of 10.0.0.7", expect![[r"port \u{11} of \u{11}.\u{11}.\u{11}.\u{11} | 22 10 0 0 7"]]);
         check("id 3f2504E0 0x1f3z é9", expect![[r"id \u{12} \u{13} é\u{11} | 3f2504E0 0x1f3z 9"]]);
-        check("a mark \u{11} and 7", expect![[r"a mark \u{11} and 7 | whole"]]);
+        check("a mark \u{11} and 7", expect![[r"\u{10}a mark \u{11} and 7 | whole"]]);
         check("", expect![" | whole"]);
     }
 
     proptest! {
         #[test]
-        fn filling_gives_the_text_again(text in "[ab1é错_ .\u{11}-]{0,30}|\\PC{0,30}|[0-9a-fx_ ]{0,40}") {
+        fn filling_gives_the_text_again(text in "[ab1é错_ .\u{10}\u{11}-]{0,30}|\\PC{0,30}|[0-9a-fx_ ]{0,40}") {
             let (shape, variables) = split(&text);
             let mut out = String::new();
-            match &variables {
-                Some(variables) => fill(&shape, variables, &mut out),
-                None => out.push_str(&shape),
-            }
+            fill(&shape, variables.as_deref().unwrap_or_default(), &mut out);
             prop_assert_eq!(&out, &text);
+            prop_assert_eq!(whole(&shape), variables.is_none().then_some(text.as_str()));
         }
 
         #[test]

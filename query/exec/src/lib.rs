@@ -7,7 +7,7 @@
 //! **Read path.** A [`Source`] is parts: segments and chunks of the memtable (`part`, `chunk`). What matches in a part is a
 //! set of rows that are sure and rows that are open (`set`), by its index (`hits`, `probe`, `required`), its deleted rows, and
 //! its times (`matching`); open rows are verified on their columns, with the same kernels for segments and memtable
-//! (`predicate`, `needle`). Then one of three:
+//! (`predicate`, `needle`), of which those on bodies are tried on the bodies' shapes first (`shapes`). Then one of three:
 //! - groups (`answer`, `fold`): counted from manifest entries, index lists and page times where those are exact, folded from
 //!   columns for the rest; sorted and cut by `finish`;
 //! - rows in the order of their times (`ordered`): pages are visited best first, whole rows are read of the first ones only;
@@ -51,6 +51,7 @@ mod required;
 mod run;
 mod scan;
 mod set;
+mod shapes;
 mod source;
 mod translate;
 mod workers;

@@ -249,8 +249,13 @@ fn without(all: &[u32], some: &[u32]) -> Vec<u32> {
 impl Match {
     fn select(&self, cells: &FieldView<'_>, of: Vec<u32>, control: &Control) -> Result<Vec<u32>, ExecError> {
         let mut out = Vec::new();
+        let mut shapes = cells.split_column().and_then(|column| ShapeTest::new(self, column));
         for chunk in of.chunks(ROWS_PER_CHECK) {
             control.check()?;
+            if let Some(shapes) = &mut shapes {
+                out.extend(chunk.iter().copied().filter(|row| shapes.holds(*row as usize)));
+                continue;
+            }
             out.extend(chunk.iter().copied().filter(|row| self.holds(cells, *row as usize)));
         }
         Ok(out)

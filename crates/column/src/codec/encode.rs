@@ -2,7 +2,7 @@
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampNanosecondType;
-use arrow_array::{Array, Int32Array, RecordBatch, StringArray};
+use arrow_array::{Array, ArrayRef, Int32Array, RecordBatch, StringArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use model::field;
 
@@ -10,6 +10,7 @@ use super::{VERSION, kind};
 use crate::conform::represent;
 use crate::intern::Interner;
 use crate::schema::{dictionary_type, is_reserved};
+use crate::split::{SplitColumn, join_texts};
 use crate::view::{Column, DictColumn, OverflowColumn};
 
 pub(super) fn encode(batch: &RecordBatch, out: &mut Vec<u8>) {
@@ -19,7 +20,13 @@ pub(super) fn encode(batch: &RecordBatch, out: &mut Vec<u8>) {
     stream(batch, out);
     let fields = batch.schema_ref().fields().iter().zip(batch.columns());
     let fields = fields.filter(|(column, _)| !is_reserved(column.name()));
-    let columns: Vec<_> = fields.map(|(column, array)| (column.name(), array, Column::of(array))).collect();
+    // A log has texts whole: it is written once and hardly ever read.
+    let whole = |array: &ArrayRef| match SplitColumn::of(array) {
+        Some(column) => join_texts(column),
+        None => array.clone(),
+    };
+    let arrays: Vec<_> = fields.map(|(column, array)| (column.name(), whole(array))).collect();
+    let columns: Vec<_> = arrays.iter().map(|(name, array)| (name, array, Column::of(array))).collect();
     let known = |column: &Column<'_>| !matches!(column, Column::Absent | Column::Time(_) | Column::Id(_));
     varint(columns.iter().filter(|(_, _, column)| known(column)).count() as u64, out);
     for (name, array, column) in columns {
@@ -72,7 +79,7 @@ fn field_column(column: &Column<'_>, nulls: Option<&NullBuffer>, out: &mut Vec<u
             }
         }
         Column::Bool(array) => bits(array.values(), out),
-        Column::Absent | Column::Time(_) | Column::Id(_) => {}
+        Column::Absent | Column::Time(_) | Column::Id(_) | Column::Split(_) => {}
     }
 }
 

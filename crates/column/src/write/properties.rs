@@ -16,6 +16,7 @@ use parquet::schema::types::ColumnPath;
 
 use super::{WriterOptions, encoding};
 use crate::schema::is_distinct;
+use crate::split::{SHAPE, SplitColumn, VARIABLES};
 use crate::{ColumnError, Layout};
 
 /// Most rows of a page. Reading one row decodes one page of each column that it wants, so pages are small, and small pages
@@ -59,6 +60,9 @@ const ID_ZSTD_LEVEL: i32 = 1;
 /// misleading first batch.
 const NUMBER_DICTIONARY_BYTES_MAX: usize = 64 * 1024;
 
+/// Most bytes of a dictionary of shapes. Reading one row reads the dictionary the first time.
+const SHAPE_DICTIONARY_BYTES_MAX: usize = 16 << 20;
+
 /// How hard a writer tries to make the file small.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Effort {
@@ -96,8 +100,10 @@ pub(super) fn properties(
     for column in layout.schema().fields() {
         let name = column.name().as_str();
         let values = sample.and_then(|sample| sample.column_by_name(name));
-        if !matches!(column.data_type(), DataType::Map(..)) {
-            builder = of_column(column, values, options)?.apply(builder, name);
+        match column.data_type() {
+            DataType::Map(..) => {}
+            DataType::Struct(_) => builder = of_split(builder, name, values, options)?,
+            _ => builder = of_column(column, values, options)?.apply(builder, path_of(name)),
         }
     }
     Ok(builder.set_column_statistics_enabled(path_of(field::TIME), EnabledStatistics::Page).build())
@@ -114,8 +120,7 @@ struct Choice {
 }
 
 impl Choice {
-    fn apply(self, builder: WriterPropertiesBuilder, name: &str) -> WriterPropertiesBuilder {
-        let path = path_of(name);
+    fn apply(self, builder: WriterPropertiesBuilder, path: ColumnPath) -> WriterPropertiesBuilder {
         let builder = if self.encoding == Encoding::DELTA_LENGTH_BYTE_ARRAY {
             builder
         } else {
@@ -160,6 +165,31 @@ fn of_column(column: &Field, values: Option<&ArrayRef>, options: WriterOptions) 
     }
 }
 
+/// A column of text in two parts. Which texts are smallest and largest says nothing.
+fn of_split(
+    builder: WriterPropertiesBuilder,
+    name: &str,
+    values: Option<&ArrayRef>,
+    options: WriterOptions,
+) -> Result<WriterPropertiesBuilder, ColumnError> {
+    let path = |part: &str| ColumnPath::new(vec![name.to_owned(), part.to_owned()]);
+    let (encoding, statistics) = (Encoding::DELTA_LENGTH_BYTE_ARRAY, EnabledStatistics::None);
+    let choice = |dictionary, level| {
+        Ok::<_, ColumnError>(Choice { dictionary, encoding, compression: zstd(level)?, statistics })
+    };
+    let repeat = values.and_then(SplitColumn::of).is_none_or(|column| shapes_repeat(&column));
+    let shapes = choice(repeat, options.effort.zstd_level())?.apply(builder, path(SHAPE));
+    let shapes = shapes.set_column_dictionary_page_size_limit(path(SHAPE), SHAPE_DICTIONARY_BYTES_MAX);
+    Ok(choice(false, options.effort.zstd_level())?.apply(shapes, path(VARIABLES)))
+}
+
+/// Whether shapes repeat, twice each on average, so that a dictionary of them is worth having.
+fn shapes_repeat(column: &SplitColumn<'_>) -> bool {
+    let keys = column.shapes().keys();
+    let distinct: HashSet<i32> = keys.iter().flatten().collect();
+    distinct.len() * 2 <= keys.len() - keys.null_count()
+}
+
 /// The candidate that makes the values smallest, without compression if that hardly helps. On a tie the first wins.
 fn best_of(candidates: &[Choice], values: &ArrayRef, options: WriterOptions) -> Result<Choice, ColumnError> {
     let mut best: Option<(u64, Choice)> = None;
@@ -199,7 +229,7 @@ fn base(options: WriterOptions) -> Result<WriterPropertiesBuilder, ColumnError> 
 fn trial(values: &ArrayRef, choice: Choice, options: WriterOptions) -> Result<u64, ColumnError> {
     const NAME: &str = "values";
     let schema = Arc::new(Schema::new(vec![Field::new(NAME, values.data_type().clone(), true)]));
-    let properties = choice.apply(base(options)?, NAME).build();
+    let properties = choice.apply(base(options)?, path_of(NAME)).build();
     let mut writer = ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(encoding)?;
     let batch = RecordBatch::try_new(schema, vec![values.clone()]).map_err(|e| ColumnError::Encode(e.to_string()))?;
     writer.write(&batch).map_err(encoding)?;

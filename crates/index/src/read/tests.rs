@@ -370,15 +370,35 @@ fn texts() -> impl Strategy<Value = Vec<Option<String>>> {
     })
 }
 
+/// Texts in two parts, as segments keep bodies.
+fn split(texts: StringArray) -> ArrayRef {
+    let whole = batch(vec![("body", Arc::new(texts))]);
+    column::split_bodies(&whole).column_by_name("body").unwrap().clone()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn the_index_agrees_with_a_scan(texts in texts(), kind in 0..3, cut in 0usize..400) {
+    fn texts_in_two_parts_make_the_same_index(texts in texts()) {
+        let bytes = |column: ArrayRef| {
+            let mut writer = IndexWriter::new().unwrap();
+            writer.add_batch(&batch(vec![("f", column)])).unwrap();
+            let mut bytes = Vec::new();
+            writer.finish(&mut bytes).unwrap();
+            bytes
+        };
+        let texts: StringArray = texts.into_iter().collect();
+        prop_assert!(bytes(split(texts.clone())) == bytes(Arc::new(texts)));
+    }
+
+    #[test]
+    fn the_index_agrees_with_a_scan(texts in texts(), kind in 0..4, cut in 0usize..400) {
         let column = |texts: &[Option<String>]| -> RecordBatch {
             let texts = texts.iter().map(Option::as_deref);
             match kind {
                 0 => batch(vec![("f", Arc::new(texts.collect::<StringArray>()))]),
                 1 => batch(vec![("f", dictionary(texts))]),
+                2 => batch(vec![("f", split(texts.collect()))]),
                 _ => {
                     let json: Vec<Option<String>> = texts.map(|text| text.map(|text| Value::from(text).to_json())).collect();
                     let rows: Vec<Vec<(&str, &str)>> = json.iter().map(|json| json.iter().map(|json| ("f", json.as_str())).collect()).collect();

@@ -9,6 +9,7 @@ use model::Value;
 
 use super::field::{FieldBuilder, Kind, Tools};
 use super::json;
+use super::split::Shape;
 
 /// Name of the map column that crate `column` keeps rare values in.
 pub(crate) const OVERFLOW: &str = "_overflow";
@@ -20,6 +21,8 @@ const UNKNOWN: u32 = u32::MAX;
 pub(crate) enum Cells<'a> {
     Str(&'a StringArray),
     Dictionary(&'a Int32Array, &'a StringArray),
+    /// Text in two parts: numbers of shapes, the shapes, and what fills their holes.
+    Split(&'a Int32Array, &'a StringArray, &'a StringArray),
     Int(&'a Int64Array),
     Double(&'a Float64Array),
     Bool(&'a BooleanArray),
@@ -33,6 +36,12 @@ impl<'a> Cells<'a> {
         }
         if let Some(array) = array.as_dictionary_opt::<Int32Type>() {
             return Some(Self::Dictionary(array.keys(), array.values().as_string_opt::<i32>()?));
+        }
+        if let Some(array) = array.as_struct_opt() {
+            let [shapes, variables] = array.columns() else { return None };
+            let shapes = shapes.as_dictionary_opt::<Int32Type>()?;
+            let variables = variables.as_string_opt::<i32>()?;
+            return Some(Self::Split(shapes.keys(), shapes.values().as_string_opt::<i32>()?, variables));
         }
         if let Some(array) = array.as_primitive_opt::<Int64Type>() {
             return Some(Self::Int(array));
@@ -71,6 +80,19 @@ impl<'a> Cells<'a> {
                     }
                 });
             }
+            Self::Split(keys, shapes, variables) => {
+                let mut known: Vec<Option<Shape>> = Vec::new();
+                known.resize_with(shapes.len(), || None);
+                entries.merge(keys, field, tools, |field, tools, at, row| {
+                    let key = keys.value(at) as usize;
+                    if shapes.is_null(key) {
+                        return;
+                    }
+                    let variables = if variables.is_valid(at) { variables.value(at) } else { "" };
+                    let shape = known[key].get_or_insert_with(|| Shape::new(shapes.value(key)));
+                    field.add_split(tools, shape, shapes.value(key), variables, row);
+                });
+            }
             Self::Int(array) => {
                 let mut last = None;
                 entries.merge(array, field, tools, |field, tools, at, row| {
@@ -91,6 +113,14 @@ impl<'a> Cells<'a> {
             }
         }
         entries.complete
+    }
+}
+
+/// How many rows have no value, whatever the form of the column.
+pub(crate) fn null_count(array: &ArrayRef) -> usize {
+    match array.as_struct_opt().and_then(|array| array.columns().first()) {
+        Some(shapes) => shapes.null_count(),
+        None => array.null_count(),
     }
 }
 

@@ -1,9 +1,12 @@
 //! One field while a segment is indexed: which of its rows are in which group, and what the groups do not say.
 
+use std::ops::Range;
+
 use model::Value;
-use shape::{Cutter, Looks, Variable, static_words, tokenize};
+use shape::{Cutter, Looks, fill, static_words, tokenize};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use super::split::Shape;
 use super::terms::{NUMBER_DIGITS_MAX, Terms};
 use crate::TOKEN_BYTES_MAX;
 use crate::filter::{FilterBuilder, PageKeys, Width};
@@ -46,6 +49,10 @@ const TERMS_MAX: usize = 1 << 19;
 pub(crate) struct Tools {
     cutter: Cutter,
     lower: String,
+    /// Where the variables of a row are, and a word put together of them.
+    places: Vec<Range<usize>>,
+    word: String,
+    text: String,
     pub(crate) filters: FilterBuilder,
 }
 
@@ -252,21 +259,46 @@ impl FieldBuilder {
         let shape = self.shape(&cutter.shape);
         let mut hidden = false;
         for word in &cutter.variables {
-            hidden |= self.add_variable(tools, text, word, row);
+            hidden |= self.add_variable(tools, &text[word.at.clone()], word.looks, row);
         }
-        match shape {
-            Some(id) => self.shapes.list[id as usize].rows.push(row),
-            None => {
-                self.loose.push(row);
-                for word in static_words(&cutter.shape) {
-                    hidden |= self.add_word(tools, word.as_bytes(), row);
-                }
-                if hidden {
-                    self.hidden.push(row);
-                }
-            }
-        }
+        self.add_to_shape(tools, shape, &cutter.shape, hidden, row);
         tools.cutter = cutter;
+    }
+
+    /// Adds a text in two parts: its marked shape, which `known` remembers, and what fills the holes.
+    pub(crate) fn add_split(&mut self, tools: &mut Tools, known: &mut Shape, shape: &str, variables: &str, row: u32) {
+        if self.values.is_some() || !known.is_cut {
+            let mut text = std::mem::take(&mut tools.text);
+            text.clear();
+            fill(shape, variables, &mut text);
+            self.add_text(tools, &text, row);
+            tools.text = text;
+            return;
+        }
+        self.shaped += 1;
+        let group = *known.group.get_or_insert_with(|| self.shape(&known.raw));
+        let (mut places, mut word) = (std::mem::take(&mut tools.places), std::mem::take(&mut tools.word));
+        let mut hidden = false;
+        known.words.each(variables, &mut places, &mut word, |token| {
+            hidden |= self.add_variable(tools, token.text, token.looks, row);
+        });
+        self.add_to_shape(tools, group, &known.raw, hidden, row);
+        (tools.places, tools.word) = (places, word);
+    }
+
+    /// Adds a row to the group of its shape, or makes it loose. `hidden` says that a filter took one of its words.
+    fn add_to_shape(&mut self, tools: &mut Tools, group: Option<u32>, shape: &[u8], mut hidden: bool, row: u32) {
+        if let Some(id) = group {
+            self.shapes.list[id as usize].rows.push(row);
+            return;
+        }
+        self.loose.push(row);
+        for word in static_words(shape) {
+            hidden |= self.add_word(tools, word.as_bytes(), row);
+        }
+        if hidden {
+            self.hidden.push(row);
+        }
     }
 
     /// The group of a shape, which may be new.
@@ -286,18 +318,18 @@ impl FieldBuilder {
     }
 
     /// Adds a variable word; whether a filter took it.
-    fn add_variable(&mut self, tools: &mut Tools, text: &str, word: &Variable, row: u32) -> bool {
-        let bytes = &text.as_bytes()[word.at.clone()];
-        let digits = word.looks == Looks::Digits;
+    fn add_variable(&mut self, tools: &mut Tools, word: &str, looks: Looks, row: u32) -> bool {
+        let bytes = word.as_bytes();
+        let digits = looks == Looks::Digits;
         if digits && bytes.len() <= NUMBER_DIGITS_MAX {
             let id = self.terms.number(bytes);
             self.terms.list[id as usize].rows.push(row);
             return false;
         }
         let mut lower = std::mem::take(&mut tools.lower);
-        let token = match word.looks {
+        let token = match looks {
             Looks::Digits | Looks::Lower => bytes,
-            Looks::Other => lower_case(&text[word.at.clone()], &mut lower).as_bytes(),
+            Looks::Other => lower_case(word, &mut lower).as_bytes(),
         };
         let hidden = if bytes.len() < RANDOM_BYTES_MIN && !digits {
             self.add_word(tools, token, row)

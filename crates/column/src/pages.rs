@@ -134,3 +134,6 @@ fn group_ends(file: &OpenFile) -> Result<Vec<u64>, ColumnError> {
     }
     Err(ColumnError::Corrupt(format!("its row groups have {end} rows and its footer says {rows}")))
 }
+
+#[cfg(test)]
+mod tests;

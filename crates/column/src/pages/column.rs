@@ -20,7 +20,7 @@ use crate::ColumnError;
 
 /// A column that is being read.
 pub(super) enum Column {
-    Flat(Leaf, DataType),
+    Flat(Box<Leaf>, DataType),
     /// A structure of flat columns, which is never null itself.
     Struct(Fields, Vec<Leaf>),
     /// A map of texts: what its arrays are, its keys and its values.
@@ -43,7 +43,7 @@ impl Column {
             }
             DataType::Map(entries, _) => map(field, entries, first, leaves),
             ty => match leaves {
-                [leaf] => flat_leaf(field, first, leaf).map(|leaf| Self::Flat(leaf, ty.clone())),
+                [leaf] => flat_leaf(field, first, leaf).map(|leaf| Self::Flat(Box::new(leaf), ty.clone())),
                 _ => None,
             },
         };

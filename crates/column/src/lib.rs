@@ -32,6 +32,7 @@ mod error;
 mod intern;
 mod json;
 mod layout;
+mod pages;
 mod read;
 mod row_json;
 mod rows;

@@ -8,14 +8,12 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Schema, SchemaRef};
 use model::field;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
 use roaring::RoaringBitmap;
 
+use crate::pages::{Dictionaries, OpenFile, PageScan};
 use crate::schema::{HEAD_COLUMNS, dictionary_type, overflow_field, time_type};
 use crate::write::OVERFLOW_FIELDS_KEY;
 use crate::{ColumnError, FieldType, OVERFLOW, Source};
@@ -36,8 +34,8 @@ pub enum Projection {
 /// An open column file. The footer and the page index are in memory, the rest is read when wanted. Cheap to share.
 #[derive(Debug)]
 pub struct Reader {
-    source: Source,
-    metadata: ArrowReaderMetadata,
+    file: OpenFile,
+    schema: SchemaRef,
     rows: u64,
     /// `None` when the file does not list them all.
     overflow_fields: Option<BTreeSet<String>>,
@@ -57,7 +55,13 @@ impl Reader {
             check_schema(metadata.schema())?;
             let rows = metadata.metadata().file_metadata().num_rows();
             let rows = u64::try_from(rows).map_err(|_| ColumnError::Corrupt(format!("it claims {rows} rows")))?;
-            let mut reader = Self { source, metadata, rows, overflow_fields: None };
+            let schema = metadata.schema().clone();
+            let file = OpenFile {
+                source,
+                metadata: metadata.metadata().clone(),
+                dictionaries: Arc::new(Dictionaries::default()),
+            };
+            let mut reader = Self { file, schema, rows, overflow_fields: None };
             if let Some(names) = reader.footer_value(OVERFLOW_FIELDS_KEY) {
                 let names = serde_json::from_str(names).map_err(ColumnError::reading)?;
                 reader.overflow_fields = Some(names);
@@ -73,7 +77,7 @@ impl Reader {
 
     /// The schema of all columns.
     pub fn schema(&self) -> &SchemaRef {
-        self.metadata.schema()
+        &self.schema
     }
 
     /// The field columns and their types.
@@ -91,13 +95,13 @@ impl Reader {
 
     /// A value of the footer's metadata.
     pub fn footer_value(&self, key: &str) -> Option<&str> {
-        let pairs = self.metadata.metadata().file_metadata().key_value_metadata()?;
+        let pairs = self.file.metadata.file_metadata().key_value_metadata()?;
         pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
     }
 
     /// The pages of `_time`, in row order, with the least and the greatest time in each. They cover every row.
     pub fn page_times(&self) -> Vec<PageTimes> {
-        page_times(self.metadata.metadata())
+        page_times(&self.file.metadata)
     }
 
     /// Reads the rows whose numbers are in `rows`, or all, in order. Pages without a wanted row are not read.
@@ -117,38 +121,37 @@ impl Reader {
             return Err(ColumnError::RowOutOfRange { row: row.into(), rows: self.rows });
         }
         let expected = rows.map_or(self.rows, RoaringBitmap::len);
+        let roots = self.roots(projection);
+        let batch_rows = batch_rows.clamp(1, READ_BATCH_ROWS_MAX);
         guarded(|| {
-            let mut builder =
-                ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), self.metadata.clone())
-                    .with_batch_size(batch_rows.clamp(1, READ_BATCH_ROWS_MAX))
-                    .with_projection(self.mask(projection));
-            if let Some(rows) = rows {
-                let ranges = ranges(rows);
-                let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), self.rows as usize);
-                builder = builder.with_row_selection(selection);
-            }
-            let inner = builder.build().map_err(ColumnError::reading)?;
-            Ok(Batches { inner: Some(inner), expected, seen: 0 })
+            let scan = PageScan::new(self.file.clone(), self.schema(), &roots, rows, batch_rows)?;
+            Ok(Batches { scan: Some(scan), expected, seen: 0 })
         })
     }
 
-    fn mask(&self, projection: &Projection) -> ProjectionMask {
-        let Projection::Fields(names) = projection else { return ProjectionMask::all() };
+    /// Bytes that the reader keeps in memory between reads: dictionaries, of which the oldest go when they are many.
+    pub fn cached_bytes(&self) -> usize {
+        self.file.dictionaries.size_bytes()
+    }
+
+    /// The numbers of the columns that a projection wants, ascending.
+    fn roots(&self, projection: &Projection) -> Vec<usize> {
         let columns = self.schema().fields();
-        let mut roots = Vec::with_capacity(names.len() + 1);
+        let Projection::Fields(names) = projection else { return (0..columns.len()).collect() };
+        let mut roots = BTreeSet::new();
         let mut overflow = false;
         for name in names {
             if name != OVERFLOW
                 && let Some((at, _)) = columns.find(name)
             {
-                roots.push(at);
+                roots.insert(at);
             }
             overflow |= self.overflow_fields.as_ref().is_none_or(|known| known.contains(name));
         }
         if overflow {
-            roots.push(columns.len() - 1);
+            roots.insert(columns.len() - 1);
         }
-        ProjectionMask::roots(self.metadata.parquet_schema(), roots)
+        roots.into_iter().collect()
     }
 }
 
@@ -196,19 +199,6 @@ fn pages_of_group(metadata: &ParquetMetaData, group: usize, rows: Range<u32>) ->
     pages.first().is_some_and(|page| page.rows.start == rows.start).then_some(pages)
 }
 
-/// The runs of consecutive numbers of a bitmap.
-fn ranges(rows: &RoaringBitmap) -> Vec<Range<usize>> {
-    let mut ranges: Vec<Range<usize>> = Vec::new();
-    for row in rows {
-        let row = row as usize;
-        match ranges.last_mut() {
-            Some(last) if last.end == row => last.end += 1,
-            _ => ranges.push(row..row + 1),
-        }
-    }
-    ranges
-}
-
 /// The schema with `_stream` as a dictionary, when the file gives it as plain text.
 fn with_stream_dictionary(schema: &SchemaRef) -> Option<SchemaRef> {
     let (at, stream) =
@@ -236,7 +226,7 @@ fn check_schema(schema: &SchemaRef) -> Result<(), ColumnError> {
 
 /// The batches of a read, in row order, each of 1 to [`READ_BATCH_ROWS_MAX`] rows. After an error there are no more.
 pub struct Batches {
-    inner: Option<ParquetRecordBatchReader>,
+    scan: Option<PageScan>,
     expected: u64,
     seen: u64,
 }
@@ -248,8 +238,8 @@ impl Batches {
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ColumnError> {
-        let Some(inner) = &mut self.inner else { return Ok(None) };
-        match guarded(|| inner.next().transpose().map_err(ColumnError::reading))? {
+        let Some(scan) = &mut self.scan else { return Ok(None) };
+        match guarded(|| scan.next())? {
             Some(batch) => {
                 self.seen += batch.num_rows() as u64;
                 Ok(Some(batch))
@@ -266,13 +256,13 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.next_batch();
         if !matches!(next, Ok(Some(_))) {
-            self.inner = None;
+            self.scan = None;
         }
         next.transpose()
     }
 }
 
-/// Runs a read of the Parquet library, which may panic on damaged input.
+/// Runs a read. The Parquet library may panic on a damaged footer; the reader of pages does not, as far as is known.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ColumnError>) -> Result<T, ColumnError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|payload| Err(ColumnError::panicked(&*payload)))
 }

@@ -1,0 +1,251 @@
+//! What a batch's column is built from: dense values first, which are then spread over the rows that have one.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array as _, ArrayRef, StringArray};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBufferBuilder};
+
+use super::dictionary::strings;
+use super::texts::TextPage;
+use super::{Checked, Damage};
+use crate::intern::Interner;
+
+/// The values of one leaf column of a batch.
+pub(super) struct Out {
+    pub(super) values: OutValues,
+    /// Of the values.
+    pub(super) nulls: NullBufferBuilder,
+    /// Of a repeated leaf: where each row's values begin and end, and which rows have no list.
+    pub(super) lists: Option<Lists>,
+}
+
+/// Where in the values the lists of rows are.
+pub(super) struct Lists {
+    pub(super) offsets: Vec<i32>,
+    pub(super) nulls: NullBufferBuilder,
+}
+
+impl Lists {
+    pub(super) fn new(rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self { offsets, nulls: NullBufferBuilder::new(rows) }
+    }
+
+    /// Appends rows without values, which is what nearly all rows are: no list, or an empty one, by their levels.
+    pub(super) fn push_empty(&mut self, definition: &[u8], list: u8) {
+        let end = self.offsets.last().copied().unwrap_or_default();
+        self.offsets.resize(self.offsets.len() + definition.len(), end);
+        if definition.iter().all(|level| *level >= list) {
+            self.nulls.append_n_non_nulls(definition.len());
+        } else if definition.iter().all(|level| *level < list) {
+            self.nulls.append_n_nulls(definition.len());
+        } else {
+            definition.iter().for_each(|level| self.nulls.append(*level >= list));
+        }
+    }
+}
+
+/// Values by type. A null has a value that means nothing.
+pub(super) enum OutValues {
+    Numbers(Vec<i64>),
+    Flags(BooleanBufferBuilder),
+    Texts(OutTexts),
+    Keys(OutKeys),
+}
+
+impl OutValues {
+    /// Appends values for nulls.
+    pub(super) fn push_nulls(&mut self, count: usize) {
+        match self {
+            Self::Numbers(numbers) => numbers.resize(numbers.len() + count, 0),
+            Self::Flags(flags) => flags.append_n(count, false),
+            Self::Texts(texts) => texts.push_empty(count),
+            Self::Keys(keys) => keys.keys.resize(keys.keys.len() + count, 0),
+        }
+    }
+
+    /// Moves the last values, which are dense, to the places that are set, and puts something into the others.
+    pub(super) fn spread(&mut self, valid: &BooleanBuffer, dense: usize) {
+        match self {
+            Self::Numbers(numbers) => spread(numbers, valid, dense),
+            Self::Texts(texts) => texts.spread(valid, dense),
+            Self::Keys(keys) => spread(&mut keys.keys, valid, dense),
+            Self::Flags(flags) => {
+                let start = flags.len() - dense;
+                let values: Vec<bool> = (start..flags.len()).map(|at| flags.get_bit(at)).collect();
+                flags.truncate(start);
+                let mut values = values.into_iter();
+                for is_valid in valid {
+                    flags.append(is_valid && values.next().unwrap_or_default());
+                }
+            }
+        }
+    }
+}
+
+/// From the last to the first, so that no value is overwritten before it has moved.
+fn spread<T: Copy + Default>(out: &mut Vec<T>, valid: &BooleanBuffer, dense: usize) {
+    let start = out.len() - dense;
+    out.resize(start + valid.len(), T::default());
+    let places = &mut out[start..];
+    let mut from = dense;
+    for place in (0..valid.len()).rev() {
+        if from == place + 1 {
+            // All that are left are in their places.
+            break;
+        }
+        if from > 0 && valid.value(place) {
+            from -= 1;
+            places[place] = places[from];
+        } else {
+            places[place] = T::default();
+        }
+    }
+}
+
+/// Texts one after the other.
+pub(super) struct OutTexts {
+    pub(super) offsets: Vec<i32>,
+    pub(super) bytes: Vec<u8>,
+}
+
+const TOO_LONG: Damage = Damage::of("the texts of a batch have more than 2 GB; read fewer rows at a time");
+
+impl OutTexts {
+    pub(super) fn new(rows: usize) -> Self {
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        Self { offsets, bytes: Vec::new() }
+    }
+
+    /// Appends consecutive texts of a page.
+    pub(super) fn push_page(&mut self, texts: &TextPage, page: &[u8], numbers: Range<usize>) -> Checked<()> {
+        let offsets = texts.offsets(numbers)?;
+        let (Some(first), Some(last)) = (offsets.first(), offsets.last()) else { return Ok(()) };
+        let bytes = texts.bytes(page).get(*first as usize..*last as usize);
+        let bytes = bytes.ok_or(Damage::of("its texts end early"))?;
+        let base = self.bytes.len();
+        i32::try_from(base + bytes.len()).map_err(|_| TOO_LONG)?;
+        self.bytes.extend_from_slice(bytes);
+        let shift = (base as u32).wrapping_sub(*first);
+        self.offsets.extend(offsets[1..].iter().map(|offset| offset.wrapping_add(shift) as i32));
+        Ok(())
+    }
+
+    /// Appends texts of a dictionary.
+    pub(super) fn push_keys(&mut self, keys: &[i32], texts: &StringArray) -> Checked<()> {
+        for key in keys {
+            let text = text_of(texts, *key)?;
+            self.bytes.extend_from_slice(text.as_bytes());
+            self.offsets.push(i32::try_from(self.bytes.len()).map_err(|_| TOO_LONG)?);
+        }
+        Ok(())
+    }
+
+    fn push_empty(&mut self, count: usize) {
+        let end = self.offsets.last().copied().unwrap_or_default();
+        self.offsets.resize(self.offsets.len() + count, end);
+    }
+
+    /// The offset after a null is the one before it.
+    fn spread(&mut self, valid: &BooleanBuffer, dense: usize) {
+        let start = self.offsets.len() - dense;
+        let before = self.offsets[start - 1];
+        self.offsets.resize(start + valid.len(), before);
+        let places = &mut self.offsets[start..];
+        let mut from = dense;
+        for place in (0..valid.len()).rev() {
+            if from == place + 1 {
+                break;
+            }
+            places[place] = if from == 0 { before } else { places[from - 1] };
+            from -= usize::from(from > 0 && valid.value(place));
+        }
+    }
+}
+
+fn text_of(texts: &StringArray, key: i32) -> Checked<&str> {
+    match usize::try_from(key) {
+        Ok(key) if key < texts.len() => Ok(texts.value(key)),
+        _ => Err(Damage::new(format!("key {key} is not one of its dictionary's {}", texts.len()))),
+    }
+}
+
+/// Keys of a dictionary: the chunk's, as long as all rows have their text there, or the batch's own.
+pub(super) struct OutKeys {
+    keys: Vec<i32>,
+    chunk: Option<Arc<StringArray>>,
+    own: Option<Interner>,
+    own_bytes: usize,
+}
+
+impl OutKeys {
+    pub(super) fn new(rows: usize) -> Self {
+        Self { keys: Vec::with_capacity(rows), chunk: None, own: None, own_bytes: 0 }
+    }
+
+    /// Appends keys of the chunk's dictionary, which `read` yields.
+    pub(super) fn push_keys(
+        &mut self,
+        texts: &Arc<StringArray>,
+        read: impl FnOnce(&mut Vec<i32>) -> Checked<()>,
+    ) -> Checked<()> {
+        let start = self.keys.len();
+        read(&mut self.keys)?;
+        self.chunk.get_or_insert_with(|| texts.clone());
+        if self.own.is_some() { self.translate(texts, start) } else { Ok(()) }
+    }
+
+    /// Appends consecutive texts of a page without a dictionary.
+    pub(super) fn push_page(&mut self, texts: &TextPage, page: &[u8], numbers: Range<usize>) -> Checked<()> {
+        if self.own.is_none() {
+            self.own = Some(Interner::default());
+            if let Some(chunk) = self.chunk.clone()
+                && !chunk.is_empty()
+            {
+                self.translate(&chunk, 0)?;
+            }
+        }
+        let bytes = texts.bytes(page);
+        for ends in texts.offsets(numbers)?.windows(2) {
+            let text = bytes.get(ends[0] as usize..ends[1] as usize).ok_or(Damage::of("its texts end early"))?;
+            let text = str::from_utf8(text).map_err(|_| Damage::of("a text is not UTF-8"))?;
+            let key = self.intern(text)?;
+            self.keys.push(key);
+        }
+        Ok(())
+    }
+
+    /// Replaces the chunk's keys by the batch's own, from a row on. One of a null becomes that of any text.
+    fn translate(&mut self, texts: &StringArray, start: usize) -> Checked<()> {
+        for at in start..self.keys.len() {
+            self.keys[at] = self.intern(text_of(texts, self.keys[at])?)?;
+        }
+        Ok(())
+    }
+
+    fn intern(&mut self, text: &str) -> Checked<i32> {
+        let own = self.own.get_or_insert_default();
+        let (before, number) = (own.len(), own.intern(text));
+        if own.len() > before {
+            self.own_bytes += text.len();
+            i32::try_from(self.own_bytes).map_err(|_| TOO_LONG)?;
+        }
+        i32::try_from(number).map_err(|_| TOO_LONG)
+    }
+
+    /// The keys, and the texts that they are of.
+    pub(super) fn finish(self) -> Checked<(Vec<i32>, ArrayRef)> {
+        let texts: ArrayRef = match (self.own, self.chunk) {
+            (Some(own), _) => {
+                let (text, ends) = own.into_parts();
+                Arc::new(strings(ends, text.into_bytes())?)
+            }
+            (None, Some(chunk)) => chunk,
+            (None, None) => Arc::new(StringArray::new_null(0)),
+        };
+        Ok((self.keys, texts))
+    }
+}

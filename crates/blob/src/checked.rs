@@ -114,6 +114,18 @@ impl CheckedMap {
     /// The bytes of a range, without a copy, after all blocks that it touches have passed. The slice keeps the mapping
     /// alive. [`BlobError::Damaged`] names the first bad block.
     pub fn slice(&self, range: Range<u64>) -> Result<Bytes, BlobError> {
+        self.check_len()?;
+        self.bytes(range)
+    }
+
+    /// Looks whether the file still has its length: touching what somebody cut off would end the process.
+    pub fn check_len(&self) -> Result<(), BlobError> {
+        self.inner.check_len()
+    }
+
+    /// [`Self::slice`] for who reads many small ranges and calls [`Self::check_len`] once in a while: it takes longer than
+    /// most of them.
+    pub fn bytes(&self, range: Range<u64>) -> Result<Bytes, BlobError> {
         let inner = &*self.inner;
         if range.start > range.end || range.end > self.len() {
             let what = format!("bytes {} to {} are not in a file of {} bytes", range.start, range.end, self.len());
@@ -122,7 +134,6 @@ impl CheckedMap {
         if range.is_empty() {
             return Ok(Bytes::new());
         }
-        inner.check_len()?;
         let block_bytes = inner.sums.block_bytes;
         for block in range.start / block_bytes..range.end.div_ceil(block_bytes) {
             if !inner.has_passed(block) {

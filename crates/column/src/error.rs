@@ -33,12 +33,16 @@ impl ColumnError {
         Self::Corrupt(error.to_string())
     }
 
+    /// An error of the source of the bytes: what it says is damaged is damaged.
+    pub(crate) fn source(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::InvalidData { Self::reading(error) } else { Self::Io(error) }
+    }
+
     /// An error of the Parquet library itself, which keeps what the disk said.
     pub(crate) fn parquet(error: ParquetError) -> Self {
         match error {
             ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
-                Ok(io) if io.kind() != std::io::ErrorKind::InvalidData => Self::Io(*io),
-                Ok(io) => Self::reading(io),
+                Ok(io) => Self::source(*io),
                 Err(other) => Self::reading(other),
             },
             other => Self::reading(other),

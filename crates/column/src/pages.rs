@@ -111,6 +111,7 @@ impl PageScan {
     /// The next batch; `None` after the last.
     pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, ColumnError> {
         let Some(cut) = self.selection.next() else { return Ok(None) };
+        self.file.source.check_again().map_err(ColumnError::source)?;
         let read = |column: &mut Column| column.read(&self.file, cut.group, &cut.runs, cut.rows);
         let arrays = self.columns.iter_mut().map(read).collect::<Result<_, _>>()?;
         let options = RecordBatchOptions::new().with_row_count(Some(cut.rows));

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use arrow_schema::{DataType, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use model::field;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
@@ -15,6 +15,7 @@ use roaring::RoaringBitmap;
 
 use crate::pages::{Dictionaries, OpenFile, PageScan};
 use crate::schema::{HEAD_COLUMNS, dictionary_type, overflow_field, time_type};
+use crate::split::split_type;
 use crate::write::OVERFLOW_FIELDS_KEY;
 use crate::{ColumnError, FieldType, OVERFLOW, Source};
 
@@ -29,6 +30,8 @@ pub enum Projection {
     /// The columns of these fields in the order of the file, with the overflow column when one of them may have values
     /// there. A name that the file does not know is left out. Without any name, batches have rows and no columns.
     Fields(Vec<String>),
+    /// Of a text column in two parts only the shapes: most tests need no more. Nothing when the field is no such column.
+    Shapes(String),
 }
 
 /// An open column file. The footer and the page index are in memory, the rest is read when wanted. Cheap to share.
@@ -45,6 +48,7 @@ impl Reader {
     /// Reads and checks the footer.
     pub fn open(source: Source) -> Result<Self, ColumnError> {
         guarded(|| {
+            source.check_again().map_err(ColumnError::source)?;
             let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
             let mut metadata = ArrowReaderMetadata::load(&source, options.clone()).map_err(ColumnError::parquet)?;
             if let Some(schema) = with_stream_dictionary(metadata.schema()) {
@@ -88,6 +92,11 @@ impl Reader {
             .filter_map(|column| Some((column.name().as_str(), FieldType::of_column(column.data_type())?)))
     }
 
+    /// Whether a field is a text column in two parts.
+    pub fn is_split(&self, name: &str) -> bool {
+        self.schema().column_with_name(name).is_some_and(|(_, column)| *column.data_type() == split_type())
+    }
+
     /// Fields with values in the overflow column; `None` when the file has too many to list.
     pub fn overflow_fields(&self) -> Option<&BTreeSet<String>> {
         self.overflow_fields.as_ref()
@@ -122,9 +131,13 @@ impl Reader {
         }
         let expected = rows.map_or(self.rows, RoaringBitmap::len);
         let roots = self.roots(projection);
+        let schema = match projection {
+            Projection::Shapes(_) => shapes_only(self.schema()),
+            _ => self.schema().clone(),
+        };
         let batch_rows = batch_rows.clamp(1, READ_BATCH_ROWS_MAX);
         guarded(|| {
-            let scan = PageScan::new(self.file.clone(), self.schema(), &roots, rows, batch_rows)?;
+            let scan = PageScan::new(self.file.clone(), &schema, &roots, rows, batch_rows)?;
             Ok(Batches { scan: Some(scan), expected, seen: 0 })
         })
     }
@@ -137,7 +150,14 @@ impl Reader {
     /// The numbers of the columns that a projection wants, ascending.
     fn roots(&self, projection: &Projection) -> Vec<usize> {
         let columns = self.schema().fields();
-        let Projection::Fields(names) = projection else { return (0..columns.len()).collect() };
+        let names = match projection {
+            Projection::All => return (0..columns.len()).collect(),
+            Projection::Shapes(name) => {
+                let split = columns.find(name).filter(|(_, column)| *column.data_type() == split_type());
+                return split.map(|(at, _)| at).into_iter().collect();
+            }
+            Projection::Fields(names) => names,
+        };
         let mut roots = BTreeSet::new();
         let mut overflow = false;
         for name in names {
@@ -153,6 +173,15 @@ impl Reader {
         }
         roots.into_iter().collect()
     }
+}
+
+/// The schema with only the shapes of texts in two parts.
+fn shapes_only(schema: &Schema) -> SchemaRef {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Struct(parts) => Arc::new(Field::clone(field).with_data_type(DataType::Struct(parts[..1].into()))),
+        _ => field.clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// A page of `_time`.

@@ -26,6 +26,11 @@ pub trait RangeRead: Send + Sync + std::fmt::Debug {
         self.len() == 0
     }
 
+    /// Called before each batch that is read: for what is too dear to look at before each range.
+    fn check(&self) -> std::io::Result<()> {
+        Ok(())
+    }
+
     /// The bytes of a range, which lies within the whole; better not copied. An error of the kind
     /// [`std::io::ErrorKind::InvalidData`] says that they are damaged.
     fn read(&self, range: Range<u64>) -> std::io::Result<Bytes>;
@@ -48,6 +53,14 @@ impl Source {
     pub fn file(file: File) -> std::io::Result<Self> {
         let len = file.metadata()?.len();
         Ok(Self::File(Arc::new(file), len))
+    }
+
+    /// See [`RangeRead::check`].
+    pub(crate) fn check_again(&self) -> std::io::Result<()> {
+        match self {
+            Self::Ranges(ranges) => ranges.check(),
+            Self::Bytes(_) | Self::File(..) => Ok(()),
+        }
     }
 
     fn check(&self, start: u64, length: u64) -> Result<()> {

@@ -39,15 +39,17 @@ fn split_fields() -> Fields {
 #[derive(Clone, Copy, Debug)]
 pub struct SplitColumn<'a> {
     shapes: DictColumn<'a>,
-    variables: &'a StringArray,
+    /// `None` when they were not read.
+    variables: Option<&'a StringArray>,
 }
 
 impl<'a> SplitColumn<'a> {
     /// The array as a text column in two parts; `None` when it is something else.
     pub fn of(array: &'a ArrayRef) -> Option<Self> {
         let array = array.as_struct_opt()?;
-        let [shapes, variables] = array.columns() else { return None };
-        Some(Self { shapes: DictColumn::of(shapes)?, variables: variables.as_string_opt()? })
+        let (shapes, rest) = array.columns().split_first()?;
+        let variables = rest.first().and_then(|variables| variables.as_string_opt());
+        Some(Self { shapes: DictColumn::of(shapes)?, variables })
     }
 
     /// The shape of each row, marked as crate `shape` says.
@@ -60,9 +62,9 @@ impl<'a> SplitColumn<'a> {
         self.shapes.is_null(row)
     }
 
-    /// What fills the holes of a row's shape; `None` when the shape is the whole text.
+    /// What fills the holes of a row's shape; `None` when the shape is the whole text, or only shapes were read.
     pub fn variables(&self, row: usize) -> Option<&'a str> {
-        self.variables.is_valid(row).then(|| self.variables.value(row))
+        self.variables.filter(|variables| variables.is_valid(row)).map(|variables| variables.value(row))
     }
 
     /// Appends the text of a row that is not null.

@@ -101,6 +101,13 @@ impl Segment {
         Ok(SegmentBatches { id: self.meta.id.clone(), file: self.columns_file.clone(), inner })
     }
 
+    /// Whether a field is a text column in two parts, without values elsewhere, so that its shapes can be read alone.
+    pub fn splits(&self, field: &str) -> Result<bool, SegmentError> {
+        let columns = self.columns()?;
+        let elsewhere = columns.overflow_fields().is_none_or(|fields| fields.contains(field));
+        Ok(!elsewhere && columns.is_split(field))
+    }
+
     /// The pages of `_time` in row order, with the least and the greatest time of each. They cover every row.
     pub fn page_times(&self) -> Result<Vec<PageTimes>, SegmentError> {
         Ok(self.columns()?.page_times())

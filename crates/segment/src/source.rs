@@ -4,7 +4,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use blob::CheckedMap;
+use blob::{BlobError, CheckedMap};
 use bytes::Bytes;
 use column::{RangeRead, Source};
 use index::{FileBytes, IndexFile};
@@ -23,11 +23,13 @@ struct Checked(CheckedMap);
 impl Checked {
     /// Damage is [`io::ErrorKind::InvalidData`], which the readers know; the rest is what the system said.
     fn slice(&self, range: Range<u64>) -> io::Result<Bytes> {
-        self.0.slice(range).map_err(|error| {
-            let kind = if error.is_damaged() { io::ErrorKind::InvalidData } else { io::ErrorKind::Other };
-            io::Error::new(kind, error)
-        })
+        self.0.slice(range).map_err(io_error)
     }
+}
+
+fn io_error(error: BlobError) -> io::Error {
+    let kind = if error.is_damaged() { io::ErrorKind::InvalidData } else { io::ErrorKind::Other };
+    io::Error::new(kind, error)
 }
 
 impl RangeRead for Checked {
@@ -35,8 +37,12 @@ impl RangeRead for Checked {
         self.0.len()
     }
 
+    fn check(&self) -> io::Result<()> {
+        self.0.check_len().map_err(io_error)
+    }
+
     fn read(&self, range: Range<u64>) -> io::Result<Bytes> {
-        self.slice(range)
+        self.0.bytes(range).map_err(io_error)
     }
 }
 

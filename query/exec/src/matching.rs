@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow_array::RecordBatch;
+use column::FieldView;
 use index::{Hits, IndexError};
 use model::{TimeRange, Timestamp, field};
 use roaring::RoaringBitmap;
+use shape::Probe;
 
 use crate::ExecError;
 use crate::control::{Control, Stage};
@@ -16,6 +18,7 @@ use crate::hits::Lookup;
 use crate::part::{Block, Columns, Part, PartBatches, Stored, times_of};
 use crate::predicate::Predicate;
 use crate::set::Set;
+use crate::shapes::{ShapeTest, tests_on};
 use crate::workers::Cost;
 
 /// Rows of a large part that one worker reads at a time: a multiple of a page.
@@ -158,18 +161,82 @@ impl Spec {
             Cost::Heavy,
             units,
             RoaringBitmap::new,
-            |found: &mut RoaringBitmap, unit: Range<u32>| {
-                let mut opened = self.open(part, &open, &Some(BTreeSet::new()), unit)?;
-                while let Some(matches) = opened.next()? {
-                    found.extend(matches.rows.iter().map(|row| matches.stored.numbers[*row as usize]));
-                }
-                Ok(())
-            },
+            |found: &mut RoaringBitmap, unit: Range<u32>| self.verify(part, &cut_out(&open, &unit), unit, found),
         )?;
         let before = open.possible_len(part.rows());
         let rows = found.into_iter().fold(known, |all, found| all | found);
         self.control.stage(Stage::Verify, before, rows.len(), Some(start));
         Ok(Set::sure(rows))
+    }
+}
+
+impl Spec {
+    /// Adds those rows of a set that match, of which `range` has all. Shapes of bodies are looked at first: they are quickly
+    /// read, and mostly tell.
+    pub(crate) fn verify(
+        &self,
+        part: &Part,
+        open: &Set,
+        range: Range<u32>,
+        found: &mut RoaringBitmap,
+    ) -> Result<(), ExecError> {
+        let shaped = match open {
+            Set::Rows(hits) => self.by_shapes(part, &hits.maybe)?,
+            _ => None,
+        };
+        let open = match shaped {
+            Some(hits) => {
+                *found |= &hits.sure;
+                &Set::maybe(hits.maybe)
+            }
+            None => open,
+        };
+        if open.is_none() {
+            return Ok(());
+        }
+        let mut opened = self.open(part, open, &Some(BTreeSet::new()), range)?;
+        while let Some(matches) = opened.next()? {
+            found.extend(matches.rows.iter().map(|row| matches.stored.numbers[*row as usize]));
+        }
+        Ok(())
+    }
+
+    /// What the shapes of bodies say of rows; `None` when they say nothing.
+    fn by_shapes(&self, part: &Part, rows: &RoaringBitmap) -> Result<Option<Hits>, ExecError> {
+        let (tests, all) = tests_on(&self.predicate, field::BODY);
+        if tests.is_empty() {
+            return Ok(None);
+        }
+        let Some(batches) = part.read_shapes(field::BODY, rows)? else { return Ok(None) };
+        let mut numbers = rows.iter();
+        let mut hits = Hits::none();
+        for batch in batches {
+            self.control.check()?;
+            let batch = batch.map_err(|error| part.error(&error))?;
+            self.control.add_read(column::batch_bytes(&batch) as u64);
+            let Some(column) = FieldView::new(&batch, field::BODY).split_column() else { return Ok(None) };
+            let tried: Option<Vec<_>> = tests.iter().map(|test| ShapeTest::new(test, column)).collect();
+            let Some(mut tried) = tried else { return Ok(None) };
+            for (row, number) in (0..batch.num_rows()).zip(numbers.by_ref()) {
+                let mut verdict = if all { Probe::Sure } else { Probe::Maybe };
+                for test in &mut tried {
+                    match test.probe(row) {
+                        Probe::Sure => {}
+                        Probe::Maybe => verdict = Probe::Maybe,
+                        Probe::No => {
+                            verdict = Probe::No;
+                            break;
+                        }
+                    }
+                }
+                match verdict {
+                    Probe::Sure => drop(hits.sure.insert(number)),
+                    Probe::Maybe => drop(hits.maybe.insert(number)),
+                    Probe::No => {}
+                }
+            }
+        }
+        Ok(Some(hits))
     }
 }
 

@@ -215,12 +215,7 @@ impl Ordered {
         let found = crate::workers::each(self.threads, Cost::Heavy, tasks, BTreeMap::new, |found, (part, rows)| {
             let at = &self.parts[part as usize];
             let set = Set::maybe(rows);
-            let mut opened = self.spec.open(at, &set, &Some(BTreeSet::new()), all_rows(at))?;
-            let all: &mut RoaringBitmap = found.entry(part).or_default();
-            while let Some(matches) = opened.next()? {
-                all.extend(matches.rows.iter().map(|row| matches.stored.numbers[*row as usize]));
-            }
-            Ok(())
+            self.spec.verify(at, &set, all_rows(at), found.entry(part).or_default())
         })?;
         let holds = |row: &Candidate| {
             row.sure || found.iter().any(|found| found.get(&row.part).is_some_and(|rows| rows.contains(row.row)))

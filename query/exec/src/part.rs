@@ -186,6 +186,17 @@ impl Part {
         Ok(PartBatches { rows, name: self.name().to_owned() })
     }
 
+    /// Reads only the shapes of a text column of exactly these rows. `None` when the part does not keep the field in two parts.
+    pub(crate) fn read_shapes(&self, name: &str, rows: &RoaringBitmap) -> Result<Option<SegmentBatches>, ExecError> {
+        let Part::Segment(part) = self else { return Ok(None) };
+        let splits = part.segment.splits(name).map_err(|error| self.error(&error))?;
+        if !splits {
+            return Ok(None);
+        }
+        let batches = part.segment.read(&Projection::Shapes(name.to_owned()), Some(rows));
+        batches.map(Some).map_err(|error| self.error(&error))
+    }
+
     /// Columns of exactly these rows, in one batch.
     pub(crate) fn read_rows(&self, columns: &Columns, rows: &RoaringBitmap) -> Result<Vec<RecordBatch>, ExecError> {
         match self {

@@ -20,6 +20,7 @@ use crate::ExecError;
 use crate::control::Control;
 use crate::needle::{CasedNeedle, Needle, lower_case};
 use crate::required::{self, Required};
+use crate::shapes::ShapeTest;
 
 /// Rows between two looks at the order to stop.
 const ROWS_PER_CHECK: usize = 4096;

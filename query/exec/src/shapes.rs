@@ -112,8 +112,14 @@ mod tests {
             phrase("port 22"),
             &[("port 22", Maybe, true), ("port 23", Maybe, false), ("PORT 22 a", Maybe, true), ("sport", No, false)],
         );
-        check(phrase("from host"), &[("7 from host 8", Sure, true), ("from host", Sure, true), ("from hosts 1", No, false)]);
-        check(Test::Regex("blk_-?[0-9]+9".into()), &[("a blk_-19", Maybe, true), ("a blk_18", Maybe, false), ("12", No, false)]);
+        check(
+            phrase("from host"),
+            &[("7 from host 8", Sure, true), ("from host", Sure, true), ("from hosts 1", No, false)],
+        );
+        check(
+            Test::Regex("blk_-?[0-9]+9".into()),
+            &[("a blk_-19", Maybe, true), ("a blk_18", Maybe, false), ("12", No, false)],
+        );
         check(Test::Regex("\u{11}".into()), &[("\u{11}1", Sure, true), ("a 1", No, false)]);
     }
 }

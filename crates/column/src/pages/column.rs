@@ -36,7 +36,8 @@ impl Column {
     /// The column of a field, of which `leaves` are the leaves, the first of them of that number.
     pub(super) fn new(field: &Field, first: usize, leaves: &[Arc<ColumnDescriptor>]) -> Result<Self, ColumnError> {
         let found = match field.data_type() {
-            DataType::Struct(fields) if !field.is_nullable() && fields.len() == leaves.len() => {
+            // A read may want only the first parts of a structure.
+            DataType::Struct(fields) if !field.is_nullable() && fields.len() <= leaves.len() => {
                 let flat = fields.iter().zip(leaves).enumerate();
                 let flat = flat.map(|(at, (field, leaf))| flat_leaf(field, first + at, leaf));
                 flat.collect::<Option<Vec<_>>>().map(|leaves| Self::Struct(fields.clone(), leaves))

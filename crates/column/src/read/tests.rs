@@ -174,8 +174,8 @@ fn other_files_are_read_too() {
     let batch = Layout::new(&counts).batch(rows.iter());
     let plain = |array: &arrow_array::ArrayRef| crate::conform::represent(array.clone(), &DataType::Utf8);
     let columns: Vec<_> = batch.columns().iter().map(plain).collect();
-    let typed = |(field, column): (&Arc<arrow_schema::Field>, &arrow_array::ArrayRef)| {
-        arrow_schema::Field::new(field.name(), column.data_type().clone(), field.is_nullable())
+    let typed = |(field, column): (&Arc<Field>, &arrow_array::ArrayRef)| {
+        Field::new(field.name(), column.data_type().clone(), field.is_nullable())
     };
     let fields: Vec<_> = batch.schema_ref().fields().iter().zip(&columns).map(typed).collect();
     let old = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).unwrap();

@@ -319,3 +319,31 @@ impl OutKeys {
         Ok((self.keys, texts))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::PageEncoding;
+    use super::*;
+
+    /// Our writer never returns to a dictionary that was full; another might.
+    #[test]
+    fn keys_before_and_after_texts_are_the_batch_s_own() {
+        let chunk = Arc::new(StringArray::from(vec!["a", "b"]));
+        let page = [1, 0, 0, 0, b'b', 1, 0, 0, 0, b'c'];
+        let texts = TextPage::open(PageEncoding::Plain, &page, 2).unwrap();
+        let mut out = OutKeys::new(6);
+        let push = |out: &mut OutKeys, keys: &[i32]| {
+            out.push_keys(&chunk, |all| {
+                all.extend_from_slice(keys);
+                Ok(())
+            })
+        };
+        push(&mut out, &[1, 0]).unwrap();
+        out.push_page(&texts, &page, 0..2).unwrap();
+        push(&mut out, &[0, 1]).unwrap();
+        assert!(push(&mut out, &[2]).is_err());
+        let (keys, values) = out.finish().unwrap();
+        assert_eq!(keys[..6], [0, 1, 0, 2, 1, 0]);
+        assert_eq!(values.as_ref(), &StringArray::from(vec!["b", "a", "c"]));
+    }
+}

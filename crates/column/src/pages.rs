@@ -13,9 +13,10 @@
 //! without compression, with an index of pages. Anything else is an error that names the column. Damaged bytes are an
 //! error, and every length they claim is bounded before room is made for it.
 //!
-//! Why not the reader of the `parquet` crate: it decodes a column of a million rows well, but one row of 18 columns took it
-//! 0.3 to 0.9 ms, for it makes a reader of each column, walks over all pages before the row, and decodes each dictionary
-//! anew.
+//! Why not the reader of the `parquet` crate: it makes a reader and a decompressor for each column of each read, walks over
+//! all pages before the row, and decodes each dictionary anew. One row of a file of 400,000, 100 times, by CPU: four columns
+//! took it 4.6 ms and take this 0.55; all 18 took it 59 ms and take this 22, of which zstd has 83 %. A page costs about 0.3
+//! µs and what is decoded of it. Scans of whole columns take as long as there or less: times 1.3 ns a value, keys 0.7 to 1.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -40,14 +40,44 @@ pub(super) fn unpack<T>(
     Ok(())
 }
 
-/// One load, shift and mask a number.
+/// Few loads, and a shift and a mask a number.
+fn unpack_words<T>(bytes: &[u8], bit: usize, width: u32, out: &mut [T], make: impl Fn(u64) -> T + Copy) {
+    // As many numbers of a load as there are bits for, whatever the bit at which it begins.
+    match width {
+        0..=7 => unpack_groups::<8, _>(bytes, bit, width, out, make),
+        8..=9 => unpack_groups::<6, _>(bytes, bit, width, out, make),
+        10..=14 => unpack_groups::<4, _>(bytes, bit, width, out, make),
+        15..=19 => unpack_groups::<3, _>(bytes, bit, width, out, make),
+        20..=28 => unpack_groups::<2, _>(bytes, bit, width, out, make),
+        _ => unpack_groups::<1, _>(bytes, bit, width, out, make),
+    }
+}
+
 #[inline]
-fn unpack_words<T>(bytes: &[u8], bit: usize, width: u32, out: &mut [T], make: impl Fn(u64) -> T) {
+fn unpack_groups<const N: usize, T>(
+    bytes: &[u8],
+    bit: usize,
+    width: u32,
+    out: &mut [T],
+    make: impl Fn(u64) -> T + Copy,
+) {
     let mask = (1u64 << width) - 1;
-    let mut bit = bit;
-    for slot in out {
+    let load = |bit: usize| {
         let word = bytes.get(bit / 8..).and_then(<[u8]>::first_chunk).map_or(0, |word| u64::from_le_bytes(*word));
-        *slot = make((word >> (bit % 8)) & mask);
+        word >> (bit % 8)
+    };
+    let mut bit = bit;
+    let (groups, rest) = out.as_chunks_mut::<N>();
+    for group in groups {
+        let mut word = load(bit);
+        for slot in group {
+            *slot = make(word & mask);
+            word >>= width;
+        }
+        bit += N * width as usize;
+    }
+    for slot in rest {
+        *slot = make(load(bit) & mask);
         bit += width as usize;
     }
 }

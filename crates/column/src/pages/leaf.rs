@@ -75,16 +75,23 @@ impl Leaf {
         rows: usize,
     ) -> Result<Out, ColumnError> {
         let mut out = self.room(rows);
-        for run in runs {
-            let mut row = run.start;
-            while row < run.end {
-                self.seek(file, group, row)?;
-                let end = run.end.min(self.page.rows.end);
-                // A page has no more rows than it has values, which are few.
-                let read = self.page.read((end - row) as usize, &mut out);
-                read.map_err(|damage| self.damaged(file, damage))?;
-                row = end;
+        let mut in_page = Vec::new();
+        let (mut next, mut row) = (0, runs.first().map_or(0, |run| run.start));
+        while next < runs.len() {
+            self.seek(file, group, row)?;
+            // A page has no more rows than it has values, which are few.
+            let (start, end) = (self.page.next_row, self.page.rows.end);
+            in_page.clear();
+            while let Some(run) = runs.get(next).filter(|_| row < end) {
+                let stop = run.end.min(end);
+                in_page.push((row - start) as usize..(stop - start) as usize);
+                row = stop;
+                if stop == run.end {
+                    next += 1;
+                    row = runs.get(next).map_or(row, |run| run.start);
+                }
             }
+            self.page.read_runs(&in_page, &mut out).map_err(|damage| self.damaged(file, damage))?;
         }
         Ok(out)
     }

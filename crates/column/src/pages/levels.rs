@@ -30,7 +30,7 @@ impl Levels {
     pub(super) fn of_v2(header: &PageHeader, bytes: &[u8], shape: LeafShape) -> Checked<Self> {
         let (repetition, definition) = bytes.split_at_checked(header.repetition_bytes).ok_or(LEVELS_END)?;
         if let Some(list) = shape.list_definition {
-            return Nested::new(header.values, repetition, definition, list, shape.max_definition).map(Self::Nested);
+            return Nested::new(header, repetition, definition, list, shape.max_definition).map(Self::Nested);
         }
         Ok(match header.nulls {
             _ if shape.max_definition == 0 => Self::Valid,
@@ -46,7 +46,7 @@ impl Levels {
         let repetition = if shape.list_definition.is_some() { prefixed(&mut rest)? } else { &[] };
         let definition = if shape.max_definition > 0 { prefixed(&mut rest)? } else { &[] };
         let levels = match shape.list_definition {
-            Some(list) => Self::Nested(Nested::new(header.values, repetition, definition, list, shape.max_definition)?),
+            Some(list) => Self::Nested(Nested::new(header, repetition, definition, list, shape.max_definition)?),
             None if shape.max_definition == 0 => Self::Valid,
             None => Self::Flat { valid: bits(definition, header.values)?, at: 0 },
         };
@@ -90,8 +90,8 @@ fn prefixed<'a>(rest: &mut &'a [u8]) -> Checked<&'a [u8]> {
 /// The levels of a repeated column.
 #[derive(Debug)]
 pub(super) struct Nested {
-    /// Zero where a row begins.
-    repetition: Vec<u8>,
+    /// Zero where a row begins. `None` when every row has one level, as when no row has more than one entry.
+    repetition: Option<Vec<u8>>,
     definition: Vec<u8>,
     list: u8,
     max: u8,
@@ -102,17 +102,23 @@ pub(super) struct Nested {
 }
 
 impl Nested {
-    fn new(values: usize, repetition: &[u8], definition: &[u8], list: u8, max: u8) -> Checked<Self> {
+    fn new(header: &PageHeader, repetition: &[u8], definition: &[u8], list: u8, max: u8) -> Checked<Self> {
         let decode = |bytes: &[u8], max: u8| {
             let mut levels = Vec::new();
             let width = u8::BITS - max.leading_zeros();
-            Runs::new(0, width)?.read(bytes, values, &mut levels, |level| level as u8)?;
+            Runs::new(0, width)?.read(bytes, header.values, &mut levels, |level| level as u8)?;
             Ok(levels)
         };
-        let (repetition, definition): (Vec<u8>, Vec<u8>) = (decode(repetition, 1)?, decode(definition, max)?);
-        let rows = repetition.iter().filter(|level| **level == 0).count();
+        let definition: Vec<u8> = decode(definition, max)?;
         let dense = definition.iter().filter(|level| **level == max).count();
-        if repetition.first().is_some_and(|level| *level != 0) || definition.iter().any(|level| *level > max) {
+        let repetition = match header.rows {
+            Some(rows) if rows == header.values => None,
+            _ => Some(decode(repetition, 1)?),
+        };
+        let starts = |levels: &Vec<u8>| levels.iter().filter(|level| **level == 0).count();
+        let rows = repetition.as_ref().map_or(header.values, starts);
+        let begins_late = repetition.as_ref().is_some_and(|levels| levels.first().is_some_and(|level| *level != 0));
+        if begins_late || definition.iter().any(|level| *level > max) {
             return Err(Damage::of("its levels are impossible"));
         }
         Ok(Self { repetition, definition, list, max, at: 0, rows, dense })
@@ -120,14 +126,18 @@ impl Nested {
 
     /// Where the level after some rows is.
     fn after(&self, rows: usize) -> usize {
-        let mut starts = self.repetition[self.at..].iter().enumerate().filter(|(_, level)| **level == 0);
-        starts.nth(rows).map_or(self.repetition.len(), |(at, _)| self.at + at)
+        let Some(repetition) = &self.repetition else { return (self.at + rows).min(self.definition.len()) };
+        let mut starts = repetition[self.at..].iter().enumerate().filter(|(_, level)| **level == 0);
+        starts.nth(rows).map_or(repetition.len(), |(at, _)| self.at + at)
     }
 
     /// Steps over rows; says how many values they have that are not null.
     pub(super) fn skip(&mut self, rows: usize) -> usize {
         let end = self.after(rows);
-        let dense = self.definition[self.at..end].iter().filter(|level| **level == self.max).count();
+        let dense = match self.dense {
+            0 => 0,
+            _ => self.definition[self.at..end].iter().filter(|level| **level == self.max).count(),
+        };
         self.at = end;
         dense
     }
@@ -136,34 +146,39 @@ impl Nested {
     pub(super) fn read(&mut self, rows: usize, lists: &mut Lists) -> Checked<Option<BooleanBuffer>> {
         let end = self.after(rows);
         let levels = self.at..end;
-        let (repetition, definition) = (&self.repetition[levels.clone()], &self.definition[levels]);
+        let definition = &self.definition[levels.clone()];
         self.at = end;
-        let mut entries = lists.offsets.last().copied().unwrap_or_default();
-        let before = entries;
-        let (list, max) = (self.list, self.max);
-        if definition.len() == rows && definition.iter().all(|level| *level <= list) {
-            lists.push_empty(definition, list);
+        let has_values = match &self.repetition {
+            None => lists.push_short(definition, self.list)?,
+            Some(repetition) => push_long(&repetition[levels], definition, self.list, lists)?,
+        };
+        if !has_values {
             return Ok(None);
         }
-        let mut is_first = true;
-        for (repetition, definition) in repetition.iter().zip(definition) {
-            if *repetition == 0 {
-                if !is_first {
-                    lists.offsets.push(entries);
-                }
-                is_first = false;
-                lists.nulls.append(*definition >= list);
-            } else if *definition <= list {
-                return Err(Damage::of("a row goes on with an entry that is none"));
-            }
-            entries = entries.checked_add(i32::from(*definition > list)).ok_or(LEVELS_END)?;
-        }
-        if !is_first {
-            lists.offsets.push(entries);
-        }
-        if entries == before {
-            return Ok(None);
-        }
-        Ok(Some(definition.iter().filter(|level| **level > list).map(|level| *level == max).collect()))
+        let entries = definition.iter().filter(|level| **level > self.list);
+        Ok(Some(entries.map(|level| *level == self.max).collect()))
     }
+}
+
+/// Appends rows of any number of entries; says whether there are any.
+fn push_long(repetition: &[u8], definition: &[u8], list: u8, lists: &mut Lists) -> Checked<bool> {
+    let before = lists.offsets.last().copied().unwrap_or_default();
+    let mut entries = before;
+    let mut is_first = true;
+    for (repetition, definition) in repetition.iter().zip(definition) {
+        if *repetition == 0 {
+            if !is_first {
+                lists.offsets.push(entries);
+            }
+            is_first = false;
+            lists.nulls.append(*definition >= list);
+        } else if *definition <= list {
+            return Err(Damage::of("a row goes on with an entry that is none"));
+        }
+        entries = entries.checked_add(i32::from(*definition > list)).ok_or(LEVELS_END)?;
+    }
+    if !is_first {
+        lists.offsets.push(entries);
+    }
+    Ok(entries > before)
 }

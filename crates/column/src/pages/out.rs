@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{Array as _, ArrayRef, StringArray};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBufferBuilder};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer, NullBufferBuilder};
 
 use super::dictionary::strings;
 use super::texts::TextPage;
@@ -20,6 +20,50 @@ pub(super) struct Out {
     pub(super) lists: Option<Lists>,
 }
 
+impl Out {
+    /// Whether rows that nobody wants may be appended and dropped again. A list would need more than that; and texts that
+    /// become keys would be remembered for nothing.
+    pub(super) fn can_compact(&self, are_texts: bool) -> bool {
+        self.lists.is_none() && !(are_texts && matches!(self.values, OutValues::Keys(_)))
+    }
+
+    /// Keeps of the rows from `start` on those of the runs, `wanted` in all. Those are counted from `base`.
+    pub(super) fn compact(&mut self, start: usize, base: usize, runs: &[Range<usize>], wanted: usize) {
+        let runs = runs.iter().map(|run| start + run.start - base..start + run.end - base);
+        match &mut self.values {
+            OutValues::Numbers(numbers) => compact(numbers, start, runs.clone()),
+            OutValues::Keys(keys) => compact(&mut keys.keys, start, runs.clone()),
+            OutValues::Texts(texts) => texts.compact(start, runs.clone()),
+            OutValues::Flags(flags) => {
+                let kept: Vec<bool> = runs.clone().flatten().map(|row| flags.get_bit(row)).collect();
+                flags.truncate(start);
+                kept.into_iter().for_each(|flag| flags.append(flag));
+            }
+        }
+        if self.nulls.as_slice().is_none() {
+            self.nulls.truncate(start + wanted);
+            return;
+        }
+        let kept: Vec<bool> = runs.flatten().map(|row| self.nulls.is_valid(row)).collect();
+        self.nulls.truncate(start);
+        self.nulls.append_slice(&kept);
+    }
+}
+
+fn compact<T: Copy>(values: &mut Vec<T>, start: usize, runs: impl Iterator<Item = Range<usize>>) {
+    let mut to = start;
+    for run in runs {
+        let len = run.len();
+        if len == 1 {
+            values[to] = values[run.start];
+        } else {
+            values.copy_within(run, to);
+        }
+        to += len;
+    }
+    values.truncate(to);
+}
+
 /// Where in the values the lists of rows are.
 pub(super) struct Lists {
     pub(super) offsets: Vec<i32>,
@@ -33,17 +77,25 @@ impl Lists {
         Self { offsets, nulls: NullBufferBuilder::new(rows) }
     }
 
-    /// Appends rows without values, which is what nearly all rows are: no list, or an empty one, by their levels.
-    pub(super) fn push_empty(&mut self, definition: &[u8], list: u8) {
-        let end = self.offsets.last().copied().unwrap_or_default();
-        self.offsets.resize(self.offsets.len() + definition.len(), end);
+    /// Appends rows of which each has one value or none, by their definition levels, where `list` is that of a list
+    /// without values. Says whether there are values.
+    pub(super) fn push_short(&mut self, definition: &[u8], list: u8) -> Checked<bool> {
+        let before = self.offsets.last().copied().unwrap_or_default();
+        let mut end = before;
+        i32::try_from(before as usize + definition.len()).map_err(|_| TOO_LONG)?;
+        self.offsets.extend(definition.iter().map(|level| {
+            end += i32::from(*level > list);
+            end
+        }));
         if definition.iter().all(|level| *level >= list) {
             self.nulls.append_n_non_nulls(definition.len());
         } else if definition.iter().all(|level| *level < list) {
             self.nulls.append_n_nulls(definition.len());
         } else {
-            definition.iter().for_each(|level| self.nulls.append(*level >= list));
+            let there: BooleanBuffer = definition.iter().map(|level| *level >= list).collect();
+            self.nulls.append_buffer(&NullBuffer::new(there));
         }
+        Ok(end > before)
     }
 }
 
@@ -149,6 +201,24 @@ impl OutTexts {
         self.offsets.resize(self.offsets.len() + count, end);
     }
 
+    /// Moves texts to the front, one run after the other.
+    fn compact(&mut self, start: usize, runs: impl Iterator<Item = Range<usize>>) {
+        let (mut to, mut bytes_to) = (start, self.offsets[start] as usize);
+        for run in runs {
+            let from = self.offsets[run.start] as usize;
+            let end = self.offsets[run.end] as usize;
+            self.bytes.copy_within(from..end, bytes_to);
+            let shift = (from - bytes_to) as i32;
+            for row in run {
+                to += 1;
+                self.offsets[to] = self.offsets[row + 1] - shift;
+            }
+            bytes_to += end - from;
+        }
+        self.offsets.truncate(to + 1);
+        self.bytes.truncate(bytes_to);
+    }
+
     /// The offset after a null is the one before it.
     fn spread(&mut self, valid: &BooleanBuffer, dense: usize) {
         let start = self.offsets.len() - dense;
@@ -247,5 +317,33 @@ impl OutKeys {
             (None, None) => Arc::new(StringArray::new_null(0)),
         };
         Ok((self.keys, texts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::PageEncoding;
+    use super::*;
+
+    /// Our writer never returns to a dictionary that was full; another might.
+    #[test]
+    fn keys_before_and_after_texts_are_the_batch_s_own() {
+        let chunk = Arc::new(StringArray::from(vec!["a", "b"]));
+        let page = [1, 0, 0, 0, b'b', 1, 0, 0, 0, b'c'];
+        let texts = TextPage::open(PageEncoding::Plain, &page, 2).unwrap();
+        let mut out = OutKeys::new(6);
+        let push = |out: &mut OutKeys, keys: &[i32]| {
+            out.push_keys(&chunk, |all| {
+                all.extend_from_slice(keys);
+                Ok(())
+            })
+        };
+        push(&mut out, &[1, 0]).unwrap();
+        out.push_page(&texts, &page, 0..2).unwrap();
+        push(&mut out, &[0, 1]).unwrap();
+        assert!(push(&mut out, &[2]).is_err());
+        let (keys, values) = out.finish().unwrap();
+        assert_eq!(keys[..6], [0, 1, 0, 2, 1, 0]);
+        assert_eq!(values.as_ref(), &StringArray::from(vec!["b", "a", "c"]));
     }
 }

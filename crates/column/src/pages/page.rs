@@ -13,6 +13,10 @@ use super::out::Out;
 use super::values::Values;
 use super::{Checked, Damage};
 
+/// One wanted row of so many is reason to decode all rows between and to drop the others: that is 2 ns a row, and going to
+/// each run of rows 40.
+const SPARSE_ROWS: usize = 6;
+
 /// Types of values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueKind {
@@ -131,7 +135,7 @@ impl Page {
         }
         let levels = match header.kind {
             PageKind::DataV2 => Levels::of_v2(&header, &levels, shape)?,
-            _ => {
+            PageKind::DataV1 | PageKind::Dictionary => {
                 let (levels, start) = Levels::of_v1(&header, body.values(), shape)?;
                 body.start = start;
                 levels
@@ -163,8 +167,31 @@ impl Page {
         self.values.skip(self.body.values(), dense)
     }
 
+    /// Appends runs of rows, counted from the next one, which ascend.
+    pub(super) fn read_runs(&mut self, runs: &[Range<usize>], out: &mut Out) -> Checked<()> {
+        let (Some(first), Some(last)) = (runs.first(), runs.last()) else { return Ok(()) };
+        let wanted: usize = runs.iter().map(Range::len).sum();
+        let is_dense = wanted * SPARSE_ROWS >= last.end - first.start;
+        if runs.len() > 1 && is_dense && out.can_compact(matches!(self.values, Values::Texts(..))) {
+            self.skip(first.start)?;
+            let start = out.nulls.len();
+            self.read(last.end - first.start, out)?;
+            out.compact(start, first.start, runs, wanted);
+            return Ok(());
+        }
+        let mut at = 0;
+        for run in runs {
+            if run.start > at {
+                self.skip(run.start - at)?;
+            }
+            self.read(run.len(), out)?;
+            at = run.end;
+        }
+        Ok(())
+    }
+
     /// Appends rows, at most those that are left.
-    pub(super) fn read(&mut self, rows: usize, out: &mut Out) -> Checked<()> {
+    fn read(&mut self, rows: usize, out: &mut Out) -> Checked<()> {
         self.next_row += rows as u64;
         match &mut self.levels {
             Levels::Valid => {

@@ -9,6 +9,7 @@ use arrow_array::{
 };
 use arrow_schema::{DataType, Field, Fields};
 use bytes::Bytes;
+use model::Row;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
@@ -22,7 +23,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::conform::represent;
 use crate::schema::{dictionary_type, entries_field, schema_of};
-use crate::{Projection, Reader, Source};
+use crate::tests::any_rows;
+use crate::{Effort, FieldCounts, Layout, Projection, Reader, Source, Writer, WriterOptions};
 
 /// Numbers that look random (splitmix64).
 struct Dice(u64);
@@ -301,6 +303,28 @@ proptest! {
         check(&file, &(0..10).collect::<Vec<_>>(), wanted(dice, rows).as_ref(), batch_rows);
         let roots: Vec<usize> = (0..10).filter(|_| dice.below(2) == 0).collect();
         check(&file, &roots, wanted(dice, rows).as_ref(), batch_rows);
+    }
+
+    #[test]
+    fn files_of_the_writer_read_like_the_parquet_crate_reads_them(
+        seed in any::<u64>(),
+        rows in any_rows(),
+        times in 1..80usize,
+        best in any::<bool>(),
+        batch_rows in 1..8192usize,
+    ) {
+        let dice = &mut Dice(seed);
+        let rows: Vec<Row> = rows.iter().cycle().take(rows.len() * times).cloned().collect();
+        let mut counts = FieldCounts::new();
+        rows.iter().for_each(|row| counts.add(row));
+        let layout = Layout::new(&counts);
+        let effort = if best { Effort::Best } else { Effort::Fast };
+        let mut writer = Writer::with_options(Vec::new(), &layout, &[], WriterOptions { effort }).unwrap();
+        rows.chunks(700).for_each(|rows| writer.write(&layout.batch(rows.iter())).unwrap());
+        let file = Bytes::from(writer.finish().unwrap().sink);
+        let roots: Vec<usize> = (0..layout.schema().fields().len()).collect();
+        let wanted = if rows.is_empty() { None } else { wanted(dice, rows.len()) };
+        check(&file, &roots, wanted.as_ref(), batch_rows);
     }
 
     /// Bytes that are not compressed say most of the decoders.

@@ -132,12 +132,18 @@ fn take(next: &mut usize, count: usize) -> Range<usize> {
     start..*next
 }
 
+/// Looks numbers up. That a key is wrong is noticed after all of them, so that the loop has no way out.
 fn gather(keys: &[u32], numbers: &[i64], out: &mut Vec<i64>) -> Checked<()> {
-    out.reserve(keys.len());
-    for key in keys {
-        let number = numbers.get(*key as usize);
-        let wrong = || Damage::new(format!("key {key} is not one of its dictionary's {}", numbers.len()));
-        out.push(*number.ok_or_else(wrong)?);
+    let mut wrong = None;
+    out.extend(keys.iter().map(|key| match numbers.get(*key as usize) {
+        Some(number) => *number,
+        None => {
+            wrong = Some(*key);
+            0
+        }
+    }));
+    match wrong {
+        None => Ok(()),
+        Some(key) => Err(Damage::new(format!("key {key} is not one of its dictionary's {}", numbers.len()))),
     }
-    Ok(())
 }

@@ -66,7 +66,7 @@ build() { # name module program package fallback...
 for name in "$@"; do
   case $name in
     victorialogs)
-      build victorialogs github.com/VictoriaMetrics/VictoriaLogs victoria-logs ./app/victoria-logs v1.43.1 v1.33.1
+      build victorialogs github.com/VictoriaMetrics/VictoriaLogs victoria-logs ./app/victoria-logs v1.52.1
       ;;
     loki)
       build loki github.com/grafana/loki/v3 loki ./cmd/loki v3.7.8 v3.7.7

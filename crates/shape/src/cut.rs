@@ -30,7 +30,7 @@ pub enum Hole {
 pub(crate) const HOLE_MIN: u8 = 0xf8;
 
 impl Hole {
-    fn byte(self) -> u8 {
+    pub(crate) fn byte(self) -> u8 {
         HOLE_MIN + self as u8
     }
 

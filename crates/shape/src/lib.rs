@@ -15,5 +15,5 @@ mod tokenize;
 
 pub use cut::{Cutter, Hole, Looks, Variable, is_hole};
 pub use split::{SPLIT_BYTES_MAX, Token, Words, fill, marked, raw, whole};
-pub use text::{GroupText, Piece, Probe, lower, static_words};
+pub use text::{GroupText, Literal, Piece, Probe, lower, static_words};
 pub use tokenize::{Tokens, tokenize};

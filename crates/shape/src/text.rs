@@ -28,6 +28,27 @@ pub struct GroupText<'a> {
     rows: u32,
 }
 
+/// A text in lower case that is looked for in many groups.
+#[derive(Clone, Debug)]
+pub struct Literal {
+    finder: memmem::Finder<'static>,
+    /// Whether a hole of each kind can hold one of its bytes.
+    fits: [bool; 3],
+}
+
+impl Literal {
+    /// Prepares a text that is in lower case.
+    pub fn new(lower: &str) -> Self {
+        let fits =
+            [Hole::Digits, Hole::Hex, Hole::Opaque].map(|hole| lower.bytes().any(|want| accepts(hole.byte(), want)));
+        Self { finder: memmem::Finder::new(lower.as_bytes()).into_owned(), fits }
+    }
+
+    fn text(&self) -> &[u8] {
+        self.finder.needle()
+    }
+}
+
 /// A part of a [`GroupText`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
@@ -88,18 +109,16 @@ impl<'a> GroupText<'a> {
         })
     }
 
-    /// Whether the rows' texts, in lower case, contain a text that is given in lower case.
-    pub fn could_contain(&self, literal_lower: &str) -> Probe {
-        let literal = literal_lower.as_bytes();
-        if memmem::find(self.lower, literal).is_some() {
+    /// Whether the rows' texts, in lower case, contain a literal.
+    pub fn could_contain(&self, literal: &Literal) -> Probe {
+        if literal.finder.find(self.lower).is_some() {
             return Probe::Sure;
         }
         // A place that was not found in the texts between the holes takes something of a hole.
-        let fits = |byte: &u8| is_hole(*byte) && literal.iter().any(|want| accepts(*byte, *want));
-        if !self.lower.iter().any(fits) {
+        if !self.lower.iter().any(|byte| Hole::of(*byte).is_some_and(|hole| literal.fits[hole as usize])) {
             return Probe::No;
         }
-        if runs_through(self.lower, literal, false) { Probe::Maybe } else { Probe::No }
+        if runs_through(self.lower, literal.text(), false) { Probe::Maybe } else { Probe::No }
     }
 
     /// Whether the rows have the words one after the other.
@@ -338,7 +357,7 @@ mod tests {
         let low = lower(&cutter.shape);
         let group = GroupText { raw: &cutter.shape, lower: &low, rows: 1 };
         for (literal, want) in contain {
-            assert_eq!(group.could_contain(literal), *want, "{literal} in {text}");
+            assert_eq!(group.could_contain(&Literal::new(literal)), *want, "{literal} in {text}");
         }
         for (start, want) in prefix {
             assert_eq!(group.prefix(start), *want, "{start}* in {text}");

@@ -98,7 +98,15 @@ fn read(
 ) -> Result<(), ExecError> {
     let start = Instant::now();
     let mut rows = (0, 0);
-    let mut opened = spec.open(open.part, &open.set, &Some(what.fields()), unit)?;
+    let narrowed = spec.narrowed(open.part, &open.set, &unit)?;
+    if let (Set::Rows(hits), true, []) = (&narrowed, what.counts_only(), &what.keys[..])
+        && hits.maybe.is_empty()
+    {
+        spec.control.add_matched(hits.sure.len());
+        fold.add_counted(&[], hits.sure.len());
+        return Ok(());
+    }
+    let mut opened = spec.open_narrowed(open.part, narrowed, &Some(what.fields()), unit)?;
     while let Some(matches) = opened.next()? {
         fold.add(&matches.stored.batch, &matches.rows, &spec.control)?;
         held.set(fold.bytes())?;

@@ -137,12 +137,24 @@ impl Spec {
 
     /// Opens the rows of a set for reading, with the fields that verifying needs and those of `extra`.
     pub(crate) fn open(&self, part: &Part, set: &Set, extra: &Columns, rows: Range<u32>) -> Result<Opened, ExecError> {
-        let columns = match (self.match_fields(set), extra) {
+        let set = self.narrowed(part, set, &rows)?;
+        self.open_narrowed(part, set, extra, rows)
+    }
+
+    /// [`Self::open`] for a set that [`Self::narrowed`] gave.
+    pub(crate) fn open_narrowed(
+        &self,
+        part: &Part,
+        set: Set,
+        extra: &Columns,
+        rows: Range<u32>,
+    ) -> Result<Opened, ExecError> {
+        let columns = match (self.match_fields(&set), extra) {
             (Some(names), Some(extra)) => Some(names.union(extra).cloned().collect()),
             _ => None,
         };
-        let batches = part.read(&columns, set.possible().as_ref(), rows.clone())?;
-        Ok(Opened { batches, set: cut_out(set, &rows), spec: self.clone() })
+        let batches = part.read(&columns, set.possible().as_ref(), rows)?;
+        Ok(Opened { batches, set, spec: self.clone() })
     }
 
     /// The rows that match, exactly: what is not sure is read and verified, by as many workers as allowed.
@@ -161,7 +173,7 @@ impl Spec {
             Cost::Heavy,
             units,
             RoaringBitmap::new,
-            |found: &mut RoaringBitmap, unit: Range<u32>| self.verify(part, &cut_out(&open, &unit), unit, found),
+            |found: &mut RoaringBitmap, unit: Range<u32>| self.verify(part, &open, unit, found),
         )?;
         let before = open.possible_len(part.rows());
         let rows = found.into_iter().fold(known, |all, found| all | found);
@@ -171,34 +183,44 @@ impl Spec {
 }
 
 impl Spec {
-    /// Adds those rows of a set that match, of which `range` has all. Shapes of bodies are looked at first: they are quickly
-    /// read, and mostly tell.
+    /// Adds those rows of a set that match, of those in `range`.
     pub(crate) fn verify(
         &self,
         part: &Part,
-        open: &Set,
+        set: &Set,
         range: Range<u32>,
         found: &mut RoaringBitmap,
     ) -> Result<(), ExecError> {
-        let shaped = match open {
-            Set::Rows(hits) => self.by_shapes(part, &hits.maybe)?,
-            _ => None,
-        };
-        let open = match shaped {
-            Some(hits) => {
-                *found |= &hits.sure;
-                &Set::maybe(hits.maybe)
+        let open = match self.narrowed(part, set, &range)? {
+            Set::Rows(Hits { sure, maybe }) => {
+                *found |= sure;
+                maybe
             }
-            None => open,
+            other => other.possible().unwrap_or_else(|| range.clone().collect()),
         };
-        if open.is_none() {
+        if open.is_empty() {
             return Ok(());
         }
-        let mut opened = self.open(part, open, &Some(BTreeSet::new()), range)?;
+        let batches = part.read(&self.predicate.fields(), Some(&open), range)?;
+        let mut opened = Opened { batches, set: Set::maybe(open), spec: self.clone() };
         while let Some(matches) = opened.next()? {
             found.extend(matches.rows.iter().map(|row| matches.stored.numbers[*row as usize]));
         }
         Ok(())
+    }
+
+    /// The rows of a set that are in a range. What it leaves open is narrowed by the shapes of bodies, which are quickly read
+    /// and mostly tell.
+    pub(crate) fn narrowed(&self, part: &Part, set: &Set, range: &Range<u32>) -> Result<Set, ExecError> {
+        let (sure, maybe) = match cut_out(set, range) {
+            Set::Rows(Hits { sure, maybe }) if !maybe.is_empty() => (sure, maybe),
+            Set::Unknown => (RoaringBitmap::new(), range.clone().collect()),
+            other => return Ok(other),
+        };
+        let (start, before) = (Instant::now(), maybe.len());
+        let Some(hits) = self.by_shapes(part, &maybe)? else { return Ok(cut_out(set, range)) };
+        self.control.stage(Stage::Shapes, before, hits.sure.len() + hits.maybe.len(), Some(start));
+        Ok(Set::Rows(Hits { sure: sure | hits.sure, maybe: hits.maybe }))
     }
 
     /// What the shapes of bodies say of rows; `None` when they say nothing.

@@ -20,13 +20,6 @@ use crate::source::{Chunk, SourceSegment};
 /// Rows of a chunk that are looked at in one step.
 const CHUNK_STEP_ROWS: usize = 8192;
 
-/// Rows that are read together when enough of them are wanted.
-const RUN_ROWS: u32 = 8192;
-
-/// Of [`RUN_ROWS`] rows, how many must be wanted for all to be read: a reader that stops and goes at every other row is
-/// slower than one that reads on.
-const RUN_WANTED_MIN: u64 = 1024;
-
 /// One piece of a source.
 #[derive(Clone)]
 pub(crate) enum Part {
@@ -151,8 +144,8 @@ impl Part {
         Ok(cut(&pages, streams))
     }
 
-    /// Reads columns of the rows in `rows`, or of all rows, of those in `range`. More rows than those may come; each comes
-    /// with its number.
+    /// Reads columns of the rows in `rows`, or of all rows, of those in `range`. Of a chunk more rows than those may
+    /// come; each comes with its number.
     pub(crate) fn read(
         &self,
         columns: &Columns,
@@ -166,7 +159,7 @@ impl Part {
                 all.insert_range(range.clone());
                 Some(all)
             }
-            Some(rows) => Some(runs(rows, &range)),
+            Some(rows) => Some(inside(rows, &range)),
         };
         let rows = match self {
             Part::Chunk(chunk) => Rows::Chunk { batch: chunk.batch().clone(), at: range.start, end: range.end, wanted },
@@ -239,21 +232,11 @@ fn cut(pages: &[Block], streams: impl Iterator<Item = Block>) -> Vec<Block> {
     out
 }
 
-/// The wanted rows of a range, and the rows between where many are wanted.
-fn runs(rows: &RoaringBitmap, range: &Range<u32>) -> RoaringBitmap {
-    let mut out = RoaringBitmap::new();
-    let mut start = range.start;
-    while start < range.end {
-        let end = (start - start % RUN_ROWS).saturating_add(RUN_ROWS).min(range.end);
-        let count = rows.range_cardinality(start..end);
-        if count >= RUN_WANTED_MIN {
-            out.insert_range(start..end);
-        } else if count > 0 {
-            out.extend(rows.range(start..end));
-        }
-        start = end;
-    }
-    out
+/// The wanted rows of a range.
+fn inside(rows: &RoaringBitmap, range: &Range<u32>) -> RoaringBitmap {
+    let mut inside = RoaringBitmap::new();
+    inside.insert_range(range.clone());
+    inside & rows
 }
 
 /// Batches of stored rows with the rows' numbers, in order.
@@ -341,14 +324,5 @@ mod tests {
         let streams = [block(0..4, 0, 50), block(4..20, 5, 90), block(20..25, 80, 99)];
         let want = [block(0..4, 0, 50), block(4..10, 5, 50), block(10..20, 5, 90), block(20..25, 80, 99)];
         assert_eq!(cut(&pages, streams.into_iter()), want);
-    }
-
-    #[test]
-    fn many_wanted_rows_become_runs() {
-        let few: RoaringBitmap = [1, 5, 9_000].into();
-        assert_eq!(runs(&few, &(0..20_000)), few);
-        assert_eq!(runs(&few, &(2..8_000)), [5].into());
-        let many: RoaringBitmap = (0..8_192u32).filter(|row| row % 2 == 0).chain([8_200]).collect();
-        assert_eq!(runs(&many, &(0..20_000)).len(), 8_193);
     }
 }

@@ -4,7 +4,7 @@
 //! meets one has a word character behind or before it.
 
 use model::Value;
-use shape::{GroupText, Piece, Probe};
+use shape::{GroupText, Literal, Piece, Probe};
 
 use crate::needle::{Needle, lower_case};
 use crate::predicate::Match;
@@ -12,8 +12,8 @@ use crate::predicate::Match;
 /// Tries one test on many groups.
 pub(crate) struct Prober<'a> {
     test: &'a Match,
-    /// Texts of which a matching value holds one, in lower case; empty when none is known.
-    needed: Vec<String>,
+    /// Texts of which a matching value holds one; empty when none is known.
+    needed: Vec<Literal>,
 }
 
 impl<'a> Prober<'a> {
@@ -28,7 +28,7 @@ impl<'a> Prober<'a> {
             Match::Sequence(needles) => needles.first().map(Needle::lower).into_iter().map(str::to_owned).collect(),
             _ => Vec::new(),
         };
-        Self { test, needed }
+        Self { test, needed: needed.iter().map(|text| Literal::new(text)).collect() }
     }
 
     /// Whether every row of the group matches, none does, or only the rows tell.
@@ -37,11 +37,11 @@ impl<'a> Prober<'a> {
             let holds = self.test.holds_for_value(Some(&Value::Str(text.to_owned())));
             return if holds { Probe::Sure } else { Probe::No };
         }
-        if self.holds_in_a_piece(group) {
-            return Probe::Sure;
+        let may = |text: &Literal| group.could_contain(text) != Probe::No;
+        if !self.needed.is_empty() && !self.needed.iter().any(may) {
+            return Probe::No;
         }
-        let may = |text: &String| group.could_contain(text) != Probe::No;
-        if self.needed.is_empty() || self.needed.iter().any(may) { Probe::Maybe } else { Probe::No }
+        if self.holds_in_a_piece(group) { Probe::Sure } else { Probe::Maybe }
     }
 
     /// Whether the test holds for every text of the group because of one fixed part.

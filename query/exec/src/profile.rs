@@ -15,6 +15,8 @@ pub enum Stage {
     Deletes,
     /// Times of pages, streams and rows narrowed.
     Time,
+    /// Shapes of bodies narrowed.
+    Shapes,
     /// Columns decided.
     Verify,
     /// Groups were counted from the index.
@@ -29,11 +31,12 @@ pub enum Stage {
 
 impl Stage {
     /// Every stage, in the order in which they work.
-    pub const ALL: [Stage; 9] = [
+    pub const ALL: [Stage; 10] = [
         Stage::Statistics,
         Stage::Index,
         Stage::Deletes,
         Stage::Time,
+        Stage::Shapes,
         Stage::Verify,
         Stage::Count,
         Stage::Fold,
@@ -48,6 +51,7 @@ impl Stage {
             Stage::Index => "index",
             Stage::Deletes => "deletes",
             Stage::Time => "time",
+            Stage::Shapes => "shapes",
             Stage::Verify => "verify",
             Stage::Count => "count",
             Stage::Fold => "fold",

@@ -1,5 +1,6 @@
 //! A test on a text column in two parts: tried on each shape once, and on the texts of a row only where its shape does not tell.
 
+use arrow_array::Array as _;
 use column::SplitColumn;
 use lang::FieldName;
 use model::Value;

@@ -20,6 +20,9 @@ const IDLE_POLLS: u32 = 10;
 /// Polls before the runner gives up: half an hour.
 const POLLS_MAX: u32 = 9_000;
 
+/// The field of a record's severity in 1.52; 1.43 called it `severity`.
+const SEVERITY: &str = "severity_text";
+
 /// A rival.
 #[derive(Debug)]
 pub(crate) struct VictoriaLogs {
@@ -82,7 +85,10 @@ impl Engine for VictoriaLogs {
 
     fn rows(&self, body: &[u8]) -> Result<Vec<Row>> {
         let mut rows = ndjson(body)?;
-        rows.iter_mut().for_each(|row| rename(row, "_msg", "body"));
+        for row in &mut rows {
+            rename(row, "_msg", "body");
+            rename(row, SEVERITY, "severity");
+        }
         Ok(rows)
     }
 }
@@ -98,7 +104,7 @@ fn text(question: Question, data: &Manifest) -> String {
     let (rare, phrase, common) = (&data.rare.text, &data.phrase.text, &data.common.text);
     match question {
         Question::CountAll => "* | stats count() as n".to_owned(),
-        Question::CountBySeverity => "* | stats by (severity) count() as n".to_owned(),
+        Question::CountBySeverity => format!("* | stats by ({SEVERITY}) count() as n"),
         Question::RareLines => rare.clone(),
         Question::RareCount => format!("{rare} | stats count() as n"),
         Question::TraceLines => format!("trace_id:=\"{}\"", data.trace.text),
@@ -112,7 +118,7 @@ fn text(question: Question, data: &Manifest) -> String {
             format!("{{service.name=\"{service}\"}} | stats by (_time:1h) count() as n")
         }
         Question::TopHosts => {
-            format!("severity:=ERROR | stats by (host.name) count() as n | sort by (n desc, host.name) | limit {TOP}")
+            format!("{SEVERITY}:=ERROR | stats by (host.name) count() as n | sort by (n desc, host.name) | limit {TOP}")
         }
         Question::FilteredAverage => {
             "http.response.status_code:>=500 | stats by (service.name) avg(duration_ms) as mean".to_owned()

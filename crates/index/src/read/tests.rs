@@ -9,7 +9,7 @@ use model::{Row, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
-use shape::tokenize;
+use shape::{Literal, tokenize};
 
 use crate::IndexWriter;
 
@@ -192,7 +192,7 @@ fn shapes_cost_little_and_ids_are_in_filters() {
         .probe(
             "body",
             &mut |text| {
-                found = text.could_contain("ms");
+                found = text.could_contain(&Literal::new("ms"));
                 found
             },
             GO,
@@ -307,8 +307,9 @@ impl Scan<'_> {
     fn literal(&self, literal: &str) {
         let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
         let literal = lower(literal);
+        let prepared = Literal::new(&literal);
         let want = self.rows(|text| lower(text).contains(&literal));
-        if let Some(hits) = self.index.probe("f", &mut |text| text.could_contain(&literal), GO).unwrap() {
+        if let Some(hits) = self.index.probe("f", &mut |text| text.could_contain(&prepared), GO).unwrap() {
             self.check(&format!("{literal:?} inside"), &hits, &want);
         }
         // A test that only knows whole texts.

@@ -404,6 +404,12 @@ fn batches_and_reads_share_the_dictionary() {
 }
 
 #[test]
+fn a_read_may_move_to_another_thread() {
+    fn check<T: Send>() {}
+    check::<crate::Batches>();
+}
+
+#[test]
 fn what_is_not_written_here_is_an_error_that_names_the_column() {
     let batch = batch_of(&mut Dice(3), 100);
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();

@@ -16,7 +16,7 @@ use std::ops::Range;
 use crate::tokenize::is_word;
 
 /// What stands for a part that differs from row to row.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Hole {
     /// One or more ASCII digits.
     Digits,

@@ -225,7 +225,7 @@ impl Lookup<'_> {
                 let words = self.words(name, &words_of(&Needle::prefix(start)))?;
                 self.probed(name, test, words)
             }
-            Match::Regex(_, required) | Match::Anchored(_, required) => {
+            Match::Regex(_, required, _) | Match::Anchored(_, required, _) => {
                 let mut any = if required.texts.is_empty() { Set::Unknown } else { Set::none() };
                 for text in &required.texts {
                     any = any.or(self.inside(name, text)?, self.rows);

@@ -28,6 +28,7 @@
 
 mod aggregate;
 mod answer;
+mod automaton;
 mod cells;
 mod chunk;
 mod control;

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
@@ -17,6 +18,7 @@ use model::{TimeRange, Timestamp, Value, field};
 use regex::{Regex, RegexBuilder};
 
 use crate::ExecError;
+use crate::automaton::Automaton;
 use crate::control::Control;
 use crate::needle::{CasedNeedle, Needle, lower_case};
 use crate::required::{self, Required};
@@ -50,9 +52,9 @@ pub(crate) enum Match {
     ExactAnyCase(String),
     StartsWith(String),
     StartsWithAnyCase(String),
-    Regex(Regex, Required),
+    Regex(Regex, Required, Option<Arc<Automaton>>),
     /// A regular expression that must match the whole value, a missing one counting as empty.
-    Anchored(Regex, Required),
+    Anchored(Regex, Required, Option<Arc<Automaton>>),
     Compare(Comparison, Bound),
     In(HashSet<String>),
     Exists,
@@ -86,7 +88,11 @@ pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predica
                         MatchOp::Equal | MatchOp::NotEqual => Match::Exact(matcher.value.clone()),
                         MatchOp::Regex | MatchOp::NotRegex => {
                             let pattern = format!("^(?s:{})$", matcher.value);
-                            Match::Anchored(regex(&pattern, regex_bytes_max)?, required::of(&pattern))
+                            Match::Anchored(
+                                regex(&pattern, regex_bytes_max)?,
+                                required::of(&pattern),
+                                Automaton::new(&pattern).map(Arc::new),
+                            )
                         }
                     };
                     let test = Predicate::Field(name, positive);
@@ -114,7 +120,9 @@ fn compile_test(test: &Test, regex_bytes_max: usize) -> Result<Match, ExecError>
         Test::Exact { text, prefix: false, case: Case::Insensitive } => Match::ExactAnyCase(lower_case(text)),
         Test::Exact { text, prefix: true, case: Case::Sensitive } => Match::StartsWith(text.clone()),
         Test::Exact { text, prefix: true, case: Case::Insensitive } => Match::StartsWithAnyCase(lower_case(text)),
-        Test::Regex(pattern) => Match::Regex(regex(pattern, regex_bytes_max)?, required::of(pattern)),
+        Test::Regex(pattern) => {
+            Match::Regex(regex(pattern, regex_bytes_max)?, required::of(pattern), Automaton::new(pattern).map(Arc::new))
+        }
         Test::Compare(comparison, bound) => Match::Compare(*comparison, bound.clone()),
         Test::In(values) => Match::In(values.iter().cloned().collect()),
         Test::Exists => Match::Exists,
@@ -270,7 +278,7 @@ impl Match {
         let value = cells.text(row).filter(|text| !text.is_empty());
         match (self, value) {
             (Match::Empty, value) => value.is_none(),
-            (Match::Anchored(regex, _), value) => regex.is_match(value.as_deref().unwrap_or_default()),
+            (Match::Anchored(regex, ..), value) => regex.is_match(value.as_deref().unwrap_or_default()),
             (_, None) => false,
             (test, Some(text)) => test.holds_for_text(&text),
         }
@@ -285,7 +293,7 @@ impl Match {
         let text = value.map(Value::text).filter(|text| !text.is_empty());
         match (self, text) {
             (Match::Empty, text) => text.is_none(),
-            (Match::Anchored(regex, _), text) => regex.is_match(text.as_deref().unwrap_or_default()),
+            (Match::Anchored(regex, ..), text) => regex.is_match(text.as_deref().unwrap_or_default()),
             (_, None) => false,
             (test, Some(text)) => test.holds_for_text(&text),
         }
@@ -300,7 +308,7 @@ impl Match {
             Match::ExactAnyCase(want) => lower_case(text) == *want,
             Match::StartsWith(start) => text.starts_with(start.as_str()),
             Match::StartsWithAnyCase(start) => lower_case(text).starts_with(start.as_str()),
-            Match::Regex(regex, _) | Match::Anchored(regex, _) => regex.is_match(text),
+            Match::Regex(regex, ..) | Match::Anchored(regex, ..) => regex.is_match(text),
             Match::Compare(comparison, bound) => comparison.holds(text.cmp(&bound.text)),
             Match::In(values) => values.contains(text),
             Match::Exists => true,

@@ -24,7 +24,7 @@ impl<'a> Prober<'a> {
             Match::Exact(text) | Match::StartsWith(text) => vec![lower_case(text)],
             Match::ExactAnyCase(text) | Match::StartsWithAnyCase(text) => vec![text.clone()],
             Match::In(values) => values.iter().map(|value| lower_case(value)).collect(),
-            Match::Regex(_, required) | Match::Anchored(_, required) => required.texts.clone(),
+            Match::Regex(_, required, _) | Match::Anchored(_, required, _) => required.texts.clone(),
             Match::Sequence(needles) => needles.first().map(Needle::lower).into_iter().map(str::to_owned).collect(),
             _ => Vec::new(),
         };
@@ -41,6 +41,11 @@ impl<'a> Prober<'a> {
         if !self.needed.is_empty() && !self.needed.iter().any(may) {
             return Probe::No;
         }
+        if let Match::Regex(_, _, Some(automaton)) | Match::Anchored(_, _, Some(automaton)) = self.test
+            && !automaton.may_match(group.raw())
+        {
+            return Probe::No;
+        }
         if self.holds_in_a_piece(group) { Probe::Sure } else { Probe::Maybe }
     }
 
@@ -53,7 +58,7 @@ impl<'a> Prober<'a> {
             Match::CasedNeedle(needle) => {
                 any_piece(group, |piece, before, behind| needle.is_in_piece(piece, before, behind))
             }
-            Match::Regex(regex, required) if required.local => any_piece(group, |piece, _, _| regex.is_match(piece)),
+            Match::Regex(regex, required, _) if required.local => any_piece(group, |piece, _, _| regex.is_match(piece)),
             // A hole is never empty, and so is no text with one.
             Match::Exists => true,
             _ => false,

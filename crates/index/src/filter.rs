@@ -16,6 +16,7 @@
 
 use std::ops::Range;
 
+use crate::pack::{Output, Span};
 use crate::varint::{self, Input};
 use crate::{IndexError, Stop, table};
 
@@ -39,7 +40,7 @@ const BUNDLES_MAX: u64 = 1 << 26;
 pub(crate) const MIXED: u32 = u32::MAX;
 
 /// Bytes of a fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Width {
     Narrow,
     Wide,
@@ -145,8 +146,9 @@ impl PageKeys {
 #[derive(Default)]
 pub(crate) struct FilterBuilder {
     bundles: [Bundle; 2],
-    /// Finished bundles, in the order of `directory`.
-    bytes: Vec<u8>,
+    /// Finished bundles, in the order of `directory`. Each is an allocation of its own, so that none is ever moved or has room
+    /// to spare.
+    finished: Vec<Vec<u8>>,
     directory: Vec<u8>,
     count: u64,
     ribbon: Ribbon,
@@ -211,27 +213,36 @@ impl FilterBuilder {
             varint::put(directory, listed.len() as u64);
             directory.extend(listed.iter().flat_map(|key| key.to_le_bytes()));
         }
-        if bundle.pages.len() == BUNDLE_PAGES {
-            self.bytes.extend_from_slice(&bundle.planes);
-        } else {
-            let pages = bundle.pages.len();
-            bundle.planes.chunks_exact(BUNDLE_PAGES).for_each(|plane| self.bytes.extend_from_slice(&plane[..pages]));
-        }
+        let pages = bundle.pages.len();
+        self.finished.push(match pages {
+            BUNDLE_PAGES => bundle.planes,
+            _ => bundle.planes.chunks_exact(BUNDLE_PAGES).flat_map(|plane| &plane[..pages]).copied().collect(),
+        });
     }
 
     /// Bytes in memory.
     pub(crate) fn memory_bytes(&self) -> usize {
         let bundles: usize = self.bundles.iter().map(|bundle| bundle.planes.capacity()).sum();
-        bundles + self.bytes.capacity() + self.directory.capacity()
+        bundles + self.finished.iter().map(Vec::capacity).sum::<usize>() + self.directory.capacity()
     }
 
-    /// The directory and the cells.
-    pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
+    /// Ends the last bundles; the directory.
+    fn end(&mut self) -> Vec<u8> {
         Width::ALL.into_iter().for_each(|width| self.end_bundle(width));
         let mut directory = Vec::with_capacity(self.directory.len() + 10);
         varint::put(&mut directory, self.count);
         directory.extend_from_slice(&self.directory);
-        (directory, self.bytes)
+        directory
+    }
+
+    /// Writes the directory and the cells.
+    pub(crate) fn write(mut self, out: &mut Output<'_>) -> Result<[Span; 2], IndexError> {
+        let directory = out.append(&self.end())?;
+        let start = out.len();
+        for planes in self.finished {
+            out.append(&planes)?;
+        }
+        Ok([directory, out.since(start)])
     }
 }
 
@@ -438,7 +449,7 @@ mod tests {
             if !keys.is_empty() {
                 filters.page(MIXED, Width::Wide, &mut keys);
             }
-            let (directory, cells) = filters.finish();
+            let (directory, cells) = (filters.end(), filters.finished.concat());
             let bits = cells.len() as f64 * 8.0 / f64::from(rows / 2);
             assert!(bits < 8.6 * width.bytes() as f64, "{bits} bits a key");
             let filters = Filters::read(&directory, cells.len() as u64, rows.into()).unwrap();
@@ -474,7 +485,7 @@ mod tests {
     fn a_damaged_directory_is_an_error_or_another_one() {
         let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::default());
         (0..9000).for_each(|row| add(&mut filters, &mut keys, Width::Narrow, table::mix(row.into()), row));
-        let (directory, cells) = filters.finish();
+        let (directory, cells) = (filters.end(), filters.finished.concat());
         for at in 0..directory.len() * 8 {
             let mut bad = directory.clone();
             bad[at / 8] ^= 1 << (at % 8);

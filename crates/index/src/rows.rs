@@ -112,6 +112,38 @@ impl RowsBuilder {
         }
     }
 
+    /// The list with more rows, which may be in any order.
+    pub(crate) fn merged(self, mut more: Vec<u32>) -> Self {
+        if more.is_empty() {
+            return self;
+        }
+        more.sort_unstable();
+        let mut more = more.into_iter().peekable();
+        let mut out = Self::default();
+        self.each_run(|start, len| {
+            while let Some(row) = more.next_if(|row| *row < start) {
+                out.push(row);
+            }
+            (start..start + len).for_each(|row| out.push(row));
+            while more.next_if(|row| *row < start + len).is_some() {}
+        });
+        more.for_each(|row| out.push(row));
+        out
+    }
+
+    /// Those of ascending rows that are in the list.
+    pub(crate) fn kept(&self, rows: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut rows = rows.peekable();
+        let mut out = Vec::new();
+        self.each_run(|start, len| {
+            while rows.next_if(|row| *row < start).is_some() {}
+            while let Some(row) = rows.next_if(|row| *row < start + len) {
+                out.push(row);
+            }
+        });
+        out
+    }
+
     /// The blocks of `1 << log` rows that have a row of the list.
     pub(crate) fn blocks(&self, log: u32) -> Self {
         let mut out = Self::default();
@@ -188,7 +220,7 @@ struct RiceWriter<'a> {
 
 impl<'a> RiceWriter<'a> {
     fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { bits: BitWriter { out, buffer: 0, filled: 0 }, block: [0; RICE_BLOCK], len: 0, next: 0 }
+        Self { bits: BitWriter::new(out), block: [0; RICE_BLOCK], len: 0, next: 0 }
     }
 
     fn push(&mut self, row: u32) {
@@ -235,15 +267,19 @@ impl<'a> RiceWriter<'a> {
 }
 
 /// Writes bits, the lowest first.
-struct BitWriter<'a> {
+pub(crate) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
     buffer: u64,
     filled: u32,
 }
 
-impl BitWriter<'_> {
+impl<'a> BitWriter<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, buffer: 0, filled: 0 }
+    }
+
     /// Appends the lowest `len` (at most 32) bits.
-    fn put(&mut self, bits: u64, len: u32) {
+    pub(crate) fn put(&mut self, bits: u64, len: u32) {
         self.buffer |= bits << self.filled;
         self.filled += len;
         if self.filled >= 32 {
@@ -253,14 +289,14 @@ impl BitWriter<'_> {
         }
     }
 
-    fn finish(self) {
+    pub(crate) fn finish(self) {
         let bytes = self.filled.div_ceil(8) as usize;
         self.out.extend_from_slice(&self.buffer.to_le_bytes()[..bytes]);
     }
 }
 
 /// Reads what [`BitWriter`] wrote; after the end come zeros.
-struct BitReader<'a> {
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     buffer: u64,
     filled: u32,
@@ -268,9 +304,13 @@ struct BitReader<'a> {
     missing: u32,
 }
 
-impl BitReader<'_> {
+impl<'a> BitReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, buffer: 0, filled: 0, missing: 0 }
+    }
+
     /// Makes at least 32 bits available.
-    fn fill(&mut self) {
+    pub(crate) fn fill(&mut self) {
         if self.filled > 32 {
             return;
         }
@@ -287,7 +327,8 @@ impl BitReader<'_> {
         self.filled += 32;
     }
 
-    fn take(&mut self, len: u32) -> u64 {
+    /// The next `len` (at most 32) bits, of which [`Self::fill`] made sure.
+    pub(crate) fn take(&mut self, len: u32) -> u64 {
         let bits = self.buffer & ((1 << len) - 1);
         self.buffer >>= len;
         self.filled -= len;
@@ -295,7 +336,7 @@ impl BitReader<'_> {
     }
 
     /// Whether more was taken than there was.
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.missing > self.filled
     }
 }
@@ -357,7 +398,7 @@ impl Input<'_> {
 fn rice(body: &[u8], rows: u64, mut each: impl FnMut(u32, u32) -> Result<(), IndexError>) -> Result<(), IndexError> {
     let mut input = Input(body);
     let count = input.number()?;
-    let mut bits = BitReader { bytes: input.0, buffer: 0, filled: 0, missing: 0 };
+    let mut bits = BitReader::new(input.0);
     let mut next = 0u64;
     let mut k = 0;
     for at in 0..count {

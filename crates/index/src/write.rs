@@ -95,15 +95,14 @@ impl IndexWriter {
         fields + self.tools.filters.memory_bytes()
     }
 
-    /// Writes the index as one file. The sink is not flushed to the disk: that is its owner's.
+    /// Writes the index as one file; after an error what is in the sink is worthless. The sink is not flushed to the disk: that is its owner's.
     pub fn finish(self, sink: &mut impl Write) -> Result<IndexWritten, IndexError> {
         if self.failed {
             return Err(IndexError::Build("an earlier batch failed".to_owned()));
         }
         // tantivy asserts where others return errors.
-        let parts = catch_unwind(AssertUnwindSafe(|| finish::parts(self)));
-        let parts = parts.map_err(|payload| IndexError::Build(panic_text(&*payload)))??;
-        parts.write(sink)
+        let written = catch_unwind(AssertUnwindSafe(|| finish::write(self, sink)));
+        written.map_err(|payload| IndexError::Build(panic_text(&*payload)))?
     }
 
     /// Makes sure that there is room for more rows, and that an error in the middle of them is not forgotten.

@@ -158,6 +158,8 @@ pub(crate) struct FieldBuilder {
     pub(crate) loose: RowsBuilder,
     /// Those of them with a token that only a filter knows.
     pub(crate) hidden: RowsBuilder,
+    /// Whether a word without a digit is in a filter.
+    pub(crate) words_filtered: bool,
     pub(crate) terms: Terms,
     /// Keys for the filters, by width.
     pub(crate) keys: [PageKeys; 2],
@@ -175,6 +177,7 @@ impl FieldBuilder {
             numbers: Numbers::default(),
             loose: RowsBuilder::default(),
             hidden: RowsBuilder::default(),
+            words_filtered: false,
             terms: Terms::default(),
             keys: Default::default(),
         }
@@ -313,6 +316,7 @@ impl FieldBuilder {
     /// Adds a word in lower case; whether a filter took it.
     fn add_word(&mut self, tools: &mut Tools, word: &[u8], row: u32) -> bool {
         if self.terms.list.len() >= TERMS_MAX || word.len() > TOKEN_BYTES_MAX {
+            self.words_filtered |= !word.iter().any(u8::is_ascii_digit);
             let (width, key) = key(self.id, word);
             self.add_key(&mut tools.filters, width, key, row);
             return true;

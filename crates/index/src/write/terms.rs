@@ -82,6 +82,18 @@ impl Terms {
         &self.texts[term.at..term.at + term.len]
     }
 
+    /// All terms in the order of their tokens.
+    pub(crate) fn in_order(&self) -> Vec<u32> {
+        let mut ids: Vec<u32> = (0..self.list.len() as u32).collect();
+        ids.sort_unstable_by_key(|id| self.text(*id));
+        ids
+    }
+
+    /// Frees what only finding needs; nothing is found or added afterwards.
+    pub(crate) fn free_tables(&mut self) {
+        (self.numbers, self.short, self.long) = Default::default();
+    }
+
     pub(crate) fn memory_bytes(&self) -> usize {
         let lists: usize = self.list.iter().map(|term| term.rows.memory_bytes()).sum();
         let tables = self.short.memory_bytes() + self.long.memory_bytes() + self.numbers.capacity() * size_of::<u32>();

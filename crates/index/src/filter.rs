@@ -7,8 +7,12 @@
 //! cells a key, where a Bloom filter of the same errors takes 1.44 and a xor filter 1.23. The few keys
 //! that find no place are listed.
 //!
-//! Long tokens have fingerprints of 16 bits, for they are ids that people look for one at a time, and so have words without a
-//! digit, for those are mostly known exactly from elsewhere; the others have 8: one page in 256 is looked at in vain.
+//! The cells of short tokens are 8 bits of fingerprint: one page in 256 is looked at in vain. Long tokens are ids that people look
+//! for one at a time, and a trace id is in every fifth row, so that a page of them has 10,000 rows: their cells have 16 bits, of
+//! which 10 are fingerprint and 6 say in which *part* of the page's rows the key is. Parts are the nodes of a binary tree with
+//! [`LEAVES`] leaves, numbered as in a heap; a key in several rows has the least node that covers them. With 16 bits of
+//! fingerprint the 12 rows of a trace among 2 million left 120,000 to look at, with the parts 4,000, and the 64 times as many
+//! wrong pages of other ids cost 320 rows each.
 //!
 //! [`BUNDLE_PAGES`] pages are one *bundle*, laid out cell by cell: first the first cells of all pages, then the second
 //! ones. All pages of a bundle have as many cells, so a key has the same place in each, and a lookup reads one stretch of 4 KiB
@@ -30,7 +34,13 @@ const BUNDLE_PAGES: usize = 64;
 /// Coefficients of a key.
 const RIBBON_BITS: usize = 64;
 
-/// Tokens of at least this many bytes have wide fingerprints.
+/// Leaves of the tree of a page's parts: the 320 rows of one are on one page of the columns or two.
+const LEAVES: u32 = 32;
+
+/// Bits of a wide cell that say the part.
+const PART_BITS: u32 = LEAVES.ilog2() + 1;
+
+/// Tokens of at least this many bytes have wide cells.
 const WIDE_TOKEN_BYTES_MIN: usize = 20;
 
 /// Most bundles of a file; 2^32 rows with a thousand tokens each would be fewer.
@@ -39,7 +49,7 @@ const BUNDLES_MAX: u64 = 1 << 26;
 /// The field of a page with keys of many.
 pub(crate) const MIXED: u32 = u32::MAX;
 
-/// Bytes of a fingerprint.
+/// Bytes of a cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Width {
     Narrow,
@@ -66,6 +76,25 @@ fn cells(keys: usize) -> usize {
     keys + keys / 64 + RIBBON_BITS
 }
 
+/// The least part of a page's rows that has both the first and the last row of a key.
+fn part_of(rows: &Range<u32>, first: u32, last: u32) -> u16 {
+    let len = u64::from(rows.end - rows.start).max(1);
+    let leaf = |row: u32| (u64::from(row - rows.start) * u64::from(LEAVES) / len) as u32 + LEAVES;
+    let (first, last) = (leaf(first), leaf(last));
+    // What two nodes have in front in common is their common ancestor.
+    (first >> (u32::BITS - (first ^ last).leading_zeros())) as u16
+}
+
+/// The rows of a part; `None` when there is no such part.
+fn rows_of_part(rows: &Range<u32>, part: u16) -> Option<Range<u32>> {
+    let level = u32::from(part).checked_ilog2()?;
+    let width = LEAVES >> level;
+    let leaf = (u32::from(part) - (1 << level)) * width;
+    let len = u64::from(rows.end - rows.start);
+    let at = |leaf: u32| rows.start + (u64::from(leaf) * len).div_ceil(LEAVES.into()) as u32;
+    Some(at(leaf)..at(leaf + width))
+}
+
 /// What a key selects in a page of `cells` cells: the first cell, the coefficients and the fingerprint.
 fn place(key: u64, cells: usize) -> (usize, u64, u16) {
     let starts = (cells - RIBBON_BITS + 1) as u64;
@@ -75,43 +104,61 @@ fn place(key: u64, cells: usize) -> (usize, u64, u16) {
 }
 
 /// Keys of one field on their way into a page.
-#[derive(Default)]
 pub(crate) struct PageKeys {
+    width: Width,
     /// Open addressing, at most half full; 0 is no key.
     set: Vec<u64>,
+    /// First and last row of each key of `set`; wide pages only.
+    spans: Vec<(u32, u32)>,
     len: usize,
     rows: Option<Range<u32>>,
 }
 
 impl PageKeys {
+    pub(crate) fn new(width: Width) -> Self {
+        Self { width, set: Vec::new(), spans: Vec::new(), len: 0, rows: None }
+    }
+
     /// Adds the key of a row; whether the page is full now.
     pub(crate) fn add(&mut self, key: u64, row: u32) -> bool {
+        self.add_span(key, (row, row))
+    }
+
+    /// Adds a key that is in a first row, in a last one and perhaps in some between.
+    pub(crate) fn add_span(&mut self, key: u64, span: (u32, u32)) -> bool {
         let key = key.max(1);
         if (self.len + 1) * 2 > self.set.len() {
-            let slots = (self.set.len() * 2).max(64);
-            for key in std::mem::replace(&mut self.set, vec![0; slots]) {
-                if key != 0 {
-                    self.place(key);
-                }
-            }
+            self.grow();
         }
-        self.len += usize::from(self.place(key));
-        self.rows = Some(self.rows.take().map_or(row..row + 1, |rows| rows.start.min(row)..rows.end.max(row + 1)));
+        self.len += usize::from(self.place(key, span));
+        let (first, last) = span;
+        self.rows =
+            Some(self.rows.take().map_or(first..last + 1, |rows| rows.start.min(first)..rows.end.max(last + 1)));
         self.len >= PAGE_KEYS
     }
 
+    fn grow(&mut self) {
+        let slots = (self.set.len() * 2).max(64);
+        let set = std::mem::replace(&mut self.set, vec![0; slots]);
+        let wide_slots = if self.width == Width::Wide { slots } else { 0 };
+        let spans = std::mem::replace(&mut self.spans, vec![(0, 0); wide_slots]);
+        for (at, key) in set.into_iter().enumerate().filter(|(_, key)| *key != 0) {
+            self.place(key, spans.get(at).copied().unwrap_or_default());
+        }
+    }
+
     /// Whether the key is new.
-    fn place(&mut self, key: u64) -> bool {
+    fn place(&mut self, key: u64, (first, last): (u32, u32)) -> bool {
         let mask = self.set.len() - 1;
         let mut at = key as usize & mask;
-        while self.set[at] != 0 {
-            if self.set[at] == key {
-                return false;
-            }
+        while self.set[at] != 0 && self.set[at] != key {
             at = (at + 1) & mask;
         }
-        self.set[at] = key;
-        true
+        let is_new = std::mem::replace(&mut self.set[at], key) == 0;
+        if let Some(span) = self.spans.get_mut(at) {
+            *span = if is_new { (first, last) } else { (span.0.min(first), span.1.max(last)) };
+        }
+        is_new
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -123,12 +170,16 @@ impl PageKeys {
     }
 
     /// The rows of the keys.
-    pub(crate) fn rows(&self) -> Range<u32> {
+    fn rows(&self) -> Range<u32> {
         self.rows.clone().unwrap_or_default()
     }
 
-    pub(crate) fn keys(&self) -> impl Iterator<Item = u64> {
-        self.set.iter().copied().filter(|key| *key != 0)
+    /// The keys, each with a first and a last row, as far as that is known.
+    pub(crate) fn spans(&self) -> impl Iterator<Item = (u64, (u32, u32))> {
+        let all = self.rows();
+        let all = (all.start, all.end.saturating_sub(1));
+        let span = move |at| self.spans.get(at).copied().unwrap_or(all);
+        self.set.iter().enumerate().filter(|(_, key)| **key != 0).map(move |(at, key)| (*key, span(at)))
     }
 
     pub(crate) fn clear(&mut self) {
@@ -138,7 +189,7 @@ impl PageKeys {
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.set.capacity() * size_of::<u64>()
+        self.set.capacity() * size_of::<u64>() + self.spans.capacity() * size_of::<(u32, u32)>()
     }
 }
 
@@ -173,12 +224,18 @@ struct Bundle {
 
 impl FilterBuilder {
     /// Makes a page of the keys and empties them.
-    pub(crate) fn page(&mut self, field: u32, width: Width, keys: &mut PageKeys) {
+    pub(crate) fn page(&mut self, field: u32, keys: &mut PageKeys) {
+        let width = keys.width;
         let cells = cells(keys.len());
         if cells != self.bundles[width as usize].cells {
             self.end_bundle(width);
         }
-        let listed = self.ribbon.solve(keys.keys(), cells, width);
+        let rows = keys.rows();
+        let value = |(key, (first, last))| match width {
+            Width::Narrow => (key, None),
+            Width::Wide => (key, Some(part_of(&rows, first, last))),
+        };
+        let listed = self.ribbon.solve(keys.spans().map(value), cells, width);
         let bundle = &mut self.bundles[width as usize];
         bundle.cells = cells;
         bundle.planes.resize(cells * width.bytes() * BUNDLE_PAGES, 0);
@@ -190,7 +247,7 @@ impl FilterBuilder {
                 plane[page] = byte;
             }
         }
-        bundle.pages.push(Page { field, rows: keys.rows(), listed });
+        bundle.pages.push(Page { field, rows, listed });
         if bundle.pages.len() == BUNDLE_PAGES {
             self.end_bundle(width);
         }
@@ -256,10 +313,11 @@ struct Ribbon {
 
 impl Ribbon {
     /// Fills `solution`; returns the upper halves of the keys that found no place.
-    fn solve(&mut self, keys: impl Iterator<Item = u64>, cells: usize, width: Width) -> Vec<u32> {
+    fn solve(&mut self, keys: impl Iterator<Item = (u64, Option<u16>)>, cells: usize, width: Width) -> Vec<u32> {
         self.band.clear();
         self.band.resize(cells, (0, 0));
-        let left = keys.filter(|key| !self.insert(*key, cells)).map(|key| (key >> 32) as u32).collect();
+        let left = keys.filter(|(key, part)| !self.insert(*key, *part, cells));
+        let left = left.map(|(key, _)| (key >> 32) as u32).collect();
         self.solution.clear();
         self.solution.resize(cells, 0);
         // From the last cell back: bit `n` of `columns[b]` is bit `b` of the cell `n` further on.
@@ -280,8 +338,10 @@ impl Ribbon {
         left
     }
 
-    fn insert(&mut self, key: u64, cells: usize) -> bool {
-        let (mut at, mut coefficients, mut want) = place(key, cells);
+    /// Adds the equation of a key, whose cells give its fingerprint or, of wide cells, the top of it and the part.
+    fn insert(&mut self, key: u64, part: Option<u16>, cells: usize) -> bool {
+        let (mut at, mut coefficients, fingerprint) = place(key, cells);
+        let mut want = part.map_or(fingerprint, |part| fingerprint >> PART_BITS << PART_BITS | part);
         loop {
             let (known, sum) = self.band[at];
             if known == 0 {
@@ -412,11 +472,21 @@ impl Filters {
                     *sum ^= byte & mask;
                 }
             }
-            let want = fingerprint.to_le_bytes();
             for (nth, page) in pages.iter().enumerate().filter(|(_, page)| is_own(page)) {
-                let found = (0..planes).all(|plane| sums[plane * pages.len() + nth] == want[plane]);
-                if found || page.listed.contains(&((key.max(1) >> 32) as u32)) {
+                let low = sums[nth];
+                let found = match bundle.width {
+                    Width::Narrow => (low == fingerprint as u8).then(|| page.rows.clone()),
+                    Width::Wide => {
+                        let sum = u16::from_le_bytes([low, sums[pages.len() + nth]]);
+                        let is_key = sum >> PART_BITS == fingerprint >> PART_BITS;
+                        let part = sum & ((1 << PART_BITS) - 1);
+                        is_key.then(|| rows_of_part(&page.rows, part)).flatten()
+                    }
+                };
+                if page.listed.contains(&((key.max(1) >> 32) as u32)) {
                     each(page.rows.clone());
+                } else if let Some(rows) = found {
+                    each(rows);
                 }
             }
         }
@@ -431,23 +501,26 @@ fn damaged(what: String) -> IndexError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// Adds a key and makes a page of a full set.
-    fn add(filters: &mut FilterBuilder, keys: &mut PageKeys, width: Width, key: u64, row: u32) {
+    fn add(filters: &mut FilterBuilder, keys: &mut PageKeys, key: u64, row: u32) {
         if keys.add(key, row) {
-            filters.page(7, width, keys);
+            filters.page(7, keys);
         }
     }
 
     #[test]
     fn a_key_is_found_and_others_hardly_ever() {
-        for (width, errors_max) in [(Width::Narrow, 1.3 / 256.0), (Width::Wide, 3.0 / 65536.0)] {
-            let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::default());
+        for (width, errors_max) in [(Width::Narrow, 1.3 / 256.0), (Width::Wide, 1.3 / 1024.0)] {
+            let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::new(width));
             let rows = 400_000u32;
             let key = |row: u32| table::mix(u64::from(row / 2));
-            (0..rows).for_each(|row| add(&mut filters, &mut keys, width, key(row), row));
+            (0..rows).for_each(|row| add(&mut filters, &mut keys, key(row), row));
             if !keys.is_empty() {
-                filters.page(MIXED, Width::Wide, &mut keys);
+                let mut mixed = PageKeys::new(Width::Wide);
+                keys.spans().for_each(|(key, span)| assert!(!mixed.add_span(key, span)));
+                filters.page(MIXED, &mut mixed);
             }
             let (directory, cells) = (filters.end(), filters.finished.concat());
             let bits = cells.len() as f64 * 8.0 / f64::from(rows / 2);
@@ -463,11 +536,26 @@ mod tests {
                 let found = lookup(7, key(row));
                 assert!(found.iter().any(|rows| rows.contains(&row)), "row {row}: {found:?}");
             }
+            let rows_found: usize =
+                (0..rows).step_by(997).flat_map(|row| lookup(7, key(row))).map(|rows| rows.len()).sum();
+            assert!(width == Width::Narrow || rows_found < 402 * 200, "{rows_found} rows");
             let wrong: usize = (0..2000).map(|n| lookup(7, table::mix(1 << 40 | n)).len()).sum();
             let rate = wrong as f64 / 2000.0 / filters.pages.len() as f64;
             assert!(rate < errors_max, "{rate} of the pages were wrong");
             let mixed = filters.pages.iter().filter(|page| page.field == MIXED).count();
             assert!(lookup(8, key(0)).len() <= mixed && mixed == 1, "{mixed} mixed pages");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_has_the_rows_of_its_key(start in 0u32..1000, len in 1u32..50_000, a in 0u32..50_000, b in 0u32..50_000) {
+            let (a, b) = (start + a % len, start + b % len);
+            let rows = start..start + len;
+            let part = rows_of_part(&rows, part_of(&rows, a.min(b), a.max(b))).unwrap();
+            prop_assert!(part.contains(&a) && part.contains(&b) && rows.start <= part.start && part.end <= rows.end);
+            let one = rows_of_part(&rows, part_of(&rows, a, a)).unwrap();
+            prop_assert!(one.len() as u32 <= len.div_ceil(LEAVES));
         }
     }
 
@@ -483,15 +571,15 @@ mod tests {
 
     #[test]
     fn a_damaged_directory_is_an_error_or_another_one() {
-        let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::default());
-        (0..9000).for_each(|row| add(&mut filters, &mut keys, Width::Narrow, table::mix(row.into()), row));
+        let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::new(Width::Wide));
+        (0..9000).for_each(|row| add(&mut filters, &mut keys, table::mix(row.into()), row));
         let (directory, cells) = (filters.end(), filters.finished.concat());
         for at in 0..directory.len() * 8 {
             let mut bad = directory.clone();
             bad[at / 8] ^= 1 << (at % 8);
             if let Ok(filters) = Filters::read(&bad, cells.len() as u64, 9000) {
                 let read = |range: Range<u64>| Ok(&cells[range.start as usize..range.end as usize]);
-                filters.lookup(7, (Width::Narrow, 5), &|| false, read, |_| ()).unwrap();
+                filters.lookup(7, (Width::Wide, 5), &|| false, read, |rows| assert!(rows.end <= 9000)).unwrap();
             }
         }
         assert!(Filters::read(&directory, cells.len() as u64 - 1, 9000).is_err());

@@ -179,7 +179,7 @@ impl FieldBuilder {
             hidden: RowsBuilder::default(),
             words_filtered: false,
             terms: Terms::default(),
-            keys: Default::default(),
+            keys: Width::ALL.map(PageKeys::new),
         }
     }
 
@@ -330,7 +330,7 @@ impl FieldBuilder {
     pub(crate) fn add_key(&mut self, filters: &mut FilterBuilder, width: Width, key: u64, row: u32) {
         let keys = &mut self.keys[width as usize];
         if keys.add(key, row) {
-            filters.page(self.id, width, keys);
+            filters.page(self.id, keys);
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) fn write(writer: IndexWriter, sink: &mut dyn Write) -> Result<IndexWr
         out: Output::new(sink)?,
         rows,
         filters: tools.filters,
-        mixed: PageKeys::default(),
+        mixed: PageKeys::new(Width::Wide),
         dictionary: TermDictionaryBuilder::create(Vec::new())?,
         listed: 0,
         rares: RareBuilder::new(rows),
@@ -61,7 +61,7 @@ pub(super) fn write(writer: IndexWriter, sink: &mut dyn Write) -> Result<IndexWr
     let rares = (directory, out.append(&rares.bytes)?);
     let terms_end = out.len();
     if !mixed.is_empty() {
-        filters.page(MIXED, Width::Wide, &mut mixed);
+        filters.page(MIXED, &mut mixed);
     }
     let filters = filters.write(&mut out)?;
     let listed = listed as u64;
@@ -218,14 +218,12 @@ impl Finish<'_> {
         for width in Width::ALL {
             let keys = &mut field.keys[width as usize];
             if keys.len() >= OWN_PAGE_KEYS_MIN {
-                self.filters.page(field.id, width, keys);
+                self.filters.page(field.id, keys);
                 continue;
             }
-            for row in [keys.rows().start, keys.rows().end.saturating_sub(1)] {
-                for key in keys.keys() {
-                    if self.mixed.add(key, row) {
-                        self.filters.page(MIXED, Width::Wide, &mut self.mixed);
-                    }
+            for (key, span) in keys.spans() {
+                if self.mixed.add_span(key, span) {
+                    self.filters.page(MIXED, &mut self.mixed);
                 }
             }
             keys.clear();

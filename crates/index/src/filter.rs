@@ -9,10 +9,9 @@
 //!
 //! The cells of short tokens are 8 bits of fingerprint: one page in 256 is looked at in vain. Long tokens are ids that people look
 //! for one at a time, and a trace id is in every fifth row, so that a page of them has 10,000 rows: their cells have 16 bits, of
-//! which 10 are fingerprint and 6 say in which *part* of the page's rows the key is. Parts are the nodes of a binary tree with
-//! [`LEAVES`] leaves, numbered as in a heap; a key in several rows has the least node that covers them. With 16 bits of
-//! fingerprint the 12 rows of a trace among 2 million left 120,000 to look at, with the parts 4,000, and the 64 times as many
-//! wrong pages of other ids cost 320 rows each.
+//! which 10 are fingerprint and 6 say in which of [`PARTS`] of the page's rows the key is, the least one that has all its rows.
+//! A key in places far apart is several keys, see [`LINKS_MAX`]. With 16 bits of fingerprint the 12 rows of a trace among 2 million
+//! left 114,000 to look at, with the parts 3,900, and the 64 times as many wrong pages of other ids cost 320 rows each.
 //!
 //! [`BUNDLE_PAGES`] pages are one *bundle*, laid out cell by cell: first the first cells of all pages, then the second
 //! ones. All pages of a bundle have as many cells, so a key has the same place in each, and a lookup reads one stretch of 4 KiB
@@ -34,11 +33,35 @@ const BUNDLE_PAGES: usize = 64;
 /// Coefficients of a key.
 const RIBBON_BITS: usize = 64;
 
-/// Leaves of the tree of a page's parts: the 320 rows of one are on one page of the columns or two.
+/// A page's rows are cut into so many leaves: the 320 rows of one are on one page of the columns or two.
 const LEAVES: u32 = 32;
 
-/// Bits of a wide cell that say the part.
-const PART_BITS: u32 = LEAVES.ilog2() + 1;
+/// The parts: for each width in leaves one part at every so many leaves. Parts of a width overlap, so that a key in two
+/// rows close together is never in a much wider part because a border happens to be between them.
+const PARTS: [(u32, u32); 5] = [(1, 1), (4, 2), (8, 4), (16, 4), (LEAVES, LEAVES)];
+
+/// How many parts there are of a width.
+const fn parts((width, stride): (u32, u32)) -> u32 {
+    (LEAVES - width) / stride + 1
+}
+
+/// Bits of a wide cell that say the part; four of the 64 numbers stand for none.
+const PART_BITS: u32 = 6;
+
+/// Rows between two with a key that are still taken for one place. A page of trace ids has 10,000 rows, and where streams are
+/// small, a trace is in several of them.
+const NEAR_ROWS: u32 = 512;
+
+/// Most places in a page that a key has; the last has all further ones too.
+const LINKS_MAX: usize = 4;
+
+/// The key that stands for another one in its next place in the page.
+fn next_key(key: u64) -> u64 {
+    table::mix(!key).max(1)
+}
+
+/// The part of a listed key of a narrow page.
+const NO_PART: u8 = u8::MAX;
 
 /// Tokens of at least this many bytes have wide cells.
 const WIDE_TOKEN_BYTES_MIN: usize = 20;
@@ -79,20 +102,33 @@ fn cells(keys: usize) -> usize {
 /// The least part of a page's rows that has both the first and the last row of a key.
 fn part_of(rows: &Range<u32>, first: u32, last: u32) -> u16 {
     let len = u64::from(rows.end - rows.start).max(1);
-    let leaf = |row: u32| (u64::from(row - rows.start) * u64::from(LEAVES) / len) as u32 + LEAVES;
+    let leaf = |row: u32| (u64::from(row - rows.start) * u64::from(LEAVES) / len) as u32;
     let (first, last) = (leaf(first), leaf(last));
-    // What two nodes have in front in common is their common ancestor.
-    (first >> (u32::BITS - (first ^ last).leading_zeros())) as u16
+    let mut before = 0;
+    for (width, stride) in PARTS {
+        let count = parts((width, stride));
+        let nth = (first / stride).min(count - 1);
+        if last < nth * stride + width {
+            return (before + nth) as u16;
+        }
+        before += count;
+    }
+    unreachable!("the last part is all rows")
 }
 
 /// The rows of a part; `None` when there is no such part.
 fn rows_of_part(rows: &Range<u32>, part: u16) -> Option<Range<u32>> {
-    let level = u32::from(part).checked_ilog2()?;
-    let width = LEAVES >> level;
-    let leaf = (u32::from(part) - (1 << level)) * width;
-    let len = u64::from(rows.end - rows.start);
-    let at = |leaf: u32| rows.start + (u64::from(leaf) * len).div_ceil(LEAVES.into()) as u32;
-    Some(at(leaf)..at(leaf + width))
+    let mut nth = u32::from(part);
+    for (width, stride) in PARTS {
+        let count = parts((width, stride));
+        if nth < count {
+            let len = u64::from(rows.end - rows.start);
+            let at = |leaf: u32| rows.start + (u64::from(leaf) * len).div_ceil(LEAVES.into()) as u32;
+            return Some(at(nth * stride)..at(nth * stride + width));
+        }
+        nth -= count;
+    }
+    None
 }
 
 /// What a key selects in a page of `cells` cells: the first cell, the coefficients and the fingerprint.
@@ -119,12 +155,31 @@ impl PageKeys {
         Self { width, set: Vec::new(), spans: Vec::new(), len: 0, rows: None }
     }
 
-    /// Adds the key of a row; whether the page is full now.
+    /// Adds the key of a row; whether the page is full now. When the row is far from the last one with the key, another key
+    /// stands for it, see [`next_key`].
     pub(crate) fn add(&mut self, key: u64, row: u32) -> bool {
+        let mut key = key.max(1);
+        for _ in 1..LINKS_MAX {
+            match self.last_row(key) {
+                Some(last) if row > last.saturating_add(NEAR_ROWS) => key = next_key(key),
+                _ => break,
+            }
+        }
         self.add_span(key, (row, row))
     }
 
-    /// Adds a key that is in a first row, in a last one and perhaps in some between.
+    /// The last row of a key of a wide page.
+    fn last_row(&self, key: u64) -> Option<u32> {
+        let mask = self.spans.len().checked_sub(1)?;
+        let mut at = key as usize & mask;
+        while self.set[at] != 0 && self.set[at] != key {
+            at = (at + 1) & mask;
+        }
+        (self.set[at] == key).then(|| self.spans[at].1)
+    }
+
+    /// Adds a key that is in a first row, in a last one and perhaps in some between. Keys that [`Self::add`] made follow the
+    /// one that they were made of: they must go to the same page.
     pub(crate) fn add_span(&mut self, key: u64, span: (u32, u32)) -> bool {
         let key = key.max(1);
         if (self.len + 1) * 2 > self.set.len() {
@@ -210,8 +265,8 @@ pub(crate) struct FilterBuilder {
 struct Page {
     field: u32,
     rows: Range<u32>,
-    /// Upper halves of the keys that are not in the cells.
-    listed: Vec<u32>,
+    /// Upper halves of the keys that are not in the cells, and their parts.
+    listed: Vec<(u32, u8)>,
 }
 
 #[derive(Default)]
@@ -268,7 +323,10 @@ impl FilterBuilder {
             varint::put(directory, rows.start.into());
             varint::put(directory, (rows.end - rows.start).into());
             varint::put(directory, listed.len() as u64);
-            directory.extend(listed.iter().flat_map(|key| key.to_le_bytes()));
+            for (key, part) in listed {
+                directory.extend_from_slice(&key.to_le_bytes());
+                directory.push(*part);
+            }
         }
         let pages = bundle.pages.len();
         self.finished.push(match pages {
@@ -312,12 +370,12 @@ struct Ribbon {
 }
 
 impl Ribbon {
-    /// Fills `solution`; returns the upper halves of the keys that found no place.
-    fn solve(&mut self, keys: impl Iterator<Item = (u64, Option<u16>)>, cells: usize, width: Width) -> Vec<u32> {
+    /// Fills `solution`; returns the upper halves of the keys that found no place, and their parts.
+    fn solve(&mut self, keys: impl Iterator<Item = (u64, Option<u16>)>, cells: usize, width: Width) -> Vec<(u32, u8)> {
         self.band.clear();
         self.band.resize(cells, (0, 0));
         let left = keys.filter(|(key, part)| !self.insert(*key, *part, cells));
-        let left = left.map(|(key, _)| (key >> 32) as u32).collect();
+        let left = left.map(|(key, part)| ((key >> 32) as u32, part.map_or(NO_PART, |part| part as u8))).collect();
         self.solution.clear();
         self.solution.resize(cells, 0);
         // From the last cell back: bit `n` of `columns[b]` is bit `b` of the cell `n` further on.
@@ -425,8 +483,9 @@ impl Filters {
                 }
                 let rows = start as u32..u32::try_from(end).unwrap_or(u32::MAX);
                 let count = input.count()?;
-                let listed = input.bytes(count.saturating_mul(size_of::<u32>()))?;
-                let listed = listed.as_chunks().0.iter().map(|key| u32::from_le_bytes(*key)).collect();
+                let listed = input.bytes(count.saturating_mul(size_of::<u32>() + 1))?.as_chunks().0;
+                let listed =
+                    listed.iter().map(|[a, b, c, d, part]| (u32::from_le_bytes([*a, *b, *c, *d]), *part)).collect();
                 out.pages.push(Page { field, rows, listed });
             }
             out.bundles.push(BundleEntry { width, cells, pages: first..out.pages.len(), offset });
@@ -458,39 +517,64 @@ impl Filters {
             if stop() {
                 return Err(IndexError::Stopped);
             }
-            let (start, coefficients, fingerprint) = place(key.max(1), bundle.cells);
-            let planes = bundle.width.bytes();
-            let stride = pages.len() * planes;
-            let from = bundle.offset + (start * stride) as u64;
-            let cells = read(from..from + (RIBBON_BITS * stride) as u64)?;
-            let mut sums = [0u8; 2 * BUNDLE_PAGES];
-            let sums = &mut sums[..stride];
-            for (nth, cell) in cells.as_ref().chunks_exact(stride).enumerate() {
-                // All ones or none, so that there is no branch to mispredict.
-                let mask = 0u8.wrapping_sub((coefficients >> nth & 1) as u8);
-                for (sum, byte) in sums.iter_mut().zip(cell) {
-                    *sum ^= byte & mask;
-                }
-            }
+            let sums = bundle.sums(key.max(1), &mut read)?;
             for (nth, page) in pages.iter().enumerate().filter(|(_, page)| is_own(page)) {
-                let low = sums[nth];
-                let found = match bundle.width {
-                    Width::Narrow => (low == fingerprint as u8).then(|| page.rows.clone()),
-                    Width::Wide => {
-                        let sum = u16::from_le_bytes([low, sums[pages.len() + nth]]);
-                        let is_key = sum >> PART_BITS == fingerprint >> PART_BITS;
-                        let part = sum & ((1 << PART_BITS) - 1);
-                        is_key.then(|| rows_of_part(&page.rows, part)).flatten()
+                let mut key = key.max(1);
+                let mut found = bundle.rows(page, nth, key, &sums, &mut each);
+                for _ in 1..LINKS_MAX {
+                    if !found || bundle.width == Width::Narrow {
+                        break;
                     }
-                };
-                if page.listed.contains(&((key.max(1) >> 32) as u32)) {
-                    each(page.rows.clone());
-                } else if let Some(rows) = found {
-                    each(rows);
+                    key = next_key(key);
+                    found = bundle.rows(page, nth, key, &bundle.sums(key, &mut read)?, &mut each);
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl BundleEntry {
+    /// What the cells that a key selects add up to, in each page: the low bytes of all, then the high ones.
+    fn sums<B: AsRef<[u8]>>(
+        &self,
+        key: u64,
+        read: &mut impl FnMut(Range<u64>) -> Result<B, IndexError>,
+    ) -> Result<[u8; 2 * BUNDLE_PAGES], IndexError> {
+        let (start, coefficients, _) = place(key, self.cells);
+        let stride = self.pages.len() * self.width.bytes();
+        let from = self.offset + (start * stride) as u64;
+        let cells = read(from..from + (RIBBON_BITS * stride) as u64)?;
+        let mut sums = [0u8; 2 * BUNDLE_PAGES];
+        for (nth, cell) in cells.as_ref().chunks_exact(stride).enumerate() {
+            // All ones or none, so that there is no branch to mispredict.
+            let mask = 0u8.wrapping_sub((coefficients >> nth & 1) as u8);
+            for (sum, byte) in sums[..stride].iter_mut().zip(cell) {
+                *sum ^= byte & mask;
+            }
+        }
+        Ok(sums)
+    }
+
+    /// Calls `each` with the rows of a page that may have the key; whether there are any.
+    fn rows(&self, page: &Page, nth: usize, key: u64, sums: &[u8], each: &mut impl FnMut(Range<u32>)) -> bool {
+        let (_, _, fingerprint) = place(key, self.cells);
+        let mut found = false;
+        for (_, part) in page.listed.iter().filter(|(listed, _)| u64::from(*listed) == key >> 32) {
+            found = true;
+            each(rows_of_part(&page.rows, (*part).into()).unwrap_or(page.rows.clone()));
+        }
+        let rows = match self.width {
+            Width::Narrow => (sums[nth] == fingerprint as u8).then(|| page.rows.clone()),
+            Width::Wide => {
+                let sum = u16::from_le_bytes([sums[nth], sums[self.pages.len() + nth]]);
+                let is_key = sum >> PART_BITS == fingerprint >> PART_BITS;
+                is_key.then(|| rows_of_part(&page.rows, sum & ((1 << PART_BITS) - 1))).flatten()
+            }
+        };
+        found |= rows.is_some();
+        rows.into_iter().for_each(each);
+        found
     }
 }
 
@@ -548,6 +632,37 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn every_row_of_a_key_is_found(
+            rows in proptest::collection::vec((0u64..40, any::<u64>(), 0u32..90), 1..9000), wide in any::<bool>(), mixed in any::<bool>(),
+        ) {
+            let width = Width::ALL[usize::from(wide)];
+            let (mut filters, mut keys) = (FilterBuilder::default(), PageKeys::new(width));
+            let mut last = 0;
+            let rows = rows.into_iter().map(|(kind, key, gap)| {
+                last += gap;
+                (if kind < 20 { kind } else { key }, last)
+            });
+            let rows: Vec<(u64, u32)> = rows.collect();
+            rows.iter().for_each(|(key, row)| add(&mut filters, &mut keys, table::mix(*key), *row));
+            if mixed {
+                let mut page = PageKeys::new(Width::Wide);
+                keys.spans().for_each(|(key, span)| assert!(!page.add_span(key, span)));
+                filters.page(MIXED, &mut page);
+            } else if !keys.is_empty() {
+                filters.page(7, &mut keys);
+            }
+            let (directory, cells) = (filters.end(), filters.finished.concat());
+            let filters = Filters::read(&directory, cells.len() as u64, u64::from(last) + 1).unwrap();
+            for (key, row) in rows.iter().step_by(1 + rows.len() / 500) {
+                let mut found = false;
+                let read = |range: Range<u64>| Ok(&cells[range.start as usize..range.end as usize]);
+                filters.lookup(7, (width, table::mix(*key)), &|| false, read, |rows| found |= rows.contains(row)).unwrap();
+                prop_assert!(found, "row {} of {}", row, key);
+            }
+        }
+
         #[test]
         fn a_part_has_the_rows_of_its_key(start in 0u32..1000, len in 1u32..50_000, a in 0u32..50_000, b in 0u32..50_000) {
             let (a, b) = (start + a % len, start + b % len);

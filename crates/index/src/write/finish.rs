@@ -10,7 +10,7 @@ use tantivy::termdict::TermDictionaryBuilder;
 use super::field::{FieldBuilder, Group, Groups, Kind, key};
 use super::terms::Terms;
 use super::{IndexWriter, IndexWritten};
-use crate::filter::{FilterBuilder, MIXED, PageKeys, Width};
+use crate::filter::{FilterBuilder, MIXED, PAGE_KEYS, PageKeys, Width};
 use crate::pack::{COARSE, COARSE_ROWS, Compressed, FieldEntry, Header, NumbersEntry, Output, Span};
 use crate::rare::{RARE_ROWS_MAX, RareBuilder, RareRows};
 use crate::rows::RowsBuilder;
@@ -221,10 +221,12 @@ impl Finish<'_> {
                 self.filters.page(field.id, keys);
                 continue;
             }
+            // Those of one field stay together: some stand for further places of others.
+            if self.mixed.len() + keys.len() >= PAGE_KEYS {
+                self.filters.page(MIXED, &mut self.mixed);
+            }
             for (key, span) in keys.spans() {
-                if self.mixed.add_span(key, span) {
-                    self.filters.page(MIXED, &mut self.mixed);
-                }
+                self.mixed.add_span(key, span);
             }
             keys.clear();
         }

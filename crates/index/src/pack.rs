@@ -37,6 +37,9 @@ pub(crate) const COARSE: u8 = 0x80;
 /// Rows of a block.
 pub(crate) const COARSE_ROWS: u32 = 64;
 
+/// A list that takes more than a byte for as many of the segment's rows is kept by blocks.
+pub(crate) const COARSE_DENSE: u32 = 128;
+
 /// Where a part is: offset and length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Span(pub(crate) u64, pub(crate) u64);
@@ -152,10 +155,21 @@ impl<'w> Output<'w> {
         Ok(self.since(start))
     }
 
-    /// Appends a part, compressed.
-    pub(crate) fn append_compressed(&mut self, part: &[u8]) -> Result<Compressed, IndexError> {
-        let packed = zstd::bulk::compress(part, ZSTD_LEVEL)?;
-        Ok(Compressed { span: self.append(&packed)?, len: part.len() as u64 })
+    /// Appends a part, compressed, which is given in pieces.
+    pub(crate) fn append_compressed<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Result<Compressed, IndexError> {
+        let start = self.len();
+        let len = pieces.clone().map(|piece| piece.len() as u64).sum();
+        let mut encoder = zstd::stream::write::Encoder::new(&mut self.buffer, ZSTD_LEVEL)?;
+        encoder.set_pledged_src_size(Some(len))?;
+        for piece in pieces {
+            encoder.write_all(piece)?;
+        }
+        encoder.finish()?;
+        self.flush_large()?;
+        Ok(Compressed { span: self.since(start), len })
     }
 
     /// Writes the header behind the parts; the length of the file.

@@ -266,7 +266,7 @@ mod tests {
     fn packed(directory: &[u8], blocks: &[u8]) -> Packed {
         let mut file = Vec::new();
         let mut out = Output::new(&mut file).unwrap();
-        let rares = (out.append_compressed(directory).unwrap(), out.append(blocks).unwrap());
+        let rares = (out.append_compressed([directory].into_iter()).unwrap(), out.append(blocks).unwrap());
         out.finish(&Header { rows: ROWS, rares, ..Header::default() }).unwrap();
         Packed::open(file.into()).unwrap()
     }

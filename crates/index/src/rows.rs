@@ -35,6 +35,12 @@ const ROWS_PER_CHECK: u32 = 4096;
 const FEW_MIN: u64 = 1024;
 const FEW_SHARE: u64 = 256;
 
+/// Bytes of runs from which on a list grows by an eighth and not by a quarter.
+const LONG_BYTES: usize = 4096;
+
+/// Most bytes of a run: two numbers of up to 33 bits.
+const RUN_BYTES_MAX: usize = 10;
+
 const RUNS: u8 = 0;
 const RICE: u8 = 1;
 
@@ -80,8 +86,18 @@ impl RowsBuilder {
         self.bytes.capacity()
     }
 
+    /// Bytes of the runs that have ended.
+    pub(crate) fn run_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     #[inline]
     fn end_run(&mut self) {
+        if self.bytes.capacity() - self.bytes.len() < RUN_BYTES_MAX {
+            // By a part of itself and not to twice of it: there are thousands of lists, and what is spare is of no use.
+            let part = if self.bytes.len() < LONG_BYTES { 4 } else { 8 };
+            self.bytes.reserve_exact(RUN_BYTES_MAX + self.bytes.len() / part);
+        }
         let gap = self.start - self.done;
         if self.run == 1 && gap < 64 {
             self.bytes.push((gap << 1) as u8);
@@ -547,6 +563,8 @@ pub(crate) fn bitmap(list: &[u8], rows: u64, stop: Stop<'_>) -> Result<RoaringBi
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -568,6 +586,12 @@ mod tests {
         assert_eq!(bitmap(&list, total, &|| false).unwrap(), set);
         assert!(rows.is_empty() || decode(&list, total - 1, &|| false, |_, _| ()).is_err());
         list.len()
+    }
+
+    /// Some rows, with long runs among them.
+    fn rows() -> impl Strategy<Value = BTreeSet<u32>> {
+        let runs = proptest::collection::vec((0u32..300, 1u32..20), 0..30);
+        runs.prop_map(|runs| runs.into_iter().flat_map(|(start, len)| start..start + len).collect())
     }
 
     #[test]
@@ -598,6 +622,15 @@ mod tests {
                 next += 1;
             }
             check(&rows);
+        }
+
+        #[test]
+        fn lists_and_loose_rows_are_merged(own in rows(), more in rows(), asked in rows()) {
+            let list: RowsBuilder = own.iter().copied().collect();
+            let kept: Vec<u32> = asked.iter().copied().filter(|row| own.contains(row)).collect();
+            prop_assert_eq!(list.kept(asked.iter().copied()), kept);
+            let all: Vec<u32> = own.union(&more).copied().collect();
+            prop_assert_eq!(list.merged(more.into_iter().rev().collect()).to_vec(), all);
         }
 
         #[test]

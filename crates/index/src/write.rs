@@ -30,6 +30,8 @@ pub struct IndexWriter {
     /// Whether there were more than [`FIELDS_MAX`] fields.
     truncated: bool,
     rows: u32,
+    /// [`terms::dense_bytes`] of all rows that are to come.
+    dense_bytes: u32,
     failed: bool,
 }
 
@@ -49,6 +51,12 @@ pub struct IndexWritten {
 impl IndexWriter {
     /// Starts an empty index in memory.
     pub fn new() -> Result<Self, IndexError> {
+        Self::for_rows(u64::MAX)
+    }
+
+    /// Starts an empty index for about so many rows. With another number of rows it is complete all the same; but with the
+    /// right one, what the file will not say exactly is not kept exactly, which takes half the memory.
+    pub fn for_rows(rows: u64) -> Result<Self, IndexError> {
         Ok(Self {
             fields: Vec::new(),
             slots: HashMap::new(),
@@ -56,6 +64,7 @@ impl IndexWriter {
             incomplete: BTreeSet::new(),
             truncated: false,
             rows: 0,
+            dense_bytes: terms::dense_bytes(u32::try_from(rows).unwrap_or(u32::MAX)),
             failed: false,
         })
     }
@@ -145,7 +154,7 @@ impl IndexWriter {
             return None;
         }
         let slot = self.fields.len();
-        self.fields.push(FieldBuilder::new(slot as u32));
+        self.fields.push(FieldBuilder::new(slot as u32, self.dense_bytes));
         self.slots.insert(name.to_owned(), slot);
         Some(slot)
     }

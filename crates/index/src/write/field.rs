@@ -39,7 +39,7 @@ const FREE_SHAPE_ROWS: u32 = 4;
 const RANDOM_BYTES_MIN: usize = 6;
 
 /// Most tokens of a field with row lists of their own; more go to the filters.
-const TERMS_MAX: usize = 1 << 19;
+pub(super) const TERMS_MAX: usize = 1 << 19;
 
 /// What all fields share while a batch is added.
 #[derive(Default)]
@@ -102,10 +102,19 @@ impl Groups {
 
     fn insert(&mut self, hash: u64, kind: Kind, text: &[u8]) -> u32 {
         let id = self.list.len() as u32;
+        // Not to twice of it: there are megabytes of texts.
+        reserve_eighth(&mut self.texts, text.len());
+        reserve_eighth(&mut self.list, 1);
         self.list.push(Group { kind, at: self.texts.len(), len: text.len(), rows: RowsBuilder::default() });
         self.texts.extend_from_slice(text);
         self.table.insert(hash, id);
         id
+    }
+
+    /// The groups; none is found afterwards, and only the texts are left.
+    pub(crate) fn take_list(&mut self) -> Vec<Group> {
+        self.table = IdTable::default();
+        std::mem::take(&mut self.list)
     }
 
     /// A text or shape, or the bits of a number.
@@ -166,7 +175,8 @@ pub(crate) struct FieldBuilder {
 }
 
 impl FieldBuilder {
-    pub(crate) fn new(id: u32) -> Self {
+    /// An empty field; `dense_bytes` is for its [`Terms`].
+    pub(crate) fn new(id: u32, dense_bytes: u32) -> Self {
         Self {
             id,
             values: Some(Groups::default()),
@@ -178,7 +188,7 @@ impl FieldBuilder {
             loose: RowsBuilder::default(),
             hidden: RowsBuilder::default(),
             words_filtered: false,
-            terms: Terms::default(),
+            terms: Terms::new(dense_bytes),
             keys: Width::ALL.map(PageKeys::new),
         }
     }
@@ -340,6 +350,13 @@ impl FieldBuilder {
         let rows: usize = rows.into_iter().map(RowsBuilder::memory_bytes).sum();
         let keys: usize = self.keys.iter().map(PageKeys::memory_bytes).sum();
         values + self.shapes.memory_bytes() + rows + keys + self.terms.memory_bytes() + size_of::<Self>()
+    }
+}
+
+/// Makes room for more, growing by an eighth.
+fn reserve_eighth<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 8).max(8));
     }
 }
 

@@ -8,7 +8,7 @@ use tantivy::postings::TermInfo;
 use tantivy::termdict::TermDictionaryBuilder;
 
 use super::field::{FieldBuilder, Group, Groups, Kind, key};
-use super::terms::Terms;
+use super::terms::{TermRows, Terms, dense_bytes};
 use super::{IndexWriter, IndexWritten};
 use crate::filter::{FilterBuilder, MIXED, PAGE_KEYS, PageKeys, Width};
 use crate::pack::{COARSE, COARSE_ROWS, Compressed, FieldEntry, Header, NumbersEntry, Output, Span};
@@ -25,9 +25,6 @@ const SHAPE_ROWS_MIN: u32 = 8;
 /// A token with a digit in fewer rows than one in so many is kept by blocks: then a segment has that part of its rows to look
 /// at, times [`COARSE_ROWS`], and the list takes half.
 const COARSE_SPARSE: u32 = 4096;
-
-/// A list that takes more than a byte for as many of the segment's rows is kept by blocks.
-const COARSE_DENSE: u32 = 128;
 
 /// Below so many keys a field has no page of its own: a page has some 70 bytes that do not depend on its keys.
 const OWN_PAGE_KEYS_MIN: usize = 256;
@@ -56,7 +53,7 @@ pub(super) fn write(writer: IndexWriter, sink: &mut dyn Write) -> Result<IndexWr
     rares.end_block()?;
     let directory = match rares.directory.is_empty() {
         true => Compressed::default(),
-        false => out.append_compressed(&rares.directory)?,
+        false => out.append_compressed([&rares.directory[..]].into_iter())?,
     };
     let rares = (directory, out.append(&rares.bytes)?);
     let terms_end = out.len();
@@ -96,12 +93,12 @@ impl Finish<'_> {
         let mut loosened = Loosened::default();
         let entry = match field.values.take() {
             Some(mut values) => {
-                let list = std::mem::take(&mut values.list);
+                let list = values.take_list();
                 self.groups(list.into_iter().map(|group| value_group(group, &values)).collect())?
             }
             None => {
                 let mut shapes = std::mem::take(&mut field.shapes);
-                let list = std::mem::take(&mut shapes.list);
+                let list = shapes.take_list();
                 self.groups(shape_groups(list, &shapes, &mut field, &mut loosened))?
             }
         };
@@ -110,7 +107,7 @@ impl Finish<'_> {
         loosened.words.dedup();
         let mut late = Late { words_filtered: field.words_filtered, ..Late::default() };
         let term_lists = self.terms(&mut field, &std::mem::take(&mut loosened.words), &mut late)?;
-        field.terms = Terms::default();
+        field.terms = Terms::new(0);
         late.keys.sort_unstable();
         let loose = std::mem::take(&mut field.loose).merged(loosened.loose);
         loosened.hidden.extend(loose.kept(late.keys.iter().map(|key| key.row)));
@@ -146,24 +143,24 @@ impl Finish<'_> {
 
     fn groups(&mut self, mut groups: Vec<FinishedGroup<'_>>) -> Result<FieldEntry, IndexError> {
         groups.sort_unstable_by(|a, b| (&a.text, a.kind as u8).cmp(&(&b.text, b.kind as u8)));
-        let (mut table, mut texts) = (Vec::new(), Vec::new());
-        let mut words = WordGroups::default();
+        let (mut table, mut lens) = (Vec::new(), Vec::new());
+        let mut words = WordGroups { words: Terms::new(0), groups: Vec::new() };
         let lists = self.out.len();
         for (id, group) in groups.iter_mut().enumerate() {
             let list = self.rows(&std::mem::take(&mut group.rows))?;
             varint::put(&mut table, u64::from(group.count) << 2 | group.kind as u64);
             varint::put(&mut table, list.1);
-            varint::put(&mut texts, group.text.len() as u64);
+            varint::put(&mut lens, group.text.len() as u64);
             static_words(&group.text).for_each(|word| words.add(word.as_bytes(), id as u32));
         }
         let lists = self.out.since(lists);
-        groups.iter().for_each(|group| texts.extend_from_slice(&group.text));
+        let texts = [&lens[..]].into_iter().chain(groups.iter().map(|group| &*group.text));
         Ok(FieldEntry {
             groups: groups.len() as u32,
             lists,
             table: self.out.append(&table)?,
-            texts: self.out.append_compressed(&texts)?,
-            words: self.out.append_compressed(&words.encode())?,
+            texts: self.out.append_compressed(texts)?,
+            words: self.out.append_compressed([&words.encode()[..]].into_iter())?,
             ..FieldEntry::default()
         })
     }
@@ -177,19 +174,21 @@ impl Finish<'_> {
         for id in field.terms.in_order() {
             let from = more.partition_point(|(term, _)| *term < id);
             let mine = more[from..].iter().take_while(|(term, _)| *term == id).map(|(_, row)| *row).collect();
-            let list = std::mem::take(&mut field.terms.list[id as usize].rows).merged(mine);
+            let list = field.terms.take(id).merged(mine);
             let token = field.terms.text(id);
             let has_digit = token.iter().any(u8::is_ascii_digit);
             let is_rare = list.len() as usize <= RARE_ROWS_MAX;
-            if token.len() > TOKEN_BYTES_MAX || (is_rare && has_digit) {
+            if !list.is_coarse() && (token.len() > TOKEN_BYTES_MAX || (is_rare && has_digit)) {
                 let (width, key) = key(field.id, token);
-                late.keys.extend(list.to_vec().into_iter().map(|row| LateKey { row, width, key }));
+                late.keys.extend(list.list().to_vec().into_iter().map(|row| LateKey { row, width, key }));
                 late.words_filtered |= !has_digit;
                 continue;
             }
             term_key.truncate(field_bytes);
             term_key.extend_from_slice(token);
-            if let Some(rows) = is_rare.then(|| RareRows::new(list.to_vec().into_iter())).flatten() {
+            let rare =
+                if is_rare && !list.is_coarse() { RareRows::new(list.list().to_vec().into_iter()) } else { None };
+            if let Some(rows) = rare {
                 self.rares.add(&term_key, rows)?;
                 continue;
             }
@@ -305,19 +304,21 @@ struct LateKey {
 
 /// The rows of a term, or only in which blocks of rows it is: when it has a digit and is so rare that looking at its blocks
 /// is next to nothing, and when it is so frequent that its list would be a large part of the file.
-fn term_list(list: &RowsBuilder, has_digit: bool, rows: u32, out: &mut Vec<u8>) {
-    let is_rare = has_digit && list.len() <= rows / COARSE_SPARSE;
-    if is_rare || list.encoded_bytes() > (rows / COARSE_DENSE) as usize {
-        let at = out.len();
-        list.blocks(COARSE_ROWS.ilog2()).encode(out);
-        out[at] |= COARSE;
-    } else {
+fn term_list(term: &TermRows, has_digit: bool, rows: u32, out: &mut Vec<u8>) {
+    let at = out.len();
+    let list = term.list();
+    let is_rare = has_digit && term.len() <= rows / COARSE_SPARSE;
+    if term.is_coarse() {
         list.encode(out);
+    } else if is_rare || list.encoded_bytes() > dense_bytes(rows) as usize {
+        list.blocks(COARSE_ROWS.ilog2()).encode(out);
+    } else {
+        return list.encode(out);
     }
+    out[at] |= COARSE;
 }
 
 /// Words and the groups that have them.
-#[derive(Default)]
 struct WordGroups {
     words: Terms,
     /// For each word its groups, ascending.

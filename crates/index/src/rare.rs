@@ -115,6 +115,9 @@ impl RareBuilder {
     }
 }
 
+/// Called with words and their rows; says whether to go on.
+pub(crate) type Each<'a> = &'a mut dyn FnMut(&[u8], RareRows) -> Result<bool, IndexError>;
+
 /// The blocks of an index; only the directory is in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Rares {
@@ -169,12 +172,7 @@ impl Rares {
     }
 
     /// Calls `each` with the words that begin so, in order, until it says that it is enough.
-    pub(crate) fn range(
-        &self,
-        packed: &Packed,
-        prefix: &[u8],
-        each: &mut dyn FnMut(&[u8], RareRows) -> Result<bool, IndexError>,
-    ) -> Result<(), IndexError> {
+    pub(crate) fn range(&self, packed: &Packed, prefix: &[u8], each: Each<'_>) -> Result<(), IndexError> {
         let after = self.blocks.partition_point(|block| *block.first <= *prefix);
         for nth in after.saturating_sub(1)..self.blocks.len() {
             let goes_on = self.block(packed, nth, &mut |word, rows| match word.starts_with(prefix) {
@@ -189,12 +187,7 @@ impl Rares {
     }
 
     /// Calls `each` with the words of a block, until it says that it is enough; whether it never did.
-    fn block(
-        &self,
-        packed: &Packed,
-        nth: usize,
-        each: &mut dyn FnMut(&[u8], RareRows) -> Result<bool, IndexError>,
-    ) -> Result<bool, IndexError> {
+    fn block(&self, packed: &Packed, nth: usize, each: Each<'_>) -> Result<bool, IndexError> {
         let Some(Block { first, start, end }) = self.blocks.get(nth) else { return Ok(false) };
         let bytes = packed.read_in(self.place, *start..*end)?;
         let mut input = Input(&bytes);

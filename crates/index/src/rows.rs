@@ -35,8 +35,8 @@ const ROWS_PER_CHECK: u32 = 4096;
 const FEW_MIN: u64 = 1024;
 const FEW_SHARE: u64 = 256;
 
-/// Bytes of runs from which on a list grows by an eighth and not by a quarter.
-const LONG_BYTES: usize = 4096;
+/// Bytes of runs from which on a list grows by an eighth and is not doubled.
+const LONG_BYTES: usize = 512;
 
 /// Most bytes of a run: two numbers of up to 33 bits.
 const RUN_BYTES_MAX: usize = 10;
@@ -59,6 +59,7 @@ pub(crate) struct RowsBuilder {
 
 impl RowsBuilder {
     /// Appends a row, which must not be below the last one; the last one again changes nothing.
+    #[inline]
     pub(crate) fn push(&mut self, row: u32) {
         if self.run > 0 {
             let next = self.start + self.run;
@@ -87,6 +88,7 @@ impl RowsBuilder {
     }
 
     /// Bytes of the runs that have ended.
+    #[inline]
     pub(crate) fn run_bytes(&self) -> usize {
         self.bytes.len()
     }
@@ -94,9 +96,7 @@ impl RowsBuilder {
     #[inline]
     fn end_run(&mut self) {
         if self.bytes.capacity() - self.bytes.len() < RUN_BYTES_MAX {
-            // By a part of itself and not to twice of it: there are thousands of lists, and what is spare is of no use.
-            let part = if self.bytes.len() < LONG_BYTES { 4 } else { 8 };
-            self.bytes.reserve_exact(RUN_BYTES_MAX + self.bytes.len() / part);
+            self.grow();
         }
         let gap = self.start - self.done;
         if self.run == 1 && gap < 64 {
@@ -106,6 +106,15 @@ impl RowsBuilder {
         }
         put_run(&mut self.bytes, self.start - self.done, self.run);
         self.done = self.start + self.run;
+    }
+
+    /// Makes room for a run: by a part of the list and not to twice of it, once it is long. There are thousands of lists, and what
+    /// is spare is of no use.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let len = self.bytes.len();
+        self.bytes.reserve_exact(RUN_BYTES_MAX.max(if len < LONG_BYTES { len } else { len / 8 }));
     }
 
     /// The rows in order.

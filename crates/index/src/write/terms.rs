@@ -49,6 +49,7 @@ impl TermRows {
     }
 
     /// Appends a row, which must not be below the last one; the last one again changes nothing.
+    #[inline]
     pub(crate) fn push(&mut self, row: u32) {
         if self.rows > 0 {
             self.rows += u32::from(row != self.last);
@@ -64,6 +65,7 @@ impl TermRows {
 
     /// Turns rows into blocks if they are too many; `last` is the last row.
     #[cold]
+    #[inline(never)]
     fn check(&mut self, last: u32) {
         if self.list.encoded_bytes() > self.dense_bytes as usize {
             (self.rows, self.last) = (self.list.len(), last);

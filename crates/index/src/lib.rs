@@ -11,9 +11,9 @@
 //!    shape that repeats are a group, and its words cost nothing per row. Rows of rare shapes are *loose*. [`shape::GroupText`] lets a
 //!    caller try any test on a few thousand shapes instead of on millions of rows.
 //! 2. *Terms*: words of loose rows and short variable words (`404`, `v2`) with a list of rows each; of a word in a large part of
-//!    the rows only which blocks of 64 rows have it.
-//! 3. *Filters*: ids, hashes, long numbers and words that occur once or twice: for every few thousand rows a filter that says
-//!    maybe or no.
+//!    the rows only which blocks of 64 rows have it. Words of letters in one or two rows are kept apart, in packed blocks.
+//! 3. *Filters*: ids, hashes, long numbers, and numbers that occur once or twice: for every few thousand rows a filter that says
+//!    maybe or no, and for long ids which of 32 parts of them.
 //!
 //! Numbers with many values are in no tier: only which rows have one, and the range of the integers.
 //!
@@ -27,6 +27,7 @@ mod error;
 mod filter;
 mod hits;
 mod pack;
+mod rare;
 mod read;
 mod rows;
 mod table;

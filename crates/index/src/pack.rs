@@ -1,11 +1,11 @@
 //! The layout of an index file.
 //!
 //! ```text
-//! magic "BSINDEX2" | parts, one after the other | header, JSON | its length, u32 LE | magic "BSINDEX2"
+//! magic "BSINDEX3" | parts, one after the other | header, JSON | its length, u32 LE | magic "BSINDEX3"
 //! ```
 //!
-//! The header says for each field where its groups are, and where terms and filters are; places are counted from the end of
-//! the first magic. Opening reads the header only.
+//! The header says for each field where its groups and the lists of its terms are, and where the dictionary of terms, the rare
+//! words and the filters are; places are counted from the end of the first magic. Opening reads the header only.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::read::IndexFile;
 use crate::{IndexError, ROWS_MAX, TierBytes};
 
-const MAGIC: &[u8; 8] = b"BSINDEX2";
+const MAGIC: &[u8; 8] = b"BSINDEX3";
 
 /// Longest header that is read: some 200 bytes for each of [`crate::FIELDS_MAX`] fields, whose names may be long.
 const HEADER_BYTES_MAX: u64 = 256 << 20;
@@ -25,11 +25,20 @@ const HEADER_BYTES_MAX: u64 = 256 << 20;
 /// Largest part that is decompressed: the texts and words of a field's groups.
 const PART_BYTES_MAX: u64 = 1 << 30;
 
+/// How hard texts and words are compressed; levels above save a few per cent of what is a small part of the file.
+const ZSTD_LEVEL: i32 = 3;
+
+/// Bytes of finished parts that are gathered before they are written.
+const OUTPUT_BUFFER_BYTES: usize = 128 << 10;
+
 /// In the first byte of a term's list: it has numbers of blocks of [`COARSE_ROWS`] rows instead of rows.
 pub(crate) const COARSE: u8 = 0x80;
 
 /// Rows of a block.
 pub(crate) const COARSE_ROWS: u32 = 64;
+
+/// A list that takes more than a byte for as many of the segment's rows is kept by blocks.
+pub(crate) const COARSE_DENSE: u32 = 128;
 
 /// Where a part is: offset and length.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +72,10 @@ pub(crate) struct FieldEntry {
     /// Rows in no group; no list when there are none.
     pub(crate) loose: Span,
     pub(crate) hidden: Span,
+    /// Lists of the terms, one after the other in the order of the dictionary.
+    pub(crate) term_lists: Span,
+    /// Whether a word without a digit is known by a filter only: one that is very long, or one too many.
+    pub(crate) words_filtered: bool,
     pub(crate) numbers: Option<NumbersEntry>,
 }
 
@@ -74,19 +87,15 @@ pub(crate) struct NumbersEntry {
     pub(crate) doubles: bool,
 }
 
-/// Where terms and their lists are.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub(crate) struct TermsEntry {
-    pub(crate) dictionary: Span,
-    pub(crate) lists: Span,
-}
-
 /// What is in an index file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Header {
     pub(crate) rows: u32,
     pub(crate) fields: Vec<FieldEntry>,
-    pub(crate) terms: TermsEntry,
+    /// The dictionary of all terms; its ranges are those of all fields' lists, put one behind the other.
+    pub(crate) terms: Span,
+    /// Directory and blocks of the rare words.
+    pub(crate) rares: (Compressed, Span),
     /// Directory and cells.
     pub(crate) filters: [Span; 2],
     pub(crate) tiers: TierBytes,
@@ -95,16 +104,84 @@ pub(crate) struct Header {
     pub(crate) truncated: bool,
 }
 
-/// Writes a file; its length.
-pub(crate) fn write(header: &Header, parts: &[u8], sink: &mut impl Write) -> Result<u64, IndexError> {
-    let header = serde_json::to_vec(header).map_err(IndexError::building)?;
-    let len = u32::try_from(header.len()).map_err(IndexError::building)?;
-    sink.write_all(MAGIC)?;
-    sink.write_all(parts)?;
-    sink.write_all(&header)?;
-    sink.write_all(&len.to_le_bytes())?;
-    sink.write_all(MAGIC)?;
-    Ok((2 * MAGIC.len() + parts.len() + header.len() + size_of::<u32>()) as u64)
+/// A file being written, part after part; what is written is not held in memory.
+pub(crate) struct Output<'w> {
+    sink: &'w mut dyn Write,
+    /// The end of the parts, which is not written yet: whoever writes a part of many small pieces appends them here.
+    pub(crate) buffer: Vec<u8>,
+    /// Bytes of the parts before the buffer.
+    before: u64,
+}
+
+impl<'w> Output<'w> {
+    pub(crate) fn new(sink: &'w mut dyn Write) -> Result<Self, IndexError> {
+        sink.write_all(MAGIC)?;
+        Ok(Self { sink, buffer: Vec::new(), before: 0 })
+    }
+
+    /// Bytes of the parts so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.before + self.buffer.len() as u64
+    }
+
+    /// The part that began when [`Self::len`] was so.
+    pub(crate) fn since(&self, start: u64) -> Span {
+        Span(start, self.len() - start)
+    }
+
+    /// Writes the buffer when it is large; to be called now and then between pieces.
+    pub(crate) fn flush_large(&mut self) -> Result<(), IndexError> {
+        if self.buffer.len() >= OUTPUT_BUFFER_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), IndexError> {
+        self.sink.write_all(&self.buffer)?;
+        self.before += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Appends to the parts.
+    pub(crate) fn append(&mut self, piece: &[u8]) -> Result<Span, IndexError> {
+        let start = self.len();
+        if piece.len() < OUTPUT_BUFFER_BYTES {
+            self.buffer.extend_from_slice(piece);
+            self.flush_large()?;
+        } else {
+            self.flush()?;
+            self.sink.write_all(piece)?;
+            self.before += piece.len() as u64;
+        }
+        Ok(self.since(start))
+    }
+
+    /// Appends a part, compressed, which is given in pieces.
+    pub(crate) fn append_compressed<'a>(
+        &mut self,
+        pieces: impl Iterator<Item = &'a [u8]> + Clone,
+    ) -> Result<Compressed, IndexError> {
+        let start = self.len();
+        let len = pieces.clone().map(|piece| piece.len() as u64).sum();
+        let mut encoder = zstd::stream::write::Encoder::new(&mut self.buffer, ZSTD_LEVEL)?;
+        encoder.set_pledged_src_size(Some(len))?;
+        for piece in pieces {
+            encoder.write_all(piece)?;
+        }
+        encoder.finish()?;
+        self.flush_large()?;
+        Ok(Compressed { span: self.since(start), len })
+    }
+
+    /// Writes the header behind the parts; the length of the file.
+    pub(crate) fn finish(mut self, header: &Header) -> Result<u64, IndexError> {
+        self.flush()?;
+        let header = serde_json::to_vec(header).map_err(IndexError::building)?;
+        let len = u32::try_from(header.len()).map_err(IndexError::building)?;
+        self.sink.write_all(&header)?;
+        self.sink.write_all(&len.to_le_bytes())?;
+        self.sink.write_all(MAGIC)?;
+        Ok(self.before + (2 * MAGIC.len() + header.len() + size_of::<u32>()) as u64)
+    }
 }
 
 /// An index file with its header read.

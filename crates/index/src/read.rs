@@ -16,6 +16,7 @@ pub use self::file::{FileBytes, IndexFile};
 use self::terms::Terms;
 use crate::filter::Filters;
 use crate::pack::{FieldEntry, NumbersEntry, Packed, Span};
+use crate::rare::{RareRows, Rares};
 use crate::rows::{self, Union};
 use crate::write::{is_indexed, key};
 use crate::{Hits, IndexError, Stop, TierBytes};
@@ -30,6 +31,7 @@ pub struct IndexReader {
     slots: HashMap<String, usize>,
     fields: Vec<FieldReader>,
     terms: OnceLock<Terms>,
+    rares: OnceLock<Rares>,
     filters: OnceLock<Filters>,
 }
 
@@ -63,7 +65,8 @@ impl IndexReader {
         let names = packed.header.fields.iter().map(|field| field.name.clone());
         let slots = names.enumerate().map(|(slot, name)| (name, slot)).collect();
         let fields = packed.header.fields.iter().map(|_| FieldReader::default()).collect();
-        Ok(Self { packed, slots, fields, terms: OnceLock::new(), filters: OnceLock::new() })
+        let (terms, rares, filters) = Default::default();
+        Ok(Self { packed, slots, fields, terms, rares, filters })
     }
 
     /// Rows of the segment.
@@ -92,8 +95,10 @@ impl IndexReader {
         for group in field.reader.words(&self.packed, field.entry)?.find(token)? {
             groups.add_to(&mut sure, group, stop)?;
         }
-        if let Some(found) = self.terms()?.find(field.slot, token)? {
+        if let Some(found) = self.terms()?.find(&self.packed, field.slot, token)? {
             found.add_to(&mut sure, &mut maybe, stop)?;
+        } else if let Some(rows) = self.rare(field, token)? {
+            rows.iter().for_each(|row| sure.add_range(row..row + 1));
         }
         if let Some(numbers) = field.numbers(|numbers| numbers_may_be(numbers, token)) {
             maybe.add(&self.packed.read(numbers.rows)?, self.rows(), stop)?;
@@ -102,6 +107,7 @@ impl IndexReader {
         self.filtered(field, token, stop, |rows| filtered.add_range(rows))?;
         let mut filtered = filtered.finish();
         if !filtered.is_empty() && !has_digit(token) {
+            // A word without a digit is in a filter only if it is in a loose row, and that row is hidden.
             filtered &= self.list(field.entry.hidden, stop)?;
         }
         Ok(Hits::new(sure.finish(), maybe.finish() | filtered))
@@ -133,9 +139,10 @@ impl IndexReader {
                 Probe::No => {}
             }
         }
-        let all = self
-            .terms()?
-            .range(field.slot, prefix, max_terms, &mut |found| found.add_to(&mut sure, &mut maybe, stop))?;
+        let all = self.terms()?.range(&self.packed, field.slot, prefix, max_terms, &mut |found| {
+            found.add_to(&mut sure, &mut maybe, stop)
+        })?;
+        let all = all && self.rare_range(field, prefix, max_terms, &mut sure)?;
         let rest = if all { field.entry.hidden } else { field.entry.loose };
         let mut maybe = maybe.finish() | self.list(rest, stop)?;
         if let Some(numbers) = field.numbers(|_| looks_like_number(prefix)) {
@@ -260,6 +267,38 @@ impl IndexReader {
         }
     }
 
+    fn rares(&self) -> Result<&Rares, IndexError> {
+        match self.rares.get() {
+            Some(rares) => Ok(rares),
+            None => {
+                let (directory, blocks) = self.packed.header.rares;
+                let rares = Rares::read(&self.packed, directory, blocks)?;
+                Ok(self.rares.get_or_init(|| rares))
+            }
+        }
+    }
+
+    /// The rows of a word that is no term and in one row or two; only words without a digit are kept so.
+    fn rare(&self, field: Field<'_>, token: &str) -> Result<Option<RareRows>, IndexError> {
+        if has_digit(token) {
+            return Ok(None);
+        }
+        self.rares()?.find(&self.packed, &terms::key(field.slot, token))
+    }
+
+    /// Adds the rows of the rare words that begin so; false when there are more than `max`.
+    fn rare_range(&self, field: Field<'_>, prefix: &str, max: usize, sure: &mut Union) -> Result<bool, IndexError> {
+        let mut count = 0;
+        self.rares()?.range(&self.packed, &terms::key(field.slot, prefix), &mut |_, rows| {
+            count += 1;
+            if count <= max {
+                rows.iter().for_each(|row| sure.add_range(row..row + 1));
+            }
+            Ok(count <= max)
+        })?;
+        Ok(count <= max)
+    }
+
     fn filters(&self) -> Result<&Filters, IndexError> {
         match self.filters.get() {
             Some(filters) => Ok(filters),
@@ -287,8 +326,7 @@ impl IndexReader {
         stop: Stop<'_>,
         each: impl FnMut(std::ops::Range<u32>),
     ) -> Result<(), IndexError> {
-        // Without a digit a word is in a filter only if it is in a loose row, and that row is hidden.
-        if !has_digit(token) && field.entry.hidden.is_empty() {
+        if !has_digit(token) && !field.entry.words_filtered {
             return Ok(());
         }
         let cells = self.packed.header.filters[1];
@@ -301,7 +339,11 @@ impl IndexReader {
         let groups = field.reader.groups(&self.packed, field.entry)?;
         let found = field.reader.words(&self.packed, field.entry)?.find(token)?;
         let grouped: u64 = found.into_iter().map(|group| u64::from(groups.count(group))).sum();
-        Ok(grouped + self.terms()?.find(field.slot, token)?.map_or(0, |found| found.count))
+        let listed = match self.terms()?.find(&self.packed, field.slot, token)? {
+            Some(found) => found.count,
+            None => self.rare(field, token)?.map_or(0, RareRows::len),
+        };
+        Ok(grouped + listed)
     }
 
     /// Tests the groups of a field, or only some of them.

@@ -35,6 +35,12 @@ const ROWS_PER_CHECK: u32 = 4096;
 const FEW_MIN: u64 = 1024;
 const FEW_SHARE: u64 = 256;
 
+/// Bytes of runs from which on a list grows by an eighth and is not doubled.
+const LONG_BYTES: usize = 512;
+
+/// Most bytes of a run: two numbers of up to 33 bits.
+const RUN_BYTES_MAX: usize = 10;
+
 const RUNS: u8 = 0;
 const RICE: u8 = 1;
 
@@ -53,6 +59,7 @@ pub(crate) struct RowsBuilder {
 
 impl RowsBuilder {
     /// Appends a row, which must not be below the last one; the last one again changes nothing.
+    #[inline]
     pub(crate) fn push(&mut self, row: u32) {
         if self.run > 0 {
             let next = self.start + self.run;
@@ -80,8 +87,17 @@ impl RowsBuilder {
         self.bytes.capacity()
     }
 
+    /// Bytes of the runs that have ended.
+    #[inline]
+    pub(crate) fn run_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     #[inline]
     fn end_run(&mut self) {
+        if self.bytes.capacity() - self.bytes.len() < RUN_BYTES_MAX {
+            self.grow();
+        }
         let gap = self.start - self.done;
         if self.run == 1 && gap < 64 {
             self.bytes.push((gap << 1) as u8);
@@ -90,6 +106,15 @@ impl RowsBuilder {
         }
         put_run(&mut self.bytes, self.start - self.done, self.run);
         self.done = self.start + self.run;
+    }
+
+    /// Makes room for a run: by a part of the list and not to twice of it, once it is long. There are thousands of lists, and what
+    /// is spare is of no use.
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self) {
+        let len = self.bytes.len();
+        self.bytes.reserve_exact(RUN_BYTES_MAX.max(if len < LONG_BYTES { len } else { len / 8 }));
     }
 
     /// The rows in order.
@@ -110,6 +135,38 @@ impl RowsBuilder {
         if self.run > 0 {
             each(self.start, self.run);
         }
+    }
+
+    /// The list with more rows, which may be in any order.
+    pub(crate) fn merged(self, mut more: Vec<u32>) -> Self {
+        if more.is_empty() {
+            return self;
+        }
+        more.sort_unstable();
+        let mut more = more.into_iter().peekable();
+        let mut out = Self::default();
+        self.each_run(|start, len| {
+            while let Some(row) = more.next_if(|row| *row < start) {
+                out.push(row);
+            }
+            (start..start + len).for_each(|row| out.push(row));
+            while more.next_if(|row| *row < start + len).is_some() {}
+        });
+        more.for_each(|row| out.push(row));
+        out
+    }
+
+    /// Those of ascending rows that are in the list.
+    pub(crate) fn kept(&self, rows: impl Iterator<Item = u32>) -> Vec<u32> {
+        let mut rows = rows.peekable();
+        let mut out = Vec::new();
+        self.each_run(|start, len| {
+            while rows.next_if(|row| *row < start).is_some() {}
+            while let Some(row) = rows.next_if(|row| *row < start + len) {
+                out.push(row);
+            }
+        });
+        out
     }
 
     /// The blocks of `1 << log` rows that have a row of the list.
@@ -188,7 +245,7 @@ struct RiceWriter<'a> {
 
 impl<'a> RiceWriter<'a> {
     fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { bits: BitWriter { out, buffer: 0, filled: 0 }, block: [0; RICE_BLOCK], len: 0, next: 0 }
+        Self { bits: BitWriter::new(out), block: [0; RICE_BLOCK], len: 0, next: 0 }
     }
 
     fn push(&mut self, row: u32) {
@@ -235,15 +292,19 @@ impl<'a> RiceWriter<'a> {
 }
 
 /// Writes bits, the lowest first.
-struct BitWriter<'a> {
+pub(crate) struct BitWriter<'a> {
     out: &'a mut Vec<u8>,
     buffer: u64,
     filled: u32,
 }
 
-impl BitWriter<'_> {
+impl<'a> BitWriter<'a> {
+    pub(crate) fn new(out: &'a mut Vec<u8>) -> Self {
+        Self { out, buffer: 0, filled: 0 }
+    }
+
     /// Appends the lowest `len` (at most 32) bits.
-    fn put(&mut self, bits: u64, len: u32) {
+    pub(crate) fn put(&mut self, bits: u64, len: u32) {
         self.buffer |= bits << self.filled;
         self.filled += len;
         if self.filled >= 32 {
@@ -253,14 +314,14 @@ impl BitWriter<'_> {
         }
     }
 
-    fn finish(self) {
+    pub(crate) fn finish(self) {
         let bytes = self.filled.div_ceil(8) as usize;
         self.out.extend_from_slice(&self.buffer.to_le_bytes()[..bytes]);
     }
 }
 
 /// Reads what [`BitWriter`] wrote; after the end come zeros.
-struct BitReader<'a> {
+pub(crate) struct BitReader<'a> {
     bytes: &'a [u8],
     buffer: u64,
     filled: u32,
@@ -268,9 +329,13 @@ struct BitReader<'a> {
     missing: u32,
 }
 
-impl BitReader<'_> {
+impl<'a> BitReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, buffer: 0, filled: 0, missing: 0 }
+    }
+
     /// Makes at least 32 bits available.
-    fn fill(&mut self) {
+    pub(crate) fn fill(&mut self) {
         if self.filled > 32 {
             return;
         }
@@ -287,7 +352,8 @@ impl BitReader<'_> {
         self.filled += 32;
     }
 
-    fn take(&mut self, len: u32) -> u64 {
+    /// The next `len` (at most 32) bits, of which [`Self::fill`] made sure.
+    pub(crate) fn take(&mut self, len: u32) -> u64 {
         let bits = self.buffer & ((1 << len) - 1);
         self.buffer >>= len;
         self.filled -= len;
@@ -295,7 +361,7 @@ impl BitReader<'_> {
     }
 
     /// Whether more was taken than there was.
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.missing > self.filled
     }
 }
@@ -357,7 +423,7 @@ impl Input<'_> {
 fn rice(body: &[u8], rows: u64, mut each: impl FnMut(u32, u32) -> Result<(), IndexError>) -> Result<(), IndexError> {
     let mut input = Input(body);
     let count = input.number()?;
-    let mut bits = BitReader { bytes: input.0, buffer: 0, filled: 0, missing: 0 };
+    let mut bits = BitReader::new(input.0);
     let mut next = 0u64;
     let mut k = 0;
     for at in 0..count {
@@ -506,6 +572,8 @@ pub(crate) fn bitmap(list: &[u8], rows: u64, stop: Stop<'_>) -> Result<RoaringBi
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use proptest::prelude::*;
 
@@ -527,6 +595,12 @@ mod tests {
         assert_eq!(bitmap(&list, total, &|| false).unwrap(), set);
         assert!(rows.is_empty() || decode(&list, total - 1, &|| false, |_, _| ()).is_err());
         list.len()
+    }
+
+    /// Some rows, with long runs among them.
+    fn rows() -> impl Strategy<Value = BTreeSet<u32>> {
+        let runs = proptest::collection::vec((0u32..300, 1u32..20), 0..30);
+        runs.prop_map(|runs| runs.into_iter().flat_map(|(start, len)| start..start + len).collect())
     }
 
     #[test]
@@ -557,6 +631,15 @@ mod tests {
                 next += 1;
             }
             check(&rows);
+        }
+
+        #[test]
+        fn lists_and_loose_rows_are_merged(own in rows(), more in rows(), asked in rows()) {
+            let list: RowsBuilder = own.iter().copied().collect();
+            let kept: Vec<u32> = asked.iter().copied().filter(|row| own.contains(row)).collect();
+            prop_assert_eq!(list.kept(asked.iter().copied()), kept);
+            let all: Vec<u32> = own.union(&more).copied().collect();
+            prop_assert_eq!(list.merged(more.into_iter().rev().collect()).to_vec(), all);
         }
 
         #[test]

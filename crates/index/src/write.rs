@@ -31,6 +31,8 @@ pub struct IndexWriter {
     /// Whether there were more than [`FIELDS_MAX`] fields.
     truncated: bool,
     rows: u32,
+    /// [`terms::dense_bytes`] of all rows that are to come.
+    dense_bytes: u32,
     failed: bool,
 }
 
@@ -50,6 +52,12 @@ pub struct IndexWritten {
 impl IndexWriter {
     /// Starts an empty index in memory.
     pub fn new() -> Result<Self, IndexError> {
+        Self::for_rows(u64::MAX)
+    }
+
+    /// Starts an empty index for about so many rows. With another number of rows it is complete all the same; but with the
+    /// right one, what the file will not say exactly is not kept exactly, which takes half the memory.
+    pub fn for_rows(rows: u64) -> Result<Self, IndexError> {
         Ok(Self {
             fields: Vec::new(),
             slots: HashMap::new(),
@@ -57,6 +65,7 @@ impl IndexWriter {
             incomplete: BTreeSet::new(),
             truncated: false,
             rows: 0,
+            dense_bytes: terms::dense_bytes(u32::try_from(rows).unwrap_or(u32::MAX)),
             failed: false,
         })
     }
@@ -96,15 +105,14 @@ impl IndexWriter {
         fields + self.tools.filters.memory_bytes()
     }
 
-    /// Writes the index as one file. The sink is not flushed to the disk: that is its owner's.
+    /// Writes the index as one file; after an error what is in the sink is worthless. The sink is not flushed to the disk: that is its owner's.
     pub fn finish(self, sink: &mut impl Write) -> Result<IndexWritten, IndexError> {
         if self.failed {
             return Err(IndexError::Build("an earlier batch failed".to_owned()));
         }
         // tantivy asserts where others return errors.
-        let parts = catch_unwind(AssertUnwindSafe(|| finish::parts(self)));
-        let parts = parts.map_err(|payload| IndexError::Build(panic_text(&*payload)))??;
-        parts.write(sink)
+        let written = catch_unwind(AssertUnwindSafe(|| finish::write(self, sink)));
+        written.map_err(|payload| IndexError::Build(panic_text(&*payload)))?
     }
 
     /// Makes sure that there is room for more rows, and that an error in the middle of them is not forgotten.
@@ -147,7 +155,7 @@ impl IndexWriter {
             return None;
         }
         let slot = self.fields.len();
-        self.fields.push(FieldBuilder::new(slot as u32));
+        self.fields.push(FieldBuilder::new(slot as u32, self.dense_bytes));
         self.slots.insert(name.to_owned(), slot);
         Some(slot)
     }

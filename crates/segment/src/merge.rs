@@ -51,6 +51,7 @@ pub fn merge_segments(
     let mut counts = FieldCounts::new();
     let mut hash = Xxh3::new();
     let mut min_id = RowId(u64::MAX);
+    let mut total = 0;
     let mut kept: Vec<Option<RoaringBitmap>> = Vec::with_capacity(inputs.len());
     for input in inputs {
         let meta = input.meta();
@@ -61,12 +62,14 @@ pub fn merge_segments(
             counts.set_truncated();
         }
         let keep = deleted(input).filter(|rows| !rows.is_empty()).map(|rows| all_but(&rows, meta.rows));
-        hash.update(&keep.as_ref().map_or(meta.rows, RoaringBitmap::len).to_le_bytes());
+        let rows = keep.as_ref().map_or(meta.rows, RoaringBitmap::len);
+        hash.update(&rows.to_le_bytes());
+        total += rows;
         kept.push(keep);
     }
     let layout = Layout::new(&counts).split();
     let id = segment_id(spec, min_id, hash);
-    let mut writer = SegmentWriter::new(dir, spec, id, layout.clone(), effort(&kept, inputs))?;
+    let mut writer = SegmentWriter::new(dir, spec, id, layout.clone(), effort(&kept, inputs), total)?;
     if kept.iter().any(Option::is_some) {
         writer.recount();
     }

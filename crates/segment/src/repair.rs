@@ -56,7 +56,7 @@ pub fn rebuild_index(dir: &LocalDir, meta: &SegmentMeta) -> Result<SegmentMeta, 
     rebuilt.index_failure = Some("it is being rebuilt".to_owned());
     rebuilt.index_generation += 1;
     let segment = Segment::open(dir, rebuilt.clone())?;
-    let mut index = IndexWriter::new();
+    let mut index = IndexWriter::for_rows(meta.rows);
     for batch in segment.read(&Projection::All, None)? {
         add_to_index(&mut index, &batch?);
     }

@@ -47,7 +47,8 @@ pub fn write_segment(dir: &LocalDir, spec: &SegmentSpec, batches: &[RecordBatch]
     for batch in batches {
         gather.add(batch)?;
     }
-    let mut writer = SegmentWriter::new(dir, spec, segment_id(spec, min_id, hash), layout, Effort::Fast)?;
+    let id = segment_id(spec, min_id, hash);
+    let mut writer = SegmentWriter::new(dir, spec, id, layout, Effort::Fast, entries.len() as u64)?;
     for chunk in entries.chunks(OUTPUT_ROWS) {
         push_picks(&mut writer, &mut gather, &picks(chunk))?;
     }
@@ -111,12 +112,14 @@ pub(crate) struct SegmentWriter<'d> {
 }
 
 impl<'d> SegmentWriter<'d> {
+    /// Begins a segment that will have `rows` rows.
     pub(crate) fn new(
         dir: &'d LocalDir,
         spec: &SegmentSpec,
         id: String,
         layout: Layout,
         effort: Effort,
+        rows: u64,
     ) -> Result<Self, SegmentError> {
         let about = serde_json::json!({
             "id": id, "tenant": spec.tenant.as_str(), "table": spec.table.as_str(), "day": spec.day, "level": spec.level,
@@ -127,7 +130,8 @@ impl<'d> SegmentWriter<'d> {
         let layout = layout.split();
         let columns = Writer::with_options(file, &layout, &footer, options).map_err(SegmentError::columns(&id))?;
         let totals = Totals::new(spec.day);
-        Ok(Self { dir, id, spec: spec.clone(), layout, columns, index: IndexWriter::new(), totals, recounted: None })
+        let index = IndexWriter::for_rows(rows);
+        Ok(Self { dir, id, spec: spec.clone(), layout, columns, index, totals, recounted: None })
     }
 
     /// Has the fields counted in the rows that are pushed, because what is known beforehand may be too much.

@@ -291,10 +291,11 @@ fn join(batches: &[RecordBatch]) -> RecordBatch {
 }
 
 fn index_of(batch: &RecordBatch) -> Result<(IndexReader, usize), IndexError> {
-    let mut writer = IndexWriter::new()?;
+    let mut writer = IndexWriter::for_rows(batch.num_rows() as u64)?;
     writer.add_batch(batch)?;
     let mut bytes = Vec::new();
     writer.finish(&mut bytes)?;
+    bytes.shrink_to_fit();
     let len = bytes.len();
     Ok((IndexReader::open(IndexFile::from(bytes))?, len))
 }

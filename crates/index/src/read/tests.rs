@@ -47,7 +47,12 @@ fn batch(columns: Vec<(&str, ArrayRef)>) -> RecordBatch {
 }
 
 fn batches(batches: &[RecordBatch]) -> IndexReader {
-    let mut writer = IndexWriter::new().unwrap();
+    batches_for(u64::MAX, batches)
+}
+
+/// An index that was told to expect so many rows.
+fn batches_for(rows: u64, batches: &[RecordBatch]) -> IndexReader {
+    let mut writer = IndexWriter::for_rows(rows).unwrap();
     batches.iter().for_each(|batch| writer.add_batch(batch).unwrap());
     assert!(writer.memory_bytes() > 0);
     open(finish(writer, batches.iter().map(RecordBatch::num_rows).sum()))
@@ -205,6 +210,81 @@ fn shapes_cost_little_and_ids_are_in_filters() {
 }
 
 #[test]
+fn rare_words_are_counted_and_located() {
+    // The words differ in letters only, each text is a shape of its own, and some words come twice.
+    let letters = |mut n: usize| -> String {
+        let mut word = String::new();
+        for _ in 0..4 {
+            word.push(char::from(b'a' + (n % 26) as u8));
+            n /= 26;
+        }
+        word
+    };
+    let text = |n: usize| format!("Lost {} of {}", letters(n * 7919), letters(n / 2 * 104_729 + 13));
+    let texts: Vec<Option<String>> = (0..20_000).map(|n| Some(text(n))).collect();
+    let column: ArrayRef = Arc::new(StringArray::from_iter(&texts));
+    let index = batches(&[batch(vec![("f", column), ("g", dictionary(vec![Some("elsewhere"); 20_000]))])]);
+    let scan = Scan { index: &index, texts: &texts };
+    for n in (0..20_000).step_by(997) {
+        for word in tokenize(&text(n)) {
+            let want = scan.rows(|text| tokenize(text).any(|own| own == word));
+            assert_eq!(index.word("f", &word, GO).unwrap(), Hits { sure: want.clone(), maybe: RoaringBitmap::new() });
+            assert_eq!(index.count("f", &word).unwrap(), Some(want.len()), "{word}");
+            assert_eq!(index.estimate("f", &word).unwrap(), want.len(), "{word}");
+            scan.prefix(&word, 10);
+            scan.prefix(&word[..2], 1000);
+            scan.prefix(&word[..1], 3);
+        }
+    }
+    for absent in ["a", "zzzzzzzz", "los", "losta", "elsewhere"] {
+        assert_eq!(index.word("f", absent, GO).unwrap(), Hits::none());
+        assert_eq!(index.count("f", absent).unwrap(), Some(0));
+    }
+    assert!(index.tiers().filters < 10, "{:?}", index.tiers());
+}
+
+#[test]
+fn free_text_keeps_its_words_with_digits() {
+    let word = |n: u32| char::from_u32(0x430 + n % 32).unwrap().to_string().repeat(1 + n as usize % 5);
+    let text = |n: u32| format!("{} {} v{n} x{} {}", word(n), word(n / 32), n % 9_000, word(n / 997 + n % 7));
+    let texts: Vec<Option<String>> =
+        (0..14_000).map(|n| Some([&*text(n), &"-".repeat(n as usize % 211)].concat())).collect();
+    let column: ArrayRef = Arc::new(StringArray::from_iter(&texts));
+    let index = batches(&[batch(vec![("f", column)])]);
+    let scan = Scan { index: &index, texts: &texts };
+    for token in ["v13999", "v77", "x8999", "x3", "v0", "absent", "v99999", "б"] {
+        scan.token(token);
+        scan.prefix(token, 10);
+        scan.prefix(&token.chars().take(3).collect::<String>(), 10_000);
+    }
+}
+
+#[test]
+fn lists_that_will_be_blocks_are_so_from_the_start() {
+    let text = |n: u32| format!("to 10.{}.7.{} in {} ms", n % 3, n * 7 % 250, n % 1013);
+    let column: ArrayRef = Arc::new(StringArray::from_iter_values((0..40_000).map(text)));
+    let columns = [batch(vec![("f", column)])];
+    let (expected, unexpected) = (batches_for(40_000, &columns), batches(&columns));
+    assert!(expected.tiers().terms <= unexpected.tiers().terms);
+    for token in ["0", "2", "10", "7", "249", "999", "1012"] {
+        assert_eq!(expected.word("f", token, GO).unwrap(), unexpected.word("f", token, GO).unwrap(), "{token}");
+        assert_eq!(expected.count("f", token).unwrap(), unexpected.count("f", token).unwrap(), "{token}");
+    }
+}
+
+#[test]
+fn very_long_words_are_in_filters() {
+    let long = |n: usize| "y".repeat(crate::TOKEN_BYTES_MAX + 1 + n % 3);
+    let texts: Vec<Option<String>> = (0..100).map(|n| Some(format!("{} {}", long(n), "z".repeat(n)))).collect();
+    let column: ArrayRef = Arc::new(StringArray::from_iter(&texts));
+    let index = batches(&[batch(vec![("f", column)])]);
+    let scan = Scan { index: &index, texts: &texts };
+    (0..4).for_each(|n| scan.token(&long(n)));
+    scan.token("zzz");
+    scan.prefix("yy", 10);
+}
+
+#[test]
 fn names_and_types_that_cannot_be_indexed_make_fields_incomplete() {
     let name = "n".repeat(crate::FIELD_NAME_BYTES_MAX + 1);
     let index = batches(&[batch(vec![
@@ -231,8 +311,12 @@ fn rows_without_a_word_keep_their_number() {
 fn damage_never_panics() {
     let text = |n: usize| format!("common w{n} {} took {}{}", n % 7, ["a", "b", "c"][n % 3], n * 7_919_777);
     let free = |n: usize| format!("{} {}", "x".repeat(n % 37), char::from(b'a' + (n % 26) as u8)).repeat(9);
+    let rare = |n: usize| -> String { n.to_string().bytes().map(|b| char::from(b + 49)).collect::<String>() + " rare" };
     let rows: Vec<Row> = (0..3000)
-        .map(|n| row(&[("body", text(n).into()), ("free", free(n).into()), ("n", Value::Int(n as i64 % 9))]))
+        .map(|n| {
+            let free = if n % 5 == 0 { rare(n) } else { free(n) };
+            row(&[("body", text(n).into()), ("free", free.into()), ("n", Value::Int(n as i64 % 9))])
+        })
         .collect();
     let bytes = packed(&rows);
     let mut refused = 0;
@@ -243,7 +327,10 @@ fn damage_never_panics() {
             for field in ["body", "free", "n"] {
                 index.word(field, "common", GO)?;
                 index.word(field, "7919777", GO)?;
+                index.word(field, &"x".repeat(23), GO)?;
+                index.word(field, rare(77).split(' ').next().unwrap(), GO)?;
                 index.prefix(field, "w1", 5000, GO)?;
+                index.prefix(field, "a", 5000, GO)?;
                 index.phrase(field, &["common".into(), "w1".into()], GO)?;
                 index.values(field)?;
                 index.rows_of(field, 1, GO)?;
@@ -393,7 +480,7 @@ proptest! {
     }
 
     #[test]
-    fn the_index_agrees_with_a_scan(texts in texts(), kind in 0..4, cut in 0usize..400) {
+    fn the_index_agrees_with_a_scan(texts in texts(), kind in 0..4, cut in 0usize..400, expected in 0u64..10_000) {
         let column = |texts: &[Option<String>]| -> RecordBatch {
             let texts = texts.iter().map(Option::as_deref);
             match kind {
@@ -408,7 +495,7 @@ proptest! {
             }
         };
         let (first, second) = texts.split_at(cut.min(texts.len()));
-        let index = batches(&[column(first), column(second)]);
+        let index = batches_for(expected, &[column(first), column(second)]);
         let scan = Scan { index: &index, texts: &texts };
         let words: Vec<Vec<String>> = texts.iter().flatten().map(|text| tokenize(text).map(|word| word.into_owned()).collect()).collect();
         let tokens: BTreeSet<&String> = words.iter().flatten().collect();

@@ -2,14 +2,14 @@
 
 use roaring::RoaringBitmap;
 
-use super::{Field, IndexReader};
+use super::{Field, IndexReader, terms};
 use crate::pack::Span;
 use crate::{FIELDS_MAX, IndexError, rows};
 use shape::static_words;
 
 impl IndexReader {
     /// Reads everything once: that every list decodes to as many rows as are noted, that no row is in two groups, that the
-    /// words are those of the texts, and that terms and filters belong to fields. For `segments verify`.
+    /// words are those of the texts, and that terms, rare words and filters belong to fields. For `segments verify`.
     pub fn verify(&self) -> Result<(), IndexError> {
         let header = &self.packed.header;
         if header.fields.len() > FIELDS_MAX || self.slots.len() != header.fields.len() {
@@ -20,13 +20,11 @@ impl IndexReader {
                 self.verify_field(field)?;
             }
         }
+        self.terms()?.each(&self.packed, |found| found.verify(self.rows()))?;
         let fields = header.fields.len();
-        self.terms()?.each(|term, found| {
-            let field = term.first_chunk().map_or(usize::MAX, |id| u16::from_be_bytes(*id).into());
-            if field >= fields {
-                return Err(IndexError::Corrupt(format!("a term of field {field} of {fields}")));
-            }
-            found.verify(self.rows())
+        self.rares()?.range(&self.packed, &[], &mut |key, _| match terms::field_of(key) {
+            field if field < fields => Ok(true),
+            field => Err(IndexError::Corrupt(format!("a rare word of field {field} of {fields}"))),
         })?;
         self.packed.read(header.filters[1])?;
         self.filters().map(drop)

@@ -42,7 +42,7 @@ const FREE_SHAPE_ROWS: u32 = 4;
 const RANDOM_BYTES_MIN: usize = 6;
 
 /// Most tokens of a field with row lists of their own; more go to the filters.
-const TERMS_MAX: usize = 1 << 19;
+pub(super) const TERMS_MAX: usize = 1 << 19;
 
 /// What all fields share while a batch is added.
 #[derive(Default)]
@@ -109,10 +109,19 @@ impl Groups {
 
     fn insert(&mut self, hash: u64, kind: Kind, text: &[u8]) -> u32 {
         let id = self.list.len() as u32;
+        // Not to twice of it: there are megabytes of texts.
+        reserve_eighth(&mut self.texts, text.len());
+        reserve_eighth(&mut self.list, 1);
         self.list.push(Group { kind, at: self.texts.len(), len: text.len(), rows: RowsBuilder::default() });
         self.texts.extend_from_slice(text);
         self.table.insert(hash, id);
         id
+    }
+
+    /// The groups; none is found afterwards, and only the texts are left.
+    pub(crate) fn take_list(&mut self) -> Vec<Group> {
+        self.table = IdTable::default();
+        std::mem::take(&mut self.list)
     }
 
     /// A text or shape, or the bits of a number.
@@ -165,13 +174,16 @@ pub(crate) struct FieldBuilder {
     pub(crate) loose: RowsBuilder,
     /// Those of them with a token that only a filter knows.
     pub(crate) hidden: RowsBuilder,
+    /// Whether a word without a digit is in a filter.
+    pub(crate) words_filtered: bool,
     pub(crate) terms: Terms,
     /// Keys for the filters, by width.
     pub(crate) keys: [PageKeys; 2],
 }
 
 impl FieldBuilder {
-    pub(crate) fn new(id: u32) -> Self {
+    /// An empty field; `dense_bytes` is for its [`Terms`].
+    pub(crate) fn new(id: u32, dense_bytes: u32) -> Self {
         Self {
             id,
             values: Some(Groups::default()),
@@ -182,8 +194,9 @@ impl FieldBuilder {
             numbers: Numbers::default(),
             loose: RowsBuilder::default(),
             hidden: RowsBuilder::default(),
-            terms: Terms::default(),
-            keys: Default::default(),
+            words_filtered: false,
+            terms: Terms::new(dense_bytes),
+            keys: Width::ALL.map(PageKeys::new),
         }
     }
 
@@ -345,6 +358,7 @@ impl FieldBuilder {
     /// Adds a word in lower case; whether a filter took it.
     fn add_word(&mut self, tools: &mut Tools, word: &[u8], row: u32) -> bool {
         if self.terms.list.len() >= TERMS_MAX || word.len() > TOKEN_BYTES_MAX {
+            self.words_filtered |= !word.iter().any(u8::is_ascii_digit);
             let (width, key) = key(self.id, word);
             self.add_key(&mut tools.filters, width, key, row);
             return true;
@@ -358,7 +372,7 @@ impl FieldBuilder {
     pub(crate) fn add_key(&mut self, filters: &mut FilterBuilder, width: Width, key: u64, row: u32) {
         let keys = &mut self.keys[width as usize];
         if keys.add(key, row) {
-            filters.page(self.id, width, keys);
+            filters.page(self.id, keys);
         }
     }
 
@@ -368,6 +382,13 @@ impl FieldBuilder {
         let rows: usize = rows.into_iter().map(RowsBuilder::memory_bytes).sum();
         let keys: usize = self.keys.iter().map(PageKeys::memory_bytes).sum();
         values + self.shapes.memory_bytes() + rows + keys + self.terms.memory_bytes() + size_of::<Self>()
+    }
+}
+
+/// Makes room for more, growing by an eighth.
+fn reserve_eighth<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 8).max(8));
     }
 }
 

@@ -32,9 +32,6 @@ const VERIFY_NS: u64 = 50_000;
 /// Most terms that a prefix may stand for before the column is scanned instead.
 const PREFIX_TERMS_MAX: usize = 1_024;
 
-/// With a word this rare a phrase is verified on the word's rows, and the groups are not tried.
-const RARE_ROWS_MAX: u64 = 64;
-
 /// Shortest beginning of a word that is looked up: shorter ones begin too many words.
 const OPEN_WORD_BYTES_MIN: usize = 4;
 
@@ -243,7 +240,7 @@ impl Lookup<'_> {
     fn inside(&self, name: &str, text: &str) -> Result<Set, IndexError> {
         let words = self.words(name, &inner_words(text))?;
         let Some(open) = open_word(text).filter(|_| self.index.is_complete(name)) else { return Ok(words) };
-        if words.possible_len(self.rows) <= RARE_ROWS_MAX {
+        if words.is_on_few_pages() {
             return Ok(words);
         }
         let stop = || self.control.is_canceled();
@@ -285,7 +282,7 @@ impl Lookup<'_> {
 
     /// What trying the groups says, among the rows that may match by their words.
     fn probed(&self, name: &str, test: &Match, words: Set) -> Result<Set, IndexError> {
-        if words.possible_len(self.rows) <= RARE_ROWS_MAX {
+        if words.is_on_few_pages() {
             return Ok(Set::Unknown.narrowed(&words));
         }
         let stop = || self.control.is_canceled();

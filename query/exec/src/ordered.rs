@@ -294,8 +294,8 @@ impl Ordered {
     /// The rows of a part that may match, and the blocks that hold some.
     fn blocks_of(&self, part: &Part) -> Result<Option<(Set, Vec<Block>)>, ExecError> {
         let mut set = self.spec.set(part)?;
-        if !self.limited {
-            // All of them are wanted, so all are verified, and that goes faster in one sweep.
+        if !self.limited || set.is_on_few_pages() {
+            // All of them are wanted or next to none are there, so all are verified, and that goes faster in one sweep.
             set = self.spec.resolve(part, set, self.threads)?;
         }
         if set.is_none() {

@@ -65,6 +65,10 @@ const VARIABLES_PAGE_BYTES_MAX: usize = 24 * 1024;
 /// misleading first batch.
 const NUMBER_DICTIONARY_BYTES_MAX: usize = 64 * 1024;
 
+/// The same for ids and doubles. They compress by what they are made of, not by what repeats, so the size of a page is nothing
+/// to them; in pages of 2048 rows, zstd took 1.6 ms for the trace ids of 100 single rows and 2.0 ms for a column of doubles.
+const RANDOM_PAGE_BYTES_MAX: usize = 4 * 1024;
+
 /// Most bytes of a dictionary of shapes. Reading one row reads the dictionary the first time.
 const SHAPE_DICTIONARY_BYTES_MAX: usize = 16 << 20;
 
@@ -108,7 +112,12 @@ pub(super) fn properties(
         match column.data_type() {
             DataType::Map(..) => {}
             DataType::Struct(_) => builder = of_split(builder, name, values, options)?,
-            _ => builder = of_column(column, values, options)?.apply(builder, path_of(name)),
+            ty => {
+                builder = of_column(column, values, options)?.apply(builder, path_of(name));
+                if (is_distinct(name) && name != field::BODY) || *ty == DataType::Float64 {
+                    builder = builder.set_column_data_page_size_limit(path_of(name), RANDOM_PAGE_BYTES_MAX);
+                }
+            }
         }
     }
     Ok(builder.set_column_statistics_enabled(path_of(field::TIME), EnabledStatistics::Page).build())

@@ -249,11 +249,11 @@ fn time(
     let answer = normalise(&engine.rows(&body)?, question.shape())?;
     let mut repeats = Vec::new();
     let began = Instant::now();
-    let cpu_before = server.process.cpu_of_threads()?;
+    let cpu_before = server.process.cpu_seconds()?;
     while repeats.len() < plan.repeats.max(1) && (repeats.len() < REPEATS_MIN || began.elapsed() < REPEATS_TIME) {
         repeats.push(timed()?.0);
     }
-    let cpu_ms = (server.process.cpu_of_threads()? - cpu_before) * 1000.0 / repeats.len() as f64;
+    let cpu_ms = (server.process.cpu_seconds()? - cpu_before) * 1000.0 / repeats.len() as f64;
     repeats.sort_by(f64::total_cmp);
     Ok(QuestionResult {
         first_ms,

@@ -41,25 +41,10 @@ impl Process {
         }
     }
 
-    /// CPU seconds used so far, of all threads, user and system.
+    /// CPU seconds used so far, of all threads that are or were, user and system, to the nanosecond.
     pub(crate) fn cpu_seconds(&self) -> Result<f64> {
-        let stat = self.proc_file("stat")?;
-        let after_name = stat.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let field =
-            |number: usize| after_name.split_whitespace().nth(number - 3).and_then(|text| text.parse::<f64>().ok());
-        let ticks = field(14).zip(field(15)).map(|(user, system)| user + system).context("/proc/PID/stat")?;
-        Ok(ticks / rustix::param::clock_ticks_per_second() as f64)
-    }
-
-    /// CPU seconds used so far by the threads that run now, to the nanosecond: for work in which no thread ends.
-    pub(crate) fn cpu_of_threads(&self) -> Result<f64> {
-        let mut nanoseconds = 0;
-        for thread in std::fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
-            // A thread may end between the two reads; what it used is lost then.
-            let stat = std::fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-            nanoseconds += stat.split_whitespace().next().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        }
-        Ok(nanoseconds as f64 / 1e9)
+        let clock = nix::time::clock_getcpuclockid(nix::unistd::Pid::from_raw(self.child.id().cast_signed()))?;
+        Ok(Duration::from(nix::time::clock_gettime(clock)?).as_secs_f64())
     }
 
     /// Largest resident memory so far.

@@ -118,6 +118,11 @@ impl CheckedMap {
         self.bytes(range)
     }
 
+    /// Lets go of the memory that what was read so far takes, for who reads a whole file once. Slices stay valid.
+    pub fn forget(&self) {
+        self.inner.map.forget();
+    }
+
     /// Looks whether the file still has its length: touching what somebody cut off would end the process.
     pub fn check_len(&self) -> Result<(), BlobError> {
         self.inner.check_len()

@@ -39,6 +39,16 @@ impl Mapped {
         Ok(Self(Some(Arc::new(map))))
     }
 
+    /// Has the kernel take the mapped pages out of this process's memory; who touches one again gets it from the file.
+    pub(crate) fn forget(&self) {
+        let Some(map) = &self.0 else { return };
+        // SAFETY: What the call can lose are changes to private mappings. This one is shared, read-only, and of a file that never
+        // changes, so that every byte reads the same afterwards.
+        #[allow(unsafe_code, reason = "memmap2 marks the advice unsafe for mappings that can be written")]
+        // A kernel that refuses keeps the pages, which is no loss.
+        let _ = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+    }
+
     /// Has the kernel load a range. A disk that cannot read it is an error here and would be a SIGBUS at the first touch.
     /// Kernels before 5.14 do not know the call: then nothing happens and the first touch loads.
     pub(crate) fn populate(&self, start: u64, end: u64) -> std::io::Result<()> {

@@ -48,6 +48,7 @@ pub use codec::{decode_batch, encode_batch};
 pub use counts::{FieldCount, FieldCounts, FieldType};
 pub use error::ColumnError;
 pub use layout::{FIELD_COLUMNS_MAX, FIELD_NAMES_MAX, Layout, rows_to_batch};
+pub use pages::PagesRead;
 pub use read::{Batches, PageTimes, Projection, READ_BATCH_ROWS_MAX, Reader};
 pub use row_json::{RowJson, write_row_json};
 pub use rows::rows_from_batch;

@@ -11,9 +11,10 @@ use model::field;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 use parquet::file::page_index::column_index::ColumnIndexMetaData;
+use parquet::file::page_index::offset_index::PageLocation;
 use roaring::RoaringBitmap;
 
-use crate::pages::{Dictionaries, OpenFile, PageScan};
+use crate::pages::{Dictionaries, OpenFile, PageScan, PagesRead};
 use crate::schema::{HEAD_COLUMNS, dictionary_type, overflow_field, time_type};
 use crate::split::split_type;
 use crate::write::OVERFLOW_FIELDS_KEY;
@@ -138,8 +139,17 @@ impl Reader {
         let batch_rows = batch_rows.clamp(1, READ_BATCH_ROWS_MAX);
         guarded(|| {
             let scan = PageScan::new(self.file.clone(), &schema, &roots, rows, batch_rows)?;
-            Ok(Batches { scan: Some(scan), expected, seen: 0 })
+            Ok(Batches { scan: Some(scan), expected, seen: 0, read: PagesRead::default() })
         })
+    }
+
+    /// Pages of data of all columns, and their bytes in the file.
+    pub fn pages(&self) -> PagesRead {
+        let groups = self.file.metadata.offset_index().into_iter().flatten().flatten();
+        let places = groups.flat_map(|column| column.page_locations());
+        let one =
+            |place: &PageLocation| PagesRead { pages: 1, bytes: place.compressed_page_size.unsigned_abs().into() };
+        places.map(one).fold(PagesRead::default(), |sum, page| sum + page)
     }
 
     /// Bytes that the reader keeps in memory between reads: dictionaries, of which the oldest go when they are many.
@@ -258,12 +268,19 @@ pub struct Batches {
     scan: Option<PageScan>,
     expected: u64,
     seen: u64,
+    /// What had been read when it ended.
+    read: PagesRead,
 }
 
 impl Batches {
     /// Rows that the whole read yields.
     pub fn rows_expected(&self) -> u64 {
         self.expected
+    }
+
+    /// What was read so far, dictionaries aside.
+    pub fn pages_read(&self) -> PagesRead {
+        self.scan.as_ref().map_or(self.read, PageScan::pages_read)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, ColumnError> {
@@ -285,6 +302,7 @@ impl Iterator for Batches {
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.next_batch();
         if !matches!(next, Ok(Some(_))) {
+            self.read = self.pages_read();
             self.scan = None;
         }
         next.transpose()

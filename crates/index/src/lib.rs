@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 pub use error::IndexError;
 pub use hits::Hits;
-pub use read::{FileBytes, GroupValue, IndexFile, IndexReader};
+pub use read::{FileBytes, GroupValue, IndexFile, IndexReader, TierRows};
 pub use write::{IndexWriter, IndexWritten};
 
 /// Asked every few thousand rows whether to give up; then the answer is [`IndexError::Stopped`].

@@ -44,6 +44,17 @@ pub struct GroupValue {
     pub rows: u64,
 }
 
+/// Rows by the tier that names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TierRows {
+    /// Rows of values and shapes with the token.
+    pub groups: u64,
+    /// Rows in the term dictionary's lists.
+    pub terms: u64,
+    /// Rows of stretches of which a filter says maybe.
+    pub filters: u64,
+}
+
 impl std::fmt::Debug for IndexReader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IndexReader").field("rows", &self.rows()).finish_non_exhaustive()
@@ -196,6 +207,24 @@ impl IndexReader {
         // A row is in one group or in none; the words of groups have no digit but in whole values, and terms are of other rows
         // or have one. So no row is counted twice.
         Ok(if filtered { None } else { Some(self.counted(field, token)?) })
+    }
+
+    /// How many rows each tier names for a token, for showing. Filters name stretches of rows that may have it.
+    pub fn tiers_of(&self, field: &str, token: &str) -> Result<TierRows, IndexError> {
+        let Some(field) = self.field(field) else { return Ok(TierRows::default()) };
+        let groups = field.reader.groups(&self.packed, field.entry)?;
+        let found = field.reader.words(&self.packed, field.entry)?.find(token)?;
+        let groups: u64 = found.into_iter().map(|group| u64::from(groups.count(group))).sum();
+        let terms = self.counted(field, token)? - groups;
+        let mut filters = 0;
+        self.filtered(field, token, &|| false, |rows| filters += u64::from(rows.end - rows.start))?;
+        Ok(TierRows { groups, terms, filters })
+    }
+
+    /// How many groups a field has, and how many rows are in none, for showing.
+    pub fn groups_of(&self, field: &str) -> Result<(u64, u64), IndexError> {
+        let Some(field) = self.field(field) else { return Ok((0, 0)) };
+        Ok((field.entry.groups.into(), self.list(field.entry.loose, &|| false)?.len()))
     }
 
     /// At most how many rows have the token, give or take nothing: an upper bound without reading lists.

@@ -253,6 +253,8 @@ impl Input {
         (self.at, self.run) = (0, 0);
         if let Some(batch) = self.batches.next().transpose()? {
             let meta = self.segment.meta();
+            // Mapped pages count as memory of the process: of 16 inputs with 2 million rows, 60 MiB.
+            self.segment.columns_map().forget();
             let source = gather.add(&batch).map_err(SegmentError::from);
             let loaded = source.and_then(|source| Loaded::new(&batch, source));
             // Whatever is wrong with what was read, it is this input that is damaged.

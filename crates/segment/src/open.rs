@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use arrow_array::RecordBatch;
 use blob::{BlobError, BlockSums, CheckedMap, LocalDir};
-use column::{Batches, ColumnError, PageTimes, Projection, READ_BATCH_ROWS_MAX, Reader};
+use column::{Batches, ColumnError, PageTimes, PagesRead, Projection, READ_BATCH_ROWS_MAX, Reader};
 use index::{IndexError, IndexReader};
 use roaring::RoaringBitmap;
 
@@ -108,6 +108,11 @@ impl Segment {
         Ok(!elsewhere && columns.is_split(field))
     }
 
+    /// Pages of data of all columns, and their bytes in the file.
+    pub fn pages(&self) -> Result<PagesRead, SegmentError> {
+        Ok(self.columns()?.pages())
+    }
+
     /// The pages of `_time` in row order, with the least and the greatest time of each. They cover every row.
     pub fn page_times(&self) -> Result<Vec<PageTimes>, SegmentError> {
         Ok(self.columns()?.page_times())
@@ -198,6 +203,11 @@ impl SegmentBatches {
     /// Rows that the whole read yields.
     pub fn rows_expected(&self) -> u64 {
         self.inner.rows_expected()
+    }
+
+    /// What was read so far.
+    pub fn pages_read(&self) -> PagesRead {
+        self.inner.pages_read()
     }
 }
 

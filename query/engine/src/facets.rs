@@ -172,6 +172,10 @@ impl Engine {
             request.text = text.to_owned();
             return self.explain_analyze(request).await;
         }
+        self.explain_only(request).await
+    }
+
+    async fn explain_only(&self, request: QueryRequest) -> Result<String, QueryError> {
         let plan = self.explained_plan(&request)?;
         let engine = self.clone();
         let task = self.spawn(async move {
@@ -187,10 +191,10 @@ impl Engine {
         task.await.map_err(|error| QueryError::Internal { message: error.to_string() })?
     }
 
-    /// Runs a query, throws its rows away and says what its stages did: parts, rows and bytes that each left out or read,
-    /// and how long it took.
+    /// What [`Self::explain`] says, and then, after running the query and throwing its rows away, what its stages did: parts,
+    /// pages, rows and bytes that each left out or read, and how long it took.
     pub async fn explain_analyze(&self, request: QueryRequest) -> Result<String, QueryError> {
-        let plan = self.explained_plan(&request)?;
+        let explained = self.explain_only(request.clone()).await?;
         let prepared = self.prepare(&request)?;
         let mut stream = self.start(request, prepared).await?;
         let control = stream.control();
@@ -202,13 +206,15 @@ impl Engine {
         let matched = stats.rows_matched.map_or("at least as many as returned".to_owned(), |rows| rows.to_string());
         Ok(format!(
             "{}\nran {} ms, {} rows returned, {matched} matched\nsegments: {} in all, {} left out, {} read\n\
-             columns: {} rows read, {} bytes decoded\n{}{}",
-            plan::explain(&plan).trim_end(),
+             columns: {} pages of {} bytes read, {} rows looked at, {} bytes decoded\n{}{}",
+            explained.trim_end(),
             stats.elapsed_ms,
             stats.rows_returned,
             stats.segments_total,
             stats.segments_pruned,
             stats.segments_scanned,
+            control.pages_read().pages,
+            control.pages_read().bytes,
             stats.rows_scanned,
             stats.bytes_read,
             control.profile().text(),

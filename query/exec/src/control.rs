@@ -10,6 +10,7 @@ use parking_lot::Mutex;
 use crate::ExecError;
 use crate::part::Part;
 use crate::profile::Profile;
+use column::PagesRead;
 
 pub(crate) use crate::profile::Stage;
 
@@ -24,6 +25,8 @@ pub struct Control {
     segments_pruned: AtomicU64,
     segments_scanned: AtomicU64,
     bytes_read: AtomicU64,
+    pages_read: AtomicU64,
+    page_bytes_read: AtomicU64,
     /// Bytes that scans hold now, for whoever looks for the query that holds most.
     memory: AtomicU64,
     /// Why it was told to stop, when the reason was not its reader.
@@ -161,6 +164,16 @@ impl Control {
 
     pub(crate) fn add_scanned(&self, rows: u64) {
         self.rows_scanned.fetch_add(rows, Relaxed);
+    }
+
+    /// Pages of columns that were read so far, and their bytes in the files.
+    pub fn pages_read(&self) -> PagesRead {
+        PagesRead { pages: self.pages_read.load(Relaxed), bytes: self.page_bytes_read.load(Relaxed) }
+    }
+
+    pub(crate) fn add_pages(&self, read: PagesRead) {
+        self.pages_read.fetch_add(read.pages, Relaxed);
+        self.page_bytes_read.fetch_add(read.bytes, Relaxed);
     }
 
     pub(crate) fn add_read(&self, bytes: u64) {

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use index::{IndexError, IndexReader};
+use index::{IndexError, IndexReader, TierRows};
 use lang::FieldName;
 use roaring::RoaringBitmap;
 
@@ -73,6 +73,29 @@ impl Lookup<'_> {
         match lone_word(needle) {
             Some(word) if !needle.is_prefix() => self.index.count(name, &word),
             _ => Ok(None),
+        }
+    }
+
+    /// What each tier of the index names for the tests of a filter, a line each, for showing.
+    pub(crate) fn tiers(&self, predicate: &Predicate, out: &mut Vec<String>) -> Result<(), IndexError> {
+        match predicate {
+            Predicate::And(parts) | Predicate::Or(parts) => parts.iter().try_for_each(|part| self.tiers(part, out)),
+            Predicate::Not(part) => self.tiers(part, out),
+            Predicate::Field(FieldName::Named(name), test) if !self.lacks(name) && !crate::is_built_in(name) => {
+                let words = words_in(test);
+                if words.is_empty() {
+                    let (groups, loose) = self.index.groups_of(name)?;
+                    out.push(format!("{name}: {groups} groups to try, {loose} rows in none"));
+                }
+                for word in words {
+                    let TierRows { groups, terms, filters } = self.index.tiers_of(name, &word)?;
+                    out.push(format!(
+                        "{name} {word:?}: {groups} rows by groups, {terms} by terms, {filters} where filters say maybe"
+                    ));
+                }
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -148,15 +171,8 @@ impl Lookup<'_> {
         if !self.index.is_complete(name) {
             return Ok(self.rows);
         }
-        let words = match test {
-            Match::Needle(needle) => words_of(needle),
-            Match::CasedNeedle(needle) => words_of(needle.any_case()),
-            Match::Exact(text) | Match::ExactAnyCase(text) => tokens(text),
-            Match::Sequence(needles) => needles.iter().flat_map(words_of).collect(),
-            _ => Vec::new(),
-        };
         let mut least = self.rows;
-        for word in words {
+        for word in words_in(test) {
             least = least.min(self.index.estimate(name, &word)?);
         }
         Ok(least)
@@ -343,6 +359,17 @@ fn words_of(needle: &Needle) -> Vec<String> {
         words.pop_if(|last| is_open(needle.lower(), last));
     }
     words
+}
+
+/// The words that a value which passes the test has.
+fn words_in(test: &Match) -> Vec<String> {
+    match test {
+        Match::Needle(needle) => words_of(needle),
+        Match::CasedNeedle(needle) => words_of(needle.any_case()),
+        Match::Exact(text) | Match::ExactAnyCase(text) => tokens(text),
+        Match::Sequence(needles) => needles.iter().flat_map(words_of).collect(),
+        _ => Vec::new(),
+    }
 }
 
 /// The words of a text that are whole terms wherever the text is.

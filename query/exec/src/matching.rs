@@ -95,6 +95,16 @@ impl Spec {
         Ok(())
     }
 
+    /// What each tier of a part's index names for the tests of the filter, a line each.
+    pub(crate) fn tiers(&self, part: &Part) -> Result<Vec<String>, ExecError> {
+        let mut out = Vec::new();
+        if let Some(index) = part.index(&self.control) {
+            let told = self.lookup(part, index).tiers(&self.predicate, &mut out);
+            told.or_else(|error| self.index_error(part, &error))?;
+        }
+        Ok(out)
+    }
+
     fn lookup<'a>(&'a self, part: &'a Part, index: &'a index::IndexReader) -> Lookup<'a> {
         let (field_names, names_complete) = part.field_names();
         Lookup { index, field_names, names_complete, rows: part.rows(), control: &self.control }
@@ -229,10 +239,10 @@ impl Spec {
         if tests.is_empty() {
             return Ok(None);
         }
-        let Some(batches) = part.read_shapes(field::BODY, rows)? else { return Ok(None) };
+        let Some(mut batches) = part.read_shapes(field::BODY, rows)? else { return Ok(None) };
         let mut numbers = rows.iter();
         let mut hits = Hits::none();
-        for batch in batches {
+        for batch in batches.by_ref() {
             self.control.check()?;
             let batch = batch.map_err(|error| part.error(&error))?;
             self.control.add_read(column::batch_bytes(&batch) as u64);
@@ -258,6 +268,7 @@ impl Spec {
                 }
             }
         }
+        self.control.add_pages(batches.pages_read());
         Ok(Some(hits))
     }
 }

@@ -34,8 +34,11 @@ const SLICE_ROWS: usize = 65_536;
 /// Rows of one batch of output.
 const BATCH_ROWS: usize = 8_192;
 
-/// Blocks of the first wave; each wave has twice as many as the one before.
-const WAVE_MIN: usize = 4;
+/// Blocks of the first wave.
+const WAVE_MIN: usize = 8;
+
+/// Each wave has so many times as many as the one before: a wave costs starting threads.
+const WAVE_GROWTH: usize = 4;
 
 /// Blocks of the largest wave.
 const WAVE_MAX: usize = 256;
@@ -253,7 +256,7 @@ impl Ordered {
         if blocks.is_empty() {
             return Ok(false);
         }
-        self.wave = (self.wave * 2).min(WAVE_MAX);
+        self.wave = (self.wave * WAVE_GROWTH).min(WAVE_MAX);
         self.look(blocks)?;
         Ok(true)
     }
@@ -435,7 +438,7 @@ impl Ordered {
         let columns = self.output.read_columns();
         let found = crate::workers::each(self.threads, Cost::Heavy, tasks, Vec::new, |found, (part, numbers)| {
             let mut numbers_left = numbers.iter();
-            for stored in self.parts[part as usize].read_rows(&columns, &numbers)? {
+            for stored in self.parts[part as usize].read_rows(&columns, &numbers, &self.spec.control)? {
                 self.spec.control.check()?;
                 let all: Vec<u32> = (0..stored.num_rows() as u32).collect();
                 let of_batch: Vec<u32> = numbers_left.by_ref().take(all.len()).collect();

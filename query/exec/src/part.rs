@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampNanosecondType;
-use column::Projection;
+use column::{PagesRead, Projection};
 use index::IndexReader;
 use model::{TimeRange, Timestamp, field};
 use roaring::RoaringBitmap;
@@ -179,6 +179,14 @@ impl Part {
         Ok(PartBatches { rows, name: self.name().to_owned() })
     }
 
+    /// The pages of all columns; `None` for what is in memory.
+    pub(crate) fn pages(&self) -> Result<Option<PagesRead>, ExecError> {
+        match self {
+            Part::Segment(part) => part.segment.pages().map(Some).map_err(|error| self.error(&error)),
+            Part::Chunk(_) => Ok(None),
+        }
+    }
+
     /// Reads only the shapes of a text column of exactly these rows. `None` when the part does not keep the field in two parts.
     pub(crate) fn read_shapes(&self, name: &str, rows: &RoaringBitmap) -> Result<Option<SegmentBatches>, ExecError> {
         let Part::Segment(part) = self else { return Ok(None) };
@@ -191,7 +199,12 @@ impl Part {
     }
 
     /// Columns of exactly these rows, in one batch.
-    pub(crate) fn read_rows(&self, columns: &Columns, rows: &RoaringBitmap) -> Result<Vec<RecordBatch>, ExecError> {
+    pub(crate) fn read_rows(
+        &self,
+        columns: &Columns,
+        rows: &RoaringBitmap,
+        control: &Control,
+    ) -> Result<Vec<RecordBatch>, ExecError> {
         match self {
             Part::Chunk(chunk) => {
                 let rows: arrow_array::UInt32Array = rows.iter().collect::<Vec<_>>().into();
@@ -202,8 +215,10 @@ impl Part {
                     Some(names) => Projection::Fields(names.iter().cloned().collect()),
                     None => Projection::All,
                 };
-                let batches = part.segment.read(&projection, Some(rows)).map_err(|error| self.error(&error))?;
-                batches.map(|batch| batch.map_err(|error| self.error(&error))).collect()
+                let mut batches = part.segment.read(&projection, Some(rows)).map_err(|error| self.error(&error))?;
+                let read = batches.by_ref().map(|batch| batch.map_err(|error| self.error(&error))).collect();
+                control.add_pages(batches.pages_read());
+                read
             }
         }
     }
@@ -268,7 +283,10 @@ impl PartBatches {
         control.check()?;
         let stored = match &mut self.rows {
             Rows::Segment(batches, numbers) => {
-                let Some(batch) = batches.next() else { return Ok(None) };
+                let before = batches.pages_read();
+                let batch = batches.next();
+                control.add_pages(batches.pages_read() - before);
+                let Some(batch) = batch else { return Ok(None) };
                 let batch = batch.map_err(|error| segment_error(&self.name, &error))?;
                 let count = batch.num_rows();
                 let numbers = match numbers {

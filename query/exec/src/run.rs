@@ -257,6 +257,12 @@ fn explain_parts(
                 }
             }
         };
+        for line in spec.tiers(part)? {
+            let _ = writeln!(out, "  index: {line}");
+        }
+        if let Some(pages) = part.pages()? {
+            let _ = writeln!(out, "  columns: {} pages of {} bytes", pages.pages, pages.bytes);
+        }
     }
     spec.control.slowed().iter().for_each(|line| {
         let _ = writeln!(out, "{line}");

@@ -115,7 +115,12 @@ mod tests {
         );
         check(
             phrase("from host"),
-            &[("7 from host 8", Sure, true), ("from host", Sure, true), ("from hosts 1", No, false)],
+            &[
+                ("7 from host 8", Sure, true),
+                ("from host", Sure, true),
+                ("from hosts 1", Maybe, false),
+                ("to host 1", No, false),
+            ],
         );
         check(
             Test::Regex("blk_-?[0-9]+9".into()),

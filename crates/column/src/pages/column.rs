@@ -1,6 +1,6 @@
 //! A column of a batch from its leaves: flat ones, structures of flat ones, and maps of texts.
 
-use std::ops::Range;
+use std::ops::{Add, Range};
 use std::sync::Arc;
 
 use arrow_array::types::Int32Type;
@@ -13,6 +13,7 @@ use arrow_schema::{ArrowError, DataType, Field, FieldRef, Fields, TimeUnit};
 use parquet::basic::Type as PhysicalType;
 use parquet::schema::types::ColumnDescriptor;
 
+use super::PagesRead;
 use super::leaf::{Leaf, OpenFile};
 use super::out::{Lists, Out, OutTexts, OutValues};
 use super::page::{LeafShape, ValueKind};
@@ -52,6 +53,15 @@ impl Column {
             let (name, ty) = (field.name(), field.data_type());
             ColumnError::Corrupt(format!("column {name} is {ty}, which this program does not write"))
         })
+    }
+
+    /// What was read so far.
+    pub(super) fn pages_read(&self) -> PagesRead {
+        match self {
+            Self::Flat(leaf, _) => leaf.pages_read(),
+            Self::Struct(_, leaves) => leaves.iter().map(Leaf::pages_read).fold(PagesRead::default(), Add::add),
+            Self::Map { keys, values, .. } => keys.pages_read() + values.pages_read(),
+        }
     }
 
     /// Reads some rows of a row group, which must be after those that were read before.

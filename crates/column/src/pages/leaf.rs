@@ -14,7 +14,7 @@ use super::dictionary::{Dictionaries, Dictionary};
 use super::header::PageKind;
 use super::out::{Lists, Out, OutKeys, OutTexts, OutValues};
 use super::page::{LeafShape, Opened, Page, ValueKind};
-use super::{Damage, PAGE_INFLATED_BYTES_MAX};
+use super::{Damage, PAGE_INFLATED_BYTES_MAX, PagesRead};
 use crate::{ColumnError, Source};
 
 /// What all columns of a read share.
@@ -54,12 +54,27 @@ pub(super) struct Leaf {
     /// The row group and the number of the page.
     page_at: (usize, usize),
     dictionary: Option<(usize, Dictionary)>,
+    read: PagesRead,
 }
 
 impl Leaf {
     /// A leaf by its number in the file.
     pub(super) fn new(number: usize, name: String, shape: LeafShape, is_keys: bool) -> Self {
-        Self { number, name, shape, is_keys, page: Page::default(), page_at: (0, 0), dictionary: None }
+        Self {
+            number,
+            name,
+            shape,
+            is_keys,
+            page: Page::default(),
+            page_at: (0, 0),
+            dictionary: None,
+            read: PagesRead::default(),
+        }
+    }
+
+    /// What was read so far, without dictionaries.
+    pub(super) fn pages_read(&self) -> PagesRead {
+        self.read
     }
 
     pub(super) fn name(&self) -> &str {
@@ -136,6 +151,7 @@ impl Leaf {
         }
         let place = &places[number];
         let bytes = file.bytes(place.offset, place.compressed_page_size.into())?;
+        self.read = self.read + PagesRead { pages: 1, bytes: bytes.len() as u64 };
         self.page_at = (group, number);
         let is_zstd = self.is_zstd(file, group)?;
         let buffer = self.page.take_buffer();

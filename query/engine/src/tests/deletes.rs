@@ -80,9 +80,14 @@ fn analyze_shows_what_each_stage_did() {
     expect![[r#"
         Aggregate by=[] [count(*) as n]
           Scan logs filter=severity:ERROR fields=[]
+        SnapshotFold: from statistics and index first, columns for the rest
+        segments: 1 in all, 0 outside the time range
+        segment 00-0000000000100000-465aa6efe1cbf044: 100 of 400 rows match, by the index alone
+          index: severity "error": 100 rows by groups, 0 by terms, 0 where filters say maybe
+          columns: 9 pages of #
         ran #, 1 rows returned, 100 matched
         segments: 1 in all, 1 left out, 0 read
-        columns: 0 rows read, # decoded
+        columns: 0 pages of # read, 0 rows looked at, # decoded
         index      1 calls, 400 rows in, 100 rows out, #
         rows: 100 sure, 0 open, 0 verified, 0 of them match
     "#]]
@@ -90,10 +95,17 @@ fn analyze_shows_what_each_stage_did() {
     expect![[r#"
         Aggregate by=[severity] [count(*) as n]
           Scan logs filter=n:>390 request fields=[severity]
+        SnapshotFold: from statistics and index first, columns for the rest
+        segments: 1 in all, 0 outside the time range
+        segment 00-0000000000100000-465aa6efe1cbf044: 400 of 400 rows to verify
+          index: n: 0 groups to try, 0 rows in none
+          index: body "request": 400 rows by groups, 0 by terms, 0 where filters say maybe
+          columns: 9 pages of #
         ran #, 2 rows returned, 9 matched
         segments: 1 in all, 0 left out, 1 read
-        columns: 400 rows read, # decoded
+        columns: 5 pages of # read, 400 rows looked at, # decoded
         index      1 calls, 400 rows in, 400 rows out, #
+        shapes     1 calls, 400 rows in, 400 rows out, #
         count      1 calls, 400 rows in, 400 rows out, #
         fold       1 calls, 400 rows in, 9 rows out, #
         rows: 0 sure, 400 open, 400 verified, 9 of them match
@@ -102,9 +114,14 @@ fn analyze_shows_what_each_stage_did() {
     expect![[r#"
         Limit offset=0 fetch=3
           Scan logs filter=request fields=all order=newest fetch=3
+        SnapshotScan: NewestFirst, fetch=3
+        segments: 1 in all, 0 outside the time range
+        segment 00-0000000000100000-465aa6efe1cbf044: 400 of 400 rows match, by the index alone
+          index: body "request": 400 rows by groups, 0 by terms, 0 where filters say maybe
+          columns: 9 pages of #
         ran #, 3 rows returned, at least as many as returned matched
         segments: 1 in all, 0 left out, 1 read
-        columns: 0 rows read, # decoded
+        columns: 13 pages of # read, 0 rows looked at, # decoded
         index      1 calls, 400 rows in, 400 rows out, #
         order      1 calls, 400 rows in, 400 rows out, #
         output     1 calls, 3 rows in, 3 rows out, #

@@ -29,7 +29,7 @@ pub const BEST_EFFORT_ROWS_MIN: u64 = 512 * 1024;
 const MERGE_ROWS: usize = 16 * 1024;
 
 /// Bytes that the batches of all inputs take together, roughly.
-const INPUT_BYTES: u64 = 64 << 20;
+const INPUT_BYTES: u64 = 16 << 20;
 
 /// How much larger a row is in memory than in a file, roughly: 33 bytes of a log line's row become 250.
 const EXPANSION: u64 = 8;
@@ -335,9 +335,9 @@ mod tests {
     #[test]
     fn large_rows_and_many_inputs_are_read_in_smaller_batches() {
         for (file_bytes, inputs, rows) in [
-            (33, 8, READ_BATCH_ROWS_MAX),
-            (33, 64, (64 << 20) / 64 / (33 * 8)),
-            (1000, 8, 1048),
+            (33, 2, READ_BATCH_ROWS_MAX),
+            (33, 64, (16 << 20) / 64 / (33 * 8)),
+            (1000, 8, 262),
             (1 << 20, 8, INPUT_ROWS_MIN),
             (0, 1, READ_BATCH_ROWS_MAX),
         ] {

@@ -19,19 +19,9 @@ use crate::schema::is_distinct;
 use crate::split::{SHAPE, SplitColumn, VARIABLES};
 use crate::{ColumnError, Layout};
 
-/// Most rows of a page. Reading one row decodes one page of each column that it wants, so pages are small, and small pages
-/// compress worse. The bodies of 2 million log lines (270 MB) from 325 streams, at zstd 1, 6 and 9, and what one row costs:
-///
-/// | rows | MB | CPU µs a row |
-/// |---|---|---|
-/// | 512 | 58.1, 54.2, 52.0 | 122 |
-/// | 1024 | 54.0, 49.2, 47.9 | 153 |
-/// | 2048 | 50.6, 45.6, 43.9 | 219 |
-/// | 4096 | 48.4, 43.4, 41.3 | 385 |
-/// | 8192 | 47.5, 42.0, 39.7 | 675 |
-///
-/// A row of all 18 columns costs 0.8 ms with pages of 2048 rows and 1.5 ms with pages of 8192; the columns besides the body
-/// take 2 % more room.
+/// Most rows of a page. Reading one row decodes one page of each column that it wants, and small pages compress worse where texts
+/// repeat, as dictionary keys do. Columns of what is random have smaller pages, by their bytes: [`VARIABLES_PAGE_BYTES_MAX`],
+/// [`RANDOM_PAGE_BYTES_MAX`].
 pub const PAGE_ROWS_MAX: usize = 2048;
 
 /// Size at which a page of long texts ends before it is full, before compression.
@@ -40,8 +30,8 @@ pub const PAGE_BYTES_MAX: usize = 512 * 1024;
 /// Rows after which the writer looks whether a page is full.
 const PAGE_STEP_ROWS: usize = 256;
 
-/// Most rows of a row group. A row group is what the writer holds in memory, encoded, before it goes to the file: about 40
-/// MB at this size, buffers included. Each costs its metadata and its dictionaries.
+/// Most rows of a row group. A row group is what the writer holds in memory, encoded, before it goes to the file: 80 MiB
+/// with a million rows, buffers included. Each costs its metadata and its dictionaries.
 pub const ROW_GROUP_ROWS_MAX: usize = 1 << 19;
 
 /// Longest prefix of a text kept as minimum or maximum of a column.
@@ -57,9 +47,9 @@ const TRIAL_ROWS_MIN: usize = 256;
 /// than they save. The variables of a million lines take 17.5 MB at levels 1 and 9, and 18.1 at 3.
 const RANDOM_ZSTD_LEVEL: i32 = 1;
 
-/// Size at which a page of variables ends, before compression: some 500 rows. They compress as well in small pages, 17.5 MB of
+/// Size at which a page of variables ends, before compression: some 250 rows. They compress as well in small pages, 17.5 MB of
 /// them in pages of 2048 rows and 18.0 in pages of 512, and one row costs less the smaller they are.
-const VARIABLES_PAGE_BYTES_MAX: usize = 24 * 1024;
+const VARIABLES_PAGE_BYTES_MAX: usize = 10 * 1024;
 
 /// Most bytes of a dictionary of numbers. Reading one row reads the dictionary, so a large one must not grow out of a
 /// misleading first batch.
@@ -83,12 +73,12 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// Writing those bodies takes 0.6 s at level 1, 2.1 s at 6 and 3.2 s at 9. Level 3 is 1 % smaller than 1 for a fifth more
-    /// time; 12 is 3 % smaller than 9 for half as much again.
+    /// For numbers and dictionary keys; what is random has a level of its own. Bodies as plain text took 0.6 s at level 1, 2.1 s at
+    /// 6 and 3.2 s at 9, which made them 13 % smaller; as shapes and variables a high level gains nothing.
     fn zstd_level(self) -> i32 {
         match self {
             Self::Fast => 1,
-            Self::Best => 9,
+            Self::Best => 6,
         }
     }
 }

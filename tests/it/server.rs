@@ -312,7 +312,7 @@ fn explain_with_analyze_says_what_was_read() {
     let body = json!({"query": "body:~\"line 1[0-9] of\" | stats count() as n", "analyze": true});
     let answer: Value = server.post("/backstop/api/v1/explain", &body).json().expect("JSON");
     let plan = answer["plan"].as_str().expect("text");
-    for part in ["10 matched", "segments: 1 in all", "rows read", "verified"] {
+    for part in ["10 matched", "segments: 1 in all", "index: body", "pages of", "rows looked at", "verified"] {
         assert!(plan.contains(part), "{part}: {plan}");
     }
 }

@@ -34,8 +34,8 @@ const SLICE_ROWS: usize = 65_536;
 /// Rows of one batch of output.
 const BATCH_ROWS: usize = 8_192;
 
-/// Blocks of the first wave: about what a segment of a hundred streams must look at anyway, and half a millisecond at most.
-const WAVE_MIN: usize = 48;
+/// Blocks of the first wave. Where one stream has the newest rows, more would be read for nothing.
+const WAVE_MIN: usize = 8;
 
 /// Each wave has so many times as many as the one before: a wave costs starting threads.
 const WAVE_GROWTH: usize = 4;

@@ -5,6 +5,7 @@
 //! however many rows that are, and none of their texts is read.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 use regex_automata::Input;
@@ -23,6 +24,8 @@ pub(crate) struct Automaton {
     dfa: DFA,
     /// States of those who are done, for the next.
     idle: Mutex<Vec<Walk>>,
+    /// Whether it turned out to need too many states, so that trying again would be as much work for nothing.
+    too_large: AtomicBool,
 }
 
 /// The states of an automaton, made as they are reached.
@@ -41,22 +44,29 @@ impl std::fmt::Debug for Automaton {
 impl Automaton {
     /// `None` for an expression that cannot be run like this, for instance because of a word boundary of Unicode.
     pub(crate) fn new(pattern: &str) -> Option<Self> {
+        Self::sized(pattern, CACHE_BYTES_MAX)
+    }
+
+    fn sized(pattern: &str, cache_bytes: usize) -> Option<Self> {
         let config = DFA::config()
-            .cache_capacity(CACHE_BYTES_MAX)
+            .cache_capacity(cache_bytes)
             .skip_cache_capacity_check(true)
             .minimum_cache_clear_count(Some(0));
         let dfa = DFA::builder().configure(config).build(pattern).ok()?;
-        Some(Self { dfa, idle: Mutex::new(Vec::new()) })
+        Some(Self { dfa, idle: Mutex::new(Vec::new()), too_large: AtomicBool::new(false) })
     }
 
     /// Whether a text of the shape can match. True when nobody knows.
     pub(crate) fn may_match(&self, shape: &[u8]) -> bool {
+        if self.too_large.load(Relaxed) {
+            return true;
+        }
         let idle = self.idle.lock().pop();
         let mut walk = idle.unwrap_or_else(|| Walk { cache: self.dfa.create_cache(), holes: HashMap::new() });
         let found = walk.may_match(&self.dfa, shape);
-        if found.is_some() {
-            // After a failure the states are good for nothing.
-            self.idle.lock().push(walk);
+        match found {
+            Some(_) => self.idle.lock().push(walk),
+            None => self.too_large.store(true, Relaxed),
         }
         found.unwrap_or(true)
     }
@@ -163,6 +173,10 @@ mod tests {
         assert!(may(r"^auth.*root$", line) && !may(r"^root", line) && !may(r"7$", line));
         assert!(may(r"(?i)DEAD", "id 3f2504e0") && !may(r"(?i)xyz", "id 3f2504e0") && may("xyz", "0x1f3z"));
         assert!(may("^$", "") && !may("x", ""));
+        // More states than there is room for: nothing is ruled out, and nobody tries again.
+        let large = Automaton::sized("[a-q][^u-z]{13}x", 1).unwrap();
+        let text: Vec<u8> = (0..20_000u32).map(|n| b'a' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 20).collect();
+        assert!(large.may_match(&text) && large.too_large.load(Relaxed) && large.may_match(b"q"));
         assert!(Automaton::new(r"\bword\b").is_none());
     }
 

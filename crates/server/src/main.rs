@@ -28,7 +28,8 @@ use crate::exit::Failure;
 
 // One arena a processor and three seconds until freed memory goes back to the system, set when it is built
 // (`.cargo/config.toml`). While 2 million lines were ingested on 2 cores: 11.8 s of CPU time and a peak of 322 MiB with five
-// seconds, 12.1 s and 281 MiB with half a second. mimalloc 3 as it comes took 11.7 s and 480 MiB, mimalloc 2 12.4 s and 358 MiB.
+// seconds, 12.1 s and 281 MiB with half a second. mimalloc 2 took 12.4 s and 358 MiB as it comes, and
+// 11.5 s and 505 MiB when told to wait ten times as long.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

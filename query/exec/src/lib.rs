@@ -22,7 +22,7 @@
 //! that was allowed, is named by [`Control::missing`].
 //!
 //! **Not guaranteed.** Buffers inside the Parquet reader and bitmaps of rows are not counted in the pool: a page of each
-//! column, and at most an eighth of a byte a row.
+//! column, and at most an eighth of a byte a row. Neither are the dictionaries that a segment's reader keeps between queries.
 //!
 //! **Not here.** Meaning of the language (`lang`), rewrites (`plan`), admission and time limits (`engine`).
 

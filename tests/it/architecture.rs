@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("index", 1),
     ("segment", 1),
     ("decode", 1),
+    ("verdict", 1),
     ("catalog", 2),
     ("series", 2),
     ("store", 2),

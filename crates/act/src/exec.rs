@@ -121,7 +121,7 @@ fn reader(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use respond::{Call, Executor as _};
+    use respond::{Call, ExecCall, Executor as _};
 
     use super::*;
     use crate::Actor;
@@ -133,11 +133,11 @@ mod tests {
             redact: vec!["hunter2".to_owned()],
             ..ActOptions::default()
         };
-        let call = Call::Exec {
+        let call = Call::Exec(ExecCall {
             argv: argv.iter().map(|arg| (*arg).to_owned()).collect(),
             env: BTreeMap::from([("STEP".to_owned(), "by-step".to_owned())]),
-        };
-        let request = ActionRequest { key: "key-1".to_owned(), timeout_ns: timeout_ms * 1_000_000, call };
+        });
+        let request = crate::tests::request(call, timeout_ms);
         Actor::new(options).expect("actor").execute(&request)
     }
 

@@ -1,27 +1,16 @@
 //! Actions of kind `http`: one request, no redirects, the action's key as `Idempotency-Key`.
 
-use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::time::Duration;
 
 use reqwest::blocking::{Client, Response};
 use reqwest::{Method, Url};
-use respond::{ActionRequest, ActionState};
-use serde_json::Value;
+use respond::{ActionRequest, ActionState, HttpCall};
 
 use crate::{ActError, Ended, OUTPUT_BYTES_MAX};
 
 /// Longest wait for a connection: nothing has happened yet, so it can be short.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// A request, its templates filled in.
-pub(crate) struct HttpCall<'a> {
-    pub(crate) method: &'a str,
-    pub(crate) url: &'a str,
-    pub(crate) headers: &'a BTreeMap<String, String>,
-    pub(crate) body: Option<&'a Value>,
-    pub(crate) expect_status: &'a [u16],
-}
 
 /// A client that follows no redirect: an allowed address must not lead to one that is not.
 pub(crate) fn client() -> Result<Client, ActError> {
@@ -36,8 +25,8 @@ pub(crate) fn client() -> Result<Client, ActError> {
 
 /// Sends the request if its URL is allowed. A refusal or a failed connection is Failed; once the request may have arrived, no
 /// answer is Unknown.
-pub(crate) fn execute(client: &Client, allow: &[Url], call: &HttpCall<'_>, request: &ActionRequest) -> Ended {
-    let Ok(url) = Url::parse(call.url) else {
+pub(crate) fn execute(client: &Client, allow: &[Url], call: &HttpCall, request: &ActionRequest) -> Ended {
+    let Ok(url) = Url::parse(&call.url) else {
         return Ended::without_output(ActionState::Failed, format!("{:?} is not a URL", call.url));
     };
     if !allow.iter().any(|start| is_below(&url, start)) {
@@ -49,10 +38,10 @@ pub(crate) fn execute(client: &Client, allow: &[Url], call: &HttpCall<'_>, reque
     };
     let timeout = Duration::from_nanos(request.timeout_ns.max(0).unsigned_abs());
     let mut builder = client.request(method, url.clone()).timeout(timeout).header("Idempotency-Key", &request.key);
-    for (name, value) in call.headers {
+    for (name, value) in &call.headers {
         builder = builder.header(name, value);
     }
-    if let Some(body) = call.body {
+    if let Some(body) = &call.body {
         builder = builder.json(body);
     }
     match builder.send() {
@@ -80,7 +69,7 @@ fn is_below(url: &Url, start: &Url) -> bool {
     same_origin && clean && boundary && !encoded_dots
 }
 
-fn ended(call: &HttpCall<'_>, response: Response) -> Ended {
+fn ended(call: &HttpCall, response: Response) -> Ended {
     let status = response.status();
     let expected =
         if call.expect_status.is_empty() { status.is_success() } else { call.expect_status.contains(&status.as_u16()) };
@@ -107,10 +96,11 @@ fn root(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::io::{BufRead as _, BufReader, Write as _};
     use std::net::{SocketAddr, TcpListener};
 
-    use respond::{Call, Executor as _};
+    use respond::{Call, Executor as _, HttpCall};
 
     use super::*;
     use crate::{ActOptions, Actor};
@@ -152,14 +142,14 @@ mod tests {
     fn call(url: String, allow: String) -> respond::ActionResult {
         let actor =
             Actor::new(ActOptions { http_allow: vec![allow], redact: vec!["s3cret".into()], ..ActOptions::default() });
-        let call = Call::Http {
+        let call = Call::Http(HttpCall {
             method: "POST".into(),
             url,
             headers: BTreeMap::new(),
             body: Some(serde_json::json!({"version": "1"})),
             expect_status: Vec::new(),
-        };
-        actor.expect("actor").execute(&ActionRequest { key: "key-1".into(), timeout_ns: 5_000_000_000, call })
+        });
+        actor.expect("actor").execute(&crate::tests::request(call, 5_000))
     }
 
     #[test]

@@ -83,11 +83,8 @@ impl Ended {
 impl Executor for Actor {
     fn execute(&self, request: &ActionRequest) -> ActionResult {
         let ended = match &request.call {
-            Call::Http { method, url, headers, body, expect_status } => {
-                let call = http::HttpCall { method, url, headers, body: body.as_ref(), expect_status };
-                http::execute(&self.client, &self.http_allow, &call, request)
-            }
-            Call::Exec { argv, env } => exec::execute(&self.options, argv, env, request),
+            Call::Http(call) => http::execute(&self.client, &self.http_allow, call, request),
+            Call::Exec(call) => exec::execute(&self.options, &call.argv, &call.env, request),
         };
         metrics::ACTIONS.add(ended.state.as_str(), 1);
         let finished_at: Timestamp = clock::now();
@@ -97,6 +94,26 @@ impl Executor for Actor {
             detail: redact::redact(&ended.detail, &self.options.redact),
             output: redact::redact(&text, &self.options.redact),
             finished_at,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request to roll back from 2 to 1.
+    pub(crate) fn request(call: Call, timeout_ms: i64) -> ActionRequest {
+        ActionRequest {
+            key: "key-1".to_owned(),
+            fence: 0,
+            timeout_ns: timeout_ms * 1_000_000,
+            verb: respond::Verb::Rollback,
+            from_version: "2".to_owned(),
+            to_version: "1".to_owned(),
+            replicas: None,
+            revision: None,
+            call,
         }
     }
 }

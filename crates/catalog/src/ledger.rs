@@ -32,7 +32,7 @@ pub const LEDGER_BUSY_TIMEOUT_MS: u64 = 5_000;
 pub const LEDGER_LIST_MAX: usize = 100_000;
 
 /// Version of the schema, kept in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
 
 /// The hash before the first audit entry.
 const AUDIT_GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -56,11 +56,19 @@ pub enum LedgerTable {
     RuleState,
     /// Notifications to deliver.
     Outbox,
+    /// Watches over changes: how they were measured, and the verdict.
+    Watches,
+    /// Leases on targets, with their fencing tokens.
+    Leases,
+    /// Approvals that were asked for, and the answers.
+    Approvals,
+    /// What people have set for the whole loop: the kill switch, the modes of playbooks.
+    Switches,
 }
 
 impl LedgerTable {
     /// Every table.
-    pub const ALL: [LedgerTable; 8] = [
+    pub const ALL: [LedgerTable; 12] = [
         Self::Changes,
         Self::Alerts,
         Self::Incidents,
@@ -69,6 +77,10 @@ impl LedgerTable {
         Self::Runs,
         Self::RuleState,
         Self::Outbox,
+        Self::Watches,
+        Self::Leases,
+        Self::Approvals,
+        Self::Switches,
     ];
 
     /// The table's name in SQL and, for those that queries may read, in the query language.
@@ -82,6 +94,10 @@ impl LedgerTable {
             Self::Runs => "runs",
             Self::RuleState => "rule_state",
             Self::Outbox => "outbox",
+            Self::Watches => "watches",
+            Self::Leases => "leases",
+            Self::Approvals => "approvals",
+            Self::Switches => "switches",
         }
     }
 }
@@ -223,7 +239,9 @@ pub enum LedgerError {
         found: i64,
     },
     /// A table that queries can not read.
-    #[error("no table {0:?} in the ledger: there are changes, alerts, incidents, timeline, actions, runs and audit")]
+    #[error(
+        "no table {0:?} in the ledger: there are changes, alerts, incidents, timeline, actions, runs, watches, approvals and audit"
+    )]
     UnknownTable(String),
     /// SQLite failed.
     #[error("the ledger failed: {0}; check the disk and the file's permissions")]
@@ -265,7 +283,8 @@ impl Ledger {
         connection.pragma_update(None, "synchronous", "FULL")?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match found {
-            0 => {
+            // Version 1 lacks tables that version 2 has; nothing else differs.
+            0 | 1 => {
                 connection.execute_batch(&schema())?;
                 connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }
@@ -312,20 +331,22 @@ impl Ledger {
         }
     }
 
-    /// The rows that the query language reads: `table` is `changes`, `alerts`, `incidents`, `timeline`, `actions`, `runs` or
-    /// `audit`. The latest `limit` rows of the range, in order of time. A document's fields become fields of the row, its
+    /// The rows that the query language reads: `table` is `changes`, `alerts`, `incidents`, `timeline`, `actions`, `runs`,
+    /// `watches`, `approvals` or `audit`. The latest `limit` rows of the range, in order of time. A document's fields become fields of the row, its
     /// `summary` the body.
     pub fn rows(&self, table: &str, range: TimeRange, limit: usize) -> Result<Vec<Row>, LedgerError> {
         if table == "audit" {
             return self.audit_rows(range, limit);
         }
-        const READABLE: [LedgerTable; 6] = [
+        const READABLE: [LedgerTable; 8] = [
             LedgerTable::Changes,
             LedgerTable::Alerts,
             LedgerTable::Incidents,
             LedgerTable::Timeline,
             LedgerTable::Actions,
             LedgerTable::Runs,
+            LedgerTable::Watches,
+            LedgerTable::Approvals,
         ];
         let known = READABLE.into_iter().find(|known| known.as_str() == table);
         let known = known.ok_or_else(|| LedgerError::UnknownTable(table.to_owned()))?;
@@ -431,19 +452,19 @@ fn schema() -> String {
     for table in LedgerTable::ALL {
         let name = table.as_str();
         sql.push_str(&format!(
-            "CREATE TABLE {name} (id TEXT NOT NULL UNIQUE, time_ns INTEGER NOT NULL, service TEXT NOT NULL, \
+            "CREATE TABLE IF NOT EXISTS {name} (id TEXT NOT NULL UNIQUE, time_ns INTEGER NOT NULL, service TEXT NOT NULL, \
              state TEXT NOT NULL, body TEXT NOT NULL);\
-             CREATE INDEX {name}_time ON {name} (time_ns);\
-             CREATE INDEX {name}_service ON {name} (service, time_ns);\
-             CREATE INDEX {name}_state ON {name} (state, time_ns);"
+             CREATE INDEX IF NOT EXISTS {name}_time ON {name} (time_ns);\
+             CREATE INDEX IF NOT EXISTS {name}_service ON {name} (service, time_ns);\
+             CREATE INDEX IF NOT EXISTS {name}_state ON {name} (state, time_ns);"
         ));
     }
     sql.push_str(
-        "CREATE TABLE audit (seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, \
+        "CREATE TABLE IF NOT EXISTS audit (seq INTEGER PRIMARY KEY, time_ns INTEGER NOT NULL, actor TEXT NOT NULL, verb TEXT NOT NULL, \
          subject TEXT NOT NULL, detail TEXT NOT NULL, hash TEXT NOT NULL);\
-         CREATE INDEX audit_time ON audit (time_ns);\
-         CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;\
-         CREATE TRIGGER audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;\
+         CREATE INDEX IF NOT EXISTS audit_time ON audit (time_ns);\
+         CREATE TRIGGER IF NOT EXISTS audit_no_update BEFORE UPDATE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;\
+         CREATE TRIGGER IF NOT EXISTS audit_no_delete BEFORE DELETE ON audit BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END;\
          COMMIT;",
     );
     sql
@@ -730,6 +751,31 @@ mod tests {
             .unwrap();
         assert!(matches!(ledger.verify_audit(), Err(LedgerError::Altered { seq: 2, .. })));
         std::fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_ledger_of_version_1_gets_the_new_tables_and_keeps_its_documents() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ledger.sqlite");
+        let document = Document {
+            id: "ci/1".into(),
+            time: Timestamp::from_secs(1),
+            service: "a".into(),
+            state: "started".into(),
+            body: json!({"id": "1"}),
+        };
+        {
+            let ledger = Ledger::open(&path).unwrap();
+            ledger.commit(vec![Write::Put(LedgerTable::Changes, document.clone())]).unwrap();
+            let connection = ledger.connection.lock();
+            connection
+                .execute_batch("DROP TABLE watches; DROP TABLE leases; DROP TABLE approvals; DROP TABLE switches")
+                .unwrap();
+            connection.pragma_update(None, "user_version", 1).unwrap();
+        }
+        let ledger = Ledger::open(&path).unwrap();
+        assert_eq!(ledger.get(LedgerTable::Changes, "ci/1").unwrap(), Some(document));
+        assert_eq!(ledger.get(LedgerTable::Leases, "x").unwrap(), None);
     }
 
     #[test]

@@ -1,13 +1,11 @@
 //! An action, and how it is carried out.
 
-use std::collections::BTreeMap;
-
 use catalog::ledger::{canonical_json, sha256_hex, time_text};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value as Json, json};
+use serde_json::json;
 
-use crate::Evidence;
+use crate::{Call, Evidence, Verb};
 
 /// The state of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,35 +108,51 @@ pub(crate) fn action_key(playbook: &str, incident: &str, step: usize, target: &s
 pub struct ActionRequest {
     /// The action's key; executors send it along, so that the other side can tell a repetition.
     pub key: String,
+    /// The fencing token of the lease on the target: it only grows, so the other side can refuse whoever comes late. 0 without one.
+    #[serde(default)]
+    pub fence: u64,
     /// How long it may take, in nanoseconds.
     pub timeout_ns: i64,
+    /// What is asked.
+    pub verb: Verb,
+    /// The version that should run now; empty when that does not matter.
+    #[serde(default)]
+    pub from_version: String,
+    /// The version to go to; empty when there is none.
+    #[serde(default)]
+    pub to_version: String,
+    /// The number of instances to scale to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<u32>,
+    /// What the precheck saw at the target: the action must not replace anything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// What to call.
     pub call: Call,
 }
 
-/// What to call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum Call {
-    /// An HTTP request.
-    Http {
-        /// The method.
-        method: String,
-        /// The URL.
-        url: String,
-        /// Headers.
-        headers: BTreeMap<String, String>,
-        /// The body, sent as JSON.
-        body: Option<Json>,
-        /// The statuses that mean success; any 2xx when empty.
-        expect_status: Vec<u16>,
+/// What a look at the target said before anything is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "precheck")]
+pub enum Precheck {
+    /// The kind can not look.
+    NotOffered,
+    /// The action would do what it should.
+    Ready {
+        /// What a dry run said, for people.
+        detail: String,
+        /// The revision that it would replace, as the target names it.
+        revision: Option<String>,
     },
-    /// A program.
-    Exec {
-        /// The absolute path of the program and its arguments.
-        argv: Vec<String>,
-        /// Its whole environment.
-        env: BTreeMap<String, String>,
+    /// It must not be done: another revision is there, the target is gone, a reconciler would undo it.
+    Refused {
+        /// Why, and what to do instead.
+        detail: String,
+    },
+    /// The look itself failed; this is not "ready".
+    Unknown {
+        /// Why.
+        detail: String,
     },
 }
 
@@ -157,6 +171,11 @@ pub struct ActionResult {
 
 /// Carries out actions. Implementations block and do not retry.
 pub trait Executor: Send + Sync {
+    /// Looks at the target and runs the action dry, without changing anything.
+    fn precheck(&self, _request: &ActionRequest) -> Precheck {
+        Precheck::NotOffered
+    }
+
     /// Carries out one. The side effect must not begin before this is called, nor after it returned.
     fn execute(&self, request: &ActionRequest) -> ActionResult;
 }

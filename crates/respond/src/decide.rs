@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use change::{Change, rank};
 use model::Timestamp;
 use rules::{Alert, AlertState, DataState};
-use serde_json::Value as Json;
 
 use crate::action::action_key;
 use crate::fill::{Fill, FillError, FillUse};
 use crate::guards::{Plan, ask_all};
 use crate::{
-    Action, ActionRequest, ActionState, Call, Evidence, Mode, RespondError, Responder, Rollback, RollbackCall, Run,
-    UnknownReason, Verdict,
+    Action, ActionRequest, ActionState, Call, Evidence, Mode, RespondError, Responder, Rollback, Run, UnknownReason,
+    Verb, Verdict,
 };
 
 /// An alert may be this much older than twice its rule's interval before it counts as stale, in nanoseconds: evaluations take time.
@@ -73,8 +72,17 @@ impl Responder {
         action.target = filled.target;
         action.from_version = from;
         action.to_version = filled.to;
-        action.request =
-            Some(ActionRequest { key: action.key.clone(), timeout_ns: rollback.timeout_ns, call: filled.call });
+        action.request = Some(ActionRequest {
+            key: action.key.clone(),
+            fence: 0,
+            timeout_ns: rollback.timeout_ns,
+            verb: Verb::Rollback,
+            from_version: action.from_version.clone(),
+            to_version: action.to_version.clone(),
+            replicas: None,
+            revision: None,
+            call: filled.call,
+        });
         if let Some(guard) = action.evidence.guards.iter().find(|guard| !guard.passed) {
             let why = format!("guard {}: {}", guard.guard, guard.detail);
             return Ok(refuse(action, &why));
@@ -195,22 +203,7 @@ fn fill_rollback(run: &Run, rollback: &Rollback, alert: &Alert, change: &Change)
     };
     values.insert("service".to_owned(), target.clone());
     values.insert("to_version".to_owned(), to.clone());
-    let fill_map = |texts: &BTreeMap<String, String>| -> Result<BTreeMap<String, String>, FillError> {
-        texts.iter().map(|(name, text)| Ok((name.clone(), fill(text, &values, FillUse::Text)?))).collect()
-    };
-    let call = match &rollback.call {
-        RollbackCall::Http { method, url, headers, body, expect_status } => Call::Http {
-            method: method.clone(),
-            url: fill(url, &values, FillUse::Url)?,
-            headers: fill_map(headers)?,
-            body: body.as_ref().map(|body| fill_json(body, &values)).transpose()?,
-            expect_status: expect_status.clone(),
-        },
-        RollbackCall::Exec { argv, env } => Call::Exec {
-            argv: argv.iter().map(|text| fill(text, &values, FillUse::Argument)).collect::<Result<_, _>>()?,
-            env: fill_map(env)?,
-        },
-    };
+    let call = rollback.call.fill(&values)?;
     Ok(Filled { target, to, call })
 }
 
@@ -232,18 +225,4 @@ fn values(run: &Run, alert: &Alert, change: &Change) -> BTreeMap<String, String>
         values.insert(format!("alert.labels.{name}"), value.clone());
     }
     values
-}
-
-fn fill_json(json: &Json, values: &BTreeMap<String, String>) -> Result<Json, FillError> {
-    Ok(match json {
-        Json::String(text) => Json::String(Fill::parse(text)?.render(values, FillUse::Text)?),
-        Json::Array(items) => Json::Array(items.iter().map(|item| fill_json(item, values)).collect::<Result<_, _>>()?),
-        Json::Object(fields) => Json::Object(
-            fields
-                .iter()
-                .map(|(name, field)| Ok((name.clone(), fill_json(field, values)?)))
-                .collect::<Result<_, FillError>>()?,
-        ),
-        other => other.clone(),
-    })
 }

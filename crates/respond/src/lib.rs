@@ -19,6 +19,7 @@
 
 mod action;
 mod advance;
+mod call;
 mod decide;
 mod evidence;
 mod fill;
@@ -34,15 +35,15 @@ mod run;
 mod tests;
 mod writes;
 
-pub use action::{Action, ActionRequest, ActionResult, ActionState, Call, Executor};
-pub use evidence::{Evidence, GuardResult, UnknownReason, Verdict};
+pub use action::{Action, ActionRequest, ActionResult, ActionState, Executor, Precheck};
+pub use call::{Call, CallProblem, ExecCall, HttpCall, Verb};
+pub use evidence::{Evidence, GuardResult};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};
 pub use guards::{BREAKER_TARGETS_MAX, BREAKER_WINDOW_NS, REVISION_MEMORY_NS};
 pub use incident::{EntryKind, Incident, IncidentState, TimelineEntry};
 pub use notification::Notification;
-pub use playbook::{
-    Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall, Step, StepKind, Verify, VerifyQuery,
-};
+pub use playbook::{Guards, Mode, NotifyStep, Playbook, Requires, Rollback, Step, StepKind, Verify, VerifyQuery};
 pub use playbook_file::{PLAYBOOK_BYTES_MAX, PlaybookReport, STEPS_MAX, check_playbooks, load_playbooks};
 pub use responder::{Effects, KillSwitch, Next, RespondError, Responder, ResponderOptions};
 pub use run::{Outcome, Phase, Run, RunState};
+pub use verdict::{UnknownReason, Verdict};

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use rules::When;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+
+use crate::Call;
 
 const MINUTE_NS: i64 = 60_000_000_000;
 
@@ -145,34 +146,8 @@ pub struct Rollback {
     pub to: Option<String>,
     /// How long it may take, in nanoseconds.
     pub timeout_ns: i64,
-    /// How it is done.
-    pub call: RollbackCall,
-}
-
-/// How a rollback is done. All texts are templates.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "kind")]
-pub enum RollbackCall {
-    /// An HTTP request.
-    Http {
-        /// The method.
-        method: String,
-        /// The URL; no template before its path.
-        url: String,
-        /// Headers.
-        headers: BTreeMap<String, String>,
-        /// The body, sent as JSON.
-        body: Option<Json>,
-        /// The statuses that mean success; any 2xx when empty.
-        expect_status: Vec<u16>,
-    },
-    /// A program.
-    Exec {
-        /// The absolute path of the program and its arguments.
-        argv: Vec<String>,
-        /// Its whole environment.
-        env: BTreeMap<String, String>,
-    },
+    /// How it is done; all texts are templates.
+    pub call: Call,
 }
 
 /// A condition that must come to hold.

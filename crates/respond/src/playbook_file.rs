@@ -9,10 +9,9 @@ use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
 use crate::fill::Fill;
-use crate::playbook::{
-    ACTION_TIMEOUT_NS_DEFAULT, Guards, Mode, NotifyStep, Playbook, Requires, Rollback, RollbackCall,
-};
+use crate::playbook::{ACTION_TIMEOUT_NS_DEFAULT, Guards, Mode, NotifyStep, Playbook, Requires, Rollback};
 use crate::playbook::{Step, StepKind, Verify, VerifyQuery};
+use crate::{Call, Verb};
 
 /// Most steps of a playbook.
 pub const STEPS_MAX: usize = 100;
@@ -22,10 +21,6 @@ pub const PLAYBOOK_BYTES_MAX: usize = 1024 * 1024;
 
 /// How long a verification waits by default, in nanoseconds.
 const VERIFY_WITHIN_NS_DEFAULT: i64 = 300_000_000_000;
-
-/// Kinds of rollback that this version does not carry out.
-const KINDS_LATER: [&str; 9] =
-    ["kubernetes", "helm", "argo_rollouts", "argocd", "flux", "systemd", "compose", "git_revert", "flag"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,25 +74,10 @@ struct RawOnFail {
 #[serde(deny_unknown_fields)]
 struct RawRollback {
     kind: Spanned<String>,
+    /// What is rolled back (`service`), and the keys of the kind.
     #[serde(default)]
-    target: RawTarget,
+    target: BTreeMap<String, Spanned<Json>>,
     to: Option<Spanned<String>>,
-}
-
-/// What is rolled back, and how it is told: the keys of a kind.
-#[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawTarget {
-    service: Option<Spanned<String>>,
-    method: Option<Spanned<String>>,
-    url: Option<Spanned<String>>,
-    #[serde(default)]
-    headers: BTreeMap<String, Spanned<String>>,
-    body: Option<Spanned<Json>>,
-    expect_status: Option<Vec<u16>>,
-    argv: Option<Vec<Spanned<String>>>,
-    #[serde(default)]
-    env: BTreeMap<String, Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -336,101 +316,55 @@ impl Reader<'_> {
 
     fn rollback(&mut self, spanned: &Spanned<RawRollback>, timeout_ns: Option<i64>) -> Option<Rollback> {
         let raw = &spanned.value;
-        let call = match raw.kind.value.as_str() {
-            "http" => self.http(spanned),
-            "exec" => self.exec(spanned),
-            later if KINDS_LATER.contains(&later) => {
-                self.problem(
-                    &raw.kind,
-                    format!("rollbacks of kind {later:?} are not available yet"),
-                    "use http or exec",
-                );
-                None
-            }
-            other => {
-                self.problem(&raw.kind, format!("there is no kind of rollback {other:?}"), "use http or exec");
-                None
-            }
-        };
-        if let Some(service) = &raw.target.service {
-            self.fill(service);
-        }
+        let service = raw.target.get("service").map(|service| self.target_service(service));
+        let call = self.call(Verb::Rollback, &raw.kind, &raw.target);
         let to = raw.to.as_ref().filter(|to| to.value != "previous");
         if let Some(to) = to {
             self.fill(to);
         }
         Some(Rollback {
-            service: raw.target.service.as_ref().map(|service| service.value.clone()),
+            service: service.flatten(),
             to: to.map(|to| to.value.clone()),
             timeout_ns: timeout_ns.unwrap_or(ACTION_TIMEOUT_NS_DEFAULT),
             call: call?,
         })
     }
 
-    fn http(&mut self, spanned: &Spanned<RawRollback>) -> Option<RollbackCall> {
-        let raw = &spanned.value.target;
-        if raw.argv.is_some() || !raw.env.is_empty() {
-            self.problem(spanned, "the target of an http rollback has no argv and no env", "these belong to kind exec");
-        }
-        let Some(url) = &raw.url else {
-            self.problem(spanned, "the target of an http rollback has no url", "say where to send the request");
+    /// The service that is acted on, where the target names another one than the incident does.
+    fn target_service(&mut self, service: &Spanned<Json>) -> Option<String> {
+        let Json::String(text) = &service.value else {
+            self.problem(service, "the service is not a text", "name one service");
             return None;
         };
-        let scheme = ["http://", "https://"].into_iter().find(|scheme| url.value.starts_with(scheme));
-        match scheme {
-            None => self.problem(url, "the url does not begin with http:// or https://", "give an absolute URL"),
-            Some(scheme) => {
-                let rest = &url.value[scheme.len()..];
-                let path = scheme.len() + rest.find(['/', '?', '#']).unwrap_or(rest.len());
-                if self.fill(url).is_some_and(|fill| fill.has_variable_before(path)) {
-                    self.problem(
-                        url,
-                        "the url has a template in its host",
-                        "only the path and what follows may have one",
-                    );
-                }
-            }
+        if let Err(error) = Fill::parse(text) {
+            self.problem(service, format!("template: {}", error.message), &error.hint);
         }
-        for header in raw.headers.values() {
-            self.fill(header);
-        }
-        if let Some(body) = &raw.body {
-            self.fill_json(body, &body.value);
-        }
-        let method = raw.method.as_ref().map_or("POST", |method| method.value.as_str());
-        if !["POST", "PUT", "PATCH", "DELETE"].contains(&method) {
-            let at = raw.method.as_ref().unwrap_or(url);
-            self.problem(at, format!("the method is {method:?}"), "it is POST, PUT, PATCH or DELETE");
-        }
-        let text = |(name, value): (&String, &Spanned<String>)| (name.clone(), value.value.clone());
-        Some(RollbackCall::Http {
-            method: method.to_owned(),
-            url: url.value.clone(),
-            headers: raw.headers.iter().map(text).collect(),
-            body: raw.body.as_ref().map(|body| body.value.clone()),
-            expect_status: raw.expect_status.clone().unwrap_or_default(),
-        })
+        Some(text.clone())
     }
 
-    fn exec(&mut self, spanned: &Spanned<RawRollback>) -> Option<RollbackCall> {
-        let raw = &spanned.value.target;
-        if raw.url.is_some() || raw.body.is_some() || raw.method.is_some() || !raw.headers.is_empty() {
-            self.problem(spanned, "an exec rollback has no url, method, headers or body", "these belong to kind http");
-        }
-        let Some((program, args)) = raw.argv.as_deref().and_then(<[_]>::split_first) else {
-            self.problem(spanned, "an exec rollback has no argv", "give the program's absolute path and its arguments");
-            return None;
+    /// The call of a step: the keys of its kind in `target`.
+    fn call(&mut self, verb: Verb, kind: &Spanned<String>, target: &BTreeMap<String, Spanned<Json>>) -> Option<Call> {
+        let keys = target.iter().filter(|(name, _)| *name != "service");
+        let keys = keys.map(|(name, value)| (name.clone(), value.value.clone())).collect();
+        let problems = match Call::read(&kind.value, verb, &keys) {
+            Ok(call) => return Some(call),
+            Err(problems) => problems,
         };
-        if !program.value.starts_with('/') || program.value.contains("{{") {
-            let message = format!("the program {:?} is not an absolute path", program.value);
-            self.problem(program, message, "write it out, without a template; it must be on the allow-list too");
+        for found in problems {
+            let Some(key) = target.get(&found.field) else {
+                self.problem(kind, found.message, &found.hint);
+                continue;
+            };
+            match (found.offset, &key.value) {
+                (Some(offset), Json::String(text)) => {
+                    let text = Spanned::new(text.clone(), key.referenced, key.defined);
+                    let problem = self.mapper.problem_inside(&text, offset, found.message, Some(found.hint));
+                    self.problems.push(problem);
+                }
+                _ => self.problem(key, found.message, &found.hint),
+            }
         }
-        for text in args.iter().chain(raw.env.values()) {
-            self.fill(text);
-        }
-        let argv = raw.argv.iter().flatten().map(|text| text.value.clone()).collect();
-        let env = raw.env.iter().map(|(name, value)| (name.clone(), value.value.clone())).collect();
-        Some(RollbackCall::Exec { argv, env })
+        None
     }
 
     fn verify(&mut self, spanned: &Spanned<RawVerify>, timeout_ns: Option<i64>) -> Option<Verify> {
@@ -485,20 +419,6 @@ impl Reader<'_> {
                 self.problems.push(self.mapper.problem_inside(text, error.offset, message, Some(error.hint)));
                 None
             }
-        }
-    }
-
-    /// Templates inside a body: JSON values have no places of their own, so the body's is shown.
-    fn fill_json(&mut self, at: &Spanned<Json>, json: &Json) {
-        match json {
-            Json::String(text) => {
-                if let Err(error) = Fill::parse(text) {
-                    self.problem(at, format!("template {text:?}: {}", error.message), &error.hint);
-                }
-            }
-            Json::Array(items) => items.iter().for_each(|item| self.fill_json(at, item)),
-            Json::Object(fields) => fields.values().for_each(|field| self.fill_json(at, field)),
-            Json::Null | Json::Bool(_) | Json::Number(_) => {}
         }
     }
 

@@ -1,0 +1,173 @@
+//! What an action calls: one file per kind. The same types hold templates in a playbook and plain text in a request.
+//!
+//! **A new kind** is a struct with serde's shape of the playbook's `target`, a `check` that says what is wrong before anything
+//! runs, a `fill` that puts values into its templates, and a line in each `match` of this file. Who carries it out is `act`.
+
+mod exec;
+mod http;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+pub use exec::ExecCall;
+pub use http::HttpCall;
+
+use crate::fill::{Fill, FillError, FillUse};
+
+/// What is asked of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// Go back to a version.
+    Rollback,
+    /// Start again, the same version.
+    Restart,
+    /// Another number of instances.
+    Scale,
+    /// What the target itself says, and nothing that Backstop knows about.
+    Act,
+}
+
+impl Verb {
+    /// The word in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rollback => "rollback",
+            Self::Restart => "restart",
+            Self::Scale => "scale",
+            Self::Act => "act",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What to call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Call {
+    /// An HTTP request.
+    Http(HttpCall),
+    /// A program.
+    Exec(ExecCall),
+}
+
+/// What is wrong with the target of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallProblem {
+    /// The key of the target at fault; empty for the whole.
+    pub field: String,
+    /// Where in its text, in bytes; `None` when that is not known.
+    pub offset: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl CallProblem {
+    pub(crate) fn new(field: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), offset: None, message: message.into(), hint: hint.into() }
+    }
+}
+
+impl Call {
+    /// Every kind, in the order that hints name them.
+    pub const KINDS: [&str; 2] = ["http", "exec"];
+
+    /// Reads the target of a step of one kind and checks it, templates unfilled.
+    pub fn read(kind: &str, verb: Verb, target: &BTreeMap<String, Json>) -> Result<Call, Vec<CallProblem>> {
+        if !Self::KINDS.contains(&kind) {
+            let hint = format!("the kinds are {}", Self::KINDS.join(", "));
+            return Err(vec![CallProblem::new("kind", format!("there is no kind of {verb} {kind:?}"), hint)]);
+        }
+        let mut tagged: serde_json::Map<String, Json> = target.clone().into_iter().collect();
+        tagged.insert("kind".to_owned(), Json::String(kind.to_owned()));
+        let call: Call = serde_json::from_value(Json::Object(tagged)).map_err(|error| {
+            let hint = format!("docs/actions.md shows the target of kind {kind}");
+            vec![CallProblem::new("", format!("the target of kind {kind} can not be read: {error}"), hint)]
+        })?;
+        let mut problems = Vec::new();
+        match &call {
+            Call::Http(call) => call.check(&mut problems),
+            Call::Exec(call) => call.check(&mut problems),
+        }
+        if problems.is_empty() { Ok(call) } else { Err(problems) }
+    }
+
+    /// The word in files.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Http(_) => "http",
+            Self::Exec(_) => "exec",
+        }
+    }
+
+    /// The call with its templates filled in.
+    pub fn fill(&self, values: &BTreeMap<String, String>) -> Result<Call, FillError> {
+        Ok(match self {
+            Self::Http(call) => Self::Http(call.fill(values)?),
+            Self::Exec(call) => Self::Exec(call.fill(values)?),
+        })
+    }
+}
+
+/// Checks the templates of a text.
+pub(crate) fn check_text(field: &str, text: &str, problems: &mut Vec<CallProblem>) -> Option<Fill> {
+    Fill::parse(text)
+        .map_err(|error| {
+            let (offset, message) = (Some(error.offset), format!("template: {}", error.message));
+            problems.push(CallProblem { field: field.to_owned(), offset, message, hint: error.hint });
+        })
+        .ok()
+}
+
+/// Checks the templates in the texts of a JSON value.
+pub(crate) fn check_json(field: &str, json: &Json, problems: &mut Vec<CallProblem>) {
+    match json {
+        Json::String(text) => {
+            if let Err(error) = Fill::parse(text) {
+                let message = format!("template {text:?}: {}", error.message);
+                problems.push(CallProblem::new(field, message, error.hint));
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| check_json(field, item, problems)),
+        Json::Object(fields) => fields.values().for_each(|value| check_json(field, value, problems)),
+        Json::Null | Json::Bool(_) | Json::Number(_) => {}
+    }
+}
+
+/// A text with its values put in.
+pub(crate) fn fill_text(text: &str, values: &BTreeMap<String, String>, usage: FillUse) -> Result<String, FillError> {
+    Fill::parse(text)?.render(values, usage)
+}
+
+/// A map of texts with their values put in.
+pub(crate) fn fill_map(
+    texts: &BTreeMap<String, String>,
+    values: &BTreeMap<String, String>,
+) -> Result<BTreeMap<String, String>, FillError> {
+    texts.iter().map(|(name, text)| Ok((name.clone(), fill_text(text, values, FillUse::Text)?))).collect()
+}
+
+/// A JSON value with the values put into its texts.
+pub(crate) fn fill_json(json: &Json, values: &BTreeMap<String, String>) -> Result<Json, FillError> {
+    Ok(match json {
+        Json::String(text) => Json::String(fill_text(text, values, FillUse::Text)?),
+        Json::Array(items) => Json::Array(items.iter().map(|item| fill_json(item, values)).collect::<Result<_, _>>()?),
+        Json::Object(fields) => Json::Object(
+            fields
+                .iter()
+                .map(|(name, field)| Ok((name.clone(), fill_json(field, values)?)))
+                .collect::<Result<_, FillError>>()?,
+        ),
+        other => other.clone(),
+    })
+}

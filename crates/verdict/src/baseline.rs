@@ -1,0 +1,162 @@
+//! What was usual before the change.
+
+use std::collections::BTreeMap;
+
+use crate::block::Cell;
+use crate::latency::{Buckets, Shape};
+use crate::rates::{Counts, inside};
+
+/// Fewest requests of a group of windows: the usual ups and downs are those between such groups.
+const GROUP_MIN: f64 = 1_500.0;
+/// A share of failures is never called unusual when it is above the usual by less than this: 0.15 points.
+pub const RATE_SLACK: f64 = 0.001_5;
+/// A slowdown below this factor is never called unusual.
+pub const SLOW_SLACK: f64 = 1.02;
+/// How many requests a stratum borrows from all strata together.
+const BORROWED: f64 = 50.0;
+/// Fewest requests before anything is called usual.
+pub const HISTORY_MIN: f64 = 200.0;
+
+/// One window of the past: counts by stratum, as many windows as there are.
+pub type Window = BTreeMap<String, Cell>;
+
+/// What was usual, by stratum.
+#[derive(Clone, Debug, Default)]
+pub struct Baseline {
+    bounds: Vec<f64>,
+    total: Counts,
+    ceiling: f64,
+    strata: BTreeMap<String, Counts>,
+    shape: Option<Shape>,
+    shapes: BTreeMap<String, Shape>,
+    slow: f64,
+}
+
+impl Baseline {
+    /// Learns from windows of the past, and the upper bounds of latency buckets in seconds.
+    pub fn learn(windows: &[Window], bounds: &[f64]) -> Baseline {
+        let mut baseline = Baseline { bounds: bounds.to_vec(), slow: SLOW_SLACK, ..Baseline::default() };
+        let mut buckets: BTreeMap<String, Buckets> = BTreeMap::new();
+        for window in windows {
+            for (stratum, cell) in window {
+                baseline.total.add(cell.requests);
+                baseline.strata.entry(stratum.clone()).or_default().add(cell.requests);
+                add_buckets(buckets.entry(stratum.clone()).or_default(), &cell.buckets);
+            }
+        }
+        let mut all = Buckets::new();
+        for (stratum, counts) in &buckets {
+            add_buckets(&mut all, counts);
+            if counts.iter().sum::<f64>() >= HISTORY_MIN
+                && let Some(shape) = Shape::of(bounds, counts)
+            {
+                baseline.shapes.insert(stratum.clone(), shape);
+            }
+        }
+        baseline.shape = Shape::of(bounds, &all);
+        baseline.edges(windows);
+        baseline
+    }
+
+    /// How far groups of windows go above the mean more than chance explains: rates, and latencies against each stratum's own shape.
+    fn edges(&mut self, windows: &[Window]) {
+        let rate = inside(self.total.rate());
+        let (mut rates, mut shifts) = (Spread::default(), Spread::default());
+        let (mut group, mut shift, mut timed) = (Counts::default(), 0.0, 0.0);
+        for window in windows {
+            for (stratum, cell) in window {
+                group.add(cell.requests);
+                let (Some(usual), false) = (self.shapes.get(stratum), cell.buckets.is_empty()) else { continue };
+                let n: f64 = cell.buckets.iter().sum();
+                shift += usual.log_mean_of(&cell.buckets) * n - usual.log_mean() * n;
+                timed += n;
+            }
+            if group.n >= GROUP_MIN {
+                rates.push(group.rate() - rate, rate * (1.0 - rate) / group.n);
+                if timed > 0.0 {
+                    let variance = self.shape.as_ref().map_or(1.0, Shape::log_variance);
+                    shifts.push(shift / timed, variance / timed);
+                }
+                (group, shift, timed) = (Counts::default(), 0.0, 0.0);
+            }
+        }
+        let uncertain = 2.0 * (rate / self.total.n.max(1.0)).sqrt();
+        self.ceiling = rate + RATE_SLACK.max(uncertain + 2.0 * rates.beyond_chance());
+        self.slow = SLOW_SLACK.max((2.0 * shifts.beyond_chance()).exp());
+    }
+
+    /// Whether there is enough of the past to compare with.
+    pub fn is_enough(&self) -> bool {
+        self.total.n >= HISTORY_MIN
+    }
+
+    /// Requests and failures of the past.
+    pub fn total(&self) -> Counts {
+        self.total
+    }
+
+    /// The usual rate of a stratum.
+    pub fn rate(&self, stratum: &str) -> f64 {
+        let all = self.total.rate();
+        let own = self.strata.get(stratum).copied().unwrap_or_default();
+        inside((own.bad + BORROWED * all) / (own.n + BORROWED))
+    }
+
+    /// The highest rate of a stratum that is still usual.
+    pub fn ceiling(&self, stratum: &str) -> f64 {
+        let rate = self.rate(stratum);
+        let factor = self.ceiling / inside(self.total.rate());
+        inside((rate * factor).min(rate + 0.5).max(rate + RATE_SLACK))
+    }
+
+    /// The usual shape of a stratum's latencies.
+    pub fn shape(&self, stratum: &str) -> Option<&Shape> {
+        self.shapes.get(stratum).or(self.shape.as_ref())
+    }
+
+    /// The usual shape of all latencies together.
+    pub fn all_shape(&self) -> Option<&Shape> {
+        self.shape.as_ref()
+    }
+
+    /// The slowdown up to which latencies are still usual.
+    pub fn slow(&self) -> f64 {
+        self.slow
+    }
+
+    /// The upper bounds of latency buckets, in seconds.
+    pub fn bounds(&self) -> &[f64] {
+        &self.bounds
+    }
+}
+
+/// Deviations of groups from the mean, and what chance alone would give.
+#[derive(Default)]
+struct Spread {
+    squares: f64,
+    chance: f64,
+    groups: f64,
+}
+
+impl Spread {
+    fn push(&mut self, deviation: f64, variance: f64) {
+        self.squares += deviation * deviation;
+        self.chance += variance;
+        self.groups += 1.0;
+    }
+
+    /// The standard deviation that chance does not explain. Half more than chance is given to the noise of the estimate itself.
+    fn beyond_chance(&self) -> f64 {
+        ((self.squares - 1.5 * self.chance) / self.groups.max(1.0)).max(0.0).sqrt()
+    }
+}
+
+/// Adds counts of buckets.
+pub(crate) fn add_buckets(sum: &mut Buckets, counts: &[f64]) {
+    if sum.len() < counts.len() {
+        sum.resize(counts.len(), 0.0);
+    }
+    for (sum, count) in sum.iter_mut().zip(counts) {
+        *sum += count;
+    }
+}

@@ -1,0 +1,410 @@
+//! From evidence to a verdict.
+
+use model::Timestamp;
+
+use crate::block::{Role, SILENCE_MAX_NS};
+use crate::card::{Card, Compare, Exonerated, Side, Signal, SignalKind};
+use crate::comparison::{ALIKE_LOG, RECENT_NS};
+use crate::evidence::Detector;
+use crate::latency::{SLOWDOWNS, Shape};
+use crate::leak::LEAK_FULL_WITHIN_NS;
+use crate::pattern::PATTERN_RATE_MIN;
+use crate::rates::{Counts, difference};
+use crate::watch::{FAILURES_MIN, REQUESTS_MIN, Watch};
+use crate::{UnknownReason, Verdict};
+
+/// How long the newest counts go back when it is asked whether harm goes on, in nanoseconds.
+const GOING_ON_NS: i64 = 10_000_000_000;
+/// How full something must be, or how soon, before filling up is harm.
+const FILL_MIN: f64 = 0.5;
+/// The level of intervals on cards.
+const INTERVAL_ALPHA: f64 = 0.05;
+/// How large differences usually are, for the width of intervals.
+const DIFFERENCE_SPREAD: f64 = 0.02;
+/// How long after the change good may be said first, in nanoseconds.
+const GOOD_AFTER_NS: i64 = 120_000_000_000;
+
+/// What is known besides the counts when a verdict is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Changes that ran at the same time and can not be told apart by version: with their keys and why they matter.
+    pub concurrent: Vec<Exonerated>,
+    /// Changes that were looked at and cleared.
+    pub cleared: Vec<Exonerated>,
+    /// A question could not be answered.
+    pub query_error: Option<String>,
+    /// The measuring itself is suspect, and why.
+    pub self_suspect: Option<String>,
+}
+
+impl Watch {
+    /// The verdict at `now`, with its card.
+    pub fn judge(&self, now: Timestamp, facts: &Facts) -> Card {
+        let mut signals = self.signals();
+        if let Some(excuse) = &self.excuse {
+            for signal in signals.iter_mut().filter(|signal| signal.compare == Compare::BeforeAfter) {
+                signal.detail = format!("not held against the change: {}", excuse.reason);
+                signal.verdict = Verdict::Unknown(UnknownReason::Conflict);
+            }
+        }
+        let (verdict, detail) = self.conclude(&signals, now, facts);
+        let mut exonerated = facts.cleared.clone();
+        if let Some(excuse) = &self.excuse {
+            let what = format!("this change, by {}", excuse.what);
+            exonerated.push(Exonerated { what, reason: excuse.reason.clone() });
+        }
+        let would_change = self.would_change(&verdict, &signals);
+        let left_out = 0.0;
+        Card { verdict, detail, until: self.until, signals, exonerated, would_change, left_out }
+    }
+
+    fn conclude(&self, signals: &[Signal], now: Timestamp, facts: &Facts) -> (Verdict, String) {
+        let unknown = |reason, detail: String| (Verdict::Unknown(reason), detail);
+        if let Some(error) = &facts.query_error {
+            return unknown(UnknownReason::QueryError, error.clone());
+        }
+        if let Some(why) = &facts.self_suspect {
+            return unknown(UnknownReason::SelfSuspect, why.clone());
+        }
+        let Some(new_last) = self.new_last else {
+            let detail = format!("nothing was heard of {} since the change began", self.spec.new_label);
+            return unknown(UnknownReason::NoData, detail);
+        };
+        let silent_s = (now.0 - new_last.0) / 1_000_000_000;
+        if now.0 - new_last.0 > 3 * SILENCE_MAX_NS {
+            return unknown(UnknownReason::NoData, format!("{} has been silent for {silent_s}s", self.spec.new_label));
+        }
+        if now.0 - new_last.0 > SILENCE_MAX_NS {
+            return unknown(
+                UnknownReason::StaleData,
+                format!("the newest data of {} is {silent_s}s old", self.spec.new_label),
+            );
+        }
+        let bad: Vec<&Signal> = signals.iter().filter(|signal| signal.verdict == Verdict::Bad).collect();
+        let split = bad.iter().find(|signal| signal.compare == Compare::VersionSplit);
+        if let Some(signal) = split {
+            return (Verdict::Bad, signal.detail.clone());
+        }
+        if let Some(signal) = bad.first() {
+            return self.conclude_before_after(signal, facts, now);
+        }
+        if let Some(excuse) = &self.excuse {
+            let detail = format!(
+                "{} does not do well, and neither does {}: {}",
+                self.spec.new_label, excuse.what, excuse.reason
+            );
+            return unknown(UnknownReason::Conflict, detail);
+        }
+        if self.good(signals, now) {
+            let detail = format!("{} requests of {} show no harm", self.new.total.n as u64, self.spec.new_label);
+            return (Verdict::Good, detail);
+        }
+        let detail = format!("{} requests of {} so far", self.new.total.n as u64, self.spec.new_label);
+        unknown(UnknownReason::LowSample, detail)
+    }
+
+    /// Worse than before, and nothing at the same time to compare with: only if nothing else can be the cause.
+    fn conclude_before_after(&self, signal: &Signal, facts: &Facts, now: Timestamp) -> (Verdict, String) {
+        let conflict = |detail: String| (Verdict::Unknown(UnknownReason::Conflict), detail);
+        if let Some(other) = facts.concurrent.first() {
+            return conflict(format!("{}; {} at the same time: {}", signal.detail, other.what, other.reason));
+        }
+        if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.well(now)) {
+            return conflict(format!("{}; whether {name}, which it depends on, is well is not known", signal.detail));
+        }
+        (Verdict::Bad, signal.detail.clone())
+    }
+
+    fn good(&self, signals: &[Signal], now: Timestamp) -> bool {
+        let old_enough = now.0 - self.new_seen.unwrap_or(now).0 >= GOOD_AFTER_NS;
+        let enough = self.new.total.n >= REQUESTS_MIN * 5.0;
+        let suspicious = signals.iter().any(|signal| signal.log_e >= ALIKE_LOG);
+        let bounded = signals.iter().filter(|signal| signal.kind == SignalKind::Errors);
+        let bounded =
+            bounded.filter_map(|signal| signal.interval).any(|(_, high)| high / 100.0 < self.spec.good_margin);
+        old_enough && enough && !suspicious && bounded
+    }
+
+    fn signals(&self) -> Vec<Signal> {
+        let mut signals = vec![self.errors_split(), self.errors_before()];
+        signals.extend(self.latency_signal(Compare::VersionSplit));
+        signals.extend(self.latency_signal(Compare::BeforeAfter));
+        signals.extend(self.pattern_signal());
+        signals.extend(self.fill_signal());
+        signals.extend(self.probe_signal());
+        signals
+    }
+
+    fn errors_split(&self) -> Signal {
+        let recent = |tally: &crate::comparison::Tally| tally.lately(self.until, RECENT_NS);
+        let (old, new) = (recent(&self.old), recent(&self.new));
+        let now_old = if old.n > 0.0 { old } else { self.old.total };
+        let detector = &self.errors.split;
+        self.errors_signal("errors", Compare::VersionSplit, detector, self.spec.alphas.errors_split, now_old, new)
+    }
+
+    fn errors_before(&self) -> Signal {
+        let new = self.new.lately(self.until, RECENT_NS);
+        let old = self.baseline.total();
+        let detector = &self.errors.before;
+        self.errors_signal(
+            "errors against before",
+            Compare::BeforeAfter,
+            detector,
+            self.spec.alphas.errors_before,
+            old,
+            new,
+        )
+    }
+
+    fn errors_signal(
+        &self,
+        name: &str,
+        compare: Compare,
+        detector: &Detector,
+        alpha: f64,
+        old: Counts,
+        new: Counts,
+    ) -> Signal {
+        let effect = new.rate() - old.rate();
+        let needed = (1.0 / alpha).ln();
+        let going_on = self.new.lately(self.until, GOING_ON_NS);
+        let harm = effect >= self.spec.harm_min
+            && (going_on.n < REQUESTS_MIN || going_on.rate() - old.rate() >= self.spec.harm_min / 2.0);
+        let enough = self.new.total.n >= REQUESTS_MIN && self.new.total.bad >= FAILURES_MIN;
+        let verdict = match detector.log_e() >= needed && harm {
+            true if enough => Verdict::Bad,
+            _ if self.new.total.n < REQUESTS_MIN => Verdict::Unknown(UnknownReason::LowSample),
+            _ if detector.log_e() >= ALIKE_LOG => Verdict::Unknown(UnknownReason::LowSample),
+            _ => Verdict::Good,
+        };
+        let beside = if compare == Compare::VersionSplit { &self.spec.old_label } else { "before" };
+        let (_, low, high) = match compare {
+            Compare::VersionSplit => difference(self.old.total, self.new.total, INTERVAL_ALPHA, DIFFERENCE_SPREAD),
+            Compare::BeforeAfter => {
+                difference(self.baseline.total(), self.new.total, INTERVAL_ALPHA, DIFFERENCE_SPREAD)
+            }
+        };
+        let detail = format!(
+            "{:.2} % of {} requests of {} fail, {:.2} % of {} {beside}",
+            100.0 * new.rate(),
+            new.n as u64,
+            self.spec.new_label,
+            100.0 * old.rate(),
+            old.n as u64,
+        );
+        let side = |label: &str, counts: Counts| Side {
+            label: label.to_owned(),
+            n: counts.n,
+            bad: Some(counts.bad),
+            value: counts.rate(),
+        };
+        Signal {
+            name: name.to_owned(),
+            kind: SignalKind::Errors,
+            query: String::new(),
+            compare,
+            old: side(beside, old),
+            new: side(&self.spec.new_label, new),
+            effect: 100.0 * effect,
+            effect_unit: "points".to_owned(),
+            interval: Some((100.0 * low, 100.0 * high)),
+            log_e: detector.log_e(),
+            log_e_needed: needed,
+            min_n: REQUESTS_MIN,
+            verdict,
+            detail,
+        }
+    }
+
+    fn latency_signal(&self, compare: Compare) -> Option<Signal> {
+        let bounds = self.baseline.bounds();
+        let new_buckets = self.shapes.lately(Role::New);
+        let new = Shape::of(bounds, &new_buckets)?;
+        let (detector, alpha) = match compare {
+            Compare::VersionSplit => (&self.latency.split, self.spec.alphas.latency_split),
+            Compare::BeforeAfter => (&self.latency.before, self.spec.alphas.latency_before),
+        };
+        let old_buckets = self.shapes.lately(Role::Old);
+        let (old, old_n, label) = match compare {
+            Compare::VersionSplit => {
+                (Shape::of(bounds, &old_buckets)?, old_buckets.iter().sum(), self.spec.old_label.as_str())
+            }
+            Compare::BeforeAfter => (self.baseline.all_shape()?.clone(), self.baseline.total().n, "before"),
+        };
+        let n: f64 = new_buckets.iter().sum();
+        let factor = detector.likeliest().map_or(1.0, |at| SLOWDOWNS[at]);
+        let effect = (new.log_mean() - old.log_mean()).exp();
+        let needed = (1.0 / alpha).ln();
+        let verdict = match detector.log_e() >= needed && effect >= self.spec.slow_min {
+            true if n >= REQUESTS_MIN => Verdict::Bad,
+            _ if n < REQUESTS_MIN || detector.log_e() >= ALIKE_LOG => Verdict::Unknown(UnknownReason::LowSample),
+            _ => Verdict::Good,
+        };
+        let quantiles = |shape: &Shape| (1e3 * shape.quantile(0.5), 1e3 * shape.quantile(0.99));
+        let ((new_50, new_99), (old_50, old_99)) = (quantiles(&new), quantiles(&old));
+        let side = |label: &str, n: f64, shape: &Shape| Side {
+            label: label.to_owned(),
+            n,
+            bad: None,
+            value: shape.quantile(0.5),
+        };
+        let name = if compare == Compare::VersionSplit { "latency" } else { "latency against before" };
+        Some(Signal {
+            name: name.to_owned(),
+            kind: SignalKind::Latency,
+            query: String::new(),
+            compare,
+            old: side(label, old_n, &old),
+            new: side(&self.spec.new_label, n, &new),
+            effect,
+            effect_unit: "ratio".to_owned(),
+            interval: None,
+            log_e: detector.log_e(),
+            log_e_needed: needed,
+            min_n: REQUESTS_MIN,
+            verdict,
+            detail: format!(
+                "{} takes {new_50:.0} ms in the median and {new_99:.0} ms at the 99th percentile, {label} {old_50:.0} and \
+                 {old_99:.0} ms; likeliest {factor} times as long",
+                self.spec.new_label
+            ),
+        })
+    }
+
+    fn pattern_signal(&self) -> Option<Signal> {
+        let (pattern, watched) = self.patterns.strongest()?;
+        let needed = (1.0 / self.spec.alphas.patterns).ln() + watched.penalty;
+        let rate = self.patterns.rate(watched);
+        let alike = self.patterns.alike(watched);
+        let enough = watched.new >= FAILURES_MIN && rate >= PATTERN_RATE_MIN;
+        let verdict = match watched.detector.log_e() >= needed && enough {
+            true if alike => Verdict::Unknown(UnknownReason::Conflict),
+            true => Verdict::Bad,
+            false => Verdict::Good,
+        };
+        let side = |label: &str, n: f64, lines: f64| Side {
+            label: label.to_owned(),
+            n,
+            bad: Some(lines),
+            value: lines / n.max(1.0),
+        };
+        Some(Signal {
+            name: format!("error lines: {pattern}"),
+            kind: SignalKind::Pattern,
+            query: String::new(),
+            compare: Compare::BeforeAfter,
+            old: side("usual", self.baseline.total().n, watched.usual * self.baseline.total().n),
+            new: side(&self.spec.new_label, self.patterns.new_requests(), watched.new),
+            effect: rate / watched.usual,
+            effect_unit: "ratio".to_owned(),
+            interval: None,
+            log_e: watched.detector.log_e(),
+            log_e_needed: needed,
+            min_n: FAILURES_MIN,
+            verdict,
+            detail: format!(
+                "{} of {} requests of {} log it, at most {:.2} % is usual{}",
+                watched.new as u64,
+                self.patterns.new_requests() as u64,
+                self.spec.new_label,
+                100.0 * watched.usual,
+                if alike { ", but the old version logs it as well" } else { "" }
+            ),
+        })
+    }
+
+    fn fill_signal(&self) -> Option<Signal> {
+        let (fill, full_in_ns) = self.leak.outlook()?;
+        let needed = (1.0 / self.spec.alphas.saturation).ln();
+        let soon = full_in_ns < LEAK_FULL_WITHIN_NS && (fill >= FILL_MIN || full_in_ns < LEAK_FULL_WITHIN_NS / 2);
+        let above_old = fill > self.old_fill + 0.05;
+        let verdict = if self.leak.log_e() >= needed && soon && above_old { Verdict::Bad } else { Verdict::Good };
+        let side = |label: &str, value: f64| Side { label: label.to_owned(), n: 0.0, bad: None, value };
+        Some(Signal {
+            name: "filling up".to_owned(),
+            kind: SignalKind::Saturation,
+            query: String::new(),
+            compare: Compare::BeforeAfter,
+            old: side(&self.spec.old_label, self.old_fill),
+            new: side(&self.spec.new_label, fill),
+            effect: 100.0 * (fill - self.old_fill),
+            effect_unit: "points".to_owned(),
+            interval: None,
+            log_e: self.leak.log_e(),
+            log_e_needed: needed,
+            min_n: 0.0,
+            verdict,
+            detail: format!(
+                "{} is {:.0} % full and grows; full in {} minutes at this pace; the old version was {:.0} % full at most",
+                self.spec.new_label,
+                100.0 * fill,
+                full_in_ns / 60_000_000_000,
+                100.0 * self.old_fill
+            ),
+        })
+    }
+
+    fn probe_signal(&self) -> Option<Signal> {
+        let counts = self.probe_tally.total;
+        if counts.n == 0.0 {
+            return None;
+        }
+        let needed = (1.0 / self.spec.alphas.probes).ln();
+        let lately = self.probe_tally.lately(self.until, RECENT_NS);
+        let harm = self.probes.log_e() >= needed && counts.bad >= FAILURES_MIN && lately.rate() > 0.2;
+        let side = |label: &str, counts: Counts| Side {
+            label: label.to_owned(),
+            n: counts.n,
+            bad: Some(counts.bad),
+            value: counts.rate(),
+        };
+        Some(Signal {
+            name: "probes".to_owned(),
+            kind: SignalKind::Probe,
+            query: String::new(),
+            compare: Compare::BeforeAfter,
+            old: side("before", Counts::default()),
+            new: side(&self.spec.new_label, counts),
+            effect: 100.0 * lately.rate(),
+            effect_unit: "points".to_owned(),
+            interval: None,
+            log_e: self.probes.log_e(),
+            log_e_needed: needed,
+            min_n: FAILURES_MIN,
+            verdict: if harm { Verdict::Bad } else { Verdict::Good },
+            detail: format!("{} of {} probes failed since the change", counts.bad as u64, counts.n as u64),
+        })
+    }
+
+    fn would_change(&self, verdict: &Verdict, signals: &[Signal]) -> Vec<String> {
+        let mut texts = Vec::new();
+        match verdict {
+            Verdict::Bad => {
+                for signal in signals.iter().filter(|signal| signal.verdict == Verdict::Bad) {
+                    texts.push(format!(
+                        "without {} the evidence would not do: it has e^{:.1}, e^{:.1} is needed",
+                        signal.name, signal.log_e, signal.log_e_needed
+                    ));
+                }
+                texts.push("the old version or a dependency failing alike would clear the change".to_owned());
+            }
+            Verdict::Good => texts.push("any signal reaching its evidence while the watch goes on".to_owned()),
+            Verdict::Unknown(_) => {
+                if let Some(nearest) =
+                    signals.iter().max_by(|a, b| (a.log_e - a.log_e_needed).total_cmp(&(b.log_e - b.log_e_needed)))
+                {
+                    texts.push(format!(
+                        "bad: {} at e^{:.1}; it has e^{:.1}",
+                        nearest.name, nearest.log_e_needed, nearest.log_e
+                    ));
+                }
+                let margin = 100.0 * self.spec.good_margin;
+                texts.push(format!(
+                    "good: failures surely less than {margin} points above the old version's, and nothing suspicious"
+                ));
+            }
+        }
+        texts
+    }
+}

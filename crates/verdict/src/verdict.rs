@@ -35,7 +35,7 @@ pub enum UnknownReason {
     QueryError,
     /// The alert was not evaluated for longer than twice its interval.
     StaleData,
-    /// Several changes ran at the same time.
+    /// Another change ran at the same time, or what else could be the cause is not well.
     Conflict,
     /// No change to the service is recent enough and before the alert.
     NoChange,
@@ -54,7 +54,7 @@ impl UnknownReason {
             Self::NoData => "no data",
             Self::QueryError => "could not be measured at the last evaluation",
             Self::StaleData => "stale data",
-            Self::Conflict => "several changes ran at the same time",
+            Self::Conflict => "another cause is as likely",
             Self::NoChange => "no change to the service in the window before the alert",
             Self::NoService => "the alert names no service",
             Self::LowSample => "too few requests to tell",

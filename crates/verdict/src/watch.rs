@@ -215,6 +215,16 @@ impl Watch {
         self.spec.rolled_out_at = Some(at);
     }
 
+    /// Whether both sides have been seen since the change began.
+    pub fn sees_both(&self) -> bool {
+        self.old_last.is_some() && self.new_last.is_some()
+    }
+
+    /// When something of the new side was last counted.
+    pub fn new_last(&self) -> Option<Timestamp> {
+        self.new_last
+    }
+
     /// Takes what was counted. Blocks come in order of time.
     pub fn push(&mut self, block: &Block) {
         let at = block.until;

@@ -1,0 +1,222 @@
+//! One watch while it goes on: what is in memory, and can be asked for again.
+
+use std::collections::BTreeMap;
+
+use change::Change;
+use model::Timestamp;
+use rules::{RuleQuery, RuleQueryError};
+use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec};
+
+use crate::ask::{Measured, MeasuredKind, Topology};
+use crate::patterns::{error_lines, since};
+use crate::telemetry::{Telemetry, Versions};
+
+/// How long data may take to arrive, in nanoseconds: a look at what was then.
+pub(crate) const SETTLE_NS: i64 = 2_000_000_000;
+/// How many looks are taken at most to catch up with a change that was reported late, or after a restart.
+const CATCH_UP_LOOKS: i64 = 120;
+/// How far apart two looks are while the change is young, in nanoseconds.
+const LOOK_NS: i64 = 1_000_000_000;
+/// How long the window of an additional measure is, in nanoseconds: a counter needs two samples in it.
+const MEASURE_WINDOW_NS: i64 = 15_000_000_000;
+/// How far back error lines are read to say which are usual, in nanoseconds.
+const PATTERN_HISTORY_NS: i64 = 3_600_000_000_000;
+/// How often telemetry is looked for again when there was none, in nanoseconds.
+const FIND_AGAIN_NS: i64 = 15_000_000_000;
+
+/// A watch in memory.
+pub(crate) struct Session {
+    versions: Versions,
+    telemetry: Telemetry,
+    counters: Counters,
+    watch: Watch,
+    last: Timestamp,
+    lines_until: Timestamp,
+    measured_until: Timestamp,
+    measured: BTreeMap<Part, f64>,
+    probes: BTreeMap<u64, Timestamp>,
+    lines: BTreeMap<(Role, String), f64>,
+    probe_counts: verdict::Counts,
+    found_at: Timestamp,
+    enough: bool,
+}
+
+impl Session {
+    /// Begins over a change; asks what there is and what was usual.
+    pub(crate) fn begin(
+        change: &Change,
+        horizon_ns: i64,
+        topology: &dyn Topology,
+        query: &dyn RuleQuery,
+        now: Timestamp,
+    ) -> Result<Session, RuleQueryError> {
+        let service = &change.target.service;
+        let measures = topology.measures(service);
+        let telemetry = Telemetry::find(query, service, &topology.dependencies(service), measures, now)?;
+        let versions = Versions {
+            new: change.to_version.clone(),
+            label: telemetry.measures.iter().find_map(|measure| measure.version_label.clone()),
+        };
+        let start = change.started_at;
+        let baseline = Baseline::learn(&telemetry.history(query, start)?, &telemetry.bounds);
+        let mut dependencies = BTreeMap::new();
+        for name in telemetry.dependencies.keys() {
+            let windows = telemetry.dependency_history(query, start, name)?;
+            dependencies.insert(name.clone(), Baseline::learn(&windows, &telemetry.bounds));
+        }
+        let label = |version: &Option<String>, word: &str| version.clone().unwrap_or_else(|| word.to_owned());
+        let (old, new) = (label(&change.from_version, "before"), label(&change.to_version, "after"));
+        let mut spec = WatchSpec::new(&old, &new, start, horizon_ns);
+        spec.rolled_out_at = change.finished_at;
+        let usual = usual_lines(query, service, start)?;
+        let enough = baseline.is_enough();
+        Ok(Session {
+            versions,
+            counters: Counters::new(telemetry.bounds.len() + 1),
+            watch: Watch::new(spec, baseline, usual, dependencies),
+            last: start,
+            lines_until: start,
+            measured_until: start,
+            measured: BTreeMap::new(),
+            probes: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            probe_counts: verdict::Counts::default(),
+            found_at: now,
+            enough,
+            telemetry,
+        })
+    }
+
+    /// Whether it should begin again, because nothing was found when it began.
+    pub(crate) fn stale(&self, now: Timestamp) -> bool {
+        !self.telemetry.counts() && now.0 - self.found_at.0 >= FIND_AGAIN_NS
+    }
+
+    /// Whether there is anything to compare with.
+    pub(crate) fn comparable(&self) -> bool {
+        self.telemetry.counts() && (self.enough || self.watch.sees_both())
+    }
+
+    /// What it reads, for people.
+    pub(crate) fn sources(&self) -> Vec<String> {
+        self.telemetry.sources()
+    }
+
+    /// Takes in what has happened up to `now`.
+    pub(crate) fn look(
+        &mut self,
+        change: &Change,
+        query: &dyn RuleQuery,
+        now: Timestamp,
+    ) -> Result<(), RuleQueryError> {
+        if let Some(at) = change.finished_at {
+            self.watch.rolled_out(at);
+        }
+        let until = now.saturating_add_ns(-SETTLE_NS);
+        let step_ns = ((until.0 - self.last.0) / CATCH_UP_LOOKS).max(LOOK_NS);
+        while self.last.saturating_add_ns(step_ns) <= until {
+            let at = self.last.saturating_add_ns(step_ns);
+            self.look_at(change, query, at)?;
+            self.last = at;
+        }
+        Ok(())
+    }
+
+    fn look_at(&mut self, change: &Change, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
+        let mut counters = self.telemetry.counters(query, &self.versions, at)?;
+        self.measure(query, at)?;
+        counters.extend(self.measured.iter().map(|(part, value)| Counter {
+            series: series_of_part(part),
+            part: part.clone(),
+            value: *value,
+            at: self.measured_until,
+        }));
+        let fill = self.telemetry.fill(query, &self.versions, at)?;
+        for ((version, pattern), count) in error_lines(query, &change.target.service, since(self.lines_until, at))? {
+            let role = self.versions.role_of(Some(version.as_str()).filter(|version| !version.is_empty()));
+            *self.lines.entry((role, pattern)).or_default() += count;
+        }
+        self.lines_until = at;
+        self.probe(query, at)?;
+        if let Some(mut block) = self.counters.advance(at, &counters, &fill) {
+            self.complete(&mut block);
+            self.watch.push(&block);
+        }
+        Ok(())
+    }
+
+    /// Puts what was not counted by counters into a block.
+    fn complete(&mut self, block: &mut Block) {
+        block.patterns.extend(std::mem::take(&mut self.lines));
+        block.probes = std::mem::take(&mut self.probe_counts);
+    }
+
+    fn probe(&mut self, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
+        for (series, sampled_at, failed) in self.telemetry.probes(query, at)? {
+            let known = self.probes.insert(series, sampled_at);
+            if known.is_some_and(|known| sampled_at > known) {
+                self.probe_counts.n += 1.0;
+                self.probe_counts.bad += f64::from(u8::from(failed));
+            }
+        }
+        Ok(())
+    }
+
+    /// Additional measures: what their windows brought is added up, so that they count like counters.
+    fn measure(&mut self, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
+        if at.0 - self.measured_until.0 < MEASURE_WINDOW_NS {
+            return Ok(());
+        }
+        let window = format!("{}ms", (at.0 - self.measured_until.0) / 1_000_000);
+        let asked: Vec<Measured> =
+            self.telemetry.measures.iter().filter(|measure| measure.kind == MeasuredKind::Errors).cloned().collect();
+        for measure in asked {
+            let texts = [(Some(&measure.total), false), (measure.bad.as_ref(), true)];
+            for (text, bad) in texts.into_iter().filter_map(|(text, bad)| text.map(|text| (text, bad))) {
+                for (labels, value) in query.instant(&text.replace("$window", &window), at)? {
+                    let (role, stratum) = (self.versions.role(&labels), measure.name.clone());
+                    let part = if bad { Part::Errors(role, stratum) } else { Part::Requests(role, stratum) };
+                    *self.measured.entry(part).or_default() += if value.is_finite() { value.max(0.0) } else { 0.0 };
+                }
+            }
+        }
+        self.measured_until = at;
+        Ok(())
+    }
+
+    /// The verdict.
+    pub(crate) fn judge(&self, facts: &Facts, now: Timestamp) -> Card {
+        let mut card = self.watch.judge(now.saturating_add_ns(-SETTLE_NS), facts);
+        card.left_out = self.counters.left_out();
+        for signal in &mut card.signals {
+            signal.query = self.telemetry.query_of(signal.kind);
+        }
+        card
+    }
+
+    /// When something of the new version was last counted.
+    pub(crate) fn new_last(&self) -> Option<Timestamp> {
+        self.watch.new_last()
+    }
+}
+
+fn series_of_part(part: &Part) -> u64 {
+    use std::hash::{Hash as _, Hasher as _};
+    let mut hasher = std::hash::DefaultHasher::new();
+    format!("{part:?}").hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Which error lines are usual: of the hour before.
+fn usual_lines(
+    query: &dyn RuleQuery,
+    service: &str,
+    start: Timestamp,
+) -> Result<BTreeMap<String, f64>, RuleQueryError> {
+    let mut usual = BTreeMap::new();
+    let range = since(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
+    for ((_, pattern), count) in error_lines(query, service, range)? {
+        *usual.entry(pattern).or_default() += count;
+    }
+    Ok(usual)
+}

@@ -1,0 +1,425 @@
+//! How a service's telemetry is found and read: counters of requests, latency buckets, dependencies, how full it is.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash as _, Hasher as _};
+
+use model::{Labels, Timestamp};
+use rules::{RuleQuery, RuleQueryError};
+use verdict::{Cell, Counter, DEPENDENCY_STRATUM, Part, Role, Window};
+
+use crate::ask::{Measured, MeasuredKind};
+use crate::labels;
+
+/// Most dependencies that a watch looks at.
+pub const DEPENDENCIES_MAX: usize = 8;
+/// Most series of a counter that a watch reads at each look.
+const SERIES_MAX: usize = 50_000;
+/// The label of a histogram bucket's upper bound.
+const LE_LABEL: &str = "le";
+/// How far a look for a service's metrics goes back.
+const FOUND_WITHIN: &str = "10m";
+const MINUTE_NS: i64 = 60_000_000_000;
+const DAY_NS: i64 = 86_400_000_000_000;
+
+/// A counter of requests and, where there is one, the histogram beside it: OpenTelemetry's conventions, then Prometheus's.
+const FAMILIES: [(&str, Option<&str>); 6] = [
+    ("http_server_request_duration_seconds_count", Some("http_server_request_duration_seconds_bucket")),
+    ("rpc_server_duration_seconds_count", Some("rpc_server_duration_seconds_bucket")),
+    ("http_requests_total", Some("http_request_duration_seconds_bucket")),
+    ("http_request_duration_seconds_count", Some("http_request_duration_seconds_bucket")),
+    ("grpc_server_handled_total", Some("grpc_server_handling_seconds_bucket")),
+    ("requests_total", None),
+];
+/// How full a process is, 0 to 1.
+const FILL: [&str; 2] = ["process_memory_utilization", "system_memory_utilization"];
+
+/// Whether series say which version they are of, and which version is the new one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Versions {
+    /// The version that the change brought; `None` when it has none: then all is new.
+    pub(crate) new: Option<String>,
+    /// The label of the version, when the catalogue names one.
+    pub(crate) label: Option<String>,
+}
+
+impl Versions {
+    pub(crate) fn role(&self, labels: &Labels) -> Role {
+        self.role_of(labels::version(labels, self.label.as_deref()))
+    }
+
+    /// A series without a version can not be told apart: it counts as new, and is compared with the time before only.
+    pub(crate) fn role_of(&self, version: Option<&str>) -> Role {
+        match (&self.new, version) {
+            (Some(new), Some(version)) if new != version => Role::Old,
+            _ => Role::New,
+        }
+    }
+}
+
+/// A counter of requests of one service, and its histogram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Family {
+    pub(crate) requests: String,
+    pub(crate) buckets: Option<String>,
+    route: Option<&'static str>,
+    code: Option<&'static str>,
+}
+
+/// What a service's watch reads.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Telemetry {
+    pub(crate) service: Option<Family>,
+    pub(crate) dependencies: BTreeMap<String, Family>,
+    pub(crate) fill: Option<String>,
+    pub(crate) measures: Vec<Measured>,
+    pub(crate) probes: Option<String>,
+    /// Upper bounds of latency buckets, in seconds.
+    pub(crate) bounds: Vec<f64>,
+}
+
+type Answer = Result<Vec<(Labels, f64)>, RuleQueryError>;
+
+impl Telemetry {
+    /// Looks for what there is of a service and its dependencies up to `at`.
+    pub(crate) fn find(
+        query: &dyn RuleQuery,
+        service: &str,
+        dependencies: &[String],
+        measures: Vec<Measured>,
+        at: Timestamp,
+    ) -> Result<Telemetry, RuleQueryError> {
+        let mut found = Telemetry { measures, ..Telemetry::default() };
+        found.service = family(query, service, at)?;
+        for dependency in dependencies.iter().filter(|name| *name != service).take(DEPENDENCIES_MAX) {
+            if let Some(family) = family(query, dependency, at)? {
+                found.dependencies.insert(dependency.clone(), family);
+            }
+        }
+        if let Some(buckets) = found.service.as_ref().and_then(|family| family.buckets.as_ref()) {
+            found.bounds = bounds(&query.instant(buckets, at)?);
+        }
+        found.fill = first_found(query, service, &FILL, at)?;
+        found.probes = first_found(query, service, &["probe_success"], at)?;
+        Ok(found)
+    }
+
+    /// Whether there is anything to count.
+    pub(crate) fn counts(&self) -> bool {
+        let errors = |measure: &Measured| measure.kind == MeasuredKind::Errors;
+        self.service.is_some() || self.measures.iter().any(errors)
+    }
+
+    /// What it reads, for people.
+    pub(crate) fn sources(&self) -> Vec<String> {
+        let mut sources = Vec::new();
+        for family in self.service.iter().chain(self.dependencies.values()) {
+            sources.push(family.requests.clone());
+            sources.extend(family.buckets.clone());
+        }
+        sources.extend(self.fill.clone());
+        sources.extend(self.probes.clone());
+        sources.extend(self.measures.iter().map(|measure| measure.total.clone()));
+        sources
+    }
+
+    /// What is asked for a kind of signal.
+    pub(crate) fn query_of(&self, kind: verdict::SignalKind) -> String {
+        let own = |wanted: MeasuredKind| {
+            self.measures.iter().find(|measure| measure.kind == wanted).map(|measure| measure.total.clone())
+        };
+        let family = self.service.as_ref();
+        match kind {
+            verdict::SignalKind::Errors => {
+                family.map(|family| family.requests.clone()).or_else(|| own(MeasuredKind::Errors))
+            }
+            verdict::SignalKind::Latency => family.and_then(|family| family.buckets.clone()),
+            verdict::SignalKind::Saturation => own(MeasuredKind::Saturation).or_else(|| self.fill.clone()),
+            verdict::SignalKind::Pattern => Some("severity:in(ERROR, FATAL)".to_owned()),
+            verdict::SignalKind::Probe => self.probes.clone(),
+        }
+        .unwrap_or_default()
+    }
+
+    /// All counters at a time.
+    pub(crate) fn counters(
+        &self,
+        query: &dyn RuleQuery,
+        versions: &Versions,
+        at: Timestamp,
+    ) -> Result<Vec<Counter>, RuleQueryError> {
+        let mut counters = Vec::new();
+        if let Some(family) = &self.service {
+            let parts = |labels: &Labels| {
+                let (role, route) = (versions.role(labels), labels::route(labels).to_owned());
+                (Part::Requests(role, route.clone()), Part::Errors(role, route))
+            };
+            requests(&sampled(query, &family.requests, at)?, parts, &mut counters);
+            if let Some(buckets) = &family.buckets {
+                let part =
+                    |labels: &Labels, at| Part::Bucket(versions.role(labels), labels::route(labels).to_owned(), at);
+                self.buckets(&sampled(query, buckets, at)?, part, &mut counters);
+            }
+        }
+        for (name, family) in &self.dependencies {
+            let parts = |_: &Labels| (Part::DependencyRequests(name.clone()), Part::DependencyErrors(name.clone()));
+            requests(&sampled(query, &family.requests, at)?, parts, &mut counters);
+            if let (Some(buckets), false) = (&family.buckets, self.bounds.is_empty()) {
+                let part = |_: &Labels, at| Part::DependencyBucket(name.clone(), at);
+                self.buckets(&sampled(query, buckets, at)?, part, &mut counters);
+            }
+        }
+        Ok(counters)
+    }
+
+    /// Counters of each bucket from Prometheus's cumulative ones, of the series that have exactly the bounds of this watch.
+    fn buckets(&self, samples: &[Sampled], part: impl Fn(&Labels, usize) -> Part, out: &mut Vec<Counter>) {
+        let mut groups: BTreeMap<u64, Vec<(f64, &Sampled)>> = BTreeMap::new();
+        for sample in samples {
+            if let Some(bound) = sample.labels.get(LE_LABEL).and_then(parse_bound) {
+                groups.entry(series_of(&sample.labels, &[LE_LABEL])).or_default().push((bound, sample));
+            }
+        }
+        for (series, mut group) in groups {
+            group.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let finite = group.iter().map(|(bound, _)| *bound).filter(|bound| bound.is_finite());
+            if !finite.eq(self.bounds.iter().copied()) || group.len() != self.bounds.len() + 1 {
+                continue;
+            }
+            let mut below = 0.0;
+            for (at, (_, sample)) in group.iter().enumerate() {
+                let value = (sample.value - below).max(0.0);
+                below = sample.value;
+                let series = mixed(series, at as u64 + 1);
+                out.push(Counter { series, part: part(&sample.labels, at), value, at: sample.at });
+            }
+        }
+    }
+
+    /// How full each side is.
+    pub(crate) fn fill(
+        &self,
+        query: &dyn RuleQuery,
+        versions: &Versions,
+        at: Timestamp,
+    ) -> Result<BTreeMap<Role, f64>, RuleQueryError> {
+        let own = |measure: &&Measured| measure.kind == MeasuredKind::Saturation;
+        let asked = self.measures.iter().find(own);
+        let text = asked.map(|measure| measure.total.replace("$window", "1m")).or(self.fill.clone());
+        let mut fill = BTreeMap::new();
+        let Some(text) = text else { return Ok(fill) };
+        for (labels, value) in query.instant(&text, at)? {
+            let share = fill.entry(versions.role(&labels)).or_insert(value);
+            *share = f64::max(*share, value);
+        }
+        Ok(fill)
+    }
+
+    /// The probes whose newest sample is newer than `since`: how many, how many failed.
+    pub(crate) fn probes(
+        &self,
+        query: &dyn RuleQuery,
+        at: Timestamp,
+    ) -> Result<Vec<(u64, Timestamp, bool)>, RuleQueryError> {
+        let Some(probes) = &self.probes else { return Ok(Vec::new()) };
+        let samples = sampled(query, probes, at)?;
+        Ok(samples.iter().map(|sample| (series_of(&sample.labels, &[]), sample.at, sample.value < 0.5)).collect())
+    }
+
+    /// Windows of the past before `start`: the last hour, and the time around it yesterday and a week ago.
+    pub(crate) fn history(&self, query: &dyn RuleQuery, start: Timestamp) -> Result<Vec<Window>, RuleQueryError> {
+        self.windows(query, start, self.service.as_ref(), |labels| labels::route(labels).to_owned())
+    }
+
+    /// The same of a dependency.
+    pub(crate) fn dependency_history(
+        &self,
+        query: &dyn RuleQuery,
+        start: Timestamp,
+        name: &str,
+    ) -> Result<Vec<Window>, RuleQueryError> {
+        self.windows(query, start, self.dependencies.get(name), |_| DEPENDENCY_STRATUM.to_owned())
+    }
+
+    fn windows(
+        &self,
+        query: &dyn RuleQuery,
+        start: Timestamp,
+        family: Option<&Family>,
+        stratum: impl Fn(&Labels) -> String,
+    ) -> Result<Vec<Window>, RuleQueryError> {
+        let Some(family) = family else { return Ok(Vec::new()) };
+        let mut windows = Vec::new();
+        for (end, minutes) in window_ends(start) {
+            let mut window = Window::new();
+            for (labels, count) in query.instant(&family.increase(minutes), end)? {
+                let cell: &mut Cell = window.entry(stratum(&labels)).or_default();
+                cell.requests.n += count;
+                cell.requests.bad += if labels::failed(&labels) { count } else { 0.0 };
+            }
+            if window.is_empty() {
+                continue;
+            }
+            if let Some(text) = family.increase_of_buckets(minutes).filter(|_| !self.bounds.is_empty()) {
+                self.add_buckets(query.instant(&text, end)?, &stratum, &mut window);
+            }
+            windows.push(window);
+        }
+        Ok(windows)
+    }
+
+    fn add_buckets(&self, answer: Vec<(Labels, f64)>, stratum: impl Fn(&Labels) -> String, window: &mut Window) {
+        let at = Timestamp::default();
+        let samples: Vec<Sampled> = answer.into_iter().map(|(labels, value)| Sampled { labels, value, at }).collect();
+        let mut counters = Vec::new();
+        let part = |labels: &Labels, at| Part::Bucket(Role::Old, stratum(labels), at);
+        self.buckets(&samples, part, &mut counters);
+        for counter in counters {
+            if let Part::Bucket(_, stratum, at) = counter.part {
+                let cell: &mut Cell = window.entry(stratum).or_default();
+                cell.buckets.resize(self.bounds.len() + 1, 0.0);
+                cell.buckets[at] += counter.value;
+            }
+        }
+    }
+}
+
+/// Ends of the windows of the past and their lengths in minutes. The quarter of an hour before is cut finely, because a service may
+/// not have been there for longer.
+fn window_ends(start: Timestamp) -> Vec<(Timestamp, i64)> {
+    let before = |ns: i64| start.saturating_add_ns(-ns);
+    let fine = (0..15).map(|nth| (before(nth * MINUTE_NS), 1));
+    let hour = (0..9).map(|nth| (before((15 + 5 * nth) * MINUTE_NS), 5));
+    let seasons = [DAY_NS, 7 * DAY_NS];
+    let around = seasons.into_iter().flat_map(|ago| (-2..4).map(move |nth| (ago + nth * 5 * MINUTE_NS, 5)));
+    fine.chain(hour).chain(around.map(|(ago, minutes)| (before(ago), minutes))).collect()
+}
+
+impl Family {
+    fn by(&self, more: &[&str]) -> String {
+        let names = self.route.iter().chain(self.code.iter()).copied().chain(more.iter().copied());
+        names.collect::<Vec<_>>().join(", ")
+    }
+
+    fn increase(&self, minutes: i64) -> String {
+        format!("sum by ({}) (increase({}[{minutes}m]))", self.by(&[]), self.requests)
+    }
+
+    fn increase_of_buckets(&self, minutes: i64) -> Option<String> {
+        let route = self.route.map_or(String::new(), |route| format!("{route}, "));
+        self.buckets.as_ref().map(|buckets| format!("sum by ({route}{LE_LABEL}) (increase({buckets}[{minutes}m]))"))
+    }
+}
+
+/// The first family that a service has series of, by the first label that names the service.
+fn family(query: &dyn RuleQuery, service: &str, at: Timestamp) -> Result<Option<Family>, RuleQueryError> {
+    for (requests, buckets) in FAMILIES {
+        for label in labels::SERVICE {
+            let selector = format!("{{{label}={}}}", quoted(service));
+            let counter = format!("{requests}{selector}");
+            let found = query.instant(&format!("last_over_time({counter}[{FOUND_WITHIN}])"), at)?;
+            let Some((first, _)) = found.first() else { continue };
+            let (route, code) = labels::names(first);
+            if found.len() > SERIES_MAX {
+                let message = format!("{counter} has {} series, a watch reads {SERIES_MAX} at most", found.len());
+                return Err(RuleQueryError(message));
+            }
+            let buckets = match buckets {
+                Some(buckets) => {
+                    let buckets = format!("{buckets}{selector}");
+                    let text = format!("count(last_over_time({buckets}[{FOUND_WITHIN}]))");
+                    Some(buckets).filter(|_| query.instant(&text, at).is_ok_and(|found| !found.is_empty()))
+                }
+                None => None,
+            };
+            return Ok(Some(Family { requests: counter, buckets, route, code }));
+        }
+    }
+    Ok(None)
+}
+
+fn first_found(
+    query: &dyn RuleQuery,
+    service: &str,
+    metrics: &[&str],
+    at: Timestamp,
+) -> Result<Option<String>, RuleQueryError> {
+    for metric in metrics {
+        for label in labels::SERVICE {
+            let text = format!("{metric}{{{label}={}}}", quoted(service));
+            if !query.instant(&text, at)?.is_empty() {
+                return Ok(Some(text));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// A text as PromQL writes it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::String(text.to_owned()).to_string()
+}
+
+struct Sampled {
+    labels: Labels,
+    value: f64,
+    at: Timestamp,
+}
+
+/// Series with the time of their samples: without it, data that stopped would look like data that says zero.
+fn sampled(query: &dyn RuleQuery, text: &str, at: Timestamp) -> Result<Vec<Sampled>, RuleQueryError> {
+    let times: BTreeMap<u64, f64> = query
+        .instant(&format!("timestamp({text})"), at)?
+        .into_iter()
+        .map(|(labels, time)| (series_of(&labels, &[]), time))
+        .collect();
+    let values: Answer = query.instant(text, at);
+    let sampled = values?.into_iter().filter_map(|(labels, value)| {
+        let time_s = times.get(&series_of(&labels, &[]))?;
+        Some(Sampled { labels, value, at: Timestamp((time_s * 1e9) as i64) })
+    });
+    Ok(sampled.collect())
+}
+
+fn requests(samples: &[Sampled], parts: impl Fn(&Labels) -> (Part, Part), out: &mut Vec<Counter>) {
+    for sample in samples {
+        let series = series_of(&sample.labels, &[]);
+        let (requests, errors) = parts(&sample.labels);
+        if labels::failed(&sample.labels) {
+            out.push(Counter { series: mixed(series, u64::MAX), part: errors, value: sample.value, at: sample.at });
+        }
+        out.push(Counter { series, part: requests, value: sample.value, at: sample.at });
+    }
+}
+
+/// A number for a series: a hash of its labels but the metric's name and those left out.
+fn series_of(labels: &Labels, without: &[&str]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    for (name, value) in labels.iter() {
+        if name != model::METRIC_NAME && !without.contains(&name) {
+            (name, value).hash(&mut hasher);
+        }
+    }
+    hasher.finish()
+}
+
+fn mixed(series: u64, place: u64) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    (series, place).hash(&mut hasher);
+    hasher.finish()
+}
+
+fn parse_bound(text: &str) -> Option<f64> {
+    if text == "+Inf" { Some(f64::INFINITY) } else { text.parse().ok() }
+}
+
+/// The finite upper bounds that series have.
+fn bounds(series: &[(Labels, f64)]) -> Vec<f64> {
+    let mut bounds: Vec<f64> = series
+        .iter()
+        .filter_map(|(labels, _)| labels.get(LE_LABEL).and_then(parse_bound))
+        .filter(|bound| bound.is_finite())
+        .collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds
+}

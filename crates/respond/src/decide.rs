@@ -4,18 +4,15 @@ use std::collections::BTreeMap;
 
 use change::{Change, rank};
 use model::Timestamp;
-use rules::{Alert, AlertState, DataState};
+use rules::{Alert, AlertState};
 
 use crate::action::action_key;
 use crate::fill::{Fill, FillError, FillUse};
 use crate::guards::{Plan, ask_all};
+use crate::judge::Around;
 use crate::{
-    Action, ActionRequest, ActionState, Call, Evidence, Mode, RespondError, Responder, Rollback, Run, UnknownReason,
-    Verb, Verdict,
+    Action, ActionRequest, ActionState, Call, Evidence, Mode, RespondError, Responder, Rollback, Run, Verb, Verdict,
 };
-
-/// An alert may be this much older than twice its rule's interval before it counts as stale, in nanoseconds: evaluations take time.
-const STALE_SLACK_NS: i64 = 5_000_000_000;
 
 /// What was decided.
 pub(crate) enum Decision {
@@ -110,8 +107,11 @@ impl Responder {
         let suspects = rank(&changes, alert.active_at, within_ns);
         let later = changes.iter().any(|change| change.started_at > alert.active_at);
         let conflict = !suspects.concurrent.is_empty() || later;
-        let verdict = verdict(run, alert, suspects.first.is_some(), conflict, now);
-        let (change, attribution) = suspects.first.map(|first| (first.change, first.reason)).unzip();
+        let accused = self.accused(alert)?.map(|watch| (watch.change, "the verdict of the watch over it".to_owned()));
+        let first = suspects.first.map(|first| (first.change, first.reason));
+        let (change, attribution) = accused.or(first).unzip();
+        let around = Around { service: &run.service, alert, suspect: change.as_ref(), conflict };
+        let (verdict, watch) = self.verdict(&around, now)?;
         Ok(Evidence {
             rule: alert.rule.clone(),
             query: alert.query.clone(),
@@ -128,31 +128,10 @@ impl Responder {
             concurrent: suspects.concurrent,
             exonerated: suspects.exonerated,
             verdict,
+            card: watch.map(|watch| watch.card),
             guards: Vec::new(),
         })
     }
-}
-
-/// The verdict on the first suspect. Bad needs a firing alert that was measured just now, and one change to the same service that
-/// began within the window before the alert did and is still the latest one.
-fn verdict(run: &Run, alert: &Alert, suspect: bool, conflict: bool, now: Timestamp) -> Verdict {
-    let stale_after_ns = alert.interval_ns.saturating_mul(2).saturating_add(STALE_SLACK_NS);
-    let unknown = if run.service.is_empty() {
-        UnknownReason::NoService
-    } else if alert.data == DataState::NoData {
-        UnknownReason::NoData
-    } else if alert.data == DataState::Unknown {
-        UnknownReason::QueryError
-    } else if now.0 - alert.evaluated_at.0 > stale_after_ns {
-        UnknownReason::StaleData
-    } else if !suspect {
-        UnknownReason::NoChange
-    } else if conflict {
-        UnknownReason::Conflict
-    } else {
-        return Verdict::Bad;
-    };
-    Verdict::Unknown(unknown)
 }
 
 fn refuse(mut action: Action, why: &str) -> Decision {

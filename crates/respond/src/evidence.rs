@@ -8,7 +8,7 @@ use model::Timestamp;
 use rules::DataState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use verdict::Verdict;
+use verdict::{Card, Verdict};
 
 /// What a guard said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,6 +57,9 @@ pub struct Evidence {
     pub exonerated: Vec<Suspect>,
     /// The verdict.
     pub verdict: Verdict,
+    /// The card of the watch over the change, where one could compare.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub card: Option<Card>,
     /// What each guard said; empty when the verdict already decided.
     pub guards: Vec<GuardResult>,
 }

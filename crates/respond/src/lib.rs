@@ -25,6 +25,7 @@ mod evidence;
 mod fill;
 mod guards;
 mod incident;
+mod judge;
 mod notification;
 mod observe;
 mod playbook;

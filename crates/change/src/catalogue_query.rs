@@ -36,8 +36,10 @@ pub(crate) fn check_promql_template(template: &str, labels: &[&str], windowed: b
     let expr = promql::parse(&text).map_err(|error| mistake(error.span.start, error.message, "check the query"))?;
     match labels.iter().find(|label| !keeps(&expr, label)) {
         Some(label) => {
-            let hint =
-                format!("aggregate `by ({label}, ...)`; `version_label: off` is for numbers that know no version");
+            let hint = match *label {
+                "le" => "the buckets of a histogram are told apart by it: aggregate `by (le, ...)`".to_owned(),
+                label => format!("aggregate `by ({label}, ...)`, or say `version_label: off` if they know no version"),
+            };
             Err(mistake(0, format!("the result has no label {label}"), hint))
         }
         None => Ok(()),
@@ -50,7 +52,7 @@ pub(crate) fn check_logs_template(template: &str, need: LogsNeed<'_>) -> Result<
     let info = check_logs(&text)?;
     let version = need.version.filter(|label| !info.by.iter().any(|field| field.replace('.', "_") == **label));
     if let Some(label) = version {
-        let hint = "add `by (service.version)` to stats; `version_label: off` is for numbers that know no version";
+        let hint = "add `by (service.version)` to stats, or say `version_label: off` if they know no version";
         return Err(mistake(text.len(), format!("the rows have no column for the version label {label}"), hint));
     }
     let (query, _) = lang::parse(&text, Timestamp::default());
@@ -197,7 +199,7 @@ mod tests {
             error | stats by (service.version) count() as m
               47: the rows have no column n; name one of the numbers so: `stats by (service.version) count() as n`
             error | stats count() as n
-              26: the rows have no column for the version label service_version; add `by (service.version)` to stats; `version_label: off` is for numbers that know no version
+              26: the rows have no column for the version label service_version; add `by (service.version)` to stats, or say `version_label: off` if they know no version
             error
               5: the query of a log rule yields no numbers; add a pipe such as | stats by (service.name) count() as n
             a:

@@ -332,17 +332,34 @@ impl ServiceGraph {
         keys.into_iter().map(edge).collect()
     }
 
+    /// How many edges there are, from both sources.
+    pub fn edge_count(&self) -> usize {
+        self.stated.len() + self.learned.keys().filter(|key| !self.stated.contains(key)).count()
+    }
+
+    /// One service, when an edge, a span or the catalogue names it.
+    pub fn node(&self, service: &str, catalogue: &Catalogue) -> Option<Node> {
+        let known = catalogue.get(service).is_some()
+            || self.senders.contains_key(service)
+            || self.needs.contains_key(service)
+            || self.needed_by.contains_key(service);
+        known.then(|| self.describe(service, catalogue))
+    }
+
+    fn describe(&self, service: &str, catalogue: &Catalogue) -> Node {
+        Node {
+            service: service.to_owned(),
+            in_catalogue: catalogue.get(service).is_some(),
+            last_seen: self.senders.get(service).copied(),
+            criticality: self.criticality(service, catalogue),
+        }
+    }
+
     /// Every service that an edge, a span or the catalogue names, by name.
     pub fn nodes(&self, catalogue: &Catalogue) -> Vec<Node> {
         let mut names: BTreeSet<&str> = catalogue.iter().map(|entry| entry.service.as_str()).collect();
         names.extend(self.needs.keys().chain(self.needed_by.keys()).chain(self.senders.keys()).map(|name| &**name));
-        let node = |name: &str| Node {
-            service: name.to_owned(),
-            in_catalogue: catalogue.get(name).is_some(),
-            last_seen: self.senders.get(name).copied(),
-            criticality: self.criticality(name, catalogue),
-        };
-        names.into_iter().map(node).collect()
+        names.into_iter().map(|name| self.describe(name, catalogue)).collect()
     }
 }
 

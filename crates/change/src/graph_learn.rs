@@ -165,12 +165,15 @@ impl TraceLearner {
     /// their broker in any case.
     fn believe_peers(&mut self, graph: &mut ServiceGraph, now: Timestamp, report: &mut LearnReport) {
         while let Some((arrived, key)) = self.peers.front().copied() {
-            let in_time = now.0.saturating_sub(arrived.0) < PEER_GRACE_NS;
+            let span = self.seen.get(&key);
+            // A span that is old when it comes, after a restart, was not waited for in vain: its children came with it.
+            let since = span.map_or(arrived, |span| span.at.min(arrived));
+            let in_time = now.0.saturating_sub(since.0) < PEER_GRACE_NS;
             if in_time && self.peers.len() <= SPANS_REMEMBERED_MAX {
                 return;
             }
             self.peers.pop_front();
-            let Some(span) = self.seen.get(&key) else { continue };
+            let Some(span) = span else { continue };
             let Some(peer) = &span.peer else { continue };
             if span.kind == SpanKind::Client && span.answered {
                 continue;

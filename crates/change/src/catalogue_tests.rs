@@ -12,9 +12,7 @@ fn check(text: &str, expect: Expect) {
     expect.assert_eq(&check_services(&files(&[text])).to_string());
 }
 
-#[test]
-fn a_whole_entry() {
-    let text = "
+const WHOLE: &str = "
 services:
 - service: checkout
   owners: [a, b]
@@ -38,7 +36,10 @@ services:
   bake: {flag: 5m, schema: 2d}
 - service: payment
 ";
-    let (catalogue, report) = load_services(&files(&[text]), Some(&["team".to_owned()]));
+
+#[test]
+fn a_whole_entry() {
+    let (catalogue, report) = load_services(&files(&[WHOLE]), Some(&["team".to_owned()]));
     assert_eq!(report.to_string(), "1 files, 2 services, 3 checks, 1 slos, 0 problems");
     let json = serde_json::to_string_pretty(catalogue.get("checkout").unwrap()).unwrap();
     expect![[r#"

@@ -216,6 +216,10 @@ fn two_at_once_are_a_conflict_unless_the_split_separates_them() {
         concurrent 2 0.797 = 0.87 x 1.00 x 0.92 x 1.00: like deploy of checkout to 2 it is the likely cause: its new version is worse: 60 of 300 requests of the new version failed, 1 of 300 of the old one beside it
     "#]],
     );
+}
+
+#[test]
+fn what_both_versions_meet_and_what_is_far_apart_in_time_is_cleared() {
     // A dependency's change meets both versions.
     check(
         &["1 checkout deploy 900..960 to=2", "2 payment deploy 940"],

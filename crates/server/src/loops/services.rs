@@ -17,8 +17,9 @@ use super::{Stop, thread};
 
 /// How often spans are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
-/// Spans that began less than this ago are left for the next look, in nanoseconds: they end, wait in an exporter, and then come.
-const LATE_NS: i64 = 20_000_000_000;
+/// Spans that began less than this ago are left for a later look, in nanoseconds: they end, wait in exporters and collectors, and
+/// then come. Those that come later still are missed; others of the same edge are not.
+const LATE_NS: i64 = 60_000_000_000;
 /// How far back the first look goes, in nanoseconds.
 const FIRST_LOOK_NS: i64 = 600_000_000_000;
 /// Most spans of one look. When there are more, the earliest are read and stand for the rest.

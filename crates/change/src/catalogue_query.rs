@@ -156,17 +156,17 @@ mod tests {
                 sum without (pod) (rate(x[$window]))
                   ok
                 sum without (v) (rate(x[$window]))
-                  0: the result has no label v; aggregate `by (v, ...)`; `version_label: off` is for numbers that know no version
+                  0: the result has no label v; aggregate `by (v, ...)`, or say `version_label: off` if they know no version
                 sum(rate(x[$window]))
-                  0: the result has no label v; aggregate `by (v, ...)`; `version_label: off` is for numbers that know no version
+                  0: the result has no label v; aggregate `by (v, ...)`, or say `version_label: off` if they know no version
                 topk(5, rate(x[$window]))
                   ok
                 max(topk(5, rate(x[$window])))
-                  0: the result has no label v; aggregate `by (v, ...)`; `version_label: off` is for numbers that know no version
+                  0: the result has no label v; aggregate `by (v, ...)`, or say `version_label: off` if they know no version
                 sum by (v) (rate(a[$window])) / sum by (v) (rate(b[$window]))
                   ok
                 rate(a[$window]) / on (pod) rate(b[$window])
-                  0: the result has no label v; aggregate `by (v, ...)`; `version_label: off` is for numbers that know no version
+                  0: the result has no label v; aggregate `by (v, ...)`, or say `version_label: off` if they know no version
                 rate(a[$window]) * on (pod) group_left (v) info
                   ok
                 label_replace(sum by (tag) (rate(x[$window])), "v", "$1", "tag", "(.*)")

@@ -209,9 +209,9 @@ fn mistakes_of_checks_and_promises() {
             0.yaml:9:12: the check "d" is there twice
               hint: rename one
             0.yaml:9:40: the result has no label le
-              hint: aggregate `by (le, ...)`; `version_label: off` is for numbers that know no version
+              hint: the buckets of a histogram are told apart by it: aggregate `by (le, ...)`
             0.yaml:13:7: the result has no label service_version
-              hint: aggregate `by (service_version, ...)`; `version_label: off` is for numbers that know no version
+              hint: aggregate `by (service_version, ...)`, or say `version_label: off` if they know no version
             0.yaml:15:12: the query has no $window
               hint: write the range as [$window]: the watch decides how long it looks back
             0.yaml:16:82: the rows have no column n

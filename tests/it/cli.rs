@@ -62,6 +62,15 @@ fn mistakes_in_files_have_a_line_and_a_column_and_exit_with_1() {
     let checked = backstop(&["playbooks", "check", &playbook]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(out(&checked).starts_with(&format!("{playbook}:2:7:")), "{}", out(&checked));
+    let services = write(dir.path(), "services.yaml", "services:\n- service: a\n  tier: 9\n  receivers: [nobody]\n");
+    let checked = backstop(&["services", "check", &services]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(out(&checked).starts_with(&format!("{services}:3:9: tier is 9")), "{}", out(&checked));
+    let data = dir.path().join("data").display().to_string();
+    let served =
+        backstop(&["serve", "--data", &data, "--listen", "127.0.0.1:0", "--no-receivers", "--services", &services]);
+    assert_eq!(served.status.code(), Some(2), "{}", err(&served));
+    assert!(err(&served).contains(&format!("{services}:4:15: there is no receiver \"nobody\"")), "{}", err(&served));
     let config = write(dir.path(), "backstop.yaml", "listen: nowhere\n");
     let checked = backstop(&["config", "check", &config]);
     assert_eq!(checked.status.code(), Some(2));

@@ -16,6 +16,7 @@ mod docs;
 mod files;
 mod instructions;
 mod server;
+mod services;
 mod shared;
 mod tidy;
 mod ui;

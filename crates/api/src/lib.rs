@@ -1,7 +1,8 @@
 //! The HTTP faces of Backstop: the native API, the Prometheus API, the UI's files, the server's own state.
 //!
 //! **Entry points.** [`self_state_router`] answers from the first moment; [`router`] is everything else, once the store is
-//! open. [`Api`] is what handlers share; [`RuleBoard`] is where the rule threads publish how alerts stand.
+//! open. [`Api`] is what handlers share; [`RuleBoard`] is where the rule threads publish how alerts stand, [`ServiceBoard`] the
+//! catalogue with what is learned about who needs whom.
 //!
 //! **Read path.** request -> tenant and parameters -> `engine`, the ledger or the board -> JSON of this crate's own shapes.
 //! Errors of the native API are one shape ([`ApiError`]), those of the Prometheus API its own.
@@ -17,6 +18,7 @@ mod native;
 mod prometheus;
 mod request;
 mod self_state;
+mod services;
 mod ui;
 
 use std::collections::HashMap;
@@ -40,6 +42,7 @@ use store::Store;
 pub use board::RuleBoard;
 pub use error::ApiError;
 pub use self_state::{Readiness, self_state_router};
+pub use services::{GraphLearning, ServiceBoard};
 
 /// What handlers share.
 pub struct Api {
@@ -53,6 +56,8 @@ pub struct Api {
     pub board: Arc<RuleBoard>,
     /// The playbooks, as they are shown.
     pub playbooks: Vec<Value>,
+    /// The services and who needs whom.
+    pub services: Arc<ServiceBoard>,
     /// What the server says of itself.
     pub about: About,
     /// Ids that clients chose for their running queries.
@@ -78,7 +83,14 @@ impl Api {
         playbooks: Vec<Value>,
         about: About,
     ) -> Self {
-        Self { engine, store, ledger, board, playbooks, about, chosen_ids: Mutex::default() }
+        let services = Arc::default();
+        Self { engine, store, ledger, board, playbooks, services, about, chosen_ids: Mutex::default() }
+    }
+
+    /// With the services and who needs whom.
+    #[must_use]
+    pub fn with_services(self, services: Arc<ServiceBoard>) -> Self {
+        Self { services, ..self }
     }
 
     fn records(&self) -> Arc<dyn Records> {
@@ -93,7 +105,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, explore, loops, query};
+    use native::{admin, explore, loops, query, services};
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -105,6 +117,10 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/explain", get(explore::explain).post(explore::explain))
         .route("/diagnose", get(explore::diagnose).post(explore::diagnose))
         .route("/changes", get(loops::changes).post(loops::record_change))
+        .route("/services", get(services::list))
+        .route("/services/graph", get(services::graph))
+        .route("/services/{name}", get(services::service))
+        .route("/dora", get(services::dora_figures))
         .route("/alerts", get(loops::alerts))
         .route("/rules", get(loops::rules))
         .route("/incidents", get(loops::incidents))

@@ -38,7 +38,8 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
-    const ALL: [ChangeKind; 9] = [
+    /// Every kind, in the order of the manual.
+    pub const ALL: [ChangeKind; 9] = [
         Self::Deploy,
         Self::Config,
         Self::Flag,

@@ -49,6 +49,8 @@ pub struct Config {
     pub rules: Vec<String>,
     /// Playbook files, as glob patterns.
     pub playbooks: Vec<String>,
+    /// Service files, as glob patterns.
+    pub services: Vec<String>,
     /// What actions may do.
     pub actions: ActionConfig,
     /// Whom notifications reach, by name.

@@ -31,6 +31,7 @@ pub struct RawConfig {
     pub query: RawQuery,
     pub rules: Vec<String>,
     pub playbooks: Vec<String>,
+    pub services: Vec<String>,
     pub actions: RawActions,
     pub receivers: BTreeMap<String, RawReceiver>,
 }
@@ -123,6 +124,7 @@ impl Default for RawConfig {
             query: RawQuery::default(),
             rules: Vec::new(),
             playbooks: Vec::new(),
+            services: Vec::new(),
             actions: RawActions::default(),
             receivers: BTreeMap::new(),
         }
@@ -201,6 +203,7 @@ impl RawConfig {
             query: check.query(&self.query)?,
             rules: self.rules,
             playbooks: self.playbooks,
+            services: self.services,
             actions: check.actions(self.actions)?,
             receivers: check.receivers(self.receivers)?,
         })

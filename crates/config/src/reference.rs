@@ -73,6 +73,7 @@ pub const SETTINGS: &[Setting] = &[
     setting("query.rows_max", "1000000", "Rows that a query returns at most; the answer says when it was cut."),
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
+    setting("services", "[]", "Files of the service catalogue, as glob patterns."),
     setting("actions.exec_allow", "[]", "Programs that `exec` actions may run, as absolute paths. Empty: none."),
     setting("actions.http_allow", "[]", "Starts of URLs that `http` actions may call. Empty: none."),
     setting("actions.exec_env", "{}", "Environment variables given to `exec` actions; they get no others."),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use change::{Change, rank};
+use change::{AttributionInput, Change, Target, rank_with};
 use model::Timestamp;
 use rules::{Alert, AlertState};
 
@@ -104,7 +104,15 @@ impl Responder {
             "" => Vec::new(),
             service => self.changes.recent(service, now, lookback_ns)?,
         };
-        let suspects = rank(&changes, alert.active_at, within_ns);
+        let suspects = rank_with(&AttributionInput {
+            changes: &changes,
+            affected: &Target { service: run.service.clone(), ..Target::default() },
+            active_at: alert.active_at,
+            within_ns,
+            graph: None,
+            splits: &[],
+            now,
+        });
         let later = changes.iter().any(|change| change.started_at > alert.active_at);
         let conflict = !suspects.concurrent.is_empty() || later;
         let accused = self.accused(alert)?.map(|watch| (watch.change, "the verdict of the watch over it".to_owned()));

@@ -28,6 +28,9 @@ pub(crate) enum Command {
     /// Works with playbook files.
     #[command(subcommand)]
     Playbooks(PlaybooksCommand),
+    /// Works with files of the service catalogue.
+    #[command(subcommand)]
+    Services(ServicesCommand),
     /// Looks at the segments of a data directory.
     #[command(subcommand)]
     Segments(SegmentsCommand),
@@ -66,6 +69,9 @@ pub(crate) struct ServeArgs {
     /// Playbook files, as a glob pattern; may be given several times.
     #[arg(long, value_name = "GLOB")]
     pub(crate) playbooks: Vec<String>,
+    /// Files of the service catalogue, as a glob pattern; may be given several times.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) services: Vec<String>,
     /// Allows listening beyond loopback without authentication and TLS.
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -169,6 +175,16 @@ pub(crate) enum PlaybooksCommand {
     /// Checks files; every mistake is shown with its line and column.
     Check {
         /// Playbook files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServicesCommand {
+    /// Checks files; every mistake is shown with its line and column.
+    Check {
+        /// Service files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! The small commands: rules, playbooks, segments, audit, config, completions, version.
+//! The small commands: rules, playbooks, services, segments, audit, config, completions, version.
 #![allow(clippy::print_stdout, reason = "printing is what commands do")]
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use config::{Config, RawConfig, show_bytes};
 use segment::SegmentMeta;
 use store::RepairOutcome;
 
-use crate::cli::{AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesCommand, SegmentsCommand};
+use crate::cli::{AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesCommand, SegmentsCommand, ServicesCommand};
 use crate::exit::Failure;
 use crate::offline::{LEDGER_FILE, open_store, store_failure};
 
@@ -35,6 +35,14 @@ pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
 pub(crate) fn playbooks(command: &PlaybooksCommand) -> Result<(), Failure> {
     let PlaybooksCommand::Check { files } = command;
     let report = respond::check_playbooks(&read_all(files)?);
+    println!("{report}");
+    if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+}
+
+/// `backstop services check`.
+pub(crate) fn services(command: &ServicesCommand) -> Result<(), Failure> {
+    let ServicesCommand::Check { files } = command;
+    let report = change::check_services(&read_all(files)?);
     println!("{report}");
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }

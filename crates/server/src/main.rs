@@ -52,6 +52,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Query(args) => query::run(&args),
         Command::Rules(command) => commands::rules(&command),
         Command::Playbooks(command) => commands::playbooks(&command),
+        Command::Services(command) => commands::services(&command),
         Command::Segments(command) => commands::segments(&command),
         Command::Audit(command) => commands::audit(&command),
         Command::Config(command) => commands::config(&command),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{About, Api, Readiness, RuleBoard};
+use api::{About, Api, Readiness, RuleBoard, ServiceBoard};
 use axum::Router;
 use catalog::ledger::Ledger;
 use config::{Config, Listeners};
@@ -27,7 +27,9 @@ use crate::loops::query::EngineQuery;
 use crate::loops::respond::ResponseParts;
 use crate::loops::rules::RuleParts;
 use crate::loops::state::LedgerTables;
-use crate::loops::{Stop, files, records, respond as response_loop, rules as rule_loop, thread};
+use crate::loops::{
+    Stop, files, records, respond as response_loop, rules as rule_loop, services as service_loop, thread,
+};
 use crate::offline::{LEDGER_FILE, store_failure};
 use crate::runtime::{ListenerAddress, RunningServer};
 
@@ -71,6 +73,7 @@ fn load(args: &ServeArgs) -> Result<Config, Failure> {
     config.insecure |= args.insecure;
     config.rules.extend(args.rules.iter().cloned());
     config.playbooks.extend(args.playbooks.iter().cloned());
+    config.services.extend(args.services.iter().cloned());
     if args.no_receivers {
         config.listeners = Listeners::OFF;
     }
@@ -120,11 +123,11 @@ async fn serve(config: Config) -> Result<(), Failure> {
     outcome
 }
 
-/// A mistake in a rule or playbook file is the user's; all else is ours.
+/// A mistake in a rule, playbook or service file is the user's; all else is ours.
 fn start_failure(error: &anyhow::Error) -> Failure {
     let text = format!("{error:#}");
     if text.contains("problems") || text.contains("no file matches") || text.contains("cannot read") {
-        return Failure::usage(text, "`backstop rules check` and `backstop playbooks check` show the same");
+        return Failure::usage(text, "`backstop rules check`, `playbooks check` and `services check` show the same");
     }
     Failure::internal(text, "")
 }
@@ -194,6 +197,8 @@ impl Parts {
         let groups = files::rule_groups(&config.rules)?;
         let responder = Arc::new(responder(config, &ledger)?);
         let query = EngineQuery::new(engine.clone(), Handle::current());
+        let services = Arc::new(ServiceBoard::new(files::services(&config.services, &receiver_names(config))?));
+        threads.push(service_loop::start(&services, &query, &config.data_dir, &stop)?);
         threads.extend(maintenance(&store, &stop)?);
         let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
@@ -209,7 +214,8 @@ impl Parts {
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
-        let api = Arc::new(Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about));
+        let api =
+            Arc::new(Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about).with_services(services));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);
         Ok(Self { store, router, listeners, stop, threads })
@@ -237,6 +243,11 @@ impl Parts {
             tracing::warn!("an action or a query did not end in time");
         }
     }
+}
+
+/// Whom entries of the service catalogue may tell: the receivers of the settings, and `log`.
+fn receiver_names(config: &Config) -> Vec<String> {
+    config.receivers.keys().cloned().chain(["log".to_owned()]).collect()
 }
 
 fn responder(config: &Config, ledger: &Arc<Ledger>) -> anyhow::Result<Responder> {

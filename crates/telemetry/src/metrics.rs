@@ -252,6 +252,12 @@ metrics! {
     /// Changes taken in.
     CHANGES: Counter = Counter::new("backstop_changes_total", "Changes recorded.");
 
+    /// What the learning of the dependency graph met.
+    GRAPH_SPANS: CounterVec<5> = CounterVec::new("backstop_graph_spans_total", "Spans that the dependency graph learned from, by what became of them.", "outcome",
+        ["new", "duplicate", "call", "refused", "crowded_out"]);
+    /// Edges of the dependency graph.
+    GRAPH_EDGES: Gauge = Gauge::new("backstop_graph_edges", "Edges of the dependency graph.");
+
     /// HTTP requests, by class of status.
     HTTP_REQUESTS: CounterVec<5> = CounterVec::new("backstop_http_requests_total", "HTTP requests, by class of status.", "class",
         ["1xx", "2xx", "3xx", "4xx", "5xx"]);

@@ -4,3 +4,4 @@ pub(crate) mod admin;
 pub(crate) mod explore;
 pub(crate) mod loops;
 pub(crate) mod query;
+pub(crate) mod services;

@@ -1,8 +1,9 @@
-//! Rule and playbook files: found by glob patterns, read, checked. A mistake ends the start with its line and column.
+//! Rule, playbook and service files: found by glob patterns, read, checked. A mistake ends the start with its line and column.
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use change::Catalogue;
 use respond::Playbook;
 use rules::Group;
 
@@ -41,4 +42,14 @@ pub(crate) fn playbooks(patterns: &[String]) -> anyhow::Result<Vec<Playbook>> {
         bail!("{report}");
     }
     Ok(playbooks)
+}
+
+/// The service catalogue of all files. `receivers` are the names that entries may tell.
+pub(crate) fn services(patterns: &[String], receivers: &[String]) -> anyhow::Result<Catalogue> {
+    let (catalogue, report) = change::load_services(&read(patterns)?, Some(receivers));
+    if !report.is_ok() {
+        bail!("{report}");
+    }
+    report.notes.iter().for_each(|note| tracing::info!(note, "service catalogue"));
+    Ok(catalogue)
 }

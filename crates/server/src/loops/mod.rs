@@ -1,9 +1,11 @@
-//! The threads of the loop: rules are evaluated, runs of playbooks go on, notifications are delivered.
+//! The threads of the loop: rules are evaluated, runs of playbooks go on, notifications are delivered, the dependency graph is
+//! learned.
 
 pub(crate) mod files;
 pub(crate) mod query;
 pub(crate) mod respond;
 pub(crate) mod rules;
+pub(crate) mod services;
 pub(crate) mod state;
 
 use std::sync::Arc;

@@ -6,6 +6,7 @@ use engine::{Engine, QueryRequest};
 use model::{Labels, TenantId, TimeRange, Timestamp, Value};
 use promql::QueryValue;
 use rules::{RuleQuery, RuleQueryError};
+use serde_json::Value as Json;
 use tokio::runtime::Handle;
 
 /// Longest run of a rule's query, in milliseconds: rules must not pile up behind a slow one.
@@ -28,6 +29,22 @@ impl EngineQuery {
     }
 }
 
+impl EngineQuery {
+    /// Rows of a query over a range; complete, or an error.
+    pub(crate) fn rows(&self, query: &str, range: TimeRange, limit: u64) -> Result<Vec<Json>, RuleQueryError> {
+        let mut request = QueryRequest::new(self.tenant.clone(), query, range.end);
+        request.range = range;
+        request.limit = Some(limit);
+        request.timeout_ms = Some(TIMEOUT_MS);
+        let result = self.runtime.block_on(async { self.engine.run(request).await?.collect_all().await });
+        let result = result.map_err(|error| RuleQueryError(error.to_string()))?;
+        if result.stats.limit_reached || !result.stats.complete {
+            return Err(RuleQueryError(format!("the answer has more than {limit} rows or misses data")));
+        }
+        Ok(result.json_rows())
+    }
+}
+
 impl RuleQuery for EngineQuery {
     fn instant(&self, expr: &str, at: Timestamp) -> Result<Vec<(Labels, f64)>, RuleQueryError> {
         let result = self.runtime.block_on(self.engine.prom_instant(&self.tenant, expr, at.millis()));
@@ -42,22 +59,10 @@ impl RuleQuery for EngineQuery {
     }
 
     fn logs(&self, query: &str, range: TimeRange) -> Result<Vec<BTreeMap<String, Value>>, RuleQueryError> {
-        let failed = |error: &dyn std::fmt::Display| RuleQueryError(error.to_string());
-        let mut request = QueryRequest::new(self.tenant.clone(), query, range.end);
-        request.range = range;
-        request.limit = Some(ROWS_MAX);
-        request.timeout_ms = Some(TIMEOUT_MS);
-        let result = self.runtime.block_on(async { self.engine.run(request).await?.collect_all().await });
-        let result = result.map_err(|error| failed(&error))?;
-        if result.stats.limit_reached || !result.stats.complete {
-            return Err(RuleQueryError(format!("the answer has more than {ROWS_MAX} rows or misses data")));
-        }
-        let object = |row: serde_json::Value| match row {
-            serde_json::Value::Object(fields) => {
-                fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect()
-            }
+        let object = |row: Json| match row {
+            Json::Object(fields) => fields.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
             _ => BTreeMap::new(),
         };
-        Ok(result.json_rows().into_iter().map(object).collect())
+        Ok(self.rows(query, range, ROWS_MAX)?.into_iter().map(object).collect())
     }
 }

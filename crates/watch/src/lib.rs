@@ -17,6 +17,7 @@ mod labels;
 mod patterns;
 mod record;
 mod session;
+mod spans;
 mod telemetry;
 #[cfg(test)]
 mod tests;

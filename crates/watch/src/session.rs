@@ -3,16 +3,15 @@
 use std::collections::BTreeMap;
 
 use change::Change;
-use model::Timestamp;
+use model::{TimeRange, Timestamp};
 use rules::{RuleQuery, RuleQueryError};
 use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec};
 
 use crate::ask::{Measured, MeasuredKind, Topology};
 use crate::patterns::{error_lines, since};
+use crate::spans::{self, SpanCounters};
 use crate::telemetry::{Telemetry, Versions};
 
-/// How long data may take to arrive, in nanoseconds: a look at what was then.
-pub(crate) const SETTLE_NS: i64 = 2_000_000_000;
 /// How many looks are taken at most to catch up with a change that was reported late, or after a restart.
 const CATCH_UP_LOOKS: i64 = 120;
 /// How far apart two looks are while the change is young, in nanoseconds.
@@ -37,6 +36,8 @@ pub(crate) struct Session {
     probes: BTreeMap<u64, Timestamp>,
     lines: BTreeMap<(Role, String), f64>,
     probe_counts: verdict::Counts,
+    spans: SpanCounters,
+    service: String,
     found_at: Timestamp,
     enough: bool,
 }
@@ -58,9 +59,10 @@ impl Session {
             label: telemetry.measures.iter().find_map(|measure| measure.version_label.clone()),
         };
         let start = change.started_at;
-        let baseline = Baseline::learn(&telemetry.history(query, start)?, &telemetry.bounds);
+        let baseline = Baseline::learn(&telemetry.history(query, start, service)?, &telemetry.bounds);
         let mut dependencies = BTreeMap::new();
-        for name in telemetry.dependencies.keys() {
+        let spanned = telemetry.spans.iter().filter(|name| *name != service);
+        for name in telemetry.dependencies.keys().chain(spanned) {
             let windows = telemetry.dependency_history(query, start, name)?;
             dependencies.insert(name.clone(), Baseline::learn(&windows, &telemetry.bounds));
         }
@@ -81,6 +83,8 @@ impl Session {
             probes: BTreeMap::new(),
             lines: BTreeMap::new(),
             probe_counts: verdict::Counts::default(),
+            spans: SpanCounters { until: start, ..SpanCounters::default() },
+            service: service.clone(),
             found_at: now,
             enough,
             telemetry,
@@ -89,12 +93,12 @@ impl Session {
 
     /// Whether it should begin again, because nothing was found when it began.
     pub(crate) fn stale(&self, now: Timestamp) -> bool {
-        !self.telemetry.counts() && now.0 - self.found_at.0 >= FIND_AGAIN_NS
+        !self.telemetry.counts(&self.service) && now.0 - self.found_at.0 >= FIND_AGAIN_NS
     }
 
     /// Whether there is anything to compare with.
     pub(crate) fn comparable(&self) -> bool {
-        self.telemetry.counts() && (self.enough || self.watch.sees_both())
+        self.telemetry.counts(&self.service) && (self.enough || self.watch.sees_both())
     }
 
     /// What it reads, for people.
@@ -112,7 +116,7 @@ impl Session {
         if let Some(at) = change.finished_at {
             self.watch.rolled_out(at);
         }
-        let until = now.saturating_add_ns(-SETTLE_NS);
+        let until = now.saturating_add_ns(-self.telemetry.settle_ns());
         let step_ns = ((until.0 - self.last.0) / CATCH_UP_LOOKS).max(LOOK_NS);
         while self.last.saturating_add_ns(step_ns) <= until {
             let at = self.last.saturating_add_ns(step_ns);
@@ -131,6 +135,13 @@ impl Session {
             value: *value,
             at: self.measured_until,
         }));
+        self.count_spans(query, at)?;
+        counters.extend(self.spans.totals.iter().map(|(part, value)| Counter {
+            series: series_of_part(part),
+            part: part.clone(),
+            value: *value,
+            at: self.spans.until,
+        }));
         let fill = self.telemetry.fill(query, &self.versions, at)?;
         for ((version, pattern), count) in error_lines(query, &change.target.service, since(self.lines_until, at))? {
             let role = self.versions.role_of(Some(version.as_str()).filter(|version| !version.is_empty()));
@@ -142,6 +153,16 @@ impl Session {
             self.complete(&mut block);
             self.watch.push(&block);
         }
+        Ok(())
+    }
+
+    fn count_spans(&mut self, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
+        let range = TimeRange::new(self.spans.until, at);
+        for name in &self.telemetry.spans {
+            let dependency = Some(name.as_str()).filter(|name| *name != self.service);
+            self.spans.add(spans::count(query, name, range)?, &self.versions, dependency);
+        }
+        self.spans.until = at;
         Ok(())
     }
 
@@ -186,7 +207,7 @@ impl Session {
 
     /// The verdict.
     pub(crate) fn judge(&self, facts: &Facts, now: Timestamp) -> Card {
-        let mut card = self.watch.judge(now.saturating_add_ns(-SETTLE_NS), facts);
+        let mut card = self.watch.judge(now.saturating_add_ns(-self.telemetry.settle_ns()), facts);
         card.left_out = self.counters.left_out();
         for signal in &mut card.signals {
             signal.query = self.telemetry.query_of(signal.kind);

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::hash::{Hash as _, Hasher as _};
 
-use model::{Labels, Timestamp};
+use model::{Labels, TimeRange, Timestamp};
 use rules::{RuleQuery, RuleQueryError};
 use verdict::{Cell, Counter, DEPENDENCY_STRATUM, Part, Role, Window};
 
 use crate::ask::{Measured, MeasuredKind};
 use crate::labels;
+use crate::spans::{self, SPAN_BOUNDS, SPANS_SETTLE_NS};
 
 /// Most dependencies that a watch looks at.
 pub const DEPENDENCIES_MAX: usize = 8;
@@ -16,6 +17,10 @@ pub const DEPENDENCIES_MAX: usize = 8;
 const SERIES_MAX: usize = 50_000;
 /// The label of a histogram bucket's upper bound.
 const LE_LABEL: &str = "le";
+/// How long counters may take to arrive, in nanoseconds.
+const SETTLE_NS: i64 = 2_000_000_000;
+/// How far a look for a service's spans goes back, in nanoseconds.
+const SPANS_WITHIN_NS: i64 = 600_000_000_000;
 /// How far a look for a service's metrics goes back.
 const FOUND_WITHIN: &str = "10m";
 const MINUTE_NS: i64 = 60_000_000_000;
@@ -73,6 +78,8 @@ pub struct Telemetry {
     pub(crate) fill: Option<String>,
     pub(crate) measures: Vec<Measured>,
     pub(crate) probes: Option<String>,
+    /// Services (this one or dependencies) whose requests are counted from spans, because they have no counters.
+    pub(crate) spans: Vec<String>,
     /// Upper bounds of latency buckets, in seconds.
     pub(crate) bounds: Vec<f64>,
 }
@@ -91,22 +98,41 @@ impl Telemetry {
         let mut found = Telemetry { measures, ..Telemetry::default() };
         found.service = family(query, service, at)?;
         for dependency in dependencies.iter().filter(|name| *name != service).take(DEPENDENCIES_MAX) {
-            if let Some(family) = family(query, dependency, at)? {
-                found.dependencies.insert(dependency.clone(), family);
+            match family(query, dependency, at)? {
+                Some(family) => drop(found.dependencies.insert(dependency.clone(), family)),
+                None => found.find_spans(query, dependency, at)?,
             }
+        }
+        if found.service.is_none() {
+            found.find_spans(query, service, at)?;
         }
         if let Some(buckets) = found.service.as_ref().and_then(|family| family.buckets.as_ref()) {
             found.bounds = bounds(&query.instant(buckets, at)?);
+        } else if found.spans.iter().any(|name| name == service) {
+            found.bounds = SPAN_BOUNDS.to_vec();
         }
         found.fill = first_found(query, service, &FILL, at)?;
         found.probes = first_found(query, service, &["probe_success"], at)?;
         Ok(found)
     }
 
-    /// Whether there is anything to count.
-    pub(crate) fn counts(&self) -> bool {
+    fn find_spans(&mut self, query: &dyn RuleQuery, service: &str, at: Timestamp) -> Result<(), RuleQueryError> {
+        let range = TimeRange::new(at.saturating_add_ns(-SPANS_WITHIN_NS), at);
+        if !spans::count(query, service, range)?.is_empty() {
+            self.spans.push(service.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whether there is anything to count of a service.
+    pub(crate) fn counts(&self, service: &str) -> bool {
         let errors = |measure: &Measured| measure.kind == MeasuredKind::Errors;
-        self.service.is_some() || self.measures.iter().any(errors)
+        self.service.is_some() || self.measures.iter().any(errors) || self.spans.iter().any(|name| name == service)
+    }
+
+    /// How long data may take to arrive, in nanoseconds.
+    pub(crate) fn settle_ns(&self) -> i64 {
+        if self.spans.is_empty() { SETTLE_NS } else { SPANS_SETTLE_NS }
     }
 
     /// What it reads, for people.
@@ -116,6 +142,7 @@ impl Telemetry {
             sources.push(family.requests.clone());
             sources.extend(family.buckets.clone());
         }
+        sources.extend(self.spans.iter().map(|service| format!("from spans service.name:={service}")));
         sources.extend(self.fill.clone());
         sources.extend(self.probes.clone());
         sources.extend(self.measures.iter().map(|measure| measure.total.clone()));
@@ -226,8 +253,45 @@ impl Telemetry {
     }
 
     /// Windows of the past before `start`: the last hour, and the time around it yesterday and a week ago.
-    pub(crate) fn history(&self, query: &dyn RuleQuery, start: Timestamp) -> Result<Vec<Window>, RuleQueryError> {
-        self.windows(query, start, self.service.as_ref(), |labels| labels::route(labels).to_owned())
+    pub(crate) fn history(
+        &self,
+        query: &dyn RuleQuery,
+        start: Timestamp,
+        service: &str,
+    ) -> Result<Vec<Window>, RuleQueryError> {
+        match &self.service {
+            Some(family) => self.windows(query, start, Some(family), |labels| labels::route(labels).to_owned()),
+            None => self.span_windows(query, start, service, false),
+        }
+    }
+
+    fn span_windows(
+        &self,
+        query: &dyn RuleQuery,
+        start: Timestamp,
+        service: &str,
+        dependency: bool,
+    ) -> Result<Vec<Window>, RuleQueryError> {
+        let mut windows = Vec::new();
+        if !self.spans.iter().any(|name| name == service) {
+            return Ok(windows);
+        }
+        for (end, minutes) in window_ends(start) {
+            let range = TimeRange::new(end.saturating_add_ns(-minutes * MINUTE_NS), end);
+            let mut window = Window::new();
+            for found in spans::count(query, service, range)? {
+                let stratum = if dependency { DEPENDENCY_STRATUM.to_owned() } else { found.route };
+                let cell: &mut Cell = window.entry(stratum).or_default();
+                cell.requests.n += found.cell.requests.n;
+                cell.requests.bad += found.cell.requests.bad;
+                cell.buckets.resize(SPAN_BOUNDS.len() + 1, 0.0);
+                cell.buckets.iter_mut().zip(&found.cell.buckets).for_each(|(sum, count)| *sum += count);
+            }
+            if !window.is_empty() {
+                windows.push(window);
+            }
+        }
+        Ok(windows)
     }
 
     /// The same of a dependency.
@@ -237,7 +301,10 @@ impl Telemetry {
         start: Timestamp,
         name: &str,
     ) -> Result<Vec<Window>, RuleQueryError> {
-        self.windows(query, start, self.dependencies.get(name), |_| DEPENDENCY_STRATUM.to_owned())
+        match self.dependencies.get(name) {
+            Some(family) => self.windows(query, start, Some(family), |_| DEPENDENCY_STRATUM.to_owned()),
+            None => self.span_windows(query, start, name, true),
+        }
     }
 
     fn windows(

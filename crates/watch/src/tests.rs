@@ -171,11 +171,11 @@ fn a_bad_version_beside_a_good_one_raises_an_alert() {
         &[DEPLOY],
         60,
         expect![[r#"
-          1s unknown (no data): nothing was heard of 2 since the change began
-          4s unknown (too few requests to tell): 25 requests of 2 so far
-          7s bad: 10.89 % of 101 requests of 2 fail, 0.40 % of 180000 before
-          7s fires: deploy of checkout 1 -> 2 is bad: 10.89 % of 101 requests of 2 fail, 0.40 % of 180000 before
-    "#]],
+              1s unknown (no data): nothing was heard of 2 since the change began
+              4s unknown (too few requests to tell): 25 requests of 2 so far
+              7s bad: 10.89 % of 101 requests of 2 fail, 0.40 % of 180000 before
+              7s fires: deploy of checkout 1 -> 2 is bad: 10.89 % of 101 requests of 2 fail, 0.40 % of 180000 before
+        "#]],
     );
 }
 
@@ -200,10 +200,10 @@ fn an_outage_of_a_dependency_clears_the_change() {
         &[DEPLOY],
         120,
         expect![[r#"
-          1s unknown (no data): nothing was heard of 2 since the change began
-          4s unknown (too few requests to tell): 25 requests of 2 so far
-          9s unknown (another cause is as likely): 2 does not do well, and neither does bank: requests to bank fail too: 10.3 % lately, 0.4 % is usual
-    "#]],
+              1s unknown (no data): nothing was heard of 2 since the change began
+              4s unknown (too few requests to tell): 25 requests of 2 so far
+              9s unknown (another cause is as likely): 2 does not do well, and neither does bank: requests to bank fail too: 10.3 % lately, 0.4 % is usual
+        "#]],
     );
 }
 
@@ -214,11 +214,11 @@ fn silence_is_never_bad() {
         &[DEPLOY],
         120,
         expect![[r#"
-          1s unknown (no data): nothing was heard of 2 since the change began
-          4s unknown (too few requests to tell): 25 requests of 2 so far
-         26s unknown (stale data): the newest data of 2 is 21s old
-         66s unknown (no data): 2 has been silent for 61s
-    "#]],
+              1s unknown (no data): nothing was heard of 2 since the change began
+              4s unknown (too few requests to tell): 25 requests of 2 so far
+             26s unknown (stale data): the newest data of 2 is 21s old
+             66s unknown (no data): 2 has been silent for 61s
+        "#]],
     );
 }
 
@@ -229,8 +229,8 @@ fn a_question_that_fails_is_never_bad() {
         &[DEPLOY],
         30,
         expect![[r#"
-          1s unknown (could not be measured at the last evaluation): the store is closed
-    "#]],
+              1s unknown (could not be measured at the last evaluation): the store is closed
+        "#]],
     );
 }
 
@@ -243,20 +243,20 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         &[config, other],
         40,
         expect![[r#"
-          1s unknown (no data): nothing was heard of after since the change began
-          4s unknown (too few requests to tell): 50 requests of after so far
-          7s unknown (another cause is as likely): 10.00 % of 200 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
-    "#]],
+              1s unknown (no data): nothing was heard of after since the change began
+              4s unknown (too few requests to tell): 50 requests of after so far
+              7s unknown (another cause is as likely): 10.00 % of 200 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
+        "#]],
     );
     check(
         World { new_fails: 0.2, ..WELL },
         &[config],
         40,
         expect![[r#"
-          1s unknown (no data): nothing was heard of after since the change began
-          4s unknown (too few requests to tell): 50 requests of after so far
-          7s bad: 10.00 % of 200 requests of after fail, 0.40 % of 180000 before
-          7s fires: config of checkout is bad: 10.00 % of 200 requests of after fail, 0.40 % of 180000 before
-    "#]],
+              1s unknown (no data): nothing was heard of after since the change began
+              4s unknown (too few requests to tell): 50 requests of after so far
+              7s bad: 10.00 % of 200 requests of after fail, 0.40 % of 180000 before
+              7s fires: config of checkout is bad: 10.00 % of 200 requests of after fail, 0.40 % of 180000 before
+        "#]],
     );
 }

@@ -105,7 +105,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, explore, loops, query, services};
+    use native::{admin, explore, loops, query, services, watches};
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -121,6 +121,11 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/services/graph", get(services::graph))
         .route("/services/{name}", get(services::service))
         .route("/dora", get(services::dora_figures))
+        .route("/watches", get(watches::list))
+        .route("/watches/{source}/{id}", get(watches::one))
+        .route("/verdict", get(watches::verdict))
+        .route("/verdict/flagger/rollout", post(watches::flagger_rollout))
+        .route("/verdict/flagger/confirm", post(watches::flagger_confirm))
         .route("/alerts", get(loops::alerts))
         .route("/rules", get(loops::rules))
         .route("/incidents", get(loops::incidents))

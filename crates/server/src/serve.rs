@@ -29,6 +29,7 @@ use crate::loops::rules::RuleParts;
 use crate::loops::state::LedgerTables;
 use crate::loops::{
     Stop, files, records, respond as response_loop, rules as rule_loop, services as service_loop, thread,
+    watch as watch_loop,
 };
 use crate::offline::{LEDGER_FILE, store_failure};
 use crate::runtime::{ListenerAddress, RunningServer};
@@ -196,12 +197,16 @@ impl Parts {
         let (stop, mut threads) = (Stop::default(), Vec::new());
         let groups = files::rule_groups(&config.rules)?;
         let responder = Arc::new(responder(config, &ledger)?);
+        let evaluated: Vec<String> =
+            groups.iter().map(|group| group.name.clone()).chain([watch::Watcher::group().to_owned()]).collect();
+        responder.retire(&evaluated, clock::now())?;
         let query = EngineQuery::new(engine.clone(), Handle::current());
         let services = Arc::new(ServiceBoard::new(files::services(&config.services, &receiver_names(config))?));
         threads.push(service_loop::start(&services, &query, &config.data_dir, &stop)?);
         threads.extend(maintenance(&store, &stop)?);
         let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
+        threads.push(watch_loop::start(&ledger, &services, &responder, &query, &stop)?);
         let rule_parts =
             RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
         for group in groups {

@@ -241,6 +241,8 @@ metrics! {
     RULE_EVALUATION_SECONDS: Timing = Timing::new("backstop_rule_evaluation_seconds", "Duration of rule evaluations.");
     /// Alerts firing now.
     ALERTS_FIRING: Gauge = Gauge::new("backstop_alerts_firing", "Alerts firing now.");
+    /// Watches over changes that go on.
+    WATCHES: Gauge = Gauge::new("backstop_watches", "Watches over changes that go on.");
     /// Incidents open now.
     INCIDENTS_OPEN: Gauge = Gauge::new("backstop_incidents_open", "Incidents open now.");
     /// Actions, by outcome.

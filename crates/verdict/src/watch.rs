@@ -298,7 +298,7 @@ impl Watch {
         let found = if let Some((name, health)) = failing {
             let (lately, usual, _) = health.figures(at);
             let reason = format!(
-                "requests to {name} fail too: {:.1} % lately, {:.1} % is usual",
+                "{name} does not do well either: {:.1} % of its requests fail lately, {:.1} % is usual",
                 100.0 * lately.rate(),
                 100.0 * usual
             );

@@ -266,6 +266,11 @@ impl Watcher {
         standing
     }
 
+    /// How many watches go on.
+    pub fn going_on(&self) -> usize {
+        self.sessions.len()
+    }
+
     /// The watches that the ledger has, of a range of time.
     pub fn list(records: &dyn Records, filter: &Filter) -> Result<Vec<WatchRecord>, LedgerError> {
         records.list(LedgerTable::Watches, filter)?.into_iter().map(read).collect()

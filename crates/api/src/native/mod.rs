@@ -5,3 +5,4 @@ pub(crate) mod explore;
 pub(crate) mod loops;
 pub(crate) mod query;
 pub(crate) mod services;
+pub(crate) mod watches;

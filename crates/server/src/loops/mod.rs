@@ -7,6 +7,7 @@ pub(crate) mod respond;
 pub(crate) mod rules;
 pub(crate) mod services;
 pub(crate) mod state;
+pub(crate) mod watch;
 
 use std::sync::Arc;
 use std::time::Duration;

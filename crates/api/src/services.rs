@@ -1,10 +1,11 @@
 //! The services of the catalogue and the dependency graph, shared by the thread that learns and by who asks.
 
 use catalog::ledger::time_text;
-use change::{Catalogue, ServiceGraph};
+use change::{Catalogue, ChangeKind, Check, CheckKind, Measure, ServiceGraph};
 use model::Timestamp;
 use parking_lot::RwLock;
 use serde::Serialize;
+use watch::{Measured, MeasuredKind, Topology};
 
 /// How the learning of the graph stands.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -58,5 +59,59 @@ impl ServiceBoard {
     /// Says how it stands.
     pub fn set_learning(&self, learning: GraphLearning) {
         *self.learning.write() = learning;
+    }
+}
+
+/// What a watch asks about a service.
+impl Topology for ServiceBoard {
+    fn dependencies(&self, service: &str) -> Vec<String> {
+        self.graph(|graph| graph.needs(service).map(str::to_owned).collect())
+    }
+
+    fn bake_ns(&self, service: &str, kind: ChangeKind) -> i64 {
+        self.catalogue.bake_ns(service, kind)
+    }
+
+    fn measures(&self, service: &str) -> Vec<Measured> {
+        let checks = self.catalogue.get(service).map_or(&[][..], |entry| &entry.checks);
+        checks.iter().filter_map(measured).collect()
+    }
+}
+
+/// A check as a watch measures it; `None` for those that it does not: log queries, and counts of which nobody knows the whole.
+fn measured(check: &Check) -> Option<Measured> {
+    let (kind, total, bad) = match (&check.measure, check.kind) {
+        // Slow requests among all are a share like failed ones.
+        (Measure::Counts { bad, total }, _) => (MeasuredKind::Errors, total, Some(bad)),
+        (Measure::Buckets { buckets }, _) => (MeasuredKind::Latency, buckets, None),
+        (Measure::Value { expr }, CheckKind::Saturation) => (MeasuredKind::Saturation, expr, None),
+        (Measure::Value { .. } | Measure::CountsInLogs { .. } | Measure::ValueInLogs { .. }, _) => return None,
+    };
+    Some(Measured {
+        name: check.name.clone(),
+        kind,
+        total: total.clone(),
+        bad: bad.cloned(),
+        version_label: check.version_label.clone(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_learns_from_the_catalogue_and_the_graph() {
+        let text = include_str!("../../../examples/services/shop.yaml").to_owned();
+        let (catalogue, report) = change::load_services(&[("shop.yaml".to_owned(), text)], None);
+        assert!(report.is_ok(), "{report}");
+        let board = ServiceBoard::new(catalogue);
+        assert_eq!(board.dependencies("checkout"), ["cart", "payment"]);
+        assert_eq!(board.bake_ns("checkout", ChangeKind::Flag), 600_000_000_000);
+        let measures = board.measures("checkout");
+        let kinds: Vec<MeasuredKind> = measures.iter().map(|measure| measure.kind).collect();
+        assert_eq!(kinds, [MeasuredKind::Errors, MeasuredKind::Latency, MeasuredKind::Saturation]);
+        assert!(measures[0].bad.as_deref().is_some_and(|bad| bad.contains("5..")));
+        assert!(board.measures("nobody").is_empty());
     }
 }

@@ -34,7 +34,7 @@ pub enum CheckKind {
     Errors,
     /// How long requests take: a distribution, or how many of them are slow.
     Latency,
-    /// How full something is: processors, memory, pools, queues.
+    /// How full something is, 0 to 1: processors, memory, pools, queues.
     Saturation,
     /// How often something happens, such as error lines.
     Count,
@@ -175,15 +175,14 @@ impl BakeTimes {
 }
 
 /// How long a change is watched unless its service says otherwise, in nanoseconds. A kind is watched for as long as its harm may
-/// hide: a flag reaches every request within minutes, a deploy needs its caches warm and its leaks to show, while a schema, data
-/// and machines meet the nightly jobs of the first day, and a credential the moment when the old one is refused.
+/// hide: a flag reaches every request within minutes, a deploy needs its caches warm and its leaks to show, and the sessions of an
+/// old credential end within the hour, while a schema, data and machines meet the nightly jobs of the first day.
 pub fn bake_ns_default(kind: ChangeKind) -> i64 {
     match kind {
         ChangeKind::Flag => 15 * MINUTE_NS,
         ChangeKind::Config | ChangeKind::Route | ChangeKind::Scale => 30 * MINUTE_NS,
-        ChangeKind::Deploy => HOUR_NS,
-        ChangeKind::Infra => 6 * HOUR_NS,
-        ChangeKind::Schema | ChangeKind::Data | ChangeKind::Secret => 24 * HOUR_NS,
+        ChangeKind::Deploy | ChangeKind::Secret => HOUR_NS,
+        ChangeKind::Schema | ChangeKind::Data | ChangeKind::Infra => 24 * HOUR_NS,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a watch asks about a service besides what it finds by itself.
 
-use change::ChangeKind;
+use change::{ChangeKind, bake_ns_default};
 
 /// What kind of thing an additional measure is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,13 +48,7 @@ impl Topology for NoTopology {
     }
 
     fn bake_ns(&self, _service: &str, kind: ChangeKind) -> i64 {
-        const MINUTE_NS: i64 = 60_000_000_000;
-        match kind {
-            ChangeKind::Flag => 15 * MINUTE_NS,
-            ChangeKind::Config | ChangeKind::Route | ChangeKind::Scale => 30 * MINUTE_NS,
-            ChangeKind::Deploy | ChangeKind::Secret => 60 * MINUTE_NS,
-            ChangeKind::Schema | ChangeKind::Infra | ChangeKind::Data => 24 * 60 * MINUTE_NS,
-        }
+        bake_ns_default(kind)
     }
 
     fn measures(&self, _service: &str) -> Vec<Measured> {

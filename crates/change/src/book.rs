@@ -227,8 +227,12 @@ impl ChangeBook {
 
     /// A change by its source and id.
     pub fn get(&self, source: &str, id: &str) -> Result<Option<Change>, LedgerError> {
-        let found = self.records.get(LedgerTable::Changes, &format!("{source}/{id}"))?;
-        found.map(read).transpose()
+        self.by_key(&format!("{source}/{id}"))
+    }
+
+    /// A change by its key, `source/id`.
+    pub fn by_key(&self, key: &str) -> Result<Option<Change>, LedgerError> {
+        self.records.get(LedgerTable::Changes, key)?.map(read).transpose()
     }
 
     /// The change of the same target, kind and source that was over when a change began: what was there before it.

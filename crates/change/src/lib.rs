@@ -38,7 +38,7 @@ mod redact;
 
 pub use adapters::{
     Adapter, BATCH_MAX, DELIVERY_BYTES_MAX, Defaults, Delivery, Mapping, SIGNATURE_AGE_MAX_S, Secret, Source,
-    Translated, annotation_id, translate,
+    Translated, amend, annotation_id, translate,
 };
 pub use book::{
     ChangeBook, ChangeFilter, LANE_LOOK_MAX, LANE_REPAIR_MAX, LIST_SCAN_MAX, RECENT_MAX, RECORD_BYTES_MAX, RecordError,

@@ -91,7 +91,7 @@ impl Record {
         registers.field("target.cluster", report.target.cluster, &mut change.target.cluster);
         registers.field("target.namespace", report.target.namespace, &mut change.target.namespace);
         registers.field("target.workload", report.target.workload, &mut change.target.workload);
-        registers.from_version(report.from_version, change);
+        registers.version_before(report.from_version, change);
         registers.field("to_version", report.to_version, &mut change.to_version);
         registers.field("artifact", report.artifact, &mut change.artifact);
         registers.field("actor", report.actor, &mut change.actor);
@@ -188,7 +188,7 @@ impl Registers<'_> {
     }
 
     /// A version that was inferred gives way to one that is said.
-    fn from_version(&mut self, value: Option<String>, change: &mut Change) {
+    fn version_before(&mut self, value: Option<String>, change: &mut Change) {
         if value.is_some() && change.labels.remove(INFERRED_LABEL).is_some() {
             change.from_version = None;
         }

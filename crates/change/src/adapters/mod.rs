@@ -6,6 +6,7 @@
 //! arrive does not matter. An event that tells of two moments (a status that also shows when its deployment was made) becomes
 //! two reports.
 
+mod amend;
 mod argo_rollouts;
 mod argocd;
 mod cdevents;
@@ -28,6 +29,7 @@ use std::collections::BTreeMap;
 use model::Timestamp;
 use serde_json::Value as Json;
 
+pub use amend::amend;
 pub use generic::Mapping;
 pub use grafana::annotation_id;
 pub use signature::{SIGNATURE_AGE_MAX_S, Secret};

@@ -190,7 +190,7 @@ fn clients_of_grafana_and_honeycomb_find_their_paths() {
     assert_eq!(ended.status(), 200);
     let found = server.get_json(&format!("/backstop/api/v1/changes/grafana/{id}"));
     assert_eq!(found["change"]["finished_at"], "2023-11-14T22:14:20Z");
-    let refused = server.post("/api/annotations", &json!({"text": "lunch"}));
+    let refused = server.post("/api/annotations", &json!({"text": "x", "tags": ["deploy"]}));
     assert_eq!(refused.status(), 400);
     assert!(body(refused)["message"].as_str().expect("message").contains("names no service"));
 

@@ -129,9 +129,10 @@ impl ChangeBook {
         if known.as_ref() != Some(&record) {
             repairs = self.infer_versions(&mut record, known.as_ref().map(|known| &known.change))?;
         }
-        let altered = known.as_ref() != Some(&record);
+        // The same said again may only move the moment at which it was said; that is kept, and is no news.
+        let altered = known.as_ref().is_none_or(|known| known.change != record.change);
         let created = known.is_none();
-        if altered {
+        if known.as_ref() != Some(&record) {
             let to = document(&record)?;
             let bytes = to.body.to_string().len();
             if bytes > RECORD_BYTES_MAX {
@@ -139,10 +140,10 @@ impl ChangeBook {
                 return Err(ChangeError::new("body", message, "send less in labels, stages and raw").into());
             }
             let verb = if created { "change.recorded" } else { "change.updated" };
-            let mut batch = vec![
-                Write::Replace { table: LedgerTable::Changes, was, to },
-                Write::Audit(entry(&record.change, verb, actor, now, None)),
-            ];
+            let mut batch = vec![Write::Replace { table: LedgerTable::Changes, was, to }];
+            if altered {
+                batch.push(Write::Audit(entry(&record.change, verb, actor, now, None)));
+            }
             for (was, repaired) in repairs {
                 let because = format!("{key} is what came before it");
                 batch.push(Write::Audit(entry(&repaired.change, "change.updated", actor, now, Some(because))));
@@ -510,6 +511,9 @@ mod tests {
         let second = book.record(&delivery, "test", secs(6)).unwrap();
         assert_eq!((first.created, first.altered, second.created, second.altered), (true, true, false, false));
         assert_eq!(ledger.verify_audit().unwrap().0, 1);
+        let timeless = json!({"id": "7", "kind": "flag", "target": {"service": "a"}, "status": "failed"});
+        let outcomes = [7, 8].map(|at| book.record(&timeless, "test", secs(at)).unwrap().altered);
+        assert_eq!((outcomes, ledger.verify_audit().unwrap().0), ([true, false], 2), "the same said again is no news");
     }
 
     #[test]

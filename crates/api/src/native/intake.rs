@@ -31,6 +31,9 @@ use crate::{Api, ApiError};
 /// Refusals a minute that get an audit entry each; the others are counted.
 const REFUSALS_AUDITED_PER_MINUTE: u64 = 60;
 
+/// Longest reason in an audit entry, in characters: it may quote the delivery.
+const REASON_CHARS_MAX: usize = 500;
+
 /// The limit's name in errors.
 const DELIVERY_LIMIT: &str = "changes.delivery_bytes_max";
 
@@ -134,7 +137,8 @@ fn refuse(api: &Api, source: &str, detail: Value, now: Timestamp, error: ApiErro
     CHANGES_REFUSED.add(1);
     tracing::warn!(source, reason = error.message(), "a delivery of changes was refused");
     let Some(unaudited) = api.intake.refusals.lock().take(now) else { return error };
-    let mut refusal = Refusal { source: source.to_owned(), reason: error.message().to_owned(), detail };
+    let reason = error.message().chars().take(REASON_CHARS_MAX).collect();
+    let mut refusal = Refusal { source: source.to_owned(), reason, detail };
     if unaudited > 0 {
         refusal.detail["refused_without_entry"] = unaudited.into();
     }

@@ -99,9 +99,9 @@ impl Mapping {
         Ok(mapping)
     }
 
-    /// Whether the mapping says where the service comes from.
-    pub fn names_service(&self) -> bool {
-        self.fields.contains_key("service")
+    /// Whether the mapping says where a field comes from.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.contains_key(field)
     }
 }
 
@@ -253,7 +253,7 @@ fn item(mapping: &Mapping, json: &Json, delivery: &Delivery<'_>) -> Result<Item,
     }
     let get = |field: &str| mapping.fields.get(field).and_then(|term| term.text(json, delivery));
     let time = |field: &str| get(field).map(|text| Ok(read_time(field, &text)?.to_string())).transpose();
-    let mut draft = Draft::deploy(get("id").unwrap_or_else(|| hash_id(&[&json.to_string()])));
+    let mut draft = Draft::of_any_kind(get("id").unwrap_or_else(|| hash_id(&[&json.to_string()])));
     draft.target.service = get("service");
     draft.target.environment = get("environment");
     draft.target.cluster = get("cluster");

@@ -22,7 +22,7 @@ pub(super) fn items(delivery: &Delivery<'_>) -> Items {
     let begun = body.first_time(&["time", "when"])?;
     let ended = body.time("timeEnd")?.filter(|ended| ended.0 != 0);
     let id = id(&body, &tags, text.as_deref(), begun.map_or(arrived_ms / 60_000, |time| time.0 / 1_000_000));
-    let mut draft = Draft::deploy(id.to_string());
+    let mut draft = Draft::of_any_kind(id.to_string());
     let started_at = begun.unwrap_or(delivery.arrived_at);
     if ended.is_some_and(|ended| ended < started_at) {
         return Err(ChangeError::new("timeEnd", "it is before time", "an annotation ends after it begins"));

@@ -22,7 +22,7 @@ pub(super) fn items(delivery: &Delivery<'_>) -> Items {
     let moment = begun.map_or(delivery.arrived_at.0 / 60_000_000_000, |time| time.0).to_string();
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
     let id = hash_id(&[dataset.unwrap_or_default(), &moment, &text(&message), &text(&kind), &text(&url)]);
-    let mut draft = Draft::deploy(body.text("id").unwrap_or(id));
+    let mut draft = Draft::of_any_kind(body.text("id").unwrap_or(id));
     draft.kind = kind.as_deref().and_then(super::grafana::kind_word).map(|kind| kind.as_str().to_owned());
     draft.target.service = dataset.map(str::to_owned);
     draft.started_at = Some(started_at.to_string());

@@ -108,6 +108,15 @@ impl Adapter {
         Self::ALL.into_iter().find(|adapter| adapter.as_str() == name)
     }
 
+    /// How a sender makes this adapter see the kind, for the error of a delivery that says none.
+    fn kind_hint(self) -> &'static str {
+        match self {
+            Self::Grafana => "add a tag such as deploy or config, or set `kind` of the source in the configuration",
+            Self::Honeycomb => "send a type such as deploy or config, or set `kind` of the source in the configuration",
+            _ => "map `kind`, or set `kind` of the source in the configuration",
+        }
+    }
+
     /// How a sender makes this adapter see the service, for the error of a delivery that names none.
     fn service_hint(self) -> &'static str {
         match self {
@@ -272,6 +281,10 @@ fn report(source: &Source, mut draft: Draft) -> Result<Json, ChangeError> {
     if target.service.is_none() {
         let hint = source.adapter.service_hint();
         return Err(ChangeError::new("target.service", "the delivery names no service", hint));
+    }
+    if draft.kind.is_none() && draft.usual_kind.is_empty() {
+        let hint = source.adapter.kind_hint();
+        return Err(ChangeError::new("kind", "the delivery does not say what kind of change it is", hint));
     }
     draft.kind.get_or_insert_with(|| draft.usual_kind.to_owned());
     draft.source.clone_from(&source.name);

@@ -16,7 +16,8 @@ pub(super) struct Draft {
     pub(super) source: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<String>,
-    /// The kind when neither the delivery nor the source's configuration says one.
+    /// The kind when neither the delivery nor the source's configuration says one; empty when the system has no usual kind, for a
+    /// wrong kind would make a suspect of what is none.
     #[serde(skip)]
     pub(super) usual_kind: &'static str,
     pub(super) target: DraftTarget,
@@ -67,6 +68,11 @@ impl Draft {
     /// The draft of a deployment.
     pub(super) fn deploy(id: impl Into<String>) -> Self {
         Self { id: id.into(), usual_kind: "deploy", ..Self::default() }
+    }
+
+    /// The draft of a change of any kind.
+    pub(super) fn of_any_kind(id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..Self::default() }
     }
 
     /// Adds a label when there is a value for it.

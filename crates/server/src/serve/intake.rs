@@ -48,9 +48,11 @@ fn shape(name: &str, config: &ChangeSourceConfig) -> Result<Source, SourceError>
             let read = read.map_err(|fault| {
                 error(format!("{name}.{}", fault.field), format!("{}; {}", fault.message, fault.hint))
             })?;
-            if !read.names_service() && config.service.is_none() {
-                let reason = "nothing says the service; map `service`, or set `service` of the source";
-                return Err(error(format!("{name}.mapping"), reason));
+            for (field, default) in [("service", &config.service), ("kind", &config.kind)] {
+                if !read.has(field) && default.is_none() {
+                    let reason = format!("nothing says the {field}; map `{field}`, or set `{field}` of the source");
+                    return Err(error(format!("{name}.mapping"), reason));
+                }
             }
             Some(read)
         }
@@ -147,7 +149,8 @@ mod tests {
                 "a: {adapter: generic, mapping: {sirvice: x}}",
                 "changes.sources.a.mapping.sirvice: there is no such field",
             ),
-            ("a: {adapter: generic, service: s, mapping: {id: x}}", "1 sources"),
+            ("a: {adapter: generic, service: s, mapping: {id: x}}", "changes.sources.a.mapping: nothing says the kind"),
+            ("a: {adapter: generic, service: s, kind: config, mapping: {id: x}}", "1 sources"),
             ("a: {adapter: github, mapping: {id: x}}", "changes.sources.a.mapping: the adapter github reads its own"),
             ("a: {adapter: grafana, kind: deploi}", "changes.sources.a.kind: \"deploi\" is no kind"),
             (

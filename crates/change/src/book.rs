@@ -511,7 +511,7 @@ mod tests {
         let second = book.record(&delivery, "test", secs(6)).unwrap();
         assert_eq!((first.created, first.altered, second.created, second.altered), (true, true, false, false));
         assert_eq!(ledger.verify_audit().unwrap().0, 1);
-        let timeless = json!({"id": "7", "kind": "flag", "target": {"service": "a"}, "status": "failed"});
+        let timeless = json!({"id": "7", "kind": "flag", "target": {"service": "a"}, "link": "x"});
         let outcomes = [7, 8].map(|at| book.record(&timeless, "test", secs(at)).unwrap().altered);
         assert_eq!((outcomes, ledger.verify_audit().unwrap().0), ([true, false], 2), "the same said again is no news");
     }

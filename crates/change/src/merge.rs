@@ -116,14 +116,17 @@ impl Record {
         Ok(self)
     }
 
-    /// Sets what follows from several registers. A change that runs again has no end yet. A change begins at the latest when the
+    /// Sets what follows from several registers. A change that runs again has no end yet; one that is said to have succeeded or
+    /// failed, without when, ended when that was said. A change begins at the latest when the
     /// first thing of it was seen: two systems whose clocks differ may report an end before the beginning.
     fn derive(&mut self) {
         let Record { change, said } = self;
         let moment = |field: &str| said.at.get(field).copied().unwrap_or(i64::MIN);
         let runs_again = change.status == ChangeStatus::Running && moment("status") > moment("finished_at");
-        change.finished_at = said.finished_at.filter(|_| !runs_again).map(Timestamp);
-        let seen = change.stages.iter().map(|stage| stage.at.0).chain(said.finished_at);
+        let is_over = matches!(change.status, ChangeStatus::Succeeded | ChangeStatus::Failed);
+        let finished = said.finished_at.or(is_over.then(|| moment("status"))).filter(|time| *time > i64::MIN);
+        change.finished_at = finished.filter(|_| !runs_again).map(Timestamp);
+        let seen = change.stages.iter().map(|stage| stage.at.0).chain(finished);
         let begun = said.started_at.unwrap_or(said.first);
         change.started_at = Timestamp(seen.fold(begun, i64::min));
     }

@@ -15,6 +15,7 @@ mod demo;
 mod docs;
 mod files;
 mod instructions;
+mod intake;
 mod server;
 mod services;
 mod shared;

@@ -62,6 +62,18 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message, hint)
     }
 
+    /// 401: the sender did not prove who it is.
+    pub fn unauthorized(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message, hint)
+    }
+
+    /// 413: the body is larger than the limit of that name.
+    pub fn too_large(limit: &'static str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, hint);
+        error.body.limit = Some(limit);
+        error
+    }
+
     /// 404: there is no such thing.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message, "")
@@ -75,6 +87,16 @@ impl ApiError {
     /// 500: something broke on our side.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message, "the server's own log says more")
+    }
+
+    /// Its status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What happened.
+    pub(crate) fn message(&self) -> &str {
+        &self.body.message
     }
 
     /// The error as JSON, for the last line of a stream whose status is already sent.

@@ -31,8 +31,9 @@ use axum::extract::Request;
 use axum::http::{HeaderMap, Response, StatusCode};
 use axum::middleware::Next;
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, patch, post, put};
 use catalog::ledger::{Ledger, Records};
+use change::{ChangeBook, Source};
 use engine::Engine;
 use model::Timestamp;
 use parking_lot::Mutex;
@@ -60,6 +61,9 @@ pub struct Api {
     pub services: Arc<ServiceBoard>,
     /// What the server says of itself.
     pub about: About,
+    /// The changes. Whoever else records changes in this process does it through a clone of this book.
+    pub changes: ChangeBook,
+    intake: native::intake::Intake,
     /// Ids that clients chose for their running queries.
     chosen_ids: Mutex<HashMap<String, u64>>,
 }
@@ -83,8 +87,10 @@ impl Api {
         playbooks: Vec<Value>,
         about: About,
     ) -> Self {
-        let services = Arc::default();
-        Self { engine, store, ledger, board, playbooks, services, about, chosen_ids: Mutex::default() }
+        let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
+        let (changes, intake) = (ChangeBook::new(records), native::intake::Intake::default());
+        let (services, chosen_ids) = (Arc::default(), Mutex::default());
+        Self { engine, store, ledger, board, playbooks, services, about, changes, intake, chosen_ids }
     }
 
     /// With the services and who needs whom.
@@ -93,19 +99,30 @@ impl Api {
         Self { services, ..self }
     }
 
-    fn records(&self) -> Arc<dyn Records> {
-        Arc::<Ledger>::clone(&self.ledger)
+    /// With the sources that may report changes. An adapter without a source takes deliveries from anybody.
+    #[must_use]
+    pub fn with_change_sources(mut self, sources: Vec<Source>) -> Self {
+        self.intake = native::intake::Intake::new(sources);
+        self
+    }
+
+    /// With a book of changes that others hold clones of.
+    #[must_use]
+    pub fn with_change_book(mut self, changes: ChangeBook) -> Self {
+        self.changes = changes;
+        self
     }
 }
 
 /// Every path but those of [`self_state_router`] and of the receivers.
 pub fn router(api: Arc<Api>) -> Router {
     let routes = Router::new().nest("/backstop/api/v1", native_routes()).nest("/api/v1", prometheus_routes());
+    let routes = routes.merge(intake_routes());
     routes.with_state(api).merge(ui_routes()).layer(axum::middleware::from_fn(count_requests))
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, explore, loops, query, services, watches};
+    use native::{admin, explore, intake, loops, query, services, watches};
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -116,7 +133,6 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/values", get(explore::values).post(explore::values))
         .route("/explain", get(explore::explain).post(explore::explain))
         .route("/diagnose", get(explore::diagnose).post(explore::diagnose))
-        .route("/changes", get(loops::changes).post(loops::record_change))
         .route("/services", get(services::list))
         .route("/services/graph", get(services::graph))
         .route("/services/{name}", get(services::service))
@@ -126,6 +142,10 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/verdict", get(watches::verdict))
         .route("/verdict/flagger/rollout", post(watches::flagger_rollout))
         .route("/verdict/flagger/confirm", post(watches::flagger_confirm))
+        .route("/changes", get(intake::changes).post(intake::record_change))
+        .route("/changes/{adapter}", post(intake::by_adapter))
+        .route("/changes/{source}/{id}", get(intake::change).post(intake::by_source))
+        .route("/changes/{source}/{id}/diff", get(intake::change_diff))
         .route("/alerts", get(loops::alerts))
         .route("/rules", get(loops::rules))
         .route("/incidents", get(loops::incidents))
@@ -137,6 +157,18 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/segments", get(admin::segments))
         .route("/admin/flush", post(admin::flush))
         .route("/admin/delete", post(admin::delete))
+}
+
+/// The paths at which clients of other systems report changes.
+fn intake_routes() -> Router<Arc<Api>> {
+    use native::intake;
+    Router::new()
+        .route("/v2/change/enqueue", post(intake::pagerduty))
+        .route("/api/annotations", post(intake::grafana))
+        .route("/api/annotations/graphite", post(intake::grafana))
+        .route("/api/annotations/{id}", patch(intake::grafana_amend).put(intake::grafana_amend))
+        .route("/1/markers/{dataset}", post(intake::honeycomb))
+        .route("/1/markers/{dataset}/{id}", put(intake::honeycomb_amend))
 }
 
 fn prometheus_routes() -> Router<Arc<Api>> {

@@ -161,6 +161,15 @@ pub enum Write {
         /// The document as it becomes.
         to: Document,
     },
+    /// Puts a document in the place of the one that was read before; a conflict when another is there now.
+    Replace {
+        /// The table.
+        table: LedgerTable,
+        /// The document that must be there, whole; `None` when there must be none.
+        was: Option<Document>,
+        /// The document as it becomes, of the same id.
+        to: Document,
+    },
     /// Removes a document, if it is there.
     Delete(LedgerTable, String),
     /// Adds an entry to the audit trail.
@@ -332,8 +341,8 @@ impl Ledger {
     }
 
     /// The rows that the query language reads: `table` is `changes`, `alerts`, `incidents`, `timeline`, `actions`, `runs`,
-    /// `watches`, `approvals` or `audit`. The latest `limit` rows of the range, in order of time. A document's fields become fields of the row, its
-    /// `summary` the body.
+    /// `watches`, `approvals` or `audit`. The latest `limit` rows of the range, in order of time. A document's fields become fields
+    /// of the row, its `summary` the body; a field whose name begins with `_` is its owner's own and is left out.
     pub fn rows(&self, table: &str, range: TimeRange, limit: usize) -> Result<Vec<Row>, LedgerError> {
         if table == "audit" {
             return self.audit_rows(range, limit);
@@ -486,6 +495,15 @@ fn apply(transaction: &Transaction<'_>, write: Write) -> Result<(), LedgerError>
             Some(found) => Err(conflict(table, to.id, format!("{found:?}"), from)),
             None => Err(conflict(table, to.id, "absent".to_owned(), from)),
         },
+        Write::Replace { table, was, to } => {
+            let there = document_of(transaction, table, &to.id)?;
+            if there != was {
+                let word = |document: Option<Document>| document.map_or("absent", |_| "another version").to_owned();
+                let wanted = if was.is_some() { "the version that was read" } else { "absent" };
+                return Err(conflict(table, to.id, word(there), wanted));
+            }
+            upsert(transaction, table, &to)
+        }
         Write::Delete(table, id) => {
             transaction.execute(&format!("DELETE FROM {} WHERE id = ?1", table.as_str()), params![id])?;
             Ok(())
@@ -501,6 +519,13 @@ fn conflict(table: LedgerTable, id: String, found: String, wanted: &str) -> Ledg
 fn state_of(transaction: &Transaction<'_>, table: LedgerTable, id: &str) -> Result<Option<String>, LedgerError> {
     let sql = format!("SELECT state FROM {} WHERE id = ?1", table.as_str());
     Ok(transaction.prepare_cached(&sql)?.query_row(params![id], |row| row.get(0)).optional()?)
+}
+
+fn document_of(transaction: &Transaction<'_>, table: LedgerTable, id: &str) -> Result<Option<Document>, LedgerError> {
+    let sql = format!("SELECT rowid, id, time_ns, service, state, body FROM {} WHERE id = ?1", table.as_str());
+    let mut statement = transaction.prepare_cached(&sql)?;
+    let mut rows = statement.query(params![id])?;
+    rows.next()?.map(|row| read_document(table, row)).transpose()
 }
 
 fn upsert(transaction: &Transaction<'_>, table: LedgerTable, document: &Document) -> Result<(), LedgerError> {
@@ -613,7 +638,8 @@ fn document_row(rowid: i64, document: Document) -> Row {
         row.set(field::BODY, summary);
     }
     if let Json::Object(fields) = body {
-        for (name, value) in fields.into_iter().filter(|(name, _)| name != "summary") {
+        let shown = |name: &str| name != "summary" && !name.starts_with('_');
+        for (name, value) in fields.into_iter().filter(|(name, _)| shown(name)) {
             row.set(&name, Value::from(value));
         }
     }
@@ -663,137 +689,5 @@ pub mod time_text {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn document(id: &str, secs: i64, service: &str, state: &str) -> Document {
-        let body = json!({"summary": format!("{id} happened"), "target": {"service": service}, "n": secs});
-        Document { id: id.into(), time: Timestamp::from_secs(secs), service: service.into(), state: state.into(), body }
-    }
-
-    fn entry(verb: &str) -> AuditEntry {
-        AuditEntry {
-            time: Timestamp::from_secs(5),
-            actor: "respond".into(),
-            verb: verb.into(),
-            subject: "a1".into(),
-            detail: json!({"z": 1, "a": [true, null]}),
-        }
-    }
-
-    #[test]
-    fn a_batch_is_all_or_nothing() {
-        let ledger = Ledger::in_memory().unwrap();
-        let first = document("a1", 1, "checkout", "planned");
-        ledger.commit(vec![Write::Insert(LedgerTable::Actions, first.clone())]).unwrap();
-        let batch = vec![
-            Write::Put(LedgerTable::Incidents, document("i1", 2, "checkout", "open")),
-            Write::Audit(entry("action.planned")),
-            Write::Insert(LedgerTable::Actions, first),
-        ];
-        let error = ledger.commit(batch).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            r#"actions "a1" is there, "planned", not absent: someone else was faster; read it again"#
-        );
-        assert_eq!(ledger.get(LedgerTable::Incidents, "i1").unwrap(), None);
-        assert_eq!(ledger.verify_audit().unwrap().0, 0);
-    }
-
-    #[test]
-    fn a_transition_happens_once() {
-        let ledger = Ledger::in_memory().unwrap();
-        ledger.commit(vec![Write::Insert(LedgerTable::Actions, document("a1", 1, "s", "planned"))]).unwrap();
-        let start = || {
-            let to = document("a1", 1, "s", "started");
-            ledger.commit(vec![Write::Transition { table: LedgerTable::Actions, from: "planned", to }])
-        };
-        start().unwrap();
-        assert!(matches!(start(), Err(LedgerError::Conflict { .. })));
-    }
-
-    #[test]
-    fn listings_filter_and_order() {
-        let ledger = Ledger::in_memory().unwrap();
-        let writes = [("c1", 10, "a", ""), ("c2", 20, "b", ""), ("c3", 30, "a", ""), ("c4", 30, "a", "x")]
-            .map(|(id, secs, service, state)| Write::Put(LedgerTable::Changes, document(id, secs, service, state)));
-        ledger.commit(writes.to_vec()).unwrap();
-        let ids = |filter: Filter| -> Vec<String> {
-            ledger.list(LedgerTable::Changes, &filter).unwrap().into_iter().map(|document| document.id).collect()
-        };
-        assert_eq!(ids(Filter::default()), ["c1", "c2", "c3", "c4"]);
-        assert_eq!(
-            ids(Filter { service: Some("a".into()), latest_first: true, ..Filter::default() }),
-            ["c4", "c3", "c1"]
-        );
-        let range = TimeRange::new(Timestamp::from_secs(20), Timestamp::from_secs(30));
-        assert_eq!(ids(Filter { range, ..Filter::default() }), ["c2"]);
-        assert_eq!(ids(Filter { states: vec!["x".into()], limit: 5, ..Filter::default() }), ["c4"]);
-        assert_eq!(ids(Filter { id_prefix: Some("c".into()), limit: 1, ..Filter::default() }), ["c1"]);
-    }
-
-    #[test]
-    fn the_audit_trail_only_grows_and_shows_any_change() {
-        let folder = std::env::temp_dir().join(format!("ledger-audit-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("ledger.sqlite");
-        let ledger = Ledger::open(&path).unwrap();
-        ledger.commit(vec![Write::Audit(entry("one")), Write::Audit(entry("two"))]).unwrap();
-        ledger.commit(vec![Write::Audit(entry("three"))]).unwrap();
-        drop(ledger);
-        let ledger = Ledger::open(&path).unwrap();
-        assert_eq!(ledger.verify_audit().unwrap().0, 3);
-        let connection = Connection::open(&path).unwrap();
-        assert!(connection.execute("UPDATE audit SET verb = 'x' WHERE seq = 2", []).is_err());
-        assert!(connection.execute("DELETE FROM audit WHERE seq = 2", []).is_err());
-        connection
-            .execute_batch("DROP TRIGGER audit_no_update; UPDATE audit SET detail = '{}' WHERE seq = 2;")
-            .unwrap();
-        assert!(matches!(ledger.verify_audit(), Err(LedgerError::Altered { seq: 2, .. })));
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
-    fn a_ledger_of_version_1_gets_the_new_tables_and_keeps_its_documents() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("ledger.sqlite");
-        let document = Document {
-            id: "ci/1".into(),
-            time: Timestamp::from_secs(1),
-            service: "a".into(),
-            state: "started".into(),
-            body: json!({"id": "1"}),
-        };
-        {
-            let ledger = Ledger::open(&path).unwrap();
-            ledger.commit(vec![Write::Put(LedgerTable::Changes, document.clone())]).unwrap();
-            let connection = ledger.connection.lock();
-            connection
-                .execute_batch("DROP TABLE watches; DROP TABLE leases; DROP TABLE approvals; DROP TABLE switches")
-                .unwrap();
-            connection.pragma_update(None, "user_version", 1).unwrap();
-        }
-        let ledger = Ledger::open(&path).unwrap();
-        assert_eq!(ledger.get(LedgerTable::Changes, "ci/1").unwrap(), Some(document));
-        assert_eq!(ledger.get(LedgerTable::Leases, "x").unwrap(), None);
-    }
-
-    #[test]
-    fn queries_read_rows() {
-        let ledger = Ledger::in_memory().unwrap();
-        let writes = vec![
-            Write::Put(LedgerTable::Changes, document("c1", 10, "a", "")),
-            Write::Put(LedgerTable::Changes, document("c2", 20, "b", "")),
-            Write::Audit(entry("change.recorded")),
-        ];
-        ledger.commit(writes).unwrap();
-        let rows = ledger.rows("changes", TimeRange::ALL, 1).unwrap();
-        assert_eq!(rows.len(), 1);
-        let fields: Vec<String> =
-            rows[0].fields.iter().map(|(name, value)| format!("{name}={}", value.text())).collect();
-        assert_eq!(fields, ["body=c2 happened", "target.service=b", "n=20", "id=c2", "service.name=b"]);
-        let rows = ledger.rows("audit", TimeRange::ALL, 10).unwrap();
-        assert_eq!(rows[0].body(), "respond change.recorded a1");
-        assert!(matches!(ledger.rows("logs", TimeRange::ALL, 1), Err(LedgerError::UnknownTable(_))));
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

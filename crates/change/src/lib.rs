@@ -4,30 +4,46 @@
 //! service before a time; [`rank_with`] orders them as suspects for an alert and says why. [`load_services`] reads the service
 //! catalogue; a [`TraceLearner`] teaches the [`ServiceGraph`] who needs whom. [`dora()`] makes the four figures.
 //!
-//! **Write path.** JSON -> [`ChangeReport`] (validated, fields may be absent) -> merged over the record of the same
-//! `(source, id)` -> [`Change`], committed with an audit entry.
+//! [`translate`] turns what other systems send (module `adapters`) into that shape; [`diff`] shows what a change changed.
 //!
-//! **Guarantees.** Recording is an upsert by `(source, id)`: the same delivery twice, or the end of a change before its
-//! beginning, leaves the same record. What a later delivery does not say stays as it was. A record that changes nothing writes nothing.
+//! **Write path.** JSON -> [`ChangeReport`] (validated, fields may be absent, secrets in `raw` replaced) -> merged (module `merge`)
+//! with the record of the same `(source, id)` -> the version before inferred where nobody says it (module `lane`) -> [`Change`],
+//! committed with an audit entry.
 //!
-//! **Not here.** The adapters for other systems' shapes (they produce the native one), the decision to act (`respond`).
+//! **Guarantees.** Recording is an upsert by `(source, id)`: any order of the same deliveries, each any number of times, leaves the
+//! same records. Of two deliveries that contradict each other the one that was said later holds (`reported_at`); what a delivery
+//! does not say stays as it was. A delivery that changes nothing writes nothing. A change from the future is refused.
+//!
+//! **Not here.** Sockets and routes (`api`), the decision to act (`respond`).
 
+mod adapters;
 mod book;
 mod catalogue;
 mod catalogue_file;
 mod catalogue_query;
 #[cfg(test)]
 mod catalogue_tests;
+mod diff;
 mod dora;
 mod graph;
 mod graph_learn;
+mod lane;
+mod merge;
 mod rank;
 mod rank_split;
 #[cfg(test)]
 mod rank_tests;
 mod record;
+mod redact;
 
-pub use book::{ChangeBook, RECENT_MAX, RecordError, Recorded};
+pub use adapters::{
+    Adapter, BATCH_MAX, DELIVERY_BYTES_MAX, Defaults, Delivery, Mapping, SIGNATURE_AGE_MAX_S, Secret, Source,
+    Translated, amend, annotation_id, translate,
+};
+pub use book::{
+    ChangeBook, ChangeFilter, LANE_LOOK_MAX, LANE_REPAIR_MAX, LIST_SCAN_MAX, RECENT_MAX, RECORD_BYTES_MAX, RecordError,
+    Recorded, Refusal,
+};
 pub use catalogue::{
     BAKE_NS_MAX, BAKE_NS_MIN, BakeTimes, Catalogue, Check, CheckKind, Measure, ServiceEntry, Slo, SloMeasure, TIER_MAX,
     VERSION_LABEL_DEFAULT, WINDOW, bake_ns_default, fill_window,
@@ -36,6 +52,7 @@ pub use catalogue_file::{
     CHECKS_MAX, SERVICE_LIST_MAX, SERVICES_FILE_BYTES_MAX, SERVICES_MAX, SLOS_MAX, ServicesReport, check_services,
     load_services,
 };
+pub use diff::{ChangeDiff, DIFF_LINES_MAX, DocumentDiff, FieldDiff, diff};
 pub use dora::{
     COMMITTED_AT_LABEL, DoraFigures, DoraInput, DoraReport, IncidentFacts, Median, OBSERVED_NS_MIN, Share, dora,
 };
@@ -50,5 +67,6 @@ pub use rank::{
 };
 pub use rank_split::{ALIKE_RATIO, SPLIT_ALPHA, SPLIT_REQUESTS_MIN, SplitCounts, SplitOutcome, VersionSplit};
 pub use record::{
-    Change, ChangeError, ChangeKind, ChangeReport, NAME_BYTES_MAX, RAW_BYTES_MAX, Reversible, Stage, Target,
+    CLOCK_SKEW_MAX_NS, Change, ChangeError, ChangeKind, ChangeReport, ChangeStatus, INFERRED_LABEL, LABEL_BYTES_MAX,
+    LABELS_MAX, NAME_BYTES_MAX, RAW_BYTES_MAX, Reversible, STAGES_MAX, Stage, TEXT_BYTES_MAX, Target,
 };

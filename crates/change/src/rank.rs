@@ -296,7 +296,7 @@ fn moved_until(change: &Change, now: Timestamp) -> Timestamp {
     let stage = change.stages.iter().max_by_key(|stage| stage.at);
     match (change.finished_at, stage) {
         (Some(finished), _) => finished,
-        (None, Some(stage)) if stage.percent < 100.0 => now.max(stage.at),
+        (None, Some(stage)) if stage.percent.is_none_or(|percent| percent < 100.0) => now.max(stage.at),
         (None, Some(stage)) => stage.at.max(change.started_at),
         (None, None) => change.started_at,
     }

@@ -1,4 +1,4 @@
-//! The canonical record of a change, its validation, and how deliveries of one change merge.
+//! The canonical record of a change, one report about it, and what of a report can be refused without knowing the record.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,34 @@ use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+use crate::merge::Record;
+use crate::redact;
+
 /// Longest id, source or service name, in bytes.
 pub const NAME_BYTES_MAX: usize = 256;
 
 /// Largest `raw` that is kept, in bytes of JSON; a larger one is replaced by a note.
 pub const RAW_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest version, artifact, actor, link or name of a stage, in bytes.
+pub const TEXT_BYTES_MAX: usize = 2048;
+
+/// Most labels of one delivery.
+pub const LABELS_MAX: usize = 100;
+
+/// Longest name or value of a label, in bytes.
+pub const LABEL_BYTES_MAX: usize = 4096;
+
+/// Most stages of one delivery, and of the record.
+pub const STAGES_MAX: usize = 200;
+
+/// How far after its arrival a time of a delivery may be, in nanoseconds: two clocks may differ by that much, and a change that is
+/// further away has not happened. 5 minutes.
+pub const CLOCK_SKEW_MAX_NS: i64 = 300 * 1_000_000_000;
+
+/// The label of a record whose `from_version` no delivery said: it is the version that the last finished change of the same target
+/// left there.
+pub const INFERRED_LABEL: &str = "from_version_inferred";
 
 /// What kind of thing changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +90,37 @@ impl ChangeKind {
     }
 }
 
+/// How a change went, as its source says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ChangeStatus {
+    /// Nobody said.
+    #[default]
+    Unknown,
+    /// It has begun and not ended.
+    Running,
+    /// It ended, and what it brought is in place.
+    Succeeded,
+    /// It ended without success; what it brought may be in place in part.
+    Failed,
+}
+
+impl ChangeStatus {
+    /// The word in records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+        }
+    }
+
+    fn is_unknown(&self) -> bool {
+        *self == Self::Unknown
+    }
+}
+
 /// Whether a change can be undone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -105,8 +159,12 @@ pub struct Target {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
-    /// The share of traffic or instances that has the change, 0 to 100.
-    pub percent: f64,
+    /// The share of traffic or instances that has the change, 0 to 100; absent when the source names a phase without a share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// What the source calls it, such as `Promoting`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// Since when.
     #[serde(with = "time_text")]
     pub at: Timestamp,
@@ -136,7 +194,10 @@ pub struct Change {
     /// When it ended; absent while it runs.
     #[serde(default, with = "time_text::option", skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// The steps of a progressive rollout.
+    /// How it went; absent when nobody said.
+    #[serde(default, skip_serializing_if = "ChangeStatus::is_unknown")]
+    pub status: ChangeStatus,
+    /// The steps of a progressive rollout, by time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stages: Vec<Stage>,
     /// Who did it.
@@ -159,7 +220,7 @@ pub struct Change {
     /// Anything else worth matching.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
-    /// The delivery as it came.
+    /// What its source sent, with secrets replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw: Option<Json>,
 }
@@ -192,7 +253,7 @@ impl Change {
 }
 
 /// Why a report of a change is refused.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("change refused: {field}: {message}; {hint}")]
 pub struct ChangeError {
     /// The field at fault, dotted; `body` for the whole.
@@ -204,7 +265,7 @@ pub struct ChangeError {
 }
 
 impl ChangeError {
-    fn new(field: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { field: field.to_owned(), message: message.into(), hint: hint.into() }
     }
 }
@@ -216,37 +277,51 @@ pub struct ChangeReport {
     /// Its id in its source.
     #[serde(default)]
     pub id: String,
-    kind: String,
-    target: Target,
+    pub(crate) kind: String,
+    pub(crate) target: Target,
     #[serde(default)]
-    from_version: Option<String>,
+    pub(crate) from_version: Option<String>,
     #[serde(default)]
-    to_version: Option<String>,
+    pub(crate) to_version: Option<String>,
     #[serde(default)]
-    artifact: Option<String>,
+    pub(crate) artifact: Option<String>,
     #[serde(default)]
-    started_at: Option<Json>,
+    pub(crate) started_at: Option<Json>,
     #[serde(default)]
-    finished_at: Option<Json>,
+    pub(crate) finished_at: Option<Json>,
+    /// When its source said this: of two reports that contradict each other the later one holds.
     #[serde(default)]
-    stages: Option<Vec<Stage>>,
+    pub(crate) reported_at: Option<Json>,
     #[serde(default)]
-    actor: Option<String>,
+    pub(crate) status: Option<ChangeStatus>,
+    #[serde(default)]
+    pub(crate) stages: Option<Vec<Stage>>,
+    #[serde(default)]
+    pub(crate) actor: Option<String>,
     /// The system that reports it; `api` when it does not say.
     #[serde(default = "default_source")]
     pub source: String,
     #[serde(default)]
-    link: Option<String>,
+    pub(crate) link: Option<String>,
     #[serde(default)]
-    reversible: Option<Reversible>,
+    pub(crate) reversible: Option<Reversible>,
     #[serde(default)]
-    rollback: Option<Json>,
+    pub(crate) rollback: Option<Json>,
     #[serde(default)]
-    depends_on: Option<Vec<String>>,
+    pub(crate) depends_on: Option<Vec<String>>,
     #[serde(default)]
-    labels: BTreeMap<String, String>,
+    pub(crate) labels: BTreeMap<String, String>,
     #[serde(default)]
-    raw: Option<Json>,
+    pub(crate) raw: Option<Json>,
+}
+
+/// The times of a report, read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) finished_at: Option<Timestamp>,
+    /// When it was said: `reported_at`, else the latest time that the report names, else its arrival.
+    pub(crate) said_at: Timestamp,
 }
 
 fn default_source() -> String {
@@ -258,54 +333,98 @@ impl ChangeReport {
     pub fn from_json(json: &Json) -> Result<ChangeReport, ChangeError> {
         let hint =
             "the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ...";
-        let report: ChangeReport =
+        let mut report: ChangeReport =
             ChangeReport::deserialize(json).map_err(|error| ChangeError::new("body", error.to_string(), hint))?;
         for (field, text) in
             [("id", &report.id), ("source", &report.source), ("target.service", &report.target.service)]
         {
             check_name(field, text)?;
         }
+        report.check_texts()?;
+        check_stages(report.stages.as_deref().unwrap_or_default())?;
+        report.labels.remove(INFERRED_LABEL);
+        report.raw = report.raw.map(|raw| cap_raw(redact::document(raw)));
         Ok(report)
+    }
+
+    fn check_texts(&self) -> Result<(), ChangeError> {
+        let target = &self.target;
+        for (field, text) in [
+            ("target.environment", &target.environment),
+            ("target.cluster", &target.cluster),
+            ("target.namespace", &target.namespace),
+            ("target.workload", &target.workload),
+            ("from_version", &self.from_version),
+            ("to_version", &self.to_version),
+            ("artifact", &self.artifact),
+            ("actor", &self.actor),
+            ("link", &self.link),
+        ] {
+            check_bytes(field, text.as_deref().unwrap_or_default(), TEXT_BYTES_MAX)?;
+        }
+        if self.labels.len() > LABELS_MAX {
+            let message = format!("there are {}, {LABELS_MAX} are allowed", self.labels.len());
+            return Err(ChangeError::new("labels", message, "send those that someone will match"));
+        }
+        for text in self.labels.iter().flat_map(|(name, value)| [name, value]) {
+            check_bytes("labels", text, LABEL_BYTES_MAX)?;
+        }
+        Ok(())
+    }
+
+    /// Refuses a report with a time that is further after `now` than clocks differ.
+    pub fn check_not_future(&self, now: Timestamp) -> Result<(), ChangeError> {
+        let latest = now.saturating_add_ns(CLOCK_SKEW_MAX_NS);
+        let stages = self.stages.iter().flatten().map(|stage| ("stages", Some(stage.at)));
+        let reported_at = read_time("reported_at", self.reported_at.as_ref(), now)?;
+        let times = self.times(now)?;
+        let named =
+            [("started_at", times.started_at), ("finished_at", times.finished_at), ("reported_at", reported_at)];
+        for (field, time) in named.into_iter().chain(stages) {
+            if let Some(time) = time.filter(|time| *time > latest) {
+                let message = format!(
+                    "{time} is in the future: it is {now} here, and {} s of difference between clocks are allowed",
+                    CLOCK_SKEW_MAX_NS / 1_000_000_000
+                );
+                return Err(ChangeError::new(
+                    field,
+                    message,
+                    "set the sender's clock, and report a change when it begins",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Its times; `now` is when it arrived, and what relative times are relative to.
+    pub(crate) fn times(&self, now: Timestamp) -> Result<Times, ChangeError> {
+        let started_at = read_time("started_at", self.started_at.as_ref(), now)?;
+        let finished_at = read_time("finished_at", self.finished_at.as_ref(), now)?;
+        let reported_at = read_time("reported_at", self.reported_at.as_ref(), now)?;
+        if let (Some(started), Some(finished)) = (started_at, finished_at)
+            && finished < started
+        {
+            let message = format!("{finished} is before started_at, {started}");
+            return Err(ChangeError::new("finished_at", message, "a change ends after it begins"));
+        }
+        let stages = self.stages.iter().flatten().map(|stage| stage.at);
+        let latest = started_at.into_iter().chain(finished_at).chain(stages).max();
+        Ok(Times { started_at, finished_at, said_at: reported_at.or(latest).unwrap_or(now) })
+    }
+
+    /// Its kind.
+    pub(crate) fn kind(&self) -> Result<ChangeKind, ChangeError> {
+        read_kind(&self.kind)
     }
 
     /// The record after this delivery. `now` is when it arrived: the beginning of a change that says none and is not known yet, and
     /// what relative times are relative to.
     pub fn merge_over(self, known: Option<&Change>, now: Timestamp) -> Result<Change, ChangeError> {
-        let finished_at = read_time("finished_at", self.finished_at.as_ref(), now)?;
-        let finished_at = finished_at.or(known.and_then(|known| known.finished_at));
-        let begun = read_time("started_at", self.started_at.as_ref(), now)?;
-        let started_at =
-            begun.or(known.map(|known| known.started_at)).unwrap_or_else(|| finished_at.unwrap_or(now).min(now));
-        if finished_at.is_some_and(|finished| finished < started_at) {
-            let message = format!("{} is before started_at, {started_at}", finished_at.unwrap_or_default());
-            return Err(ChangeError::new("finished_at", message, "a change ends after it begins"));
-        }
-        let change = Change {
-            kind: read_kind(&self.kind)?,
-            target: merge_target(self.target, known.map(|known| &known.target)),
-            from_version: self.from_version.or(known.and_then(|known| known.from_version.clone())),
-            to_version: self.to_version.or(known.and_then(|known| known.to_version.clone())),
-            artifact: self.artifact.or(known.and_then(|known| known.artifact.clone())),
-            started_at,
-            finished_at,
-            stages: self.stages.or(known.map(|known| known.stages.clone())).unwrap_or_default(),
-            actor: self.actor.or(known.and_then(|known| known.actor.clone())),
-            link: self.link.or(known.and_then(|known| known.link.clone())),
-            reversible: self.reversible.or(known.map(|known| known.reversible)).unwrap_or_default(),
-            rollback: self.rollback.or(known.and_then(|known| known.rollback.clone())),
-            depends_on: self.depends_on.or(known.map(|known| known.depends_on.clone())).unwrap_or_default(),
-            labels: known
-                .map(|known| known.labels.clone())
-                .unwrap_or_default()
-                .into_iter()
-                .chain(self.labels)
-                .collect(),
-            raw: self.raw.map(cap_raw).or(known.and_then(|known| known.raw.clone())),
-            id: self.id,
-            source: self.source,
+        let record = match known {
+            Some(known) => Record::of_change(known.clone()).absorb(self, now)?,
+            None => Record::begin(self, now)?,
         };
-        check_stages(&change.stages)?;
-        Ok(change)
+        Ok(record.change)
     }
 }
 
@@ -313,12 +432,17 @@ fn check_name(field: &str, text: &str) -> Result<(), ChangeError> {
     if text.is_empty() {
         return Err(ChangeError::new(field, "it is empty", "every change has an id, a source and a target service"));
     }
-    if text.len() > NAME_BYTES_MAX {
-        let message = format!("it has {} bytes, {NAME_BYTES_MAX} are allowed", text.len());
-        return Err(ChangeError::new(field, message, "shorten it"));
-    }
+    check_bytes(field, text, NAME_BYTES_MAX)?;
     if text.chars().any(char::is_control) {
         return Err(ChangeError::new(field, "it holds a control character", "send printable text"));
+    }
+    Ok(())
+}
+
+fn check_bytes(field: &str, text: &str, max: usize) -> Result<(), ChangeError> {
+    if text.len() > max {
+        let message = format!("it has {} bytes, {max} are allowed", text.len());
+        return Err(ChangeError::new(field, message, "shorten it"));
     }
     Ok(())
 }
@@ -341,25 +465,22 @@ fn read_time(field: &str, json: Option<&Json>, now: Timestamp) -> Result<Option<
         .map_err(|_| ChangeError::new(field, format!("{text:?} is not a time"), "give RFC 3339 or a Unix time"))
 }
 
-fn merge_target(new: Target, known: Option<&Target>) -> Target {
-    let Some(known) = known else { return new };
-    Target {
-        service: new.service,
-        environment: new.environment.or_else(|| known.environment.clone()),
-        cluster: new.cluster.or_else(|| known.cluster.clone()),
-        namespace: new.namespace.or_else(|| known.namespace.clone()),
-        workload: new.workload.or_else(|| known.workload.clone()),
-    }
-}
-
 fn check_stages(stages: &[Stage]) -> Result<(), ChangeError> {
-    match stages.iter().find(|stage| !(0.0..=100.0).contains(&stage.percent)) {
-        Some(stage) => {
-            let message = format!("a stage has percent {}", stage.percent);
-            Err(ChangeError::new("stages", message, "give 0 to 100"))
-        }
-        None => Ok(()),
+    if stages.len() > STAGES_MAX {
+        let message = format!("there are {}, {STAGES_MAX} are allowed", stages.len());
+        return Err(ChangeError::new("stages", message, "report the steps that change the share of traffic"));
     }
+    for stage in stages {
+        if let Some(percent) = stage.percent.filter(|percent| !(0.0..=100.0).contains(percent)) {
+            return Err(ChangeError::new("stages", format!("a stage has percent {percent}"), "give 0 to 100"));
+        }
+        let name = stage.name.as_deref().unwrap_or_default();
+        check_bytes("stages", name, TEXT_BYTES_MAX)?;
+        if stage.percent.is_none() && name.is_empty() {
+            return Err(ChangeError::new("stages", "a stage has neither percent nor name", "give one of them"));
+        }
+    }
+    Ok(())
 }
 
 fn cap_raw(raw: Json) -> Json {
@@ -427,8 +548,25 @@ mod tests {
         check(
             json!({"id": "1", "kind": "deploy", "target": {"service": "a"}, "version": "7"}),
             expect![
-                "change refused: body: unknown field `version`, expected one of `id`, `kind`, `target`, `from_version`, `to_version`, `artifact`, `started_at`, `finished_at`, `stages`, `actor`, `source`, `link`, `reversible`, `rollback`, `depends_on`, `labels`, `raw`; the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ..."
+                "change refused: body: unknown field `version`, expected one of `id`, `kind`, `target`, `from_version`, `to_version`, `artifact`, `started_at`, `finished_at`, `reported_at`, `status`, `stages`, `actor`, `source`, `link`, `reversible`, `rollback`, `depends_on`, `labels`, `raw`; the fields are id, kind, target {service, ...}, from_version, to_version, started_at, finished_at, ..."
             ],
         );
+    }
+    #[test]
+    fn a_change_from_the_future_is_refused() {
+        let now = Timestamp::from_secs(1000);
+        let refusal = |field: &str, at: i64| {
+            let mut json = json!({"id": "1", "kind": "deploy", "target": {"service": "a"}});
+            json[field] = at.into();
+            let refused = ChangeReport::from_json(&json).unwrap().check_not_future(now);
+            refused.err().map(|error| error.to_string()).unwrap_or_default()
+        };
+        expect![
+            "change refused: started_at: 1970-01-01T00:21:41Z is in the future: it is 1970-01-01T00:16:40Z here, and 300 s of difference between clocks are allowed; set the sender's clock, and report a change when it begins"
+        ]
+        .assert_eq(&refusal("started_at", 1301));
+        assert_eq!(refusal("started_at", 1300), "");
+        assert!(refusal("finished_at", 1301).contains("finished_at"));
+        assert!(refusal("reported_at", 1301).contains("reported_at"));
     }
 }

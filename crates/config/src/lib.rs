@@ -9,10 +9,12 @@
 //! **Not here.** Limits of a format (how deep a query nests, how long a token is): those are constants beside the code that
 //! holds them.
 
+mod changes;
 mod raw;
 mod reference;
 mod units;
 
+pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
 pub use raw::RawConfig;
 pub use reference::{SETTINGS, Setting, reference};
 pub use units::{parse_bytes, show_bytes, show_duration_ns};
@@ -55,6 +57,8 @@ pub struct Config {
     pub actions: ActionConfig,
     /// Whom notifications reach, by name.
     pub receivers: BTreeMap<String, ReceiverConfig>,
+    /// Who reports changes.
+    pub changes: ChangesConfig,
 }
 
 /// Addresses of the receivers; `None` is off.

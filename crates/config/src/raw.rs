@@ -8,6 +8,7 @@ use std::time::Duration;
 use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
+use crate::changes::RawChanges;
 use crate::units::parse_bytes;
 use crate::{
     ActionConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig,
@@ -34,6 +35,7 @@ pub struct RawConfig {
     pub services: Vec<String>,
     pub actions: RawActions,
     pub receivers: BTreeMap<String, RawReceiver>,
+    pub changes: RawChanges,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -127,6 +129,7 @@ impl Default for RawConfig {
             services: Vec::new(),
             actions: RawActions::default(),
             receivers: BTreeMap::new(),
+            changes: RawChanges::default(),
         }
     }
 }
@@ -206,17 +209,18 @@ impl RawConfig {
             services: self.services,
             actions: check.actions(self.actions)?,
             receivers: check.receivers(self.receivers)?,
+            changes: check.changes(self.changes)?,
         })
     }
 }
 
 /// Checks values, and knows the file for its messages.
-struct Check<'a> {
+pub(crate) struct Check<'a> {
     file: &'a str,
 }
 
 impl Check<'_> {
-    fn error(&self, key: &str, value: &str, wanted: &'static str, hint: &str) -> ConfigError {
+    pub(crate) fn error(&self, key: &str, value: &str, wanted: &'static str, hint: &str) -> ConfigError {
         ConfigError::Value {
             file: self.file.to_owned(),
             key: key.to_owned(),

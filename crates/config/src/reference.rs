@@ -83,6 +83,11 @@ pub const SETTINGS: &[Setting] = &[
         "{}",
         "Whom notifications reach, by name: `team: {webhook: {url: ..., headers: {...}}}` or `here: {log: {}}`.",
     ),
+    setting(
+        "changes.sources",
+        "{}",
+        "Who reports changes, by name: `shop: {adapter: github, secrets: [{env: SHOP_SECRET}]}`. `docs/changes.md` lists the adapters, how each proves a secret, and the mapping of `generic`.",
+    ),
 ];
 
 /// The manual as Markdown: what `backstop config reference` prints and `docs/configuration.md` holds.

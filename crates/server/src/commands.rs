@@ -132,7 +132,10 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<(), Failure> {
             println!("{shown}");
         }
         ConfigCommand::Check { file } => {
-            Config::parse(&file.display().to_string(), &read(file)?).map_err(usage)?;
+            let config = Config::parse(&file.display().to_string(), &read(file)?).map_err(usage)?;
+            // Secrets are where the server runs, so only what the file itself says is checked here.
+            crate::serve::intake::check(&config.changes)
+                .map_err(|error| Failure::usage(format!("{}: {error}", file.display()), "docs/changes.md says more"))?;
             println!("{} is valid", file.display());
         }
         ConfigCommand::Reference => print!("{}", config::reference()),

@@ -35,6 +35,7 @@ use crate::offline::{LEDGER_FILE, store_failure};
 use crate::runtime::{ListenerAddress, RunningServer};
 
 mod http;
+pub(crate) mod intake;
 
 use http::{Gate, serve_http};
 
@@ -127,6 +128,9 @@ async fn serve(config: Config) -> Result<(), Failure> {
 /// A mistake in a rule, playbook or service file is the user's; all else is ours.
 fn start_failure(error: &anyhow::Error) -> Failure {
     let text = format!("{error:#}");
+    if error.is::<intake::SourceError>() {
+        return Failure::usage(text, "docs/changes.md describes changes.sources");
+    }
     if text.contains("problems") || text.contains("no file matches") || text.contains("cannot read") {
         return Failure::usage(text, "`backstop rules check`, `playbooks check` and `services check` show the same");
     }
@@ -187,6 +191,8 @@ impl Parts {
         shutdown: &CancellationToken,
         http_address: SocketAddr,
     ) -> anyhow::Result<Self> {
+        let change_sources = intake::sources(&config.changes)?;
+        intake::warn_of_open_sources(&change_sources);
         let ledger = Arc::new(Ledger::open(&config.data_dir.join(LEDGER_FILE)).context("the ledger")?);
         let tables = Arc::new(LedgerTables::new(Arc::clone(&ledger)));
         std::fs::create_dir_all(config.data_dir.join("spill")).context("the directory for spilling")?;
@@ -219,8 +225,8 @@ impl Parts {
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
-        let api =
-            Arc::new(Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about).with_services(services));
+        let api = Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about);
+        let api = Arc::new(api.with_services(services).with_change_sources(change_sources));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);
         Ok(Self { store, router, listeners, stop, threads })

@@ -253,6 +253,8 @@ metrics! {
         ["delivered", "failed"]);
     /// Changes taken in.
     CHANGES: Counter = Counter::new("backstop_changes_total", "Changes recorded.");
+    /// Deliveries of changes that were refused.
+    CHANGES_REFUSED: Counter = Counter::new("backstop_changes_refused_total", "Deliveries of changes that were refused.");
 
     /// What the learning of the dependency graph met.
     GRAPH_SPANS: CounterVec<5> = CounterVec::new("backstop_graph_spans_total", "Spans that the dependency graph learned from, by what became of them.", "outcome",

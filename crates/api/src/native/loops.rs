@@ -5,20 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
 use catalog::ledger::{Document, Filter, LedgerError, LedgerTable, Records as _};
-use change::{ChangeBook, RecordError};
 use model::TimeRange;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::request::{JsonBody, range};
+use crate::request::range;
 use crate::{Api, ApiError};
 
 /// Documents of a listing unless asked otherwise.
-const LIST: usize = 200;
+pub(super) const LIST: usize = 200;
 /// Most documents of a listing.
-const LIST_MAX: usize = 10_000;
+pub(super) const LIST_MAX: usize = 10_000;
 
 /// What a listing is about.
 #[derive(Debug, Default, Deserialize)]
@@ -59,32 +57,6 @@ fn bodies(documents: Vec<Document>) -> Vec<Value> {
 
 fn list(api: &Api, table: LedgerTable, params: &ListParams) -> Result<Vec<Value>, ApiError> {
     Ok(bodies(api.ledger.list(table, &params.filter()?)?))
-}
-
-/// `POST /changes`: records a change; the same `(source, id)` again updates it.
-pub(crate) async fn record_change(
-    State(api): State<Arc<Api>>,
-    JsonBody(delivery): JsonBody<Value>,
-) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let book = ChangeBook::new(api.records());
-    let recorded = tokio::task::spawn_blocking(move || book.record(&delivery, "api", telemetry::clock::now())).await;
-    let recorded = recorded.map_err(|error| ApiError::internal(error.to_string()))?.map_err(|error| match error {
-        RecordError::Refused(error) => ApiError::bad_request(error.to_string(), "docs/api.md shows the shape"),
-        RecordError::Ledger(error) => ApiError::from(error),
-    })?;
-    if recorded.altered {
-        telemetry::metrics::CHANGES.add(1);
-    }
-    let status = if recorded.created { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, Json(json!({"change": recorded.change, "created": recorded.created}))))
-}
-
-/// `GET /changes`.
-pub(crate) async fn changes(
-    State(api): State<Arc<Api>>,
-    Query(params): Query<ListParams>,
-) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!({"changes": list(&api, LedgerTable::Changes, &params)?})))
 }
 
 /// `GET /alerts`: what is pending, fires, or was resolved in the last 15 minutes; with the incident of each.
@@ -151,7 +123,7 @@ pub(crate) async fn incident(State(api): State<Arc<Api>>, Path(id): Path<String>
         alerts.extend(api.ledger.get(LedgerTable::Alerts, alert)?.map(|document| document.body));
     }
     let change = match incident["change"].as_str() {
-        Some(key) => api.ledger.get(LedgerTable::Changes, key)?.map(|document| document.body),
+        Some(key) => api.changes.by_key(key)?.as_ref().map(super::intake::change_json),
         None => None,
     };
     let service = incident["service"].as_str().map(str::to_owned);

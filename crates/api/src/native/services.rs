@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use catalog::ledger::{Document, Filter, LEDGER_LIST_MAX, LedgerTable, Records as _};
-use change::{ChangeBook, ChangeKind, DoraInput, IncidentFacts, Node, ServiceGraph, dora};
+use change::{ChangeKind, DoraInput, IncidentFacts, Node, ServiceGraph, dora};
 use model::{TimeRange, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn figures(api: &Api, params: &DoraParams) -> Result<Json<Value>, ApiError> {
     let start = Value::from(params.start.as_deref().unwrap_or(DORA_WINDOW));
     let window = range(Some(&start), params.end.clone().map(Value::from).as_ref(), now)?;
     let known = TimeRange::new(window.start.saturating_add_ns(-DORA_HISTORY_NS), window.end.min(now));
-    let changes = ChangeBook::new(api.records()).list(params.service.as_deref(), known, LEDGER_LIST_MAX)?;
+    let changes = api.changes.list(params.service.as_deref(), known, LEDGER_LIST_MAX)?;
     let incidents = Filter { range: known, latest_first: true, ..Filter::default() };
     let incidents = api.ledger.list(LedgerTable::Incidents, &incidents)?;
     if changes.len().max(incidents.len()) >= LEDGER_LIST_MAX {

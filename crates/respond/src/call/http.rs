@@ -28,7 +28,7 @@ pub struct HttpCall {
     pub expect_status: Vec<u16>,
     /// What is asked before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub precheck: Option<HttpPrecheck>,
+    pub precheck: Option<Box<HttpPrecheck>>,
 }
 
 /// A GET whose answer says what runs.
@@ -78,7 +78,7 @@ impl HttpCall {
             headers: fill_map(&self.headers, values)?,
             body: self.body.as_ref().map(|body| fill_json(body, values)).transpose()?,
             expect_status: self.expect_status.clone(),
-            precheck: self.precheck.as_ref().map(|precheck| precheck.fill(values)).transpose()?,
+            precheck: self.precheck.as_ref().map(|precheck| precheck.fill(values).map(Box::new)).transpose()?,
         })
     }
 }

@@ -73,11 +73,11 @@ pub enum Call {
     /// A unit of systemd.
     Systemd(SystemdCall),
     /// Services of a Compose project.
-    Compose(ComposeCall),
+    Compose(Box<ComposeCall>),
     /// A commit that is reverted.
     GitRevert(GitRevertCall),
     /// A feature flag.
-    Flag(FlagCall),
+    Flag(Box<FlagCall>),
 }
 
 /// What is wrong with the target of a call.
@@ -148,9 +148,9 @@ impl Call {
             Self::Exec(call) => Self::Exec(call.fill(values)?),
             Self::Argocd(call) => Self::Argocd(call.fill(values)?),
             Self::Systemd(call) => Self::Systemd(call.fill(values)?),
-            Self::Compose(call) => Self::Compose(call.fill(values)?),
+            Self::Compose(call) => Self::Compose(Box::new(call.fill(values)?)),
             Self::GitRevert(call) => Self::GitRevert(call.fill(values)?),
-            Self::Flag(call) => Self::Flag(call.fill(values)?),
+            Self::Flag(call) => Self::Flag(Box::new(call.fill(values)?)),
         })
     }
 }

@@ -102,7 +102,7 @@ impl Run<'_> {
         };
         let output = record(&json!({
             "application": self.call.application, "replaced": current.name(), "to": entry.name(),
-            "suspended_sync": suspended, "restore": "an act step with do: resume_sync",
+            "suspended_sync": suspended,
         }));
         let (state, detail) = self.watch(&entry, before.as_ref(), sure, &current, suspended.is_some());
         Ok(Ended { state, detail, output })

@@ -90,7 +90,7 @@ impl Compose<'_> {
         let said = ran.said("compose up");
         let detail = match (state, change) {
             (ActionState::Succeeded, _) => {
-                format!("{} run {}", self.call.services.join(", "), self.request.to_version)
+                format!("{} is up at {}", self.call.services.join(", "), self.request.to_version)
             }
             (ActionState::Unknown, Some(change)) => format!("{said}; {} stays changed", change.path.display()),
             (_, None) => said,

@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 /// A point in time that every part of an action shares: parts do not add up to more than the whole.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline(Instant);
+pub(crate) struct Deadline {
+    at: Instant,
+    whole: Duration,
+}
 
 impl Deadline {
     /// `timeout` from now.
     pub(crate) fn after(timeout: Duration) -> Self {
-        Self(Instant::now() + timeout)
+        Self { at: Instant::now() + timeout, whole: timeout }
     }
 
     /// After the time limit of a request, in nanoseconds.
@@ -19,7 +22,12 @@ impl Deadline {
 
     /// What is left; zero when it has passed.
     pub(crate) fn left(self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
+        self.at.saturating_duration_since(Instant::now())
+    }
+
+    /// How long it was at first.
+    pub(crate) fn whole(self) -> Duration {
+        self.whole
     }
 
     /// Whether it has passed.

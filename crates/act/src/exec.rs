@@ -144,7 +144,13 @@ mod tests {
         assert_eq!(result.state, ActionState::Succeeded, "{}", result.detail);
         let mut lines: Vec<&str> = result.output.lines().collect();
         lines.sort_unstable();
-        expect![[""]].assert_eq(&lines.join("\n"));
+        expect![[r#"
+            BACKSTOP_ACTION_KEY=key-1
+            BACKSTOP_FENCE=7
+            BACKSTOP_REVISION=r1
+            GIVEN=by-options
+            STEP=by-step"#]]
+        .assert_eq(&lines.join("\n"));
     }
 
     #[test]
@@ -192,11 +198,38 @@ mod tests {
 
     #[test]
     fn a_precheck_is_ready_refused_or_unknown() {
-        look("", "", 10_000, expect![[""]]);
-        look("echo revision: r7; echo hunter2", "echo would do it", 10_000, expect![[""]]);
-        look("echo version 3 runs; exit 3", "", 10_000, expect![[""]]);
-        look("echo oops >&2; exit 1", "", 10_000, expect![[""]]);
-        look("exit 0", "echo no such host >&2; exit 9", 10_000, expect![[""]]);
-        look("sleep 60", "", 50, expect![[""]]);
+        look("", "", 10_000, expect!["NotOffered"]);
+        look(
+            "echo revision: r7; echo hunter2",
+            "echo would do it",
+            10_000,
+            expect![[
+                r#"Ready { detail: "/bin/sh ended with exit status 0\nrevision: r7\n***\n/bin/sh ended with exit status 0\nwould do it", revision: Some("r7") }"#
+            ]],
+        );
+        look(
+            "echo version 3 runs; exit 3",
+            "",
+            10_000,
+            expect![[r#"Refused { detail: "/bin/sh ended with exit status 3\nversion 3 runs" }"#]],
+        );
+        look(
+            "echo oops >&2; exit 1",
+            "",
+            10_000,
+            expect![[r#"Unknown { detail: "/bin/sh ended with exit status 1: oops" }"#]],
+        );
+        look(
+            "exit 0",
+            "echo no such host >&2; exit 9",
+            10_000,
+            expect![[r#"Refused { detail: "the dry run failed: /bin/sh ended with exit status 9: no such host" }"#]],
+        );
+        look(
+            "sleep 60",
+            "",
+            50,
+            expect![[r#"Unknown { detail: "/bin/sh was ended, because the 50ms of the action were over" }"#]],
+        );
     }
 }

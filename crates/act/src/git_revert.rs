@@ -175,7 +175,7 @@ fn revert(
     repository.must(&["commit", "-q", "--no-verify", "--cleanup=verbatim", "-F", ".git/backstop-message"])?;
     let new = repository.must(&["rev-parse", "--verify", "HEAD"])?;
     let count = files.lines().count();
-    let about = format!("reverts {commit} ({subject}) on {} at {head}; {count} files change", call.branch);
+    let about = format!("reverts {commit} ({subject}) on {} at {head}; files changed: {count}", call.branch);
     Ok(Plan::Push { head: head.to_owned(), commit: new, about })
 }
 

@@ -193,13 +193,43 @@ mod tests {
     #[test]
     fn a_precheck_compares_the_version_that_runs() {
         let ok = "HTTP/1.1 200 OK\r\nETag: \"e1\"\r\nContent-Length: 15\r\n\r\n{\"version\":\"2\"}";
-        look(ok, "/version", false, expect![[""]]);
-        look(ok, "/version", true, expect![[""]]);
-        look(ok, "/gone", false, expect![[""]]);
-        look("HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"version\":3}", "/version", false, expect![[""]]);
-        look("HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"version\":\"2\"}", "/version", true, expect![[""]]);
-        look("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "/version", false, expect![[""]]);
-        look("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "/version", false, expect![[""]]);
+        look(ok, "/version", false, expect![[r#"Ready { detail: "URL/version says \"2\"", revision: Some("2") }"#]]);
+        look(
+            ok,
+            "/version",
+            true,
+            expect![[r#"Ready { detail: "URL/version says \"2\"", revision: Some("\"e1\"") }"#]],
+        );
+        look(
+            ok,
+            "/gone",
+            false,
+            expect![[r#"Unknown { detail: "the answer of URL/version has nothing at \"/gone\"" }"#]],
+        );
+        look(
+            "HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\n{\"version\":3}",
+            "/version",
+            false,
+            expect![[r#"Refused { detail: "URL/version says \"3\", not \"2\"" }"#]],
+        );
+        look(
+            "HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{\"version\":\"2\"}",
+            "/version",
+            true,
+            expect![[r#"Unknown { detail: "URL/version gives no ETag, and if_match asks for one" }"#]],
+        );
+        look(
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            "/version",
+            false,
+            expect![[r#"Refused { detail: "URL/version is gone: it answered 404 Not Found" }"#]],
+        );
+        look(
+            "HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n",
+            "/version",
+            false,
+            expect![[r#"Unknown { detail: "URL/version answered 503 Service Unavailable" }"#]],
+        );
     }
 
     #[test]

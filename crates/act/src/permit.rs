@@ -116,7 +116,12 @@ mod tests {
 
     #[test]
     fn a_kind_has_its_own_permission() {
-        check(&["exec"], "http", json!({"url": "https://deploy.example/api/x"}), expect![[""]]);
+        check(
+            &["exec"],
+            "http",
+            json!({"url": "https://deploy.example/api/x"}),
+            expect!["kind http is not allowed: add it to actions.kinds"],
+        );
         check(&["http"], "http", json!({"url": "https://deploy.example/api/x"}), expect![[""]]);
         check(&[], "http", json!({"url": "https://deploy.example/api/x"}), expect![[""]]);
     }
@@ -124,24 +129,54 @@ mod tests {
     #[test]
     fn what_is_touched_is_allowed_by_name() {
         let link = json!({"unit": "shop.service", "link": "/opt/other/current", "releases": "/opt/shop/releases"});
-        check(&[], "http", json!({"url": "https://deploy.example/admin"}), expect![[""]]);
-        check(&[], "exec", json!({"argv": ["/bin/sh"]}), expect![[""]]);
-        check(&[], "argocd", json!({"server": "other", "application": "shop"}), expect![[""]]);
-        check(&[], "flag", json!({"server": "other", "provider": "trigger"}), expect![[""]]);
-        check(&[], "systemd", json!({"unit": "sshd.service"}), expect![[""]]);
+        check(
+            &[],
+            "http",
+            json!({"url": "https://deploy.example/admin"}),
+            expect!["https://deploy.example/admin is not allowed: add its start to actions.http_allow"],
+        );
+        check(
+            &[],
+            "exec",
+            json!({"argv": ["/bin/sh"]}),
+            expect!["/bin/sh is not allowed: add it to actions.exec_allow"],
+        );
+        check(
+            &[],
+            "argocd",
+            json!({"server": "other", "application": "shop"}),
+            expect![[r#"there is no server "other": add it to actions.argocd"#]],
+        );
+        check(
+            &[],
+            "flag",
+            json!({"server": "other", "provider": "trigger"}),
+            expect![[r#"there is no server "other": add it to actions.flags"#]],
+        );
+        check(
+            &[],
+            "systemd",
+            json!({"unit": "sshd.service"}),
+            expect!["the unit sshd.service is not allowed: add it to actions.systemd_allow"],
+        );
         check(&[], "systemd", json!({"unit": "{{ service }}.service"}), expect![[""]]);
-        check(&[], "systemd", link, expect![[""]]);
+        check(
+            &[],
+            "systemd",
+            link,
+            expect!["the link /opt/other/current is not allowed: add it to actions.systemd_links"],
+        );
         check(
             &[],
             "compose",
             json!({"directory": "/srv/shop/x", "services": ["web"], "env_file": ".env", "variable": "TAG"}),
-            expect![[""]],
+            expect!["the folder /srv/shop/x is not allowed: add it to actions.compose_allow"],
         );
         check(
             &[],
             "git_revert",
             json!({"repository": "https://git.example/shop", "branch": "main", "commit": "abcdef1"}),
-            expect![[""]],
+            expect!["the repository https://git.example/shop is not allowed: add it to actions.git_allow"],
         );
     }
 

@@ -50,7 +50,7 @@ pub(crate) enum End {
     Code(i32),
     /// A signal ended it: what it did before is not known.
     Signal(String),
-    /// It ran over its time and was ended.
+    /// The action ran over its time, this long altogether, and the program was ended.
     Overtime(Duration),
 }
 
@@ -79,7 +79,7 @@ impl Ran {
             End::NotStarted(why) => return format!("{name} could not be started: {why}"),
             End::Code(code) => format!("{name} ended with exit status {code}"),
             End::Signal(status) => format!("{name} ended with {status}"),
-            End::Overtime(timeout) => format!("{name} ran over its {timeout:?} and was ended"),
+            End::Overtime(timeout) => format!("{name} was ended, because the {timeout:?} of the action were over"),
         };
         let errors = String::from_utf8_lossy(&self.stderr);
         match errors.lines().rev().find(|line| !line.trim().is_empty()) {
@@ -116,7 +116,7 @@ pub(crate) fn run(program: &Program<'_>, deadline: Deadline) -> Ran {
     let [stdout, stderr] = [reader(child.stdout.take()), reader(child.stderr.take())];
     let end = match wait(&mut child, timeout) {
         Some(status) => status.code().map_or_else(|| End::Signal(status.to_string()), End::Code),
-        None => End::Overtime(timeout),
+        None => End::Overtime(deadline.whole()),
     };
     let kept = |output: Receiver<Vec<u8>>| output.recv_timeout(OUTPUT_GRACE).unwrap_or_default();
     Ran { end, stdout: kept(stdout), stderr: kept(stderr) }

@@ -217,33 +217,65 @@ impl World {
 fn automated_sync_is_suspended_before_and_resumed_when_git_is_good() {
     let world = World::new(app(json!({"prune": true, "selfHeal": true})), Trouble::None);
     let mut rollback = world.request(call());
-    world.look(&rollback, expect![[""]]);
+    world.look(&rollback, expect![[r#"Ready { detail: "entry 2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb -> 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; no dry run: automated sync is on, and is suspended before the rollback", revision: Some("2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb") }"#]]);
     rollback.revision = Some(format!("2:{BAD}"));
-    world.check(&rollback, expect![[""]]);
-    expect![[""]].assert_eq(&world.stub.lines());
+    world.check(&rollback, expect![[r#"
+        succeeded: shop went back to entry 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; automated sync stays suspended, because Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: revert it there, then run an act step with do: resume_sync
+        {"application":"shop","replaced":"2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","to":"1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","suspended_sync":{"prune":true,"selfHeal":true}}"#]]);
+    expect![[r#"
+        GET /api/v1/applications/shop?project=shops
+        GET /api/v1/applications/shop?project=shops
+        PATCH /api/v1/applications/shop
+        POST /api/v1/applications/shop/rollback
+        GET /api/v1/applications/shop?project=shops
+        GET /api/v1/applications/shop?project=shops
+    "#]]
+    .assert_eq(&world.stub.lines());
     assert_eq!(world.automated(), Json::Null);
-    expect![[""]].assert_eq(&world.app()["metadata"]["annotations"].to_string());
-    world.check(&rollback, expect![[""]]);
+    expect![[r#"{"backstop/fence":"7","backstop/action-key":"key-1","backstop/suspended-sync":"{\"prune\":true,\"selfHeal\":true}","backstop/replaced-revision":"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"}"#]].assert_eq(&world.app()["metadata"]["annotations"].to_string());
+    world.check(
+        &rollback,
+        expect![[r#"
+        succeeded: shop runs 3:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa already; nothing was done
+    "#]],
+    );
 
     let resume = world.request(ArgocdCall { operation: Some(ArgocdOperation::ResumeSync), ..call() });
-    world.look(&resume, expect![[""]]);
-    world.check(&resume, expect![[""]]);
+    world.look(&resume, expect![[r#"Refused { detail: "Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, which was rolled back from: sync would deploy it again; revert it in Git first" }"#]]);
+    world.check(&resume, expect![[r#"
+        failed: Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb, which was rolled back from: sync would deploy it again; revert it in Git first
+    "#]]);
     world.argo.lock().expect("lock").app["status"]["sync"]["revision"] = json!("cccc");
-    world.check(&resume, expect![[""]]);
+    world.check(
+        &resume,
+        expect![[r#"
+        succeeded: automated sync of shop is on again
+        {"application":"shop","resumed_sync":{"prune":true,"selfHeal":true}}"#]],
+    );
     assert_eq!(world.automated(), json!({"prune": true, "selfHeal": true}));
-    world.check(&resume, expect![[""]]);
+    world.check(
+        &resume,
+        expect![[r#"
+        succeeded: automated sync of shop is on already
+    "#]],
+    );
 }
 
 #[test]
 fn a_dry_run_goes_before_where_sync_is_manual() {
     let world = World::new(app(Json::Null), Trouble::None);
     let mut rollback = world.request(call());
-    world.look(&rollback, expect![[""]]);
+    world.look(&rollback, expect![[r#"Ready { detail: "entry 2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb -> 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; dry run: successfully synced", revision: Some("2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb") }"#]]);
     assert_eq!(world.app()["status"]["history"].as_array().map(Vec::len), Some(2), "nothing changed");
     rollback.revision = Some(format!("2:{BAD}"));
-    world.check(&rollback, expect![[""]]);
+    world.check(&rollback, expect![[r#"
+        succeeded: shop went back to entry 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: whoever syncs the application deploys it again
+        {"application":"shop","replaced":"2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb","to":"1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","suspended_sync":null}"#]]);
     let failing = World::new(app(Json::Null), Trouble::OperationFails);
-    failing.look(&failing.request(call()), expect![[""]]);
+    failing.look(
+        &failing.request(call()),
+        expect![[r#"Refused { detail: "the dry run ended as Failed: one or more objects failed to apply" }"#]],
+    );
 }
 
 #[test]
@@ -260,23 +292,57 @@ fn what_must_not_be_rolled_back_is_refused_untouched() {
         assert_eq!(looked, Precheck::Refused { detail: result.detail.clone() });
         expect.assert_eq(&result.detail);
     };
-    refused(&|app| app["operation"] = json!({"sync": {}}), call(), expect![[""]]);
-    refused(&|app| app["status"]["operationState"]["phase"] = json!("Running"), call(), expect![[""]]);
-    refused(&|app| app["metadata"]["deletionTimestamp"] = json!("2024-01-01T00:00:00Z"), call(), expect![[""]]);
-    refused(&|app| app["status"]["history"] = json!([]), call(), expect![[""]]);
-    refused(&|app| app["status"]["history"][0]["source"] = json!({}), call(), expect![[""]]);
+    refused(
+        &|app| app["operation"] = json!({"sync": {}}),
+        call(),
+        expect!["an operation on shop is asked for; try again when it has ended"],
+    );
+    refused(
+        &|app| app["status"]["operationState"]["phase"] = json!("Running"),
+        call(),
+        expect!["an operation on shop is Running; try again when it has ended"],
+    );
+    refused(
+        &|app| app["metadata"]["deletionTimestamp"] = json!("2024-01-01T00:00:00Z"),
+        call(),
+        expect!["shop is being deleted"],
+    );
+    refused(&|app| app["status"]["history"] = json!([]), call(), expect!["shop has no history, so no way back"]);
+    refused(
+        &|app| app["status"]["history"][0]["source"] = json!({}),
+        call(),
+        expect![
+            "no entry of the history of shop is 1; it has 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa, 2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+        ],
+    );
     refused(
         &|app| {
             app["status"]["history"][1]["source"] = json!({});
             app["status"]["summary"]["images"] = json!(["registry/shop:3"]);
         },
         call(),
-        expect![[""]],
+        expect![
+            "shop does not run 2: it is at entry 2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb with the images [registry/shop:3]"
+        ],
     );
-    refused(&|app| app["metadata"]["annotations"] = json!({FENCE: "8"}), call(), expect![[""]]);
+    refused(
+        &|app| app["metadata"]["annotations"] = json!({FENCE: "8"}),
+        call(),
+        expect!["the fencing token 7 is old: 8 was here already, another holder took over"],
+    );
     let owners = json!([{"kind": "ApplicationSet", "name": "shops"}]);
-    refused(&|app| app["metadata"]["ownerReferences"] = owners.clone(), call(), expect![[""]]);
-    refused(&|_| {}, ArgocdCall { application: "gone".to_owned(), ..call() }, expect![[""]]);
+    refused(
+        &|app| app["metadata"]["ownerReferences"] = owners.clone(),
+        call(),
+        expect![
+            "ApplicationSet shops generates shop and would turn automated sync on again, which would undo the rollback: roll back in Git, or let it ignore the sync policy and set parent_ignores_sync_policy"
+        ],
+    );
+    refused(
+        &|_| {},
+        ArgocdCall { application: "gone".to_owned(), ..call() },
+        expect![[r#"the application gone is gone: 404 applications.argoproj.io "shop" not found"#]],
+    );
 }
 
 #[test]
@@ -284,12 +350,17 @@ fn a_moved_application_is_not_rolled_back() {
     let world = World::new(app(Json::Null), Trouble::None);
     let mut rollback = world.request(call());
     rollback.revision = Some("1:other".to_owned());
-    world.check(&rollback, expect![[""]]);
+    world.check(
+        &rollback,
+        expect![[r#"
+        failed: shop is at entry 2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb now, the precheck saw 1:other
+    "#]],
+    );
     let vouched = ArgocdCall { parent_ignores_sync_policy: true, entry: ArgocdEntry::Previous, ..call() };
     let mut generated = app(json!({}));
     generated["metadata"]["ownerReferences"] = json!([{"kind": "ApplicationSet", "name": "shops"}]);
     let world = World::new(generated, Trouble::None);
-    world.look(&world.request(vouched), expect![[""]]);
+    world.look(&world.request(vouched), expect![[r#"Ready { detail: "entry 2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb -> 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; no dry run: automated sync is on, and is suspended before the rollback", revision: Some("2:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb") }"#]]);
 }
 
 #[test]
@@ -306,13 +377,55 @@ fn every_way_to_break_off_has_its_outcome() {
             result.detail
         ));
     };
-    outcome(Trouble::AnswerLost, 5_000, expect![[""]]);
-    outcome(Trouble::RequestLost, 2_000, expect![[""]]);
-    outcome(Trouble::Refused, 5_000, expect![[""]]);
-    outcome(Trouble::OperationFails, 5_000, expect![[""]]);
-    outcome(Trouble::Hangs, 2_000, expect![[""]]);
-    outcome(Trouble::PatchUnsure, 5_000, expect![[""]]);
-    outcome(Trouble::ParentHeals, 5_000, expect![[""]]);
+    outcome(
+        Trouble::AnswerLost,
+        5_000,
+        expect![[r#"
+        succeeded: shop went back to entry 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; automated sync stays suspended, because Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: revert it there, then run an act step with do: resume_sync
+        operations 1, sync null"#]],
+    );
+    outcome(
+        Trouble::RequestLost,
+        2_000,
+        expect![[r#"
+        unknown: whether the rollback of shop began is not known; automated sync is suspended
+        operations 0, sync null"#]],
+    );
+    outcome(
+        Trouble::Refused,
+        5_000,
+        expect![[r#"
+        failed: the rollback of shop was refused: 403 permission denied: applications, sync; automated sync is on again
+        operations 0, sync {"prune":true}"#]],
+    );
+    outcome(
+        Trouble::OperationFails,
+        5_000,
+        expect![[r#"
+        failed: the rollback of shop ended as Failed: one or more objects failed to apply; automated sync stays suspended, because Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: revert it there, then run an act step with do: resume_sync
+        operations 1, sync null"#]],
+    );
+    outcome(
+        Trouble::Hangs,
+        2_000,
+        expect![[r#"
+        unknown: the rollback of shop began and had not ended in time; automated sync is suspended
+        operations 1, sync null"#]],
+    );
+    outcome(
+        Trouble::PatchUnsure,
+        5_000,
+        expect![[r#"
+        succeeded: shop went back to entry 1:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa; automated sync stays suspended, because Git still holds bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb: revert it there, then run an act step with do: resume_sync
+        operations 1, sync null"#]],
+    );
+    outcome(
+        Trouble::ParentHeals,
+        5_000,
+        expect![[r#"
+        failed: shop: rolled back, but automated sync is on again and will undo it: somebody turns it on
+        operations 1, sync {"selfHeal":true}"#]],
+    );
 }
 
 #[test]
@@ -331,7 +444,18 @@ fn without_a_server_or_a_token_nothing_happens() {
         assert_eq!(result.state, ActionState::Failed);
         expect.assert_eq(&result.detail);
     };
-    check(server("http://127.0.0.1:1", Token::Text("x".to_owned())), expect![[""]]);
-    check(server(&stub.stub.url, Token::Text("wrong-token".to_owned())), expect![[""]]);
-    check(server(&stub.stub.url, Token::File("/no/such/token".into())), expect![[""]]);
+    check(
+        server("http://127.0.0.1:1", Token::Text("x".to_owned())),
+        expect!["Argo CD could not be asked: the server could not be reached: Connection refused (os error 111)"],
+    );
+    check(
+        server(&stub.stub.url, Token::Text("wrong-token".to_owned())),
+        expect!["Argo CD answered 401 no session information"],
+    );
+    check(
+        server(&stub.stub.url, Token::File("/no/such/token".into())),
+        expect![
+            "Argo CD could not be asked: the token in /no/such/token can not be read: No such file or directory (os error 2)"
+        ],
+    );
 }

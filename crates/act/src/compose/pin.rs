@@ -207,14 +207,19 @@ mod tests {
 
     #[test]
     fn a_variable_changes_and_nothing_else_does() {
-        check("A=1\nWEB_TAG=2\nB=WEB_TAG=2\n", "2", "1", expect![[""]]);
-        check("export WEB_TAG = \"2\"\r\nC=3", "2", "1", expect![[""]]);
-        check("WEB_TAG=registry:5000/shop/web:2", "2", "1", expect![[""]]);
-        check("WEB_TAG=1\n", "2", "1", expect![[""]]);
-        check("WEB_TAG=3\n", "2", "1", expect![[""]]);
-        check("WEB_TAG=12\n", "2", "1", expect![[""]]);
-        check("#WEB_TAG=2\n", "2", "1", expect![[""]]);
-        check("WEB_TAG=2\nWEB_TAG=2\n", "2", "1", expect![[""]]);
+        check("A=1\nWEB_TAG=2\nB=WEB_TAG=2\n", "2", "1", expect![[r#"Ok(Some("A=1\nWEB_TAG=1\nB=WEB_TAG=2\n"))"#]]);
+        check("export WEB_TAG = \"2\"\r\nC=3", "2", "1", expect![[r#"Ok(Some("export WEB_TAG =1\r\nC=3"))"#]]);
+        check(
+            "WEB_TAG=registry:5000/shop/web:2",
+            "2",
+            "1",
+            expect![[r#"Ok(Some("WEB_TAG=registry:5000/shop/web:1"))"#]],
+        );
+        check("WEB_TAG=1\n", "2", "1", expect!["Ok(None)"]);
+        check("WEB_TAG=3\n", "2", "1", expect![[r#"Err("WEB_TAG is \"3\", not \"2\"")"#]]);
+        check("WEB_TAG=12\n", "2", "1", expect![[r#"Err("WEB_TAG is \"12\", not \"2\"")"#]]);
+        check("#WEB_TAG=2\n", "2", "1", expect![[r#"Err("there is no variable WEB_TAG")"#]]);
+        check("WEB_TAG=2\nWEB_TAG=2\n", "2", "1", expect![[r#"Err("the variable WEB_TAG is there 2 times")"#]]);
     }
 
     #[test]

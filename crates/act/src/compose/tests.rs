@@ -73,7 +73,8 @@ impl World {
         let conf = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\ncgroups = \"disabled\"\nnetns = \"host\"\n\
                     [engine]\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n";
         std::fs::write(at("containers.conf"), conf).ok()?;
-        let storage = format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n", at("root"), at("run"));
+        let storage =
+            format!("[storage]\ndriver = \"vfs\"\ngraphroot = \"{}\"\nrunroot = \"{}\"\n", at("root"), at("run"));
         std::fs::write(at("storage.conf"), storage).ok()?;
         let env = BTreeMap::from([
             ("PATH".to_owned(), "/usr/sbin:/usr/bin:/sbin:/bin".to_owned()),
@@ -107,8 +108,9 @@ impl World {
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        let up = Command::new(&world.compose[0]).env_clear().envs(&world.env).current_dir(world.folder.path());
-        let up = { up }.args(["-f", "compose.yaml", "-p", "shop", "up", "-d", "web"]).output().ok()?;
+        let mut up = Command::new(&world.compose[0]);
+        up.env_clear().envs(&world.env).current_dir(world.folder.path());
+        let up = up.args(["-f", "compose.yaml", "-p", "shop", "up", "-d", "web"]).output().ok()?;
         up.status.success().then_some(world)
     }
 
@@ -122,8 +124,9 @@ impl World {
 
     fn podman(&self, args: &[&str]) -> String {
         let pid = self.podman.as_ref().map(|podman| podman.id().to_string()).unwrap_or_default();
-        let output = Command::new("/usr/bin/nsenter").args(["-t", &pid, "-m", "/usr/bin/podman"]).args(args);
-        let output = { output }.env_clear().envs(&self.env).output().expect("podman");
+        let mut podman = Command::new("/usr/bin/nsenter");
+        podman.args(["-t", &pid, "-m", "/usr/bin/podman"]).args(args);
+        let output = podman.env_clear().envs(&self.env).output().expect("podman");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -192,32 +195,47 @@ impl Drop for World {
 
 fn variable(world: &World) {
     let mut request = world.by_variable("1");
-    world.look(&request, expect![[""]]);
+    world.look(&request, expect![[r#"Ready { detail: "registry.local/web:2 -> registry.local/web:1", revision: Some("registry.local/web:2") }"#]]);
     assert_eq!(world.read(".env"), "OTHER=x\nWEB_TAG=2\n", "a look changes nothing");
     request.revision = Some("registry.local/web:2".to_owned());
-    world.check(&request, expect![[""]]);
-    assert_eq!((world.running().as_str(), world.read(".env").as_str()), ("registry.local/web:1", "OTHER=x\nWEB_TAG=1\n"));
-    world.check(&request, expect![[""]]);
-    world.look(&request, expect![[""]]);
+    world.check(&request, expect!["succeeded: web is up at 1"]);
+    assert_eq!(
+        (world.running().as_str(), world.read(".env").as_str()),
+        ("registry.local/web:1", "OTHER=x\nWEB_TAG=1\n")
+    );
+    world.check(&request, expect!["succeeded: web is up at 1"]);
+    world.look(&request, expect![[r#"Ready { detail: "registry.local/web:1 is what the files say already", revision: Some("registry.local/web:1") }"#]]);
     let mut late = world.by_variable("1");
     late.fence = 6;
-    world.check(&late, expect![[""]]);
+    world.check(&late, expect!["failed: the fencing token 6 is old: 7 was here already, another holder took over"]);
 }
 
 fn overriding(world: &World) {
     let request = world.by_override("1");
     let looked = world.actor().precheck(&request);
-    assert!(matches!(&looked, Precheck::Ready { revision: Some(seen), .. } if seen == "registry.local/web:2"), "{looked:?}");
-    world.check(&request, expect![[""]]);
+    assert!(
+        matches!(&looked, Precheck::Ready { revision: Some(seen), .. } if seen == "registry.local/web:2"),
+        "{looked:?}"
+    );
+    world.check(&request, expect!["succeeded: web is up at 1"]);
     assert_eq!(world.running(), "registry.local/web:1");
-    expect![[""]].assert_eq(&world.read("backstop.yaml"));
+    expect![[r##"
+        # Written by Backstop: action key-1, fence 7. Changes are lost.
+        services:
+          "web":
+            image: "registry.local/web:1"
+    "##]]
+    .assert_eq(&world.read("backstop.yaml"));
 }
 
 fn failing(world: &World) {
     let result = world.actor().execute(&world.by_variable("7"));
     assert_eq!(result.state, ActionState::Failed, "{}", result.detail);
     assert!(result.detail.contains("what ran before: was brought up again"), "{}", result.detail);
-    assert_eq!((world.running().as_str(), world.read(".env").as_str()), ("registry.local/web:2", "OTHER=x\nWEB_TAG=2\n"));
+    assert_eq!(
+        (world.running().as_str(), world.read(".env").as_str()),
+        ("registry.local/web:2", "OTHER=x\nWEB_TAG=2\n")
+    );
     let restart = world.actor().execute(&world.request(Verb::Restart, "", json!({})));
     assert_eq!(restart.state, ActionState::Succeeded, "{}\n{}", restart.detail, restart.output);
     assert_eq!(world.running(), "registry.local/web:2");
@@ -260,18 +278,33 @@ fn the_same_with_real_containers() {
 #[test]
 fn what_must_not_be_pinned_is_refused() {
     let world = World::stub();
-    world.look(&world.by_variable("1 2"), expect![[""]]);
+    world.look(&world.by_variable("1 2"), expect![[r#"Refused { detail: "\"1 2\" is not the tag of an image" }"#]]);
     let with = |change: Json| world.request(Verb::Rollback, "1", change);
-    world.look(&with(json!({"env_file": ".env", "variable": "OTHER"})), expect![[""]]);
-    world.look(&with(json!({"env_file": ".env", "variable": "NOT_THERE"})), expect![[""]]);
-    world.look(&with(json!({"env_file": ".env", "variable": "WEB_TAG", "services": ["gone"]})), expect![[""]]);
-    world.look(&with(json!({"env_file": ".env", "variable": "WEB_TAG", "services": ["built"]})), expect![[""]]);
+    world.look(
+        &with(json!({"env_file": ".env", "variable": "OTHER"})),
+        expect![[r#"Refused { detail: "DIR/.env: OTHER is \"x\", not \"2\"" }"#]],
+    );
+    world.look(
+        &with(json!({"env_file": ".env", "variable": "NOT_THERE"})),
+        expect![[r#"Refused { detail: "DIR/.env: there is no variable NOT_THERE" }"#]],
+    );
+    world.look(
+        &with(json!({"env_file": ".env", "variable": "WEB_TAG", "services": ["gone"]})),
+        expect![[r#"Refused { detail: "the project has no service gone" }"#]],
+    );
+    world.look(
+        &with(json!({"env_file": ".env", "variable": "WEB_TAG", "services": ["built"]})),
+        expect![[r#"Refused { detail: "the service built has no image, it is built" }"#]],
+    );
     let mut moved = world.by_variable("1");
     moved.from_version = "3".to_owned();
-    world.look(&moved, expect![[""]]);
+    world.look(&moved, expect![[r#"Refused { detail: "the files say registry.local/web:2, not 3" }"#]]);
     moved.from_version = "2".to_owned();
     moved.revision = Some("registry.local/web:3".to_owned());
-    world.check(&moved, expect![[""]]);
+    world.check(
+        &moved,
+        expect!["failed: the files say registry.local/web:2 now, the precheck saw registry.local/web:3"],
+    );
     assert_eq!(world.read(".env"), "OTHER=x\nWEB_TAG=2\n");
     std::fs::write(world.path("hang-config"), "").expect("write");
     let mut slow = world.by_variable("1");
@@ -295,8 +328,11 @@ fn what_hangs_is_unknown_and_stays() {
 fn services_are_scaled_by_name() {
     let world = World::stub();
     let mut request = world.request(Verb::Scale, "", json!({"env_file": ".env", "variable": "WEB_TAG"}));
-    world.check(&request, expect![[""]]);
+    world.check(&request, expect!["failed: nothing says how many instances of which service"]);
     request.replicas = Some(3);
-    world.check(&request, expect![[""]]);
-    expect![[""]].assert_eq(&world.read("calls"));
+    world.check(&request, expect!["succeeded: compose up ended with exit status 0"]);
+    expect![[r#"
+        up -d --no-deps --scale web=3 web registry.local/web:2 fence=7
+    "#]]
+    .assert_eq(&world.read("calls"));
 }

@@ -129,15 +129,26 @@ fn call(provider: &str) -> ActionRequest {
 fn launchdarkly() {
     let world = World::new(true, Trouble::None, "");
     let mut request = call("launchdarkly");
-    world.look(&request, expect![[""]]);
+    world.look(
+        &request,
+        expect![[
+            r#"Ready { detail: "the flag checkout in production is switched off", revision: Some("version 3") }"#
+        ]],
+    );
     request.revision = Some("version 2".to_owned());
-    world.check(&request, expect![[""]]);
+    world.check(&request, expect!["failed: the flag checkout in production was changed since the precheck: version 2 then, version 3 now; on true, version 3"]);
     request.revision = Some("version 3".to_owned());
-    world.check(&request, expect![[""]]);
-    world.check(&request, expect![[""]]);
-    world.look(&request, expect![[""]]);
+    world.check(&request, expect!["succeeded: the flag checkout in production is off; on false, version 4"]);
+    world.check(
+        &request,
+        expect!["succeeded: the flag checkout in production is off already; nothing was done; on false, version 4"],
+    );
+    world.look(
+        &request,
+        expect![[r#"Ready { detail: "the flag checkout in production is off already", revision: Some("version 4") }"#]],
+    );
     let write = world.stub.seen().into_iter().find(|seen| seen.method == "PATCH").expect("a write");
-    expect![[""]].assert_eq(&write.body.to_string());
+    expect![[r#"{"environmentKey":"production","comment":"Backstop: action key-1, fence 0","instructions":[{"kind":"turnFlagOff"}]}"#]].assert_eq(&write.body.to_string());
 }
 
 #[test]
@@ -150,9 +161,18 @@ fn unleash_generic_and_triggers() {
         let second = world.actor.execute(&request);
         assert!(!world.service.lock().expect("lock").on, "{provider}");
         let want = match provider {
-            "trigger" => expect![[""]],
-            "generic" => expect![[""]],
-            _ => expect![[""]],
+            "trigger" => expect![[r#"
+                NotOffered
+                succeeded: the flag of flags was switched off
+                the flag of flags was switched off"#]],
+            "generic" => expect![[r#"
+                Ready { detail: "the flag of flags is switched off", revision: Some("\"ENABLED\"") }
+                succeeded: the flag of flags is off
+                the flag of flags is off already; nothing was done"#]],
+            _ => expect![[r#"
+                Ready { detail: "the flag checkout in production is switched off", revision: Some("on") }
+                succeeded: the flag checkout in production is off
+                the flag checkout in production is off already; nothing was done"#]],
         };
         want.assert_eq(&format!("{looked}\n{}: {}\n{}", first.state.as_str(), first.detail, second.detail));
     }
@@ -164,12 +184,48 @@ fn every_way_to_break_off_has_its_outcome() {
         World::new(true, trouble, path).check(&call(provider), expect);
     };
     let trigger = "/webhook/triggers/abc/s3cret-trigger";
-    outcome(Trouble::AnswerLost, "launchdarkly", "", expect![[""]]);
-    outcome(Trouble::RequestLost, "launchdarkly", "", expect![[""]]);
-    outcome(Trouble::Refused, "launchdarkly", "", expect![[""]]);
-    outcome(Trouble::Blind, "launchdarkly", "", expect![[""]]);
-    outcome(Trouble::AnswerLost, "trigger", trigger, expect![[""]]);
-    outcome(Trouble::None, "trigger", "/webhook/triggers/abc/wrong-secret", expect![[""]]);
+    outcome(
+        Trouble::AnswerLost,
+        "launchdarkly",
+        "",
+        expect![
+            "succeeded: no answer, or it broke off: connection closed before message completed, but the flag checkout in production is off now; on false, version 4"
+        ],
+    );
+    outcome(
+        Trouble::RequestLost,
+        "launchdarkly",
+        "",
+        expect![
+            "unknown: whether the flag checkout in production was switched off is not known: no answer, or it broke off: connection closed before message completed; on true, version 3"
+        ],
+    );
+    outcome(
+        Trouble::Refused,
+        "launchdarkly",
+        "",
+        expect!["failed: refused: 403 the environment needs an approval; on true, version 3"],
+    );
+    outcome(
+        Trouble::Blind,
+        "launchdarkly",
+        "",
+        expect!["failed: the flag checkout in production could not be read: 503 busy; on true, version 3"],
+    );
+    outcome(
+        Trouble::AnswerLost,
+        "trigger",
+        trigger,
+        expect![
+            "unknown: whether the flag of flags was switched off is not known: no answer, or it broke off: connection closed before message completed; on false, version 4"
+        ],
+    );
+    outcome(
+        Trouble::None,
+        "trigger",
+        "/webhook/triggers/abc/wrong-secret",
+        expect!["failed: refused: 404 not found; on true, version 3"],
+    );
 }
 
 #[test]
@@ -179,11 +235,18 @@ fn a_flag_that_is_gone_is_refused() {
     if let Call::Flag(call) = &mut gone.call {
         call.flag = Some("../../admin".to_owned());
     }
-    world.look(&gone, expect![[""]]);
-    world.check(&gone, expect![[""]]);
+    world.look(
+        &gone,
+        expect![[r#"Refused { detail: "the flag ../../admin in production is not there: 404 not found" }"#]],
+    );
+    world.check(
+        &gone,
+        expect!["failed: the flag ../../admin in production is not there: 404 not found; on true, version 3"],
+    );
     let mut elsewhere = call("launchdarkly");
     if let Call::Flag(call) = &mut elsewhere.call {
         call.environment = Some("staging".to_owned());
     }
-    world.look(&elsewhere, expect![[""]]);
+    world
+        .look(&elsewhere, expect![[r#"Refused { detail: "the flag checkout in staging is not in the environment" }"#]]);
 }

@@ -121,19 +121,37 @@ fn a_commit_is_reverted_once() {
     let bad = world.git("work", &["rev-parse", "main~1"]);
     let mut request = world.request(&bad);
     request.fence = 7;
-    look(&world, &request, expect![[""]]);
+    look(
+        &world,
+        &request,
+        expect![[
+            r#"Ready { detail: "reverts V2 (Release 2) on main at V3; files changed: 1", revision: Some("V3") }"#
+        ]],
+    );
     request.revision = Some(world.head("main"));
-    check(&world, &request, expect![[""]]);
+    check(
+        &world,
+        &request,
+        expect!["succeeded: reverts V2 (Release 2) on main at V3; files changed: 1: ID was pushed to main of SERVER"],
+    );
     let message = world.git("server", &["log", "-1", "--format=%an <%ae>%n%B", "main"]);
-    expect![[""]].assert_eq(&message.replace(&bad, "V2"));
+    expect![[r#"
+        Backstop <backstop@localhost>
+        Revert "Release 2"
+
+        This reverts commit V2.
+
+        Backstop-Action: key-1
+        Backstop-Fence: 7"#]]
+    .assert_eq(&message.replace(&bad, "V2"));
     let files = world.git("server", &["ls-tree", "--name-only", "main"]);
     assert_eq!(files, "v1.txt\nv3.txt", "the commit's file is gone, the others are there");
 
     let after = world.head("main");
-    check(&world, &request, expect![[""]]);
+    check(&world, &request, expect!["succeeded: ID on main is the revert of this action already"]);
     request.key = "key-2".to_owned();
-    check(&world, &request, expect![[""]]);
-    look(&world, &request, expect![[""]]);
+    check(&world, &request, expect!["succeeded: V2 is reverted by ID on main already"]);
+    look(&world, &request, expect![[r#"Ready { detail: "V2 is reverted by ID on main already", revision: None }"#]]);
     assert_eq!(world.head("main"), after, "nothing was pushed again");
 }
 
@@ -158,30 +176,81 @@ fn tags_short_ids_and_merges() {
     world.git("work", &["checkout", "-q", "main"]);
     world.git("work", &["merge", "-q", "--no-ff", "-m", "Merge feature", "feature"]);
     world.push();
-    look(&world, &world.request("1.4.2"), expect![[""]]);
-    look(&world, &world.request(&world.head("main~2")[..8]), expect![[""]]);
-    look(&world, &world.request(&world.head("main")), expect![[""]]);
+    look(
+        &world,
+        &world.request("1.4.2"),
+        expect![[
+            r#"Ready { detail: "reverts V1 (Release 2) on main at V3; files changed: 1", revision: Some("V3") }"#
+        ]],
+    );
+    look(
+        &world,
+        &world.request(&world.head("main~2")[..8]),
+        expect![[
+            r#"Ready { detail: "reverts V1 (Release 2) on main at V3; files changed: 1", revision: Some("V3") }"#
+        ]],
+    );
+    look(
+        &world,
+        &world.request(&world.head("main")),
+        expect![[r#"Refused { detail: "V3 is a merge of 2 parents: say with mainline which one stays, usually 1" }"#]],
+    );
     let merge = with(world.request(&world.head("main")), |call| call.mainline = Some(1));
-    check(&world, &merge, expect![[""]]);
+    check(
+        &world,
+        &merge,
+        expect![
+            "succeeded: reverts V3 (Merge feature) on main at V3; files changed: 1: ID was pushed to main of SERVER"
+        ],
+    );
     assert_eq!(world.git("server", &["ls-tree", "--name-only", "main"]), "v1.txt\nv2.txt\nv3.txt");
-    let plain = with(world.request(&world.git("work", &["rev-parse", "v1.4.2"])), |call| call.mainline = Some(1));
-    look(&world, &plain, expect![[""]]);
+    let mut plain = with(world.request(&world.git("work", &["rev-parse", "v1.4.2"])), |call| call.mainline = Some(1));
+    plain.key = "key-2".to_owned();
+    look(&world, &plain, expect![[r#"Refused { detail: "V1 is no merge: leave mainline out" }"#]]);
 }
 
 #[test]
 fn what_can_not_be_reverted_is_refused() {
     let world = World::new();
-    look(&world, &world.request("0123456789abcdef0123456789abcdef01234567"), expect![[""]]);
-    look(&world, &world.request("9.9"), expect![[""]]);
-    look(&world, &world.request("HEAD~1"), expect![[""]]);
-    look(&world, &world.request(&world.head("main~2")), expect![[""]]);
-    look(&world, &with(world.request("1.0"), |call| call.branch = "gone".to_owned()), expect![[""]]);
-    look(&world, &with(world.request("1.0"), |call| call.branch = "a..b".to_owned()), expect![[""]]);
+    look(
+        &world,
+        &world.request("0123456789abcdef0123456789abcdef01234567"),
+        expect![[r#"Refused { detail: "there is no commit ID on the branch main" }"#]],
+    );
+    look(
+        &world,
+        &world.request("9.9"),
+        expect![[r#"Refused { detail: "the repository has no tag 9.9 and no tag v9.9" }"#]],
+    );
+    look(
+        &world,
+        &world.request("HEAD~1"),
+        expect![[r#"Refused { detail: "\"HEAD~1\" is neither a commit's id in hex nor the name of a tag" }"#]],
+    );
+    look(
+        &world,
+        &world.request(&world.head("main~2")),
+        expect![[r#"Refused { detail: "the commit V1 has no parent, so there is nothing to go back to" }"#]],
+    );
+    look(
+        &world,
+        &with(world.request("1.0"), |call| call.branch = "gone".to_owned()),
+        expect![[r#"Refused { detail: "the repository has no branch gone" }"#]],
+    );
+    look(
+        &world,
+        &with(world.request("1.0"), |call| call.branch = "a..b".to_owned()),
+        expect![[r#"Refused { detail: "\"a..b\" is not the name of a branch" }"#]],
+    );
     world.git("work", &["checkout", "-q", "-b", "other", "main~1"]);
     let elsewhere = world.commit("other.txt", "x", "Elsewhere");
     world.git("work", &["push", "-q", "origin", "other"]);
     world.git("work", &["checkout", "-q", "main"]);
-    look(&world, &world.request(&elsewhere), expect![[""]]);
+    look(
+        &world,
+        &world.request(&elsewhere),
+        expect![[r#"Refused { detail: "there is no commit ID on the branch main" }"#]],
+    );
     std::fs::remove_dir_all(world.path("server")).expect("removed");
     let gone = world.actor().precheck(&world.request(&elsewhere));
     assert!(matches!(gone, Precheck::Unknown { .. }), "{gone:?}");
@@ -208,7 +277,7 @@ fn a_branch_that_moved_is_not_touched() {
     let world = World::new();
     let mut request = world.request(&world.head("main~1"));
     request.revision = Some(world.head("main~1"));
-    check(&world, &request, expect![[""]]);
+    check(&world, &request, expect!["failed: the branch main moved from V2 to V3 since the precheck"]);
 
     // Somebody pushes between our fetch and our push: a git that pushes another commit first stands in for the race.
     request.revision = None;
@@ -236,11 +305,17 @@ fn a_push_to_a_new_branch_is_idempotent_too() {
     let world = World::new();
     let before = world.head("main");
     let request = with(world.request(&world.head("main~1")), |call| call.push_to = Some("backstop/revert".to_owned()));
-    check(&world, &request, expect![[""]]);
-    check(&world, &request, expect![[""]]);
+    check(
+        &world,
+        &request,
+        expect![
+            "succeeded: reverts V2 (Release 2) on main at V3; files changed: 1: ID was pushed to backstop/revert of SERVER"
+        ],
+    );
+    check(&world, &request, expect!["succeeded: the branch backstop/revert holds the revert of this action already"]);
     let mut another = request.clone();
     another.key = "key-2".to_owned();
-    check(&world, &another, expect![[""]]);
+    check(&world, &another, expect!["failed: the branch backstop/revert is there already, and is not of this action"]);
     assert_eq!(world.head("main"), before);
 }
 

@@ -93,7 +93,8 @@ impl World {
             }
             let children = std::fs::read_to_string(format!("/proc/{0}/task/{0}/children", unshare.id())).ok()?;
             let Ok(pid) = children.trim().parse::<u32>() else { continue };
-            let enter = ["/usr/bin/nsenter", "-t", &pid.to_string(), "-m", "-p", "/usr/bin/systemctl"].map(str::to_owned);
+            let enter =
+                ["/usr/bin/nsenter", "-t", &pid.to_string(), "-m", "-p", "/usr/bin/systemctl"].map(str::to_owned);
             let up = Command::new(&enter[0]).args(&enter[1..]).args(["is-active", "mini.target"]).output().ok()?;
             if up.status.success() {
                 let world = Self { folder, systemctl: enter.to_vec(), real: Some((unshare, pid)) };
@@ -129,7 +130,8 @@ impl World {
 
     /// Speaks to systemd as the test itself.
     fn systemctl(&self, args: &[&str]) -> String {
-        let output = Command::new(&self.systemctl[0]).args(&self.systemctl[1..]).args(args).output().expect("systemctl");
+        let output =
+            Command::new(&self.systemctl[0]).args(&self.systemctl[1..]).args(args).output().expect("systemctl");
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
@@ -184,7 +186,7 @@ impl Drop for World {
         let Some((unshare, pid)) = &mut self.real else { return };
         if let Some(pid) = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw) {
             // The first process of a namespace takes all others with it.
-            drop(rustix::process::kill_process(pid, rustix::process::Signal::KILL));
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
         }
         drop(unshare.wait());
     }
@@ -193,49 +195,75 @@ impl Drop for World {
 fn restarts(world: &World) {
     world.systemctl(&["start", "shop.service"]);
     let restart = |unit: &str| world.request(Verb::Restart, "", "", json!({"unit": unit}));
-    world.look(&restart("shop.service"), expect![[""]]);
-    world.look(&restart("gone.service"), expect![[""]]);
-    world.check(&restart("shop.service"), expect![[""]]);
+    world.look(&restart("shop.service"), expect![[r#"Ready { detail: "shop.service is active", revision: None }"#]]);
+    world.look(&restart("gone.service"), expect![[r#"Refused { detail: "the unit gone.service is not-found" }"#]]);
+    world.check(&restart("shop.service"), expect!["succeeded: shop.service went through restart and stays up"]);
     let gone = world.actor().execute(&restart("gone.service"));
     assert_eq!(gone.state, ActionState::Failed, "{}", gone.detail);
     assert!(gone.detail.contains("not found"), "{}", gone.detail);
     world.point("releases/9");
-    world.check(&restart("shop.service"), expect![[""]]);
+    world.check(
+        &restart("shop.service"),
+        expect!["failed: shop.service went through restart, but it is failed right after"],
+    );
 }
 
 fn instances(world: &World) {
     world.systemctl(&["start", "shop@2.service"]);
     world.systemctl(&["enable", "shop@2.service"]);
     let mut request = world.template("2", "1");
-    world.look(&request, expect![[""]]);
-    world.look(&world.template("3", "1"), expect![[""]]);
-    world.look(&world.template("2", "../1"), expect![[""]]);
+    world.look(&request, expect![[r#"Ready { detail: "shop@2.service is active, shop@1.service would be started", revision: Some("shop@2.service") }"#]]);
+    world.look(
+        &world.template("3", "1"),
+        expect![[r#"Refused { detail: "shop@3.service is inactive: it is not what runs" }"#]],
+    );
+    world.look(
+        &world.template("2", "../1"),
+        expect![[r#"Refused { detail: "the version \"../1\" is not made of letters, digits and _ . : + -" }"#]],
+    );
     request.revision = Some("shop@2.service".to_owned());
-    world.check(&request, expect![[""]]);
+    world.check(&request, expect!["succeeded: shop@2.service was stopped, shop@1.service runs; it starts at boot"]);
     assert_eq!(world.is(&["shop@1.service", "shop@2.service"]), "shop@1.service active, shop@2.service inactive");
     assert_eq!(world.systemctl(&["is-enabled", "shop@1.service"]), "enabled");
     assert_eq!(world.systemctl(&["is-enabled", "shop@2.service"]), "disabled");
-    world.check(&request, expect![[""]]);
-    world.check(&world.template("1", "9"), expect![[""]]);
+    world.check(
+        &request,
+        expect!["succeeded: shop@1.service runs already and shop@2.service does not; nothing was done"],
+    );
+    world.check(
+        &world.template("1", "9"),
+        expect![
+            "failed: shop@9.service was started, but it is failed right after; undone: shop@1.service was started again"
+        ],
+    );
     assert_eq!(world.is(&["shop@1.service"]), "shop@1.service active", "what ran before runs again");
 }
 
 fn links(world: &World) {
     world.systemctl(&["start", "shop.service"]);
     let mut request = world.linked("2", "1");
-    world.look(&request, expect![[""]]);
-    world.look(&world.linked("3", "1"), expect![[""]]);
-    world.look(&world.linked("2", "7"), expect![[""]]);
-    world.look(&world.linked("2", ".."), expect![[""]]);
+    world.look(&request, expect![[r#"Ready { detail: "DIR/current: releases/2 -> releases/1; shop.service is active", revision: Some("releases/2") }"#]]);
+    world.look(
+        &world.linked("3", "1"),
+        expect![[r#"Refused { detail: "DIR/current points at releases/2, not at 3 in DIR/releases" }"#]],
+    );
+    world.look(&world.linked("2", "7"), expect![[r#"Refused { detail: "the release 7 is not there: DIR/releases/7: No such file or directory (os error 2)" }"#]]);
+    world.look(
+        &world.linked("2", ".."),
+        expect![[r#"Refused { detail: "the version \"..\" is not made of letters, digits and _ . : + -" }"#]],
+    );
     request.revision = Some("releases/2".to_owned());
-    world.check(&request, expect![[""]]);
+    world.check(
+        &request,
+        expect!["succeeded: DIR/current points at releases/1; shop.service went through restart and stays up"],
+    );
     assert_eq!((world.link().as_str(), world.is(&["shop.service"]).as_str()), ("releases/1", "shop.service active"));
-    world.check(&request, expect![[""]]);
-    world.check(&world.linked("1", "9"), expect![[""]]);
+    world.check(&request, expect!["failed: DIR/current points at releases/1, not at 2 in DIR/releases"]);
+    world.check(&world.linked("1", "9"), expect!["failed: shop.service went through restart, but it is failed right after; undone: DIR/current points at releases/1 again; restart of shop.service: went well"]);
     assert_eq!((world.link().as_str(), world.is(&["shop.service"]).as_str()), ("releases/1", "shop.service active"));
     let mut late = world.linked("1", "2");
     late.fence = 6;
-    world.check(&late, expect![[""]]);
+    world.check(&late, expect!["failed: the fencing token 6 is old: 7 was here already, another holder took over"]);
 }
 
 #[test]
@@ -271,7 +299,7 @@ fn what_hangs_is_unknown_and_stays() {
     std::fs::write(world.path("hang-restart"), "").expect("write");
     let mut request = world.linked("2", "1");
     request.timeout_ns = 500_000_000;
-    world.check(&request, expect![[""]]);
+    world.check(&request, expect!["unknown: systemctl restart was ended, because the 500ms of the action were over; DIR/current points at releases/1, and stays so"]);
     assert_eq!(world.link(), "releases/1");
 
     let world = World::stub();
@@ -279,7 +307,7 @@ fn what_hangs_is_unknown_and_stays() {
     std::fs::write(world.path("hang-stop"), "").expect("write");
     let mut request = world.template("2", "1");
     request.timeout_ns = 500_000_000;
-    world.check(&request, expect![[""]]);
+    world.check(&request, expect!["unknown: systemctl stop was ended, because the 500ms of the action were over; the job may go on in systemd, nothing was undone"]);
     let calls = std::fs::read_to_string(world.path("calls")).expect("calls");
     assert!(!calls.contains("start shop@1"), "{calls}");
 }
@@ -289,14 +317,14 @@ fn what_fails_is_undone() {
     let world = World::stub();
     world.systemctl(&["start", "shop@2.service"]);
     std::fs::write(world.path("fail-start-shop@1.service"), "").expect("write");
-    world.check(&world.template("2", "1"), expect![[""]]);
+    world.check(&world.template("2", "1"), expect!["failed: systemctl start ended with exit status 1: Job for shop@1.service failed.; undone: shop@2.service was started again"]);
     assert_eq!(world.is(&["shop@2.service"]), "shop@2.service active");
     let calls = std::fs::read_to_string(world.path("calls")).expect("calls");
     assert!(calls.contains("start shop@1.service fence=7"), "{calls}");
 
     let world = World::stub();
     std::fs::write(world.path("fail-restart-shop.service"), "").expect("write");
-    world.check(&world.linked("2", "1"), expect![[""]]);
+    world.check(&world.linked("2", "1"), expect!["failed: systemctl restart ended with exit status 1: Job for shop.service failed.; undone: DIR/current points at releases/2 again; restart of shop.service: systemctl restart ended with exit status 1: Job for shop.service failed."]);
     assert_eq!(world.link(), "releases/2");
 }
 
@@ -307,6 +335,7 @@ fn a_link_that_somebody_else_moved_is_put_back() {
     let why = link.swap_to("releases/9", "releases/1").expect_err("it points at 2");
     assert_eq!(world.shown(&why), "DIR/current was re-pointed by somebody else meanwhile, and was put back");
     assert_eq!(world.link(), "releases/2");
-    let left: Vec<_> = std::fs::read_dir(world.folder.path()).expect("folder").flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(world.folder.path()).expect("folder").flatten().map(|e| e.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".backstop-link")), "{left:?}");
 }

@@ -1,5 +1,7 @@
 //! The services of the catalogue and the dependency graph, shared by the thread that learns and by who asks.
 
+use std::collections::BTreeSet;
+
 use catalog::ledger::time_text;
 use change::{Catalogue, ChangeKind, Check, CheckKind, Measure, ServiceGraph};
 use model::Timestamp;
@@ -64,8 +66,17 @@ impl ServiceBoard {
 
 /// What a watch asks about a service.
 impl Topology for ServiceBoard {
+    /// What the service needs; and for what shows nothing itself, as a third party's, the others that need it. Who needs the service
+    /// itself is left out: their failures may be its own.
     fn dependencies(&self, service: &str) -> Vec<String> {
-        self.graph(|graph| graph.needs(service).map(str::to_owned).collect())
+        self.graph(|graph| {
+            let callers: BTreeSet<&str> = graph.needed_by(service).collect();
+            let needs: Vec<&str> = graph.needs(service).collect();
+            let peers = needs.iter().flat_map(|needed| graph.needed_by(needed));
+            let peers = peers.filter(|peer| *peer != service && !callers.contains(peer) && !needs.contains(peer));
+            let mut seen = BTreeSet::new();
+            needs.iter().copied().chain(peers).filter(|name| seen.insert(*name)).map(str::to_owned).collect()
+        })
     }
 
     fn bake_ns(&self, service: &str, kind: ChangeKind) -> i64 {

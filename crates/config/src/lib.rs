@@ -9,12 +9,20 @@
 //! **Not here.** Limits of a format (how deep a query nests, how long a token is): those are constants beside the code that
 //! holds them.
 
+<<<<<<< HEAD
 mod changes;
+=======
+mod actions;
+>>>>>>> actions
 mod raw;
 mod reference;
 mod units;
 
+<<<<<<< HEAD
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
+=======
+pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
+>>>>>>> actions
 pub use raw::RawConfig;
 pub use reference::{SETTINGS, Setting, reference};
 pub use units::{parse_bytes, show_bytes, show_duration_ns};
@@ -131,19 +139,6 @@ pub struct QueryConfig {
     pub concurrency_max: usize,
     /// Rows that a query returns at most.
     pub rows_max: usize,
-}
-
-/// What actions may do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ActionConfig {
-    /// Programs that `exec` actions may run, as absolute paths.
-    pub exec_allow: Vec<PathBuf>,
-    /// Starts of URLs that `http` actions may call; empty allows none.
-    pub http_allow: Vec<String>,
-    /// Environment variables given to `exec` actions.
-    pub exec_env: BTreeMap<String, String>,
-    /// Texts that are replaced by `***` in recorded output.
-    pub redact: Vec<String>,
 }
 
 /// A receiver of notifications.

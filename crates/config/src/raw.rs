@@ -11,8 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::changes::RawChanges;
 use crate::units::parse_bytes;
 use crate::{
-    ActionConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig,
-    StreamRetentionConfig,
+    Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig, StreamRetentionConfig,
 };
 
 /// The file, key by key. Every key has a default; an unknown one is an error. What each means stands in
@@ -89,14 +88,42 @@ pub struct RawQuery {
     pub rows_max: usize,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "see RawConfig")]
 pub struct RawActions {
+    pub kinds: Vec<String>,
     pub exec_allow: Vec<String>,
     pub http_allow: Vec<String>,
     pub exec_env: BTreeMap<String, String>,
     pub redact: Vec<String>,
+    pub argocd: BTreeMap<String, RawServer>,
+    pub flags: BTreeMap<String, RawServer>,
+    pub systemctl: Vec<String>,
+    pub systemd_allow: Vec<String>,
+    pub systemd_links: Vec<String>,
+    pub compose: Vec<String>,
+    pub compose_allow: Vec<String>,
+    pub compose_env: BTreeMap<String, String>,
+    pub git: Vec<String>,
+    pub git_allow: Vec<String>,
+    pub git_env: BTreeMap<String, String>,
+}
+
+/// A server that actions speak to: its URL, and the token that no playbook holds.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawServer {
+    pub url: String,
+    #[serde(default)]
+    pub token: Option<String>,
+    #[serde(default)]
+    pub token_file: Option<String>,
+    #[serde(default)]
+    pub header: Option<String>,
+    #[serde(default)]
+    pub ca_file: Option<String>,
 }
 
 /// One receiver: exactly one of the kinds.
@@ -110,6 +137,29 @@ pub enum RawReceiver {
         headers: BTreeMap<String, String>,
     },
     Log {},
+}
+
+impl Default for RawActions {
+    fn default() -> Self {
+        Self {
+            kinds: Vec::new(),
+            exec_allow: Vec::new(),
+            http_allow: Vec::new(),
+            exec_env: BTreeMap::new(),
+            redact: Vec::new(),
+            argocd: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            systemctl: vec!["/usr/bin/systemctl".to_owned()],
+            systemd_allow: Vec::new(),
+            systemd_links: Vec::new(),
+            compose: vec!["/usr/bin/docker".to_owned(), "compose".to_owned()],
+            compose_allow: Vec::new(),
+            compose_env: BTreeMap::new(),
+            git: vec!["/usr/bin/git".to_owned()],
+            git_allow: Vec::new(),
+            git_env: BTreeMap::new(),
+        }
+    }
 }
 
 impl Default for RawConfig {
@@ -216,7 +266,11 @@ impl RawConfig {
 
 /// Checks values, and knows the file for its messages.
 pub(crate) struct Check<'a> {
+<<<<<<< HEAD
     file: &'a str,
+=======
+    pub(crate) file: &'a str,
+>>>>>>> actions
 }
 
 impl Check<'_> {
@@ -319,35 +373,6 @@ impl Check<'_> {
             memory_total_bytes_max: self.bytes("query.memory_total_bytes_max", &raw.memory_total_bytes_max)?,
             concurrency_max: raw.concurrency_max,
             rows_max: raw.rows_max,
-        })
-    }
-
-    fn actions(&self, raw: RawActions) -> Result<ActionConfig, ConfigError> {
-        for path in &raw.exec_allow {
-            if !path.starts_with('/') {
-                return Err(self.error(
-                    "actions.exec_allow",
-                    path,
-                    "an absolute path",
-                    "programs are never looked up in PATH",
-                ));
-            }
-        }
-        for url in &raw.http_allow {
-            if !url.starts_with("http://") && !url.starts_with("https://") {
-                return Err(self.error(
-                    "actions.http_allow",
-                    url,
-                    "the start of a URL",
-                    "begin with https:// and name the host",
-                ));
-            }
-        }
-        Ok(ActionConfig {
-            exec_allow: raw.exec_allow.into_iter().map(PathBuf::from).collect(),
-            http_allow: raw.http_allow,
-            exec_env: raw.exec_env,
-            redact: raw.redact,
         })
     }
 

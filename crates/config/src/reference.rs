@@ -74,10 +74,68 @@ pub const SETTINGS: &[Setting] = &[
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
     setting("services", "[]", "Files of the service catalogue, as glob patterns."),
+    setting(
+        "actions.kinds",
+        "[]",
+        "Kinds of actions that may happen, out of `http`, `exec`, `argocd`, `systemd`, `compose`, `git_revert`, `flag`, `kubernetes`, \
+         `helm`, `argo_rollouts`, `flux`. Empty: those for which something is allowed below.",
+    ),
     setting("actions.exec_allow", "[]", "Programs that `exec` actions may run, as absolute paths. Empty: none."),
     setting("actions.http_allow", "[]", "Starts of URLs that `http` actions may call. Empty: none."),
     setting("actions.exec_env", "{}", "Environment variables given to `exec` actions; they get no others."),
-    setting("actions.redact", "[]", "Texts replaced by `***` in recorded output of actions."),
+    setting(
+        "actions.redact",
+        "[]",
+        "Texts replaced by `***` in recorded output of actions; tokens, and variables named like secrets, are replaced anyway.",
+    ),
+    setting(
+        "actions.argocd",
+        "{}",
+        "Servers of Argo CD by name: `main: {url: 'https://argocd.example.com', token_file: /etc/backstop/argocd.token}`; `token`, \
+         `header` and `ca_file` too. The files are read at every action.",
+    ),
+    setting(
+        "actions.flags",
+        "{}",
+        "Services of feature flags by name, written as `actions.argocd` is. For a flag trigger the `url` is the secret.",
+    ),
+    setting(
+        "actions.systemctl",
+        r#"["/usr/bin/systemctl"]"#,
+        "The program that speaks to systemd, and its first arguments.",
+    ),
+    setting(
+        "actions.systemd_allow",
+        "[]",
+        "Units that `systemd` actions may touch; `*` stands for any part of a name, as in `shop@*.service`. Empty: none.",
+    ),
+    setting(
+        "actions.systemd_links",
+        "[]",
+        "Symbolic links that `systemd` actions may re-point, as absolute paths. Empty: none.",
+    ),
+    setting(
+        "actions.compose",
+        r#"["/usr/bin/docker","compose"]"#,
+        "The program that speaks Compose, and its first arguments; `[/usr/bin/podman-compose]` for one.",
+    ),
+    setting(
+        "actions.compose_allow",
+        "[]",
+        "Folders of Compose projects that `compose` actions may touch. Empty: none.",
+    ),
+    setting("actions.compose_env", "{}", "Environment variables given to the Compose program; it gets no others."),
+    setting("actions.git", r#"["/usr/bin/git"]"#, "The Git program and its first arguments."),
+    setting(
+        "actions.git_allow",
+        "[]",
+        "Repositories that `git_revert` actions may push to, written as the playbooks write them. Empty: none.",
+    ),
+    setting(
+        "actions.git_env",
+        "{}",
+        "Environment variables given to Git, which is where its credentials come from: `GIT_SSH_COMMAND`, `GIT_ASKPASS`, `GIT_CONFIG_GLOBAL`.",
+    ),
     setting(
         "receivers",
         "{}",

@@ -37,7 +37,12 @@ mod tests;
 mod writes;
 
 pub use action::{Action, ActionRequest, ActionResult, ActionState, Executor, Precheck};
-pub use call::{Call, CallProblem, ExecCall, HttpCall, Verb};
+pub use call::{
+    ArgocdCall, ArgocdEntry, ArgocdOperation, Call, CallProblem, ComposeCall, ComposePin, ExecCall, FlagCall,
+};
+pub use call::{
+    FlagProvider, FlagRead, FlagState, FlagWrite, GitRevertCall, HttpCall, HttpPrecheck, SystemdCall, Verb,
+};
 pub use evidence::{Evidence, GuardResult};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};
 pub use guards::{BREAKER_TARGETS_MAX, BREAKER_WINDOW_NS, REVISION_MEMORY_NS};

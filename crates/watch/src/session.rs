@@ -201,6 +201,9 @@ impl Session {
                 }
             }
         }
+        for (part, count) in self.telemetry.measured_latency(query, &self.versions, &window, at)? {
+            *self.measured.entry(part).or_default() += if count.is_finite() { count } else { 0.0 };
+        }
         self.measured_until = at;
         Ok(())
     }

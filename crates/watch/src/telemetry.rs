@@ -108,12 +108,38 @@ impl Telemetry {
         }
         if let Some(buckets) = found.service.as_ref().and_then(|family| family.buckets.as_ref()) {
             found.bounds = bounds(&query.instant(buckets, at)?);
+        } else if let Some(buckets) = found.latency_measure("1m") {
+            found.bounds = bounds(&query.instant(&buckets, at)?);
         } else if found.spans.iter().any(|name| name == service) {
             found.bounds = SPAN_BOUNDS.to_vec();
         }
         found.fill = first_found(query, service, &FILL, at)?;
         found.probes = first_found(query, service, &["probe_success"], at)?;
         Ok(found)
+    }
+
+    /// The query of an additional measure of latency for a window, where the service has one and no histogram of its own.
+    fn latency_measure(&self, window: &str) -> Option<String> {
+        let own = self.service.as_ref().is_some_and(|family| family.buckets.is_some());
+        let measure = self.measures.iter().find(|measure| measure.kind == MeasuredKind::Latency).filter(|_| !own)?;
+        Some(measure.total.replace("$window", window))
+    }
+
+    /// What an additional measure of latency counted in the window before `at`, by part.
+    pub(crate) fn measured_latency(
+        &self,
+        query: &dyn RuleQuery,
+        versions: &Versions,
+        window: &str,
+        at: Timestamp,
+    ) -> Result<Vec<(Part, f64)>, RuleQueryError> {
+        let Some(text) = self.latency_measure(window) else { return Ok(Vec::new()) };
+        let answer = query.instant(&text, at)?.into_iter();
+        let samples: Vec<Sampled> = answer.map(|(labels, value)| Sampled { labels, value, at }).collect();
+        let mut counters = Vec::new();
+        let part = |labels: &Labels, place| Part::Bucket(versions.role(labels), labels::route(labels).to_owned(), place);
+        self.buckets(&samples, part, &mut counters);
+        Ok(counters.into_iter().map(|counter| (counter.part, counter.value)).collect())
     }
 
     fn find_spans(&mut self, query: &dyn RuleQuery, service: &str, at: Timestamp) -> Result<(), RuleQueryError> {

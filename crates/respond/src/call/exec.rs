@@ -16,17 +16,26 @@ pub struct ExecCall {
     /// Its whole environment.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
+    /// A program that looks before: it ends with 0 when the action may happen, with 3 when it must not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub precheck: Vec<String>,
+    /// A program that does everything but change something; it must end with 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dry_run: Vec<String>,
 }
 
 impl ExecCall {
     pub(super) fn check(&self, problems: &mut Vec<CallProblem>) {
-        let Some((program, args)) = self.argv.split_first() else {
+        if self.argv.is_empty() {
             let hint = "give the program's absolute path and its arguments";
-            return problems.push(CallProblem::new("argv", "argv is empty", hint));
-        };
-        check_program("argv", program, problems);
-        for text in args {
-            check_text("argv", text, problems);
+            problems.push(CallProblem::new("argv", "argv is empty", hint));
+        }
+        for (field, argv) in [("argv", &self.argv), ("precheck", &self.precheck), ("dry_run", &self.dry_run)] {
+            let Some((program, args)) = argv.split_first() else { continue };
+            check_program(field, program, problems);
+            for text in args {
+                check_text(field, text, problems);
+            }
         }
         for text in self.env.values() {
             check_text("env", text, problems);
@@ -34,8 +43,15 @@ impl ExecCall {
     }
 
     pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Result<Self, FillError> {
-        let fill = |text: &String| fill_text(text, values, FillUse::Argument);
-        Ok(Self { argv: self.argv.iter().map(fill).collect::<Result<_, _>>()?, env: fill_map(&self.env, values)? })
+        let fill = |argv: &Vec<String>| -> Result<Vec<String>, FillError> {
+            argv.iter().map(|text| fill_text(text, values, FillUse::Argument)).collect()
+        };
+        Ok(Self {
+            argv: fill(&self.argv)?,
+            env: fill_map(&self.env, values)?,
+            precheck: fill(&self.precheck)?,
+            dry_run: fill(&self.dry_run)?,
+        })
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use super::{CallProblem, check_json, check_text, fill_json, fill_map, fill_text};
+use super::{CallProblem, check_json, check_pointer, check_text, fill_json, fill_map, fill_option, fill_text};
 use crate::fill::{FillError, FillUse};
 
 /// An HTTP request.
@@ -26,6 +26,25 @@ pub struct HttpCall {
     /// The statuses that mean success; any 2xx when empty.
     #[serde(default)]
     pub expect_status: Vec<u16>,
+    /// What is asked before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub precheck: Option<Box<HttpPrecheck>>,
+}
+
+/// A GET whose answer says what runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpPrecheck {
+    /// The URL; no template before its path.
+    pub url: String,
+    /// Where in the answer the version is, a JSON pointer.
+    pub pointer: String,
+    /// What must stand there; the version that is rolled back without it.
+    #[serde(default)]
+    pub equals: Option<String>,
+    /// Whether the answer's `ETag` goes along with the action as `If-Match`, so that the other side compares and swaps.
+    #[serde(default)]
+    pub if_match: bool,
 }
 
 fn post() -> String {
@@ -45,6 +64,11 @@ impl HttpCall {
             let message = format!("the method is {:?}", self.method);
             problems.push(CallProblem::new("method", message, "it is POST, PUT, PATCH or DELETE"));
         }
+        if let Some(precheck) = &self.precheck {
+            check_url("precheck", &precheck.url, problems);
+            check_pointer("precheck", &precheck.pointer, problems);
+            precheck.equals.iter().for_each(|equals| drop(check_text("precheck", equals, problems)));
+        }
     }
 
     pub(super) fn fill(&self, values: &BTreeMap<String, String>) -> Result<Self, FillError> {
@@ -54,6 +78,18 @@ impl HttpCall {
             headers: fill_map(&self.headers, values)?,
             body: self.body.as_ref().map(|body| fill_json(body, values)).transpose()?,
             expect_status: self.expect_status.clone(),
+            precheck: self.precheck.as_ref().map(|precheck| precheck.fill(values).map(Box::new)).transpose()?,
+        })
+    }
+}
+
+impl HttpPrecheck {
+    fn fill(&self, values: &BTreeMap<String, String>) -> Result<Self, FillError> {
+        Ok(Self {
+            url: fill_text(&self.url, values, FillUse::Url)?,
+            pointer: self.pointer.clone(),
+            equals: fill_option(self.equals.as_ref(), values, FillUse::Text)?,
+            if_match: self.if_match,
         })
     }
 }

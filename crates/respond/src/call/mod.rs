@@ -3,8 +3,13 @@
 //! **A new kind** is a struct with serde's shape of the playbook's `target`, a `check` that says what is wrong before anything
 //! runs, a `fill` that puts values into its templates, and a line in each `match` of this file. Who carries it out is `act`.
 
+mod argocd;
+mod compose;
 mod exec;
+mod flag;
+mod git_revert;
 mod http;
+mod systemd;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +17,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use argocd::{ArgocdCall, ArgocdEntry, ArgocdOperation};
+pub use compose::{ComposeCall, ComposePin};
 pub use exec::ExecCall;
-pub use http::HttpCall;
+pub use flag::{FlagCall, FlagProvider, FlagRead, FlagState, FlagWrite};
+pub use git_revert::GitRevertCall;
+pub use http::{HttpCall, HttpPrecheck};
+pub use systemd::SystemdCall;
 
 use crate::fill::{Fill, FillError, FillUse};
 
@@ -49,14 +59,25 @@ impl fmt::Display for Verb {
     }
 }
 
-/// What to call.
+/// What to call. Kinds are added, and no executor knows all of them: whoever matches says what becomes of the rest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
+#[non_exhaustive]
 pub enum Call {
     /// An HTTP request.
     Http(HttpCall),
     /// A program.
     Exec(ExecCall),
+    /// An application of Argo CD.
+    Argocd(ArgocdCall),
+    /// A unit of systemd.
+    Systemd(SystemdCall),
+    /// Services of a Compose project.
+    Compose(Box<ComposeCall>),
+    /// A commit that is reverted.
+    GitRevert(GitRevertCall),
+    /// A feature flag.
+    Flag(Box<FlagCall>),
 }
 
 /// What is wrong with the target of a call.
@@ -80,7 +101,7 @@ impl CallProblem {
 
 impl Call {
     /// Every kind, in the order that hints name them.
-    pub const KINDS: [&str; 2] = ["http", "exec"];
+    pub const KINDS: [&str; 7] = ["http", "exec", "argocd", "systemd", "compose", "git_revert", "flag"];
 
     /// Reads the target of a step of one kind and checks it, templates unfilled.
     pub fn read(kind: &str, verb: Verb, target: &BTreeMap<String, Json>) -> Result<Call, Vec<CallProblem>> {
@@ -98,6 +119,11 @@ impl Call {
         match &call {
             Call::Http(call) => call.check(&mut problems),
             Call::Exec(call) => call.check(&mut problems),
+            Call::Argocd(call) => call.check(verb, &mut problems),
+            Call::Systemd(call) => call.check(verb, &mut problems),
+            Call::Compose(call) => call.check(verb, &mut problems),
+            Call::GitRevert(call) => call.check(verb, &mut problems),
+            Call::Flag(call) => call.check(verb, &mut problems),
         }
         if problems.is_empty() { Ok(call) } else { Err(problems) }
     }
@@ -107,6 +133,11 @@ impl Call {
         match self {
             Self::Http(_) => "http",
             Self::Exec(_) => "exec",
+            Self::Argocd(_) => "argocd",
+            Self::Systemd(_) => "systemd",
+            Self::Compose(_) => "compose",
+            Self::GitRevert(_) => "git_revert",
+            Self::Flag(_) => "flag",
         }
     }
 
@@ -115,7 +146,56 @@ impl Call {
         Ok(match self {
             Self::Http(call) => Self::Http(call.fill(values)?),
             Self::Exec(call) => Self::Exec(call.fill(values)?),
+            Self::Argocd(call) => Self::Argocd(call.fill(values)?),
+            Self::Systemd(call) => Self::Systemd(call.fill(values)?),
+            Self::Compose(call) => Self::Compose(Box::new(call.fill(values)?)),
+            Self::GitRevert(call) => Self::GitRevert(call.fill(values)?),
+            Self::Flag(call) => Self::Flag(Box::new(call.fill(values)?)),
         })
+    }
+}
+
+/// Whether a kind can do what the step asks of it.
+pub(crate) fn check_verb(kind: &str, verb: Verb, can: &[Verb], problems: &mut Vec<CallProblem>) {
+    if !can.contains(&verb) {
+        let words: Vec<&str> = can.iter().map(|verb| verb.as_str()).collect();
+        let hint = format!("it can {}", words.join(", "));
+        problems.push(CallProblem::new("kind", format!("kind {kind} can not {verb}"), hint));
+    }
+}
+
+/// A text that says something; its templates are checked.
+pub(crate) fn check_given(field: &str, text: &str, problems: &mut Vec<CallProblem>) {
+    if text.trim().is_empty() {
+        return problems.push(CallProblem::new(field, format!("{field} is empty"), "an empty one never means all"));
+    }
+    check_text(field, text, problems);
+}
+
+/// A text that people wrote out: what decides where an action goes has no template.
+pub(crate) fn check_plain(field: &str, text: &str, problems: &mut Vec<CallProblem>) {
+    if text.trim().is_empty() {
+        problems.push(CallProblem::new(field, format!("{field} is empty"), "write it out"));
+    } else if text.contains("{{") {
+        let hint = "write it out: it decides where the action goes";
+        problems.push(CallProblem::new(field, format!("{field} has a template"), hint));
+    }
+}
+
+/// An absolute path without a template and without steps up.
+pub(crate) fn check_path(field: &str, path: &str, problems: &mut Vec<CallProblem>) {
+    if !path.starts_with('/') || path.contains("{{") || path.split('/').any(|part| part == "..") {
+        let message = format!("{field} {path:?} is not an absolute path");
+        let hint = "write it out, without a template and without `..`; it must be allowed in the settings too";
+        problems.push(CallProblem::new(field, message, hint));
+    }
+}
+
+/// A JSON pointer (RFC 6901).
+pub(crate) fn check_pointer(field: &str, pointer: &str, problems: &mut Vec<CallProblem>) {
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        let message = format!("the pointer {pointer:?} does not begin with /");
+        problems.push(CallProblem::new(field, message, "write it as in /status/version"));
     }
 }
 
@@ -149,6 +229,15 @@ pub(crate) fn fill_text(text: &str, values: &BTreeMap<String, String>, usage: Fi
     Fill::parse(text)?.render(values, usage)
 }
 
+/// A text that may be absent, with its values put in.
+pub(crate) fn fill_option(
+    text: Option<&String>,
+    values: &BTreeMap<String, String>,
+    usage: FillUse,
+) -> Result<Option<String>, FillError> {
+    text.map(|text| fill_text(text, values, usage)).transpose()
+}
+
 /// A map of texts with their values put in.
 pub(crate) fn fill_map(
     texts: &BTreeMap<String, String>,
@@ -171,3 +260,6 @@ pub(crate) fn fill_json(json: &Json, values: &BTreeMap<String, String>) -> Resul
         other => other.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests;

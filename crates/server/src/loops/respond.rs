@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use act::{ActOptions, Actor};
+use act::{ActOptions, Actor, ServerOptions, Token};
 use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
-use config::{Config, ReceiverConfig};
+use config::{Config, ReceiverConfig, ServerConfig, TokenConfig};
 use notify::{Notifier, Receiver};
 use respond::{Effects, Executor, Responder};
 use telemetry::{clock, metrics};
@@ -47,12 +47,39 @@ impl ResponseParts {
 }
 
 fn act_options(config: &Config) -> ActOptions {
+    let actions = config.actions.clone();
     ActOptions {
-        exec_allow: config.actions.exec_allow.clone(),
-        exec_env: config.actions.exec_env.clone(),
-        http_allow: config.actions.http_allow.clone(),
-        redact: config.actions.redact.clone(),
+        kinds: actions.kinds,
+        exec_allow: actions.exec_allow,
+        exec_env: actions.exec_env,
+        http_allow: actions.http_allow,
+        redact: actions.redact,
+        argocd: servers(actions.argocd),
+        flags: servers(actions.flags),
+        systemctl: actions.systemctl,
+        systemd_allow: actions.systemd_allow,
+        systemd_links: actions.systemd_links,
+        compose: actions.compose,
+        compose_allow: actions.compose_allow,
+        compose_env: actions.compose_env,
+        git: actions.git,
+        git_allow: actions.git_allow,
+        git_env: actions.git_env,
     }
+}
+
+fn servers(servers: BTreeMap<String, ServerConfig>) -> BTreeMap<String, ServerOptions> {
+    let token = |token| match token {
+        TokenConfig::Text(text) => Token::Text(text),
+        TokenConfig::File(path) => Token::File(path),
+    };
+    let server = |server: ServerConfig| ServerOptions {
+        url: server.url,
+        token: server.token.map(token),
+        header: server.header,
+        ca_file: server.ca_file,
+    };
+    servers.into_iter().map(|(name, config)| (name, server(config))).collect()
 }
 
 /// The receivers of the settings, and one named `log` that is always there: pages that no playbook asked for go to it.

@@ -2,7 +2,7 @@
 //!
 //! Each is given its best reasonable reading: it sees the new version's own series (not the whole service's), it starts to look
 //! the moment the release starts, and its queries never fail by themselves. A reading named `fitted` has thresholds that an operator
-//! would set from the two hours before; the tools themselves do not do that. A reading named `own rollout` routes the traffic by the
+//! would set who knows the service (where the tool has absolute ones: from the two hours before); the tools do not do that. A reading named `own rollout` routes the traffic by the
 //! tool's documented steps instead of the release's plan, as the tool really would.
 
 mod argo;
@@ -36,7 +36,8 @@ pub fn all() -> Vec<Box<dyn Policy>> {
         Box::new(Argo::fitted_own_rollout()),
         Box::new(Kayenta::documented()),
         Box::new(Kayenta::critical()),
-        Box::new(Kayenta::critical_own_rollout()),
+        Box::new(Kayenta::fitted()),
+        Box::new(Kayenta::fitted_own_rollout()),
     ]
 }
 

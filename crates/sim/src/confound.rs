@@ -77,11 +77,6 @@ impl Confounder {
         matches!(self, Self::MissingAll | Self::MissingNew | Self::MissingMetrics | Self::Late)
     }
 
-    /// Whether something that both versions depend on is at fault.
-    pub fn shared_fault(self) -> bool {
-        matches!(self, Self::Dependency | Self::RetryStorm)
-    }
-
     pub(crate) fn draw(rng: &mut impl Rng) -> Self {
         let total = CONFOUNDERS.iter().map(|(_, weight)| weight).sum();
         let mut left = rng.random_range(0..total);

@@ -215,7 +215,7 @@ impl<'a> Generator<'a> {
             let requests = poisson(rng, NEIGHBOUR_RATE);
             *neighbour = (requests, binomial(rng, requests, around.neighbour_errors.min(FAIL_MAX)));
         }
-        if second % PROBE_S == 0 {
+        if second.is_multiple_of(PROBE_S) {
             out.probes = (1, self.probe(rng, out));
         }
         let wobble = |rng: &mut ChaCha8Rng| rng.random_range(-0.02_f64..0.02);

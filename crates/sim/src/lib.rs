@@ -2,7 +2,7 @@
 //!
 //! For tests and benches only; nothing that ships depends on it. `docs/loop-benchmark.md` says what the model is and why.
 //!
-//! **Entry points.** [`Release::set`] gives seeded releases with their truth; [`Trace::planned`] is what happens when nobody
+//! **Entry points.** [`Release::of_set`] gives seeded releases with their truth; [`Trace::planned`] is what happens when nobody
 //! intervenes; [`run`] lets a [`Policy`] watch a release through a [`TelemetryView`] and act on it; [`Score::of`] counts how well it
 //! did; [`baseline::all`] has the policies of other tools.
 //!

@@ -66,6 +66,8 @@ pub struct Outcome {
     pub kind: Kind,
     /// What happened beside it.
     pub confounder: Confounder,
+    /// Whether something that both versions depend on was at fault beside it.
+    pub dependency_fault: bool,
     /// Whether what could be seen can convict it (of a bad release).
     pub decidable: bool,
     /// When the fault first touched a request, if it did in the course of the trace. A trace that a policy routes itself ends
@@ -124,6 +126,7 @@ pub fn run(release: &Release, planned: &Trace, policy: &mut dyn Policy) -> Outco
         rate: release.service.rate,
         kind: release.fault.kind,
         confounder: release.confounding.confounder,
+        dependency_fault: release.confounding.troubles.iter().any(|trouble| trouble.of_dependency),
         decidable: release.is_decidable(),
         first_bad_s: trace.first_touched_s().map(|second| second - START_S),
         rollback_s: rollback_s.map(|second| second - START_S),

@@ -57,12 +57,11 @@ impl Release {
         Self { seed, index, service, rollout, fault, confounding }
     }
 
-    /// A set of releases: every second one good, the others of each bad kind in turn; confounders by chance.
-    pub fn set(set: u64, rate: f64, count: u32) -> impl Iterator<Item = Self> {
-        (0..count).map(move |index| {
-            let kind = if index % 2 == 0 { Kind::Good } else { BAD_KINDS[index as usize / 2 % BAD_KINDS.len()] };
-            Self::new(set, index, rate, kind)
-        })
+    /// The release of an index in a mixed set: every second one is good, the others are of each bad kind in turn; confounders by
+    /// chance.
+    pub fn of_set(set: u64, index: u32, rate: f64) -> Self {
+        let kind = if index.is_multiple_of(2) { Kind::Good } else { BAD_KINDS[index as usize / 2 % BAD_KINDS.len()] };
+        Self::new(set, index, rate, kind)
     }
 
     /// Whether it is good. What happens beside a good release does not make it bad.

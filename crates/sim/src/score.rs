@@ -104,7 +104,7 @@ impl Score {
             unfounded: count(&|outcome| !outcome.is_good() && outcome.rollback_s.is_some() && !outcome.is_caught()),
             blind: count(&|outcome| outcome.blind),
             false_when_blinded: count(&|outcome| rolled_back_good(outcome) && outcome.confounder.blinds()),
-            false_when_shared: count(&|outcome| rolled_back_good(outcome) && outcome.confounder.shared_fault()),
+            false_when_shared: count(&|outcome| rolled_back_good(outcome) && outcome.dependency_fault),
             undecidable_rollbacks: count(&|outcome| {
                 !outcome.is_good() && !outcome.decidable && outcome.rollback_s.is_some()
             }),

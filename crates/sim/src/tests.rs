@@ -60,6 +60,7 @@ fn the_numbers_of_a_seed_are_pinned() {
     expect![[r#"
         none, Rolling, 3 instances
         60: old [(288, 0), (142, 1), (376, 4), (116, 4)], new [(0, 0), (0, 0), (0, 0), (0, 0)]
+        7800: old [(42630, 85), (18203, 151), (48159, 408), (15748, 284)], new [(4069, 4), (1757, 17), (4661, 30), (1552, 30)]
     "#]]
     .assert_eq(&format!(
         "{}, {:?}, {} instances\n{}",
@@ -271,7 +272,7 @@ fn a_dependency_s_outage_is_shared() {
 
 #[test]
 fn a_set_is_half_good_and_has_every_kind_and_confounder() {
-    let releases: Vec<Release> = Release::set(1, 20.0, 300).collect();
+    let releases: Vec<Release> = (0..300).map(|index| Release::of_set(1, index, 20.0)).collect();
     assert_eq!(releases.iter().filter(|release| release.is_good()).count(), 150);
     for kind in BAD_KINDS {
         assert_eq!(releases.iter().filter(|release| release.fault.kind == kind).count(), 10, "{kind}");
@@ -363,6 +364,7 @@ fn outcome(kind: Kind, first_bad_s: Option<u32>, rollback_s: Option<u32>) -> Out
         rate: 20.0,
         kind,
         confounder: Confounder::None,
+        dependency_fault: false,
         decidable: true,
         first_bad_s,
         rollback_s,
@@ -444,7 +446,12 @@ fn scores_of_hand_made_cases() {
         "#]],
     );
     // What went wrong under which confounder.
-    let under = |confounder, blind| Outcome { confounder, blind, ..outcome(Kind::Good, None, Some(9)) };
+    let under = |confounder, blind| Outcome {
+        confounder,
+        blind,
+        dependency_fault: matches!(confounder, Confounder::Dependency | Confounder::RetryStorm),
+        ..outcome(Kind::Good, None, Some(9))
+    };
     check(
         &[
             under(Confounder::MissingAll, true),
@@ -483,18 +490,19 @@ fn baselines_on_a_good_release() {
         Kind::Good,
         Confounder::None,
         expect![[r#"
-        Flagger (defaults)                 rollback at 120
-        Flagger (documented)               rollback at 360
-        Flagger (fitted)                   kept at 600
-        Flagger (fitted, own rollout)      kept at 600
-        Argo Rollouts (documented)         kept at 2460
-        Argo Rollouts (fast)               kept at 2400
-        Argo Rollouts (fitted)             kept at 2400
-        Argo Rollouts (fitted, own rollout) kept at 2400
-        Kayenta (documented)               kept at 1800
-        Kayenta (errors critical)          kept at 1800
-        Kayenta (errors critical, own rollout) kept at 1800
-    "#]],
+            Flagger (defaults)                 rollback at 120
+            Flagger (documented)               rollback at 360
+            Flagger (fitted)                   kept at 600
+            Flagger (fitted, own rollout)      kept at 600
+            Argo Rollouts (documented)         kept at 2460
+            Argo Rollouts (fast)               kept at 2400
+            Argo Rollouts (fitted)             kept at 2400
+            Argo Rollouts (fitted, own rollout) kept at 2400
+            Kayenta (documented)               kept at 1800
+            Kayenta (errors critical)          kept at 1800
+            Kayenta (fitted)                   kept at 1800
+            Kayenta (fitted, own rollout)      kept at 1800
+        "#]],
     );
 }
 
@@ -504,18 +512,19 @@ fn baselines_on_a_very_bad_release() {
         Kind::Errors(200),
         Confounder::None,
         expect![[r#"
-        Flagger (defaults)                 rollback at 120
-        Flagger (documented)               rollback at 360
-        Flagger (fitted)                   rollback at 360
-        Flagger (fitted, own rollout)      rollback at 360
-        Argo Rollouts (documented)         rollback at 960
-        Argo Rollouts (fast)               rollback at 60
-        Argo Rollouts (fitted)             rollback at 180
-        Argo Rollouts (fitted, own rollout) rollback at 180
-        Kayenta (documented)               rollback at 1800
-        Kayenta (errors critical)          rollback at 300
-        Kayenta (errors critical, own rollout) rollback at 300
-    "#]],
+            Flagger (defaults)                 rollback at 120
+            Flagger (documented)               rollback at 360
+            Flagger (fitted)                   rollback at 360
+            Flagger (fitted, own rollout)      rollback at 360
+            Argo Rollouts (documented)         rollback at 960
+            Argo Rollouts (fast)               rollback at 60
+            Argo Rollouts (fitted)             rollback at 180
+            Argo Rollouts (fitted, own rollout) rollback at 180
+            Kayenta (documented)               rollback at 1800
+            Kayenta (errors critical)          rollback at 300
+            Kayenta (fitted)                   rollback at 300
+            Kayenta (fitted, own rollout)      rollback at 300
+        "#]],
     );
 }
 
@@ -526,18 +535,19 @@ fn baselines_without_telemetry() {
         Kind::Good,
         Confounder::MissingAll,
         expect![[r#"
-        Flagger (defaults)                 rollback at 120
-        Flagger (documented)               rollback at 360, blind
-        Flagger (fitted)                   rollback at 480, blind
-        Flagger (fitted, own rollout)      rollback at 480, blind
-        Argo Rollouts (documented)         kept at 2500
-        Argo Rollouts (fast)               rollback at 460, blind
-        Argo Rollouts (fitted)             rollback at 220, blind
-        Argo Rollouts (fitted, own rollout) rollback at 220, blind
-        Kayenta (documented)               kept at 1800
-        Kayenta (errors critical)          kept at 1800
-        Kayenta (errors critical, own rollout) kept at 1800
-    "#]],
+            Flagger (defaults)                 rollback at 120
+            Flagger (documented)               rollback at 360, blind
+            Flagger (fitted)                   rollback at 480, blind
+            Flagger (fitted, own rollout)      rollback at 480, blind
+            Argo Rollouts (documented)         kept at 2500
+            Argo Rollouts (fast)               rollback at 460, blind
+            Argo Rollouts (fitted)             rollback at 220, blind
+            Argo Rollouts (fitted, own rollout) rollback at 220, blind
+            Kayenta (documented)               kept at 1800
+            Kayenta (errors critical)          kept at 1800
+            Kayenta (fitted)                   kept at 1800
+            Kayenta (fitted, own rollout)      kept at 1800
+        "#]],
     );
 }
 

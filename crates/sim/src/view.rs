@@ -241,7 +241,7 @@ impl<'a> TelemetryView<'a> {
         let mut scrapes =
             (second(from).div_ceil(SCRAPE_S)..=last).map(|number| number * SCRAPE_S).filter(|at| !silent(*at));
         let oldest = self.trace.sums[scrapes.next()? as usize].neighbours[which as usize];
-        let newest = self.trace.sums[scrapes.last()? as usize].neighbours[which as usize];
+        let newest = self.trace.sums[scrapes.next_back()? as usize].neighbours[which as usize];
         Some((newest.0 - oldest.0, newest.1 - oldest.1))
     }
 

@@ -24,6 +24,8 @@ use crate::view::TelemetryView;
 
 const LIFETIME_S: u32 = 1_800;
 const TOLERANCE: f64 = 0.25;
+/// What an operator allows who has seen harmless releases fail: the default of 1 lets any significant difference fail.
+const FITTED_INCREASE: f64 = 1.2;
 const PASS: f64 = 75.0;
 const MARGINAL: f64 = 50.0;
 /// Weight of the group of errors; the group of latencies has the rest.
@@ -39,6 +41,8 @@ pub struct Kayenta {
     reading: &'static str,
     interval_s: u32,
     errors_are_critical: bool,
+    /// Ratio of the means from which a metric may be high.
+    allowed_increase: f64,
     routes: bool,
     promoted: bool,
 }
@@ -53,8 +57,14 @@ enum Class {
 impl Kayenta {
     /// No metric critical, judged every 10 minutes.
     pub fn documented() -> Self {
-        let reading = "documented";
-        Self { reading, interval_s: 600, errors_are_critical: false, routes: false, promoted: false }
+        Self {
+            reading: "documented",
+            interval_s: 600,
+            errors_are_critical: false,
+            allowed_increase: 1.0,
+            routes: false,
+            promoted: false,
+        }
     }
 
     /// Errors critical, judged every 5 minutes.
@@ -62,9 +72,14 @@ impl Kayenta {
         Self { reading: "errors critical", interval_s: 300, errors_are_critical: true, ..Self::documented() }
     }
 
+    /// The same with a fifth more allowed in each metric.
+    pub fn fitted() -> Self {
+        Self { reading: "fitted", allowed_increase: FITTED_INCREASE, ..Self::critical() }
+    }
+
     /// The same with a canary of 10 % of the traffic instead of the release's plan.
-    pub fn critical_own_rollout() -> Self {
-        Self { reading: "errors critical, own rollout", routes: true, ..Self::critical() }
+    pub fn fitted_own_rollout() -> Self {
+        Self { reading: "fitted, own rollout", routes: true, ..Self::fitted() }
     }
 
     /// The score of everything since the release started, from 0 to 100.
@@ -80,8 +95,9 @@ impl Kayenta {
             points(Version::Old, timestamp(START_S.saturating_sub(length)), timestamp(START_S))
         };
         let of = |value: &dyn Fn(&Counts) -> Option<f64>| {
-            let [experiment, control] = [&experiment, &control].map(|all| all.iter().filter_map(value).collect());
-            classify(experiment, control)
+            let [experiment, control] =
+                [&experiment, &control].map(|all| all.iter().filter_map(value).collect::<Vec<f64>>());
+            self.classify(&experiment, &control)
         };
         let errors = of(&|counts| Some(counts.error_rate().unwrap_or(0.0)));
         let latencies =
@@ -89,9 +105,21 @@ impl Kayenta {
         self.weigh(errors, latencies)
     }
 
+    fn classify(&self, experiment: &[f64], control: &[f64]) -> Class {
+        if experiment.is_empty() || control.is_empty() {
+            return Class::NoData;
+        }
+        let Some(shift) = shift(experiment, control) else { return Class::Pass };
+        let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+        let (ours, theirs) = (mean(experiment), mean(control));
+        // A ratio with a mean of 0 can not be computed, and then is not looked at.
+        let grew = ours == 0.0 || theirs == 0.0 || ours / theirs >= self.allowed_increase;
+        if shift.low > TOLERANCE * shift.estimate.abs() && grew { Class::High } else { Class::Pass }
+    }
+
     fn weigh(&self, errors: Class, latencies: [Class; 3]) -> f64 {
         let nodata = latencies.iter().chain([&errors]).filter(|class| **class == Class::NoData).count();
-        if self.errors_are_critical && errors != Class::Pass || nodata * 2 >= latencies.len() + 1 {
+        if self.errors_are_critical && errors != Class::Pass || nodata * 2 > latencies.len() {
             return 0.0;
         }
         let group = |classes: &[Class]| {
@@ -108,18 +136,6 @@ fn points(view: &TelemetryView<'_>, version: Version, from: Timestamp, to: Times
     let first = second(from).div_ceil(SCRAPE_S) + 1;
     let steps = (first..=second(to) / SCRAPE_S).map(|number| timestamp(number * SCRAPE_S));
     steps.filter_map(|at| view.increase(version, None, before(at, SCRAPE_S), at)).collect()
-}
-
-fn classify(experiment: Vec<f64>, control: Vec<f64>) -> Class {
-    if experiment.is_empty() || control.is_empty() {
-        return Class::NoData;
-    }
-    let Some(shift) = shift(&experiment, &control) else { return Class::Pass };
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (ours, theirs) = (mean(&experiment), mean(&control));
-    // A ratio with a mean of 0 can not be computed, and then is not looked at.
-    let grew = ours == 0.0 || theirs == 0.0 || ours / theirs >= 1.0;
-    if shift.low > TOLERANCE * shift.estimate.abs() && grew { Class::High } else { Class::Pass }
 }
 
 impl Policy for Kayenta {
@@ -146,6 +162,6 @@ impl Policy for Kayenta {
     }
 
     fn weight(&self) -> Option<f64> {
-        self.routes.then(|| if self.promoted { 1.0 } else { CANARY_WEIGHT })
+        self.routes.then_some(if self.promoted { 1.0 } else { CANARY_WEIGHT })
     }
 }

@@ -8,6 +8,7 @@
 mod goals;
 mod plan;
 mod policies;
+mod product;
 mod report;
 mod simulate;
 

@@ -48,6 +48,11 @@ pub trait Policy {
         &[Source::Metrics]
     }
 
+    /// Why it said what it said last, for people who look into an outcome.
+    fn why(&self) -> String {
+        String::new()
+    }
+
     /// Part of the traffic that it now gives to the new version, when it routes traffic itself. Without one the release goes by
     /// its own plan.
     fn weight(&self) -> Option<f64> {
@@ -81,6 +86,8 @@ pub struct Outcome {
     pub held: bool,
     /// Whether the rollback was made without any telemetry of the new version.
     pub blind: bool,
+    /// What the policy said of its last word.
+    pub why: String,
     /// Harm that users saw.
     #[serde(skip)]
     pub harm: Harm,
@@ -133,6 +140,7 @@ pub fn run(release: &Release, planned: &Trace, policy: &mut dyn Policy) -> Outco
         verdict_s: verdict_s.map(|second| second - START_S),
         held,
         blind: rollback_s.is_some_and(|second| release.was_blind(policy.sources(), second, BLIND_S)),
+        why: policy.why(),
         harm,
     }
 }

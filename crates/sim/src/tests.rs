@@ -371,6 +371,7 @@ fn outcome(kind: Kind, first_bad_s: Option<u32>, rollback_s: Option<u32>) -> Out
         verdict_s: rollback_s,
         held: false,
         blind: false,
+        why: String::new(),
         harm: Harm { failed: 3, touched: 5 },
     }
 }

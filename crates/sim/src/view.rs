@@ -230,19 +230,41 @@ impl<'a> TelemetryView<'a> {
         series
     }
 
+    /// The scrapes that a neighbour has in a range, oldest first. Neighbours are scraped as the old version is, but never end; a third
+    /// party is not.
+    fn neighbour_scrapes(
+        &self,
+        which: Neighbour,
+        from_s: u32,
+        to_s: u32,
+    ) -> impl DoubleEndedIterator<Item = u32> + use<'a> {
+        let delivery = self.release.confounding.delivery;
+        let seen = which == Neighbour::Peer || self.release.confounding.dependency_seen;
+        let last = to_s.min(self.arrived_s()) / SCRAPE_S;
+        let scrapes = (from_s.div_ceil(SCRAPE_S)..=last).map(|number| number * SCRAPE_S);
+        scrapes.filter(move |at| seen && !delivery.silent(Source::Metrics, Version::Old, *at))
+    }
+
     /// Requests and errors of a neighbour between its first and last sample in a range.
     pub fn neighbour(&self, which: Neighbour, from: Timestamp, to: Timestamp) -> Option<(u32, u32)> {
-        if which == Neighbour::Dependency && !self.release.confounding.dependency_seen {
-            return None;
-        }
-        // Neighbours are scraped as the old version is, but never end.
-        let silent = |at: u32| self.release.confounding.delivery.silent(Source::Metrics, Version::Old, at);
-        let last = second(to).min(self.arrived_s()) / SCRAPE_S;
-        let mut scrapes =
-            (second(from).div_ceil(SCRAPE_S)..=last).map(|number| number * SCRAPE_S).filter(|at| !silent(*at));
+        let mut scrapes = self.neighbour_scrapes(which, second(from), second(to));
         let oldest = self.trace.sums[scrapes.next()? as usize].neighbours[which as usize];
         let newest = self.trace.sums[scrapes.next_back()? as usize].neighbours[which as usize];
         Some((newest.0 - oldest.0, newest.1 - oldest.1))
+    }
+
+    /// A neighbour's counters of requests and errors by its newest sample, with the time of that.
+    pub fn neighbour_counters(&self, which: Neighbour) -> Option<(Timestamp, u32, u32)> {
+        let at = self.neighbour_scrapes(which, 0, self.now_s).next_back()?;
+        let (requests, errors) = self.trace.sums[at as usize].neighbours[which as usize];
+        Some((timestamp(at), requests, errors))
+    }
+
+    /// Probes sent and failed so far, with the time after the newest that arrived.
+    pub fn probe_counters(&self) -> Option<(Timestamp, u32, u32)> {
+        let (_, until_s) = self.heard(Version::Old, 0, self.now_s).into_iter().rev().find(|(from, to)| to > from)?;
+        let (sent, failed) = self.probes(timestamp(0), self.now());
+        (sent > 0).then(|| (timestamp(until_s), sent, failed))
     }
 
     /// Probes from outside in a range: sent, failed. They do not know which version answered, and are lost with everything else.

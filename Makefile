@@ -9,7 +9,7 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
-.PHONY: help demo run test check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro tools-build tools-test docs
+.PHONY: help demo run test check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -75,6 +75,10 @@ bench-data: bench-binaries
 
 bench-binaries: tools-build web
 	cargo build --release --bin backstop --bin loadgen --bin sidebyside
+
+bench-loop: ## the loop on simulated releases, beside the policies of other tools (SETS=1)
+	cargo build --release --bin loopbench
+	$(RELEASE)/loopbench --sets $(or $(SETS),1) --out $(BENCH)/results $(ARGS)
 
 bench-micro: ## micro benches, with criterion
 	cargo bench -p benches

@@ -4,7 +4,8 @@
 //! data, `sidebyside` sends it to Backstop and to rivals and asks all of them the same questions). A data directory holds
 //! `bodies.bin`, OTLP export requests each behind its length, and `manifest.json`, which says what is in them.
 //!
-//! Nothing here knows Backstop's crates: the macro benches see the server only by its ports, as a user does.
+//! Nothing here knows Backstop's crates: these macro benches see the server only by its ports, as a user does. `loopbench` (the loop
+//! in virtual time, on simulated releases) is the exception: it runs the code that decides, and needs no server.
 
 mod bodies;
 mod manifest;

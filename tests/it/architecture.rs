@@ -37,6 +37,8 @@ const LAYERS: &[(&str, u8)] = &[
     ("act", 4),
     ("demo", 4),
     ("server", 5),
+    // For tests and benches only: above everything, so that nothing that ships may depend on it.
+    ("sim", 6),
 ];
 
 /// Arrows allowed inside a layer.

@@ -9,20 +9,14 @@
 //! **Not here.** Limits of a format (how deep a query nests, how long a token is): those are constants beside the code that
 //! holds them.
 
-<<<<<<< HEAD
-mod changes;
-=======
 mod actions;
->>>>>>> actions
+mod changes;
 mod raw;
 mod reference;
 mod units;
 
-<<<<<<< HEAD
-pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
-=======
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
->>>>>>> actions
+pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
 pub use raw::RawConfig;
 pub use reference::{SETTINGS, Setting, reference};
 pub use units::{parse_bytes, show_bytes, show_duration_ns};

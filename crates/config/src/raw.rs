@@ -266,11 +266,7 @@ impl RawConfig {
 
 /// Checks values, and knows the file for its messages.
 pub(crate) struct Check<'a> {
-<<<<<<< HEAD
-    file: &'a str,
-=======
     pub(crate) file: &'a str,
->>>>>>> actions
 }
 
 impl Check<'_> {

@@ -137,7 +137,8 @@ impl Telemetry {
         let answer = query.instant(&text, at)?.into_iter();
         let samples: Vec<Sampled> = answer.map(|(labels, value)| Sampled { labels, value, at }).collect();
         let mut counters = Vec::new();
-        let part = |labels: &Labels, place| Part::Bucket(versions.role(labels), labels::route(labels).to_owned(), place);
+        let part =
+            |labels: &Labels, place| Part::Bucket(versions.role(labels), labels::route(labels).to_owned(), place);
         self.buckets(&samples, part, &mut counters);
         Ok(counters.into_iter().map(|counter| (counter.part, counter.value)).collect())
     }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is decided here. Cumulative counters go through [`verdict::Counters`] into a [`Watch`], and its verdict is the answer:
 //! Bad rolls back, Good and Unknown hold, and the watch goes on to the end. As in `watch`: a look each second at what had happened
-//! two seconds before, the minutes of the hour before as what is usual, every other change of the service or of what it needs told
+//! a second before, the minutes of the hour before as what is usual, every other change of the service or of what it needs told
 //! as concurrent. Requests, failures, latencies and error lines are counted from records; memory and the neighbours from scraped
 //! metrics. The dependency is asked itself where it shows telemetry, and through the calls of its other caller.
 //!
@@ -17,7 +17,7 @@ use sim::{
     Version, timestamp,
 };
 use verdict::{
-    Baseline, Cell, Counter, Counters, Counts, DEPENDENCY_STRATUM, Exonerated, Facts, Part, Role, Verdict, Watch,
+    Baseline, Cell, Concurrent, Counter, Counters, Counts, DEPENDENCY_STRATUM, Facts, Part, Role, Verdict, Watch,
     WatchSpec, Window,
 };
 
@@ -26,7 +26,7 @@ pub(crate) const NAME: &str = "Backstop";
 /// Seconds between two looks.
 const TICK_S: u64 = 1;
 /// Seconds that what is looked at lies back, so that it has arrived.
-const SETTLE_S: u32 = 2;
+const SETTLE_S: u32 = 1;
 /// How far back what is usual is learned from.
 const USUAL_S: u32 = 3_600;
 /// More than the series of one block.
@@ -97,7 +97,8 @@ fn begin(view: &TelemetryView<'_>) -> (Watch, Counters) {
         .collect();
     let window = |(from, to): &(Timestamp, Timestamp)| -> Window {
         let cell = |endpoint| cell(&view.records(Version::Old, Some(endpoint), *from, *to));
-        (0..view.endpoints()).map(|endpoint| (stratum(endpoint), cell(endpoint))).collect()
+        let cells = (0..view.endpoints()).map(|endpoint| (stratum(endpoint), cell(endpoint))).collect();
+        Window { seconds: seconds(*from, *to), cells }
     };
     let windows: Vec<Window> = minutes.iter().map(window).collect();
     let lines = view.patterns(Version::Old, timestamp(START_S - USUAL_S), timestamp(START_S));
@@ -105,14 +106,18 @@ fn begin(view: &TelemetryView<'_>) -> (Watch, Counters) {
     let neighbour = |which| {
         let windows: Vec<Window> = minutes
             .iter()
-            .filter_map(|(from, to)| view.neighbour(which, *from, *to))
-            .map(|(n, bad)| Window::from([(DEPENDENCY_STRATUM.to_owned(), requests(n, bad))]))
+            .filter_map(|(from, to)| Some((seconds(*from, *to), view.neighbour(which, *from, *to)?)))
+            .map(|(seconds, counts)| Window::of(seconds, DEPENDENCY_STRATUM, cell(&counts)))
             .collect();
         (!windows.is_empty()).then(|| Baseline::learn(&windows, &BOUNDS_S))
     };
     let dependencies = NEIGHBOURS.iter().filter_map(|(which, name)| Some(((*name).to_owned(), neighbour(*which)?)));
     let watch = Watch::new(spec, Baseline::learn(&windows, &BOUNDS_S), usual.collect(), dependencies.collect());
     (watch, Counters::new(BOUNDS_S.len() + 1))
+}
+
+fn seconds(from: Timestamp, to: Timestamp) -> f64 {
+    (to.0 - from.0) as f64 / 1e9
 }
 
 fn stratum(endpoint: usize) -> String {
@@ -147,9 +152,13 @@ fn series(view: &TelemetryView<'_>, until: Timestamp) -> Vec<Counter> {
         }
     }
     for (block, (which, name)) in (2..).zip(NEIGHBOURS) {
-        if let Some((at, n, bad)) = view.neighbour_counters(which) {
-            let parts =
-                vec![(Part::DependencyRequests(name.to_owned()), n), (Part::DependencyErrors(name.to_owned()), bad)];
+        if let Some((at, counts)) = view.neighbour_counters(which) {
+            let mut parts = vec![
+                (Part::DependencyRequests(name.to_owned()), counts.requests),
+                (Part::DependencyErrors(name.to_owned()), counts.errors),
+            ];
+            let buckets = counts.buckets.into_iter().enumerate();
+            parts.extend(buckets.map(|(place, count)| (Part::DependencyBucket(name.to_owned(), place), count)));
             push(block, at, parts);
         }
     }
@@ -182,11 +191,16 @@ fn fill(view: &TelemetryView<'_>, until: Timestamp) -> BTreeMap<Role, f64> {
 }
 
 fn facts(view: &TelemetryView<'_>) -> Facts {
-    let told = view.changes().into_iter().filter_map(|change| match change.what {
-        Changed::Release => None,
-        Changed::OwnConfig => Some(("a change of the configuration", "the same service")),
-        Changed::Dependency => Some(("a change of the dependency", "a service that this one needs")),
+    let told = view.changes().into_iter().filter_map(|change| {
+        let (what, reason, needed) = match change.what {
+            Changed::Release => return None,
+            Changed::OwnConfig => ("a change of the configuration", "the same service", None),
+            Changed::Dependency => {
+                ("a change of the dependency", "a service that this one needs", Some(NEIGHBOURS[0].1))
+            }
+        };
+        let needed = needed.map(str::to_owned);
+        Some(Concurrent { what: what.to_owned(), reason: reason.to_owned(), at: change.started_at, needed })
     });
-    let concurrent = told.map(|(what, reason)| Exonerated { what: what.to_owned(), reason: reason.to_owned() });
-    Facts { concurrent: concurrent.collect(), ..Facts::default() }
+    Facts { concurrent: told.collect(), ..Facts::default() }
 }

@@ -154,6 +154,8 @@ pub(crate) struct Surroundings {
     pub latency: [f64; ENDPOINTS],
     /// Probability that a request of a neighbour fails.
     pub neighbour_errors: f64,
+    /// How many times longer a neighbour takes.
+    pub neighbour_latency: f64,
     /// Whether errors are now from the dependency (they have a pattern of their own), else from the other change or overload.
     pub dependency_down: bool,
 }
@@ -229,6 +231,7 @@ impl Confounding {
             errors: [0.0; ENDPOINTS],
             latency: [1.0; ENDPOINTS],
             neighbour_errors: NEIGHBOUR_ERROR,
+            neighbour_latency: 1.0,
             dependency_down: false,
         };
         let now = self.troubles.iter().filter(|trouble| (trouble.from_s..trouble.until_s).contains(&second));
@@ -242,6 +245,7 @@ impl Confounding {
             }
             if trouble.of_dependency {
                 around.neighbour_errors += trouble.errors;
+                around.neighbour_latency *= trouble.latency;
                 around.dependency_down = true;
             }
         }

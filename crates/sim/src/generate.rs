@@ -24,6 +24,8 @@ const STREAM_MINUTES: u64 = 2 << 32;
 
 /// Requests a second of a neighbour: the dependency, and another service that calls it.
 const NEIGHBOUR_RATE: f64 = 50.0;
+/// Natural logarithm of a neighbour's median latency in seconds, and its standard deviation.
+const NEIGHBOUR_LATENCY: [(f64, f64); 2] = [(-3.9, 0.5), (-3.0, 0.6)];
 /// Seconds between probes from outside.
 pub(crate) const PROBE_S: u32 = 15;
 /// Errors of a known warning: one of so many requests.
@@ -38,7 +40,7 @@ const CUT_OFF: f64 = 0.3;
 pub(crate) struct Second {
     pub counts: [[Counts; ENDPOINTS]; 2],
     pub patterns: [[u32; PATTERNS.len()]; 2],
-    pub neighbours: [(u32, u32); 2],
+    pub neighbours: [Counts; 2],
     pub probes: (u32, u32),
     pub memory: [f32; 2],
     pub harm: Harm,
@@ -213,7 +215,8 @@ impl<'a> Generator<'a> {
         out.patterns[Version::Old as usize][KNOWN_ERRORS] += cut;
         for neighbour in &mut out.neighbours {
             let requests = poisson(rng, NEIGHBOUR_RATE);
-            *neighbour = (requests, binomial(rng, requests, around.neighbour_errors.min(FAIL_MAX)));
+            let errors = binomial(rng, requests, around.neighbour_errors.min(FAIL_MAX));
+            *neighbour = Counts { requests, errors, ..Counts::default() };
         }
         if second.is_multiple_of(PROBE_S) {
             out.probes = (1, self.probe(rng, out));
@@ -221,6 +224,14 @@ impl<'a> Generator<'a> {
         let wobble = |rng: &mut ChaCha8Rng| rng.random_range(-0.02_f64..0.02);
         let memory = [release.service.memory, release.fault.memory(&release.service, second)];
         out.memory = memory.map(|level| (level + wobble(rng)).clamp(0.0, 1.0) as f32);
+        for (neighbour, (mu, sigma)) in out.neighbours.iter_mut().zip(NEIGHBOUR_LATENCY) {
+            for _ in 0..neighbour.requests {
+                let normal: f64 = rng.sample(StandardNormal);
+                let ln = mu + around.neighbour_latency.ln() + sigma * normal;
+                neighbour.buckets[self.bounds_ln.partition_point(|bound| *bound < ln)] += 1;
+                neighbour.latency_us += (ln.exp() * 1e6) as u64;
+            }
+        }
     }
 
     /// A probe asks one endpoint through the balancer, and fails as often as requests of this second do.

@@ -12,7 +12,7 @@ use crate::time::{END_S, START_S};
 pub(crate) struct Sums {
     pub counts: [[Counts; ENDPOINTS]; 2],
     pub patterns: [[u32; PATTERNS.len()]; 2],
-    pub neighbours: [(u32, u32); 2],
+    pub neighbours: [Counts; 2],
     pub probes: (u32, u32),
     pub harm: Harm,
 }
@@ -27,7 +27,7 @@ impl Sums {
             lines.for_each(|(sum, more)| *sum += more);
         }
         for (sum, more) in self.neighbours.iter_mut().zip(second.neighbours) {
-            *sum = (sum.0 + more.0, sum.1 + more.1);
+            *sum += more;
         }
         self.probes = (self.probes.0 + second.probes.0, self.probes.1 + second.probes.1);
         self.harm += second.harm;

@@ -245,19 +245,18 @@ impl<'a> TelemetryView<'a> {
         scrapes.filter(move |at| seen && !delivery.silent(Source::Metrics, Version::Old, *at))
     }
 
-    /// Requests and errors of a neighbour between its first and last sample in a range.
-    pub fn neighbour(&self, which: Neighbour, from: Timestamp, to: Timestamp) -> Option<(u32, u32)> {
+    /// What a neighbour served between its first and last sample in a range.
+    pub fn neighbour(&self, which: Neighbour, from: Timestamp, to: Timestamp) -> Option<Counts> {
         let mut scrapes = self.neighbour_scrapes(which, second(from), second(to));
         let oldest = self.trace.sums[scrapes.next()? as usize].neighbours[which as usize];
         let newest = self.trace.sums[scrapes.next_back()? as usize].neighbours[which as usize];
-        Some((newest.0 - oldest.0, newest.1 - oldest.1))
+        Some(newest - oldest)
     }
 
-    /// A neighbour's counters of requests and errors by its newest sample, with the time of that.
-    pub fn neighbour_counters(&self, which: Neighbour) -> Option<(Timestamp, u32, u32)> {
+    /// A neighbour's counters by its newest sample, with the time of that.
+    pub fn neighbour_counters(&self, which: Neighbour) -> Option<(Timestamp, Counts)> {
         let at = self.neighbour_scrapes(which, 0, self.now_s).next_back()?;
-        let (requests, errors) = self.trace.sums[at as usize].neighbours[which as usize];
-        Some((timestamp(at), requests, errors))
+        Some((timestamp(at), self.trace.sums[at as usize].neighbours[which as usize]))
     }
 
     /// Probes sent and failed so far, with the time after the newest that arrived.

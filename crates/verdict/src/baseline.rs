@@ -10,15 +10,31 @@ use crate::rates::{Counts, inside};
 const GROUP_MIN: f64 = 1_500.0;
 /// A share of failures is never called unusual when it is above the usual by less than this: 0.15 points.
 pub const RATE_SLACK: f64 = 0.001_5;
-/// A slowdown below this factor is never called unusual.
-pub const SLOW_SLACK: f64 = 1.02;
+/// A slowdown below this factor is never called unusual: versions differ a little.
+pub const SLOW_SLACK: f64 = 1.04;
 /// How many requests a stratum borrows from all strata together.
 const BORROWED: f64 = 50.0;
 /// Fewest requests before anything is called usual.
 pub const HISTORY_MIN: f64 = 200.0;
 
-/// One window of the past: counts by stratum, as many windows as there are.
-pub type Window = BTreeMap<String, Cell>;
+/// One window of the past.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Window {
+    /// How long it was, in seconds.
+    pub seconds: f64,
+    /// Counts by stratum.
+    pub cells: BTreeMap<String, Cell>,
+}
+
+impl Window {
+    /// A window of one stratum.
+    pub fn of(seconds: f64, stratum: &str, cell: Cell) -> Self {
+        Self { seconds, cells: BTreeMap::from([(stratum.to_owned(), cell)]) }
+    }
+}
+
+/// Above the most that the past had, so much more is still comparable: latency follows load.
+const LOAD_SLACK: f64 = 1.15;
 
 /// What was usual, by stratum.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +46,7 @@ pub struct Baseline {
     shape: Option<Shape>,
     shapes: BTreeMap<String, Shape>,
     slow: f64,
+    load_max: f64,
 }
 
 impl Baseline {
@@ -38,7 +55,11 @@ impl Baseline {
         let mut baseline = Baseline { bounds: bounds.to_vec(), slow: SLOW_SLACK, ..Baseline::default() };
         let mut buckets: BTreeMap<String, Buckets> = BTreeMap::new();
         for window in windows {
-            for (stratum, cell) in window {
+            let requests: f64 = window.cells.values().map(|cell| cell.requests.n).sum();
+            if window.seconds > 0.0 {
+                baseline.load_max = baseline.load_max.max(requests / window.seconds);
+            }
+            for (stratum, cell) in &window.cells {
                 baseline.total.add(cell.requests);
                 baseline.strata.entry(stratum.clone()).or_default().add(cell.requests);
                 add_buckets(buckets.entry(stratum.clone()).or_default(), &cell.buckets);
@@ -64,7 +85,7 @@ impl Baseline {
         let (mut rates, mut shifts) = (Spread::default(), Spread::default());
         let (mut group, mut shift, mut timed) = (Counts::default(), 0.0, 0.0);
         for window in windows {
-            for (stratum, cell) in window {
+            for (stratum, cell) in &window.cells {
                 group.add(cell.requests);
                 let (Some(usual), false) = (self.shapes.get(stratum), cell.buckets.is_empty()) else { continue };
                 let n: f64 = cell.buckets.iter().sum();
@@ -122,6 +143,11 @@ impl Baseline {
     /// The slowdown up to which latencies are still usual.
     pub fn slow(&self) -> f64 {
         self.slow
+    }
+
+    /// Whether so many requests a second are no more than there were before.
+    pub fn is_usual_load(&self, per_second: f64) -> bool {
+        self.load_max == 0.0 || per_second <= self.load_max * LOAD_SLACK
     }
 
     /// The upper bounds of latency buckets, in seconds.

@@ -14,6 +14,10 @@ pub const REST: &str = "(rest)";
 /// A gap in a series, in nanoseconds, after which what had piled up is not compared: nobody knows when in the gap it happened, and
 /// the other version may have had other times.
 pub const GAP_MAX_NS: i64 = 20_000_000_000;
+/// A side that has been silent for so many times its usual pace is no longer waited for.
+const PACES: f64 = 2.5;
+/// The quickest pace that is reckoned with, in nanoseconds.
+const PACE_MIN_NS: f64 = 1_000_000_000.0;
 /// How long a version that sent data before may be silent until a block no longer waits for it, in nanoseconds.
 pub const SILENCE_MAX_NS: i64 = 20_000_000_000;
 
@@ -139,6 +143,8 @@ pub struct Counters {
     open: Block,
     fresh: BTreeMap<Role, bool>,
     seen: BTreeMap<Role, Timestamp>,
+    /// How far apart the samples of a side are, in nanoseconds, lately.
+    pace: BTreeMap<Role, f64>,
     strata: Vec<String>,
     bucket_count: usize,
     first: bool,
@@ -153,6 +159,7 @@ impl Counters {
             open: Block::default(),
             fresh: BTreeMap::new(),
             seen: BTreeMap::new(),
+            pace: BTreeMap::new(),
             strata: Vec::new(),
             bucket_count,
             first: true,
@@ -189,7 +196,11 @@ impl Counters {
     }
 
     fn ends(&self, now: Timestamp) -> bool {
-        let alive = |role: &Role| self.seen.get(role).is_some_and(|at| now.0 - at.0 <= SILENCE_MAX_NS);
+        let alive = |role: &Role| {
+            let pace = self.pace.get(role).copied().unwrap_or(SILENCE_MAX_NS as f64).max(PACE_MIN_NS);
+            let patience = (PACES * pace).min(SILENCE_MAX_NS as f64) as i64;
+            self.seen.get(role).is_some_and(|at| now.0 - at.0 <= patience)
+        };
         let waited_for: Vec<Role> = [Role::Old, Role::New].into_iter().filter(alive).collect();
         !waited_for.is_empty() && waited_for.iter().all(|role| self.fresh.get(role).copied().unwrap_or(false))
     }
@@ -203,7 +214,12 @@ impl Counters {
         if let Some(role) = counter.part.role() {
             self.fresh.insert(role, true);
             let seen = self.seen.entry(role).or_insert(counter.at);
-            *seen = (*seen).max(counter.at);
+            let gap = counter.at.0 - seen.0;
+            if gap > 0 {
+                let pace = self.pace.entry(role).or_insert(gap as f64);
+                *pace = 0.8 * *pace + 0.2 * gap as f64;
+                *seen = counter.at;
+            }
         }
         let delta = match &known {
             _ if self.first => 0.0,

@@ -7,13 +7,15 @@ use model::Timestamp;
 use crate::baseline::{Baseline, RATE_SLACK, add_buckets};
 use crate::block::{Block, Cell, Role};
 use crate::evidence::Detector;
-use crate::latency::{self, Buckets, SLOWDOWNS, Shape};
-use crate::rates::{self, Counts, HARMS};
+use crate::latency::{self, Buckets, SLOWDOWN_WEIGHTS, SLOWDOWNS, Shape};
+use crate::rates::{self, Counts, HARM_WEIGHTS, HARMS};
 
 /// How far back the newest counts go, in nanoseconds: harm must still be going on when something is called bad.
 pub const RECENT_NS: i64 = 30_000_000_000;
 /// How long the past counts when the old version's rate now is guessed, in nanoseconds: after this it counts half.
 const GUESS_HALF_LIFE_NS: i64 = 20_000_000_000;
+/// How much slower than before a version may be besides what was usual: the time of day, load and neighbours make as much.
+pub(crate) const BEFORE_SLACK: f64 = 1.08;
 /// How many requests the time before is worth in that guess.
 const GUESS_PRIOR: f64 = 200.0;
 
@@ -68,8 +70,9 @@ pub(crate) struct RateComparison {
 impl RateComparison {
     /// Over harm that begins within `horizon_ns`.
     pub(crate) fn new(horizon_ns: i64) -> Self {
-        let detector = Detector::new(HARMS.len(), horizon_ns);
-        Self { split: detector.clone(), before: detector.clone(), old: detector, guesses: BTreeMap::new() }
+        let detector = Detector::new(&HARM_WEIGHTS, horizon_ns);
+        let old = Detector::quick(&HARM_WEIGHTS, horizon_ns);
+        Self { split: detector.clone(), before: detector, old, guesses: BTreeMap::new() }
     }
 
     /// Takes a block.
@@ -119,6 +122,28 @@ fn fade(age_ns: i64) -> f64 {
     0.5f64.powf(age_ns.max(0) as f64 / GUESS_HALF_LIFE_NS as f64)
 }
 
+/// How long latencies count when it is measured how much slower a version is, in nanoseconds: after this they count half.
+const EFFECT_HALF_LIFE_NS: i64 = 120_000_000_000;
+
+/// Latencies of both sides of late, of the same moments, by stratum.
+#[derive(Clone, Debug, Default)]
+struct Effect {
+    old: Buckets,
+    new: Buckets,
+    at: Timestamp,
+}
+
+impl Effect {
+    fn push(&mut self, at: Timestamp, old: &[f64], new: &[f64]) {
+        let fade = 0.5f64.powf((at.0 - self.at.0).max(0) as f64 / EFFECT_HALF_LIFE_NS as f64);
+        for (sum, counts) in [(&mut self.old, old), (&mut self.new, new)] {
+            sum.iter_mut().for_each(|count| *count *= fade);
+            add_buckets(sum, counts);
+        }
+        self.at = at;
+    }
+}
+
 /// Latencies compared.
 #[derive(Clone, Debug)]
 pub(crate) struct LatencyComparison {
@@ -129,17 +154,21 @@ pub(crate) struct LatencyComparison {
     /// Old against the time before.
     pub old: Detector,
     guesses: BTreeMap<String, Guess>,
+    effects: BTreeMap<String, Effect>,
 }
 
 impl LatencyComparison {
     /// Over harm that begins within `horizon_ns`.
     pub(crate) fn new(horizon_ns: i64) -> Self {
-        let detector = Detector::new(SLOWDOWNS.len(), horizon_ns);
-        Self { split: detector.clone(), before: detector.clone(), old: detector, guesses: BTreeMap::new() }
+        let detector = Detector::new(&SLOWDOWN_WEIGHTS, horizon_ns);
+        let old = Detector::quick(&SLOWDOWN_WEIGHTS, horizon_ns);
+        let (guesses, effects) = (BTreeMap::new(), BTreeMap::new());
+        Self { split: detector.clone(), before: detector, old, guesses, effects }
     }
 
-    /// Takes a block. While new instances are still cold (`warming`), only the old version is learned from.
-    pub(crate) fn push(&mut self, block: &Block, baseline: &Baseline, warming: bool) {
+    /// Takes a block. While new instances are still cold (`warming`), only the old version is learned from. While there is more load
+    /// than ever before, nothing is compared with the time before.
+    pub(crate) fn push(&mut self, block: &Block, baseline: &Baseline, warming: bool, usual_load: bool) {
         let mut sums = [[0.0; SLOWDOWNS.len()]; 3];
         let mut seen = [false; 3];
         for stratum in block.strata() {
@@ -149,14 +178,17 @@ impl LatencyComparison {
             }
             if let Some(usual) = baseline.shape(stratum) {
                 let usual = usual.slowed(baseline.slow());
-                above(&usual, &new, &mut sums[1], &mut seen[1]);
+                above(&usual.slowed(BEFORE_SLACK), &new, &mut sums[1], &mut seen[1]);
                 above(&usual, &old, &mut sums[2], &mut seen[2]);
             }
             self.learn(stratum, block.until, &old.buckets);
+            if !warming {
+                self.effects.entry(stratum.to_owned()).or_default().push(block.until, &old.buckets, &new.buckets);
+            }
         }
         if !warming {
-            for (detector, at) in [(&mut self.split, 0), (&mut self.before, 1)] {
-                if seen[at] {
+            for (detector, at, comparable) in [(&mut self.split, 0, true), (&mut self.before, 1, usual_load)] {
+                if seen[at] && comparable {
                     detector.push(block.until, &sums[at]);
                 }
             }
@@ -164,6 +196,28 @@ impl LatencyComparison {
         if seen[2] {
             self.old.push(block.until, &sums[2]);
         }
+    }
+
+    /// How much slower the new side is: the mean difference of the logarithms, each stratum against itself so that another mix of
+    /// endpoints is no difference, and its standard error. Beside the old side, or against what was usual.
+    pub(crate) fn effect(&self, baseline: &Baseline, beside: bool) -> Option<(f64, f64)> {
+        let (mut sum, mut variance, mut weight) = (0.0, 0.0f64, 0.0);
+        for (stratum, effect) in &self.effects {
+            let new = Shape::of(baseline.bounds(), &effect.new);
+            let new_n: f64 = effect.new.iter().sum();
+            let (old, old_n) = match beside {
+                true => (Shape::of(baseline.bounds(), &effect.old), effect.old.iter().sum()),
+                false => (baseline.shape(stratum).cloned(), f64::INFINITY),
+            };
+            if let (Some(new_shape), Some(old_shape)) = (new, old) {
+                let mean = |counts: &[f64]| new_shape.log_mean_of(counts);
+                let old_mean = if beside { mean(&effect.old) } else { old_shape.log_mean() };
+                sum += new_n * (mean(&effect.new) - old_mean);
+                variance += new_n * new_n * (new_shape.log_variance() / new_n + old_shape.log_variance() / old_n);
+                weight += new_n;
+            }
+        }
+        (weight > 0.0).then(|| (sum / weight, variance.sqrt() / weight))
     }
 
     fn compare(&self, shape: &Shape, old: &Cell, new: &Cell, sums: &mut [f64], seen: &mut bool) {
@@ -230,8 +284,8 @@ impl DependencyHealth {
     /// Over `horizon_ns`, with what was usual before.
     pub(crate) fn new(baseline: Baseline, horizon_ns: i64) -> Self {
         Self {
-            rates: Detector::new(HARMS.len(), horizon_ns),
-            latency: Detector::new(SLOWDOWNS.len(), horizon_ns),
+            rates: Detector::quick(&HARM_WEIGHTS, horizon_ns),
+            latency: Detector::quick(&SLOWDOWN_WEIGHTS, horizon_ns),
             baseline,
             tally: Tally::default(),
             last: Timestamp::default(),
@@ -274,6 +328,11 @@ impl DependencyHealth {
         self.failing
     }
 
+    /// Whether it was heard of at a time or later.
+    pub(crate) fn heard_since(&self, at: Timestamp) -> bool {
+        self.last >= at
+    }
+
     /// Whether it was measured lately and looks well, also at the faster look that a burst of failures would show in.
     pub(crate) fn well(&self, at: Timestamp) -> bool {
         let lately = self.tally.lately(at, RECENT_NS / 2);
@@ -282,6 +341,11 @@ impl DependencyHealth {
         let surprising = lately.bad > expected + 2.0 * expected.max(1.0).sqrt() + 1.0;
         let fresh = at.0 - self.last.0 <= crate::block::SILENCE_MAX_NS;
         fresh && !self.failing && !surprising && self.baseline.is_enough()
+    }
+
+    /// Whether its latency is measured: without, nobody can say that it is not slow.
+    pub(crate) fn timed(&self) -> bool {
+        self.baseline.shape(DEPENDENCY_STRATUM).is_some()
     }
 
     /// Failures lately, what is usual, and the evidence.

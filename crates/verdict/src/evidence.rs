@@ -15,7 +15,7 @@ use model::Timestamp;
 pub const TICK_LOG_MAX: f64 = 3.0;
 
 /// Share of the prior on harm that is there from the first request on.
-const PRIOR_AT_ONCE: f64 = 0.4;
+const PRIOR_AT_ONCE: f64 = 0.5;
 /// Share of the prior on harm that begins in the first minute; what is left is spread over the horizon.
 const PRIOR_FIRST_MINUTE: f64 = 0.2;
 const MINUTE_S: f64 = 60.0;
@@ -32,23 +32,31 @@ pub struct Detector {
     /// How much of the prior on beginnings is spent.
     spent: f64,
     horizon_s: f64,
+    /// The most that one tick may add.
+    tick_max: f64,
     value: f64,
     peak: f64,
 }
 
 impl Detector {
-    /// For `alternatives` equally likely alternatives, and harm that begins at any time within `horizon_ns`.
-    pub fn new(alternatives: usize, horizon_ns: i64) -> Self {
-        let prior = -(alternatives.max(1) as f64).ln();
+    /// For alternatives with these weights, and harm that begins at any time within `horizon_ns`.
+    pub fn new(weights: &[f64], horizon_ns: i64) -> Self {
+        let sum: f64 = weights.iter().sum();
         Self {
-            priors: vec![prior; alternatives],
-            mixtures: vec![f64::NEG_INFINITY; alternatives],
+            priors: weights.iter().map(|weight| (weight / sum).ln()).collect(),
+            mixtures: vec![f64::NEG_INFINITY; weights.len()],
             start: None,
             spent: 0.0,
             horizon_s: (horizon_ns as f64 / 1e9).max(2.0 * MINUTE_S),
+            tick_max: TICK_LOG_MAX,
             value: 0.0,
             peak: 0.0,
         }
+    }
+
+    /// For evidence that only holds and never convicts: one moment may be enough.
+    pub(crate) fn quick(weights: &[f64], horizon_ns: i64) -> Self {
+        Self { tick_max: f64::INFINITY, ..Self::new(weights, horizon_ns) }
     }
 
     /// Takes a tick that ends at `at`: for each alternative, the logarithm of the likelihood ratio of what was counted in it.
@@ -56,7 +64,7 @@ impl Detector {
         let weight = self.weight_until(at).max(0.0);
         let entering = if weight > 0.0 { weight.ln() } else { f64::NEG_INFINITY };
         for (mixture, ratio) in self.mixtures.iter_mut().zip(log_ratios) {
-            *mixture = log_add(*mixture, entering) + ratio.min(TICK_LOG_MAX);
+            *mixture = log_add(*mixture, entering) + ratio.min(self.tick_max);
         }
         self.spent += weight;
         let rest = (1.0 - self.spent).max(0.0);

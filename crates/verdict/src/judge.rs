@@ -4,7 +4,7 @@ use model::Timestamp;
 
 use crate::block::{Role, SILENCE_MAX_NS};
 use crate::card::{Card, Compare, Exonerated, Side, Signal, SignalKind};
-use crate::comparison::{ALIKE_LOG, RECENT_NS};
+use crate::comparison::{ALIKE_LOG, BEFORE_SLACK, RECENT_NS};
 use crate::evidence::Detector;
 use crate::latency::{SLOWDOWNS, Shape};
 use crate::leak::LEAK_FULL_WITHIN_NS;
@@ -24,11 +24,24 @@ const DIFFERENCE_SPREAD: f64 = 0.02;
 /// How long after the change good may be said first, in nanoseconds.
 const GOOD_AFTER_NS: i64 = 120_000_000_000;
 
+/// A change that ran at the same time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Concurrent {
+    /// Which.
+    pub what: String,
+    /// Why it matters.
+    pub reason: String,
+    /// When it began.
+    pub at: Timestamp,
+    /// The service that was changed, when it is one that this service needs; `None` when it is this service itself.
+    pub needed: Option<String>,
+}
+
 /// What is known besides the counts when a verdict is asked for.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    /// Changes that ran at the same time and can not be told apart by version: with their keys and why they matter.
-    pub concurrent: Vec<Exonerated>,
+    /// Changes that ran at the same time.
+    pub concurrent: Vec<Concurrent>,
     /// Changes that were looked at and cleared.
     pub cleared: Vec<Exonerated>,
     /// A question could not be answered.
@@ -106,13 +119,57 @@ impl Watch {
     /// Worse than before, and nothing at the same time to compare with: only if nothing else can be the cause.
     fn conclude_before_after(&self, signal: &Signal, facts: &Facts, now: Timestamp) -> (Verdict, String) {
         let conflict = |detail: String| (Verdict::Unknown(UnknownReason::Conflict), detail);
-        if let Some(other) = facts.concurrent.first() {
+        if self.old_does_well(signal) {
+            return (Verdict::Bad, signal.detail.clone());
+        }
+        if let Some(other) = facts.concurrent.iter().find(|other| !self.clears(other, now)) {
             return conflict(format!("{}; {} at the same time: {}", signal.detail, other.what, other.reason));
         }
         if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.well(now)) {
             return conflict(format!("{}; whether {name}, which it depends on, is well is not known", signal.detail));
         }
+        let since = self.accused_at.unwrap_or(self.until);
+        if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.heard_since(since)) {
+            return conflict(format!("{}; {name}, which it depends on, was not heard of since", signal.detail));
+        }
+        let untimed = self.dependencies.iter().find(|(_, health)| !health.timed());
+        if let (SignalKind::Latency, Some((name, _))) = (signal.kind, untimed) {
+            return conflict(format!("{}; whether {name}, which it depends on, is slow is not known", signal.detail));
+        }
         (Verdict::Bad, signal.detail.clone())
+    }
+
+    /// Whether the old version runs beside the new one and does not have what the new one has. What both share is then not the cause.
+    fn old_does_well(&self, signal: &Signal) -> bool {
+        const SURE: f64 = 5.0;
+        let old = self.old.lately(self.until, GOING_ON_NS);
+        match signal.kind {
+            // As many as it would have, were it as bad: five at least, and not a third of them are there.
+            SignalKind::Errors => {
+                let alike = old.n * signal.new.value;
+                alike >= SURE && old.bad <= alike / 3.0
+            }
+            SignalKind::Latency | SignalKind::Pattern | SignalKind::Saturation | SignalKind::Probe => false,
+        }
+    }
+
+    /// Whether another change is seen not to be the cause: what it changed does well, or the old version, which has it as well, does.
+    fn clears(&self, other: &Concurrent, now: Timestamp) -> bool {
+        const OLD_REQUESTS_MIN: f64 = 100.0;
+        match &other.needed {
+            Some(needed) => self.dependencies.get(needed).is_some_and(|health| health.well(now)),
+            None => {
+                let old = self.old.lately(self.until, RECENT_NS);
+                let has_it = self
+                    .old_last
+                    .is_some_and(|last| last.0 - other.at.0 >= RECENT_NS && now.0 - last.0 <= SILENCE_MAX_NS);
+                let well = self.errors.old.log_e().max(self.latency.old.log_e()) < ALIKE_LOG;
+                has_it
+                    && well
+                    && old.n >= OLD_REQUESTS_MIN
+                    && old.rate() <= self.baseline.total().rate() + self.spec.harm_min
+            }
+        }
     }
 
     fn good(&self, signals: &[Signal], now: Timestamp) -> bool {
@@ -234,9 +291,12 @@ impl Watch {
         };
         let n: f64 = new_buckets.iter().sum();
         let factor = detector.likeliest().map_or(1.0, |at| SLOWDOWNS[at]);
-        let effect = (new.log_mean() - old.log_mean()).exp();
+        let beside = compare == Compare::VersionSplit;
+        let (shift, error) = self.latency.effect(&self.baseline, beside).unwrap_or((0.0, f64::INFINITY));
+        let (effect, surely) = (shift.exp(), (shift - error).exp());
         let needed = (1.0 / alpha).ln();
-        let verdict = match detector.log_e() >= needed && effect >= self.spec.slow_min {
+        let slow_min = if beside { self.spec.slow_min } else { self.spec.slow_min * BEFORE_SLACK };
+        let verdict = match detector.log_e() >= needed && surely >= slow_min {
             true if n >= REQUESTS_MIN => Verdict::Bad,
             _ if n < REQUESTS_MIN || detector.log_e() >= ALIKE_LOG => Verdict::Unknown(UnknownReason::LowSample),
             _ => Verdict::Good,
@@ -259,7 +319,7 @@ impl Watch {
             new: side(&self.spec.new_label, n, &new),
             effect,
             effect_unit: "ratio".to_owned(),
-            interval: None,
+            interval: error.is_finite().then(|| ((shift - 2.0 * error).exp(), (shift + 2.0 * error).exp())),
             log_e: detector.log_e(),
             log_e_needed: needed,
             min_n: REQUESTS_MIN,

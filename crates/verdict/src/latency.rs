@@ -5,6 +5,9 @@ use crate::rates::inside;
 /// How many times slower a changed version may be: the alternatives that are tried.
 pub const SLOWDOWNS: [f64; 7] = [1.06, 1.12, 1.25, 1.5, 2.0, 3.0, 6.0];
 
+/// How likely each of [`SLOWDOWNS`] is taken to be.
+pub(crate) const SLOWDOWN_WEIGHTS: [f64; 7] = [0.14, 0.16, 0.16, 0.16, 0.16, 0.14, 0.08];
+
 /// Counts of a histogram's buckets, not cumulative: as many as there are upper bounds, and one for what is above the last.
 pub type Buckets = Vec<f64>;
 

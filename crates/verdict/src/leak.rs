@@ -3,9 +3,9 @@
 use model::Timestamp;
 
 /// How long after the start filling up is normal, in nanoseconds: caches warm.
-pub const LEAK_WARMUP_NS: i64 = 180_000_000_000;
+pub const LEAK_WARMUP_NS: i64 = 330_000_000_000;
 /// The length of one bin, in nanoseconds: its highest value counts.
-pub const LEAK_BIN_NS: i64 = 30_000_000_000;
+pub const LEAK_BIN_NS: i64 = 20_000_000_000;
 /// Only what would be full within this time is called a leak, in nanoseconds.
 pub const LEAK_FULL_WITHIN_NS: i64 = 3_600_000_000_000;
 /// The chance of a new record in each bin when something leaks.

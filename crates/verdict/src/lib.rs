@@ -37,10 +37,10 @@ pub use block::{Block, Cell, Counter, Counters, GAP_MAX_NS, Part, REST, Role, SI
 pub use card::{Card, Compare, Exonerated, Side, Signal, SignalKind};
 pub use comparison::{ALIKE_LOG, DEPENDENCY_STRATUM, RECENT_NS, WELL_AGAIN_NS};
 pub use evidence::{Detector, TICK_LOG_MAX};
-pub use judge::Facts;
+pub use judge::{Concurrent, Facts};
 pub use latency::{Buckets, SLOWDOWNS, Shape};
 pub use leak::{LEAK_BIN_NS, LEAK_FULL_WITHIN_NS, LEAK_WARMUP_NS};
 pub use pattern::{PATTERN_RATE_MIN, PATTERNS_MAX};
 pub use rates::{Counts, HARMS, difference};
 pub use verdict::{UnknownReason, Verdict};
-pub use watch::{Alphas, FAILURES_MIN, REQUESTS_MIN, ROLLOUT_MAX_NS, WARMUP_NS, Watch, WatchSpec};
+pub use watch::{Alphas, FAILURES_MIN, LATENCY_WAIT_NS, REQUESTS_MIN, ROLLOUT_MAX_NS, WARMUP_NS, Watch, WatchSpec};

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use model::Timestamp;
-
 use crate::block::{Block, Role};
 use crate::evidence::Detector;
 use crate::rates::{Counts, above_log};
@@ -81,7 +79,7 @@ impl Patterns {
             let place = self.watched.len() as f64 + 1.0;
             let seen = self.usual.get(pattern).copied().unwrap_or(0.0);
             let usual = (USUAL_FACTOR * seen.max(1.0) / self.requests.max(1.0)).max(PATTERN_RATE_MIN);
-            let detector = Detector::new(RISES.len(), self.horizon_ns);
+            let detector = Detector::new(&[1.0; RISES.len()], self.horizon_ns);
             let watched = Watched { detector, new: 0.0, old: 0.0, penalty: (place * (place + 1.0)).ln(), usual };
             self.watched.insert(pattern.to_owned(), watched);
         }
@@ -113,7 +111,7 @@ impl Patterns {
     }
 
     /// Lets go of all evidence: there was another cause.
-    pub(crate) fn forget(&mut self, _at: Timestamp) {
+    pub(crate) fn forget(&mut self) {
         self.watched.values_mut().for_each(|watched| watched.detector.forget());
     }
 }

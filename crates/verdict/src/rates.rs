@@ -35,6 +35,9 @@ impl Counts {
 /// How much larger the share of failures may be in a changed version: the alternatives that are tried, in shares.
 pub const HARMS: [f64; 9] = [0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8];
 
+/// How likely each of [`HARMS`] is taken to be.
+pub(crate) const HARM_WEIGHTS: [f64; 9] = [0.03, 0.07, 0.12, 0.2, 0.2, 0.16, 0.12, 0.06, 0.04];
+
 /// A rate, away from 0 and 1, so that logarithms exist.
 pub(crate) fn inside(rate: f64) -> f64 {
     rate.clamp(1e-6, 1.0 - 1e-6)

@@ -83,7 +83,7 @@ fn cells(pairs: Vec<(Role, Cell)>) -> BTreeMap<(Role, String), Cell> {
 
 fn baseline(chance: &mut Chance, rate: f64, base: f64, stratum: &str) -> Baseline {
     let windows: Vec<Window> =
-        (0..45).map(|_| Window::from([(stratum.to_owned(), chance.cell(60.0 * rate, base, 1.0))])).collect();
+        (0..45).map(|_| Window::of(60.0, stratum, chance.cell(60.0 * rate, base, 1.0))).collect();
     Baseline::learn(&windows, &BOUNDS)
 }
 

@@ -10,10 +10,12 @@ use crate::comparison::{ALIKE_LOG, DependencyHealth, LatencyComparison, RECENT_N
 use crate::evidence::Detector;
 use crate::leak::Leak;
 use crate::pattern::Patterns;
-use crate::rates::{Counts, HARMS, above_log};
+use crate::rates::{Counts, HARM_WEIGHTS, HARMS, above_log};
 
 /// How long new instances count as cold after the last of them came, in nanoseconds: their latency says nothing yet.
-pub const WARMUP_NS: i64 = 30_000_000_000;
+pub const WARMUP_NS: i64 = 90_000_000_000;
+/// How long latencies wait until they are compared, in nanoseconds.
+pub const LATENCY_WAIT_NS: i64 = 30_000_000_000;
 /// When no end of a rollout is reported, it counts as over after this long, in nanoseconds.
 pub const ROLLOUT_MAX_NS: i64 = 300_000_000_000;
 /// Fewest requests of the new version before anything is concluded from rates.
@@ -22,11 +24,14 @@ pub const REQUESTS_MIN: f64 = 20.0;
 pub const FAILURES_MIN: f64 = 3.0;
 /// The usual share of failed probes that is tolerated.
 const PROBE_CEILING: f64 = 0.05;
-/// Traffic that grew by more than this factor within five minutes makes things fill up without any leak.
-const GROWTH_MAX: f64 = 1.2;
-const GROWTH_WINDOW_NS: i64 = 300_000_000_000;
+/// Traffic that has grown by more than this factor since filling up began makes things fill up without any leak.
+const GROWTH_MAX: f64 = 1.1;
+/// Over how long load is measured, in nanoseconds.
+const LOAD_WINDOW_NS: i64 = 60_000_000_000;
+/// A share of traffic that grew by more than this within the warm-up means that new instances came, so that they are cold.
+const SHARE_STEP: f64 = 0.04;
 
-/// The false alarm rate of each signal over the whole watch; 9 in 10,000 together, and less in fact, since a
+/// The false alarm rate of each signal over the whole watch; 11 in 10,000 together, and far less in fact, since a
 /// verdict needs more than evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alphas {
@@ -49,7 +54,7 @@ pub struct Alphas {
 impl Default for Alphas {
     fn default() -> Self {
         Self {
-            errors_split: 2e-4,
+            errors_split: 4e-4,
             errors_before: 3e-4,
             latency_split: 1e-4,
             latency_before: 1e-4,
@@ -77,14 +82,14 @@ pub struct WatchSpec {
     pub alphas: Alphas,
     /// The least difference in failures that is called harm, as a share.
     pub harm_min: f64,
-    /// The least slowdown that is called harm, as a factor.
+    /// The least slowdown that is called harm, as a factor: the measured one must surely be larger.
     pub slow_min: f64,
     /// The difference in failures below which a change may be called good, as a share.
     pub good_margin: f64,
 }
 
 impl WatchSpec {
-    /// With the defaults: harm from 0.3 points and 5 % on, good below 1 point.
+    /// With the defaults: harm from 0.3 points and 6 % on, good below 1 point.
     pub fn new(old_label: &str, new_label: &str, started_at: Timestamp, horizon_ns: i64) -> Self {
         Self {
             old_label: old_label.to_owned(),
@@ -94,7 +99,7 @@ impl WatchSpec {
             horizon_ns,
             alphas: Alphas::default(),
             harm_min: 0.003,
-            slow_min: 1.05,
+            slow_min: 1.06,
             good_margin: 0.01,
         }
     }
@@ -123,7 +128,15 @@ pub struct Watch {
     pub(crate) new_last: Option<Timestamp>,
     /// While the old version or a dependency fails too, what the new one does against the time before is excused.
     pub(crate) excuse: Option<Excuse>,
+    /// Since when there is enough evidence against the time before. What clears a dependency must be as new.
+    pub(crate) accused_at: Option<Timestamp>,
+    /// Blocks whose latencies wait, and whether load was usual then.
+    unjudged: VecDeque<(Block, bool)>,
     load: VecDeque<(Timestamp, f64)>,
+    /// Requests a second when filling up began to count.
+    leak_load: f64,
+    /// The new version's share of traffic over the warm-up, in steps of ten seconds.
+    shares: VecDeque<(Timestamp, Counts)>,
 }
 
 /// Why the new version's failures are not its own.
@@ -188,7 +201,7 @@ impl Watch {
             patterns: Patterns::new(patterns, requests, horizon_ns),
             leak: Leak::default(),
             old_fill: 0.0,
-            probes: Detector::new(HARMS.len(), horizon_ns),
+            probes: Detector::new(&HARM_WEIGHTS, horizon_ns),
             probe_tally: Tally::default(),
             dependencies: dependencies.into_iter().map(health).collect(),
             old: Tally::default(),
@@ -199,7 +212,11 @@ impl Watch {
             old_last: None,
             new_last: None,
             excuse: None,
+            accused_at: None,
+            unjudged: VecDeque::new(),
             load: VecDeque::new(),
+            leak_load: 0.0,
+            shares: VecDeque::new(),
             spec,
             baseline,
         }
@@ -240,22 +257,77 @@ impl Watch {
             self.new_seen.get_or_insert(at);
         }
         self.shapes.push(at, block);
+        self.push_load(at, old.n, new.n);
         self.errors.push(block, &self.baseline);
-        self.latency.push(block, &self.baseline, self.warming(at));
+        let usual_load = self.baseline.is_usual_load(self.load());
+        self.push_latency(block, usual_load);
         self.patterns.push(block);
         self.push_probes(at, block.probes);
-        self.push_fill(block, old.n + new.n);
+        self.push_fill(block);
         for (name, health) in &mut self.dependencies {
             health.push(at, &block.dependencies.get(name).cloned().unwrap_or_default());
         }
         self.excuses(at);
+        let enough = |detector: &Detector, alpha: f64| detector.log_e() >= (1.0 / alpha).ln();
+        let accused = enough(&self.errors.before, self.spec.alphas.errors_before)
+            || enough(&self.latency.before, self.spec.alphas.latency_before)
+            || self.patterns.strongest().is_some_and(|(_, watched)| {
+                watched.detector.log_e() >= (1.0 / self.spec.alphas.patterns).ln() + watched.penalty
+            });
+        self.accused_at = if accused { self.accused_at.or(Some(at)) } else { None };
     }
 
-    /// Whether instances of the new version are still cold.
+    /// Latencies wait a while: that new instances came is seen in the share of traffic only after they have served cold.
+    fn push_latency(&mut self, block: &Block, usual_load: bool) {
+        self.unjudged.push_back((block.clone(), usual_load));
+        while self.unjudged.front().is_some_and(|(first, _)| block.until.0 - first.until.0 >= LATENCY_WAIT_NS) {
+            let Some((waited, usual_load)) = self.unjudged.pop_front() else { return };
+            let warming = self.warming(waited.until) || self.warming(block.until);
+            self.latency.push(&waited, &self.baseline, warming, usual_load);
+        }
+    }
+
+    /// Whether instances of the new version are still cold: for a while after the first, and after each step of the rollout.
     fn warming(&self, at: Timestamp) -> bool {
         let Some(seen) = self.new_seen else { return true };
-        let rolled_out = self.spec.rolled_out_at.unwrap_or(seen.saturating_add_ns(ROLLOUT_MAX_NS));
-        at.0 - seen.0.max(rolled_out.0) < WARMUP_NS
+        let rolled_out = self.spec.rolled_out_at.unwrap_or(seen);
+        let young = at.0 - seen.0.max(rolled_out.0.min(at.0)) < WARMUP_NS
+            && self.spec.rolled_out_at.is_none_or(|end| end <= at);
+        young || at.0 - seen.0 < WARMUP_NS || self.share_grew()
+    }
+
+    fn push_load(&mut self, at: Timestamp, old: f64, new: f64) {
+        const STEP_NS: i64 = 10_000_000_000;
+        self.load.push_back((at, old + new));
+        while self.load.front().is_some_and(|(first, _)| at.0 - first.0 > LOAD_WINDOW_NS) {
+            self.load.pop_front();
+        }
+        let counts = Counts { n: old + new, bad: new };
+        match self.shares.back_mut() {
+            Some((start, sum)) if at.0 - start.0 < STEP_NS => sum.add(counts),
+            _ => self.shares.push_back((at, counts)),
+        }
+        while self.shares.front().is_some_and(|(first, _)| at.0 - first.0 > WARMUP_NS) {
+            self.shares.pop_front();
+        }
+    }
+
+    /// Whether the new version's share of traffic is clearly larger than it was within the warm-up.
+    fn share_grew(&self) -> bool {
+        let Some((_, now)) = self.shares.iter().rev().nth(1) else { return true };
+        let before = |(_, then): &(Timestamp, Counts)| {
+            let mean = (now.bad + then.bad) / (now.n + then.n).max(1.0);
+            let noise = (mean * (1.0 - mean) * (1.0 / now.n.max(1.0) + 1.0 / then.n.max(1.0))).sqrt();
+            then.n > 0.0 && now.rate() - then.rate() > SHARE_STEP.max(3.0 * noise)
+        };
+        self.shares.iter().any(before)
+    }
+
+    /// Requests a second of both sides, lately.
+    fn load(&self) -> f64 {
+        let (Some((first, _)), Some((last, _))) = (self.load.front(), self.load.back()) else { return 0.0 };
+        let requests: f64 = self.load.iter().skip(1).map(|(_, n)| n).sum();
+        requests / ((last.0 - first.0) as f64 / 1e9).max(1.0)
     }
 
     fn push_probes(&mut self, at: Timestamp, probes: Counts) {
@@ -266,32 +338,28 @@ impl Watch {
         }
     }
 
-    fn push_fill(&mut self, block: &Block, requests: f64) {
+    fn push_fill(&mut self, block: &Block) {
         let at = block.until;
-        self.load.push_back((at, requests));
-        while self.load.front().is_some_and(|(first, _)| at.0 - first.0 > GROWTH_WINDOW_NS) {
-            self.load.pop_front();
-        }
         if let Some(fill) = block.fill.get(&Role::Old) {
             self.old_fill = self.old_fill.max(*fill);
         }
         if let Some(fill) = block.fill.get(&Role::New) {
-            let growing = self.load_grows() || self.old_last.is_some_and(|last| at.0 - last.0 < RECENT_NS);
+            let load = self.load();
+            let rolling = self.old_last.is_some_and(|last| at.0 - last.0 < RECENT_NS);
+            let growing = self.leak_load == 0.0 || load > self.leak_load * GROWTH_MAX;
+            if growing || rolling {
+                self.leak_load = load;
+            }
+            if rolling {
+                self.leak = Leak::default();
+            }
             self.leak.push(at, *fill, growing);
         }
     }
 
-    /// Whether the later half of the last minutes had clearly more requests than the earlier.
-    fn load_grows(&self) -> bool {
-        let half = self.load.len() / 2;
-        let sum = |from: usize, until: usize| self.load.range(from..until).map(|(_, n)| n).sum::<f64>();
-        half > 0
-            && sum(half, self.load.len())
-                > GROWTH_MAX * sum(0, half).max(1.0) * (self.load.len() - half) as f64 / half as f64
-    }
-
     /// Looks for another cause: while there is one, what speaks against the time before is let go of.
     fn excuses(&mut self, at: Timestamp) {
+        let usual_load = self.baseline.is_usual_load(self.load());
         let old_alive = self.old_last.is_some_and(|last| at.0 - last.0 <= RECENT_NS);
         let old_fails = self.errors.old.log_e().max(self.latency.old.log_e());
         let failing = self.dependencies.iter().find(|(_, health)| health.failing());
@@ -320,13 +388,18 @@ impl Watch {
                 *known = Some(Excuse { what, reason, since, over_since: None });
             }
             (None, Some(known)) => {
+                let usual = self.baseline.total().rate() + self.spec.harm_min;
+                let calm = |tally: &Tally| tally.lately(at, RECENT_NS).rate() <= usual;
                 let over = match self.dependencies.get(&known.what) {
-                    Some(health) => health.well(at),
+                    // A dependency that is well again may have left a storm of retries behind.
+                    Some(health) => health.well(at) && (usual_load || calm(&self.new)),
+                    // The old version may be gone, and then nobody sees how its cause goes on but the new one.
                     None => {
-                        let usual = self.baseline.total().rate() + self.spec.harm_min;
-                        let calm = |tally: &Tally| tally.lately(at, RECENT_NS).rate() <= usual;
-                        // The old version may be gone, and then nobody sees how its cause goes on but the new one.
-                        if old_alive { calm(&self.old) } else { calm(&self.new) }
+                        if old_alive {
+                            calm(&self.old)
+                        } else {
+                            calm(&self.new)
+                        }
                     }
                 };
                 known.over_since = if over { known.over_since.or(Some(at)) } else { None };
@@ -339,7 +412,8 @@ impl Watch {
         if self.excuse.is_some() {
             self.errors.before.forget();
             self.latency.before.forget();
-            self.patterns.forget(at);
+            self.patterns.forget();
+            self.probes.forget();
         }
     }
 }

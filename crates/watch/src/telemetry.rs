@@ -305,16 +305,16 @@ impl Telemetry {
         }
         for (end, minutes) in window_ends(start) {
             let range = TimeRange::new(end.saturating_add_ns(-minutes * MINUTE_NS), end);
-            let mut window = Window::new();
+            let mut window = Window { seconds: minutes as f64 * 60.0, ..Window::default() };
             for found in spans::count(query, service, range)? {
                 let stratum = if dependency { DEPENDENCY_STRATUM.to_owned() } else { found.route };
-                let cell: &mut Cell = window.entry(stratum).or_default();
+                let cell: &mut Cell = window.cells.entry(stratum).or_default();
                 cell.requests.n += found.cell.requests.n;
                 cell.requests.bad += found.cell.requests.bad;
                 cell.buckets.resize(SPAN_BOUNDS.len() + 1, 0.0);
                 cell.buckets.iter_mut().zip(&found.cell.buckets).for_each(|(sum, count)| *sum += count);
             }
-            if !window.is_empty() {
+            if !window.cells.is_empty() {
                 windows.push(window);
             }
         }
@@ -344,13 +344,13 @@ impl Telemetry {
         let Some(family) = family else { return Ok(Vec::new()) };
         let mut windows = Vec::new();
         for (end, minutes) in window_ends(start) {
-            let mut window = Window::new();
+            let mut window = Window { seconds: minutes as f64 * 60.0, ..Window::default() };
             for (labels, count) in query.instant(&family.increase(minutes), end)? {
-                let cell: &mut Cell = window.entry(stratum(&labels)).or_default();
+                let cell: &mut Cell = window.cells.entry(stratum(&labels)).or_default();
                 cell.requests.n += count;
                 cell.requests.bad += if labels::failed(&labels) { count } else { 0.0 };
             }
-            if window.is_empty() {
+            if window.cells.is_empty() {
                 continue;
             }
             if let Some(text) = family.increase_of_buckets(minutes).filter(|_| !self.bounds.is_empty()) {
@@ -369,7 +369,7 @@ impl Telemetry {
         self.buckets(&samples, part, &mut counters);
         for counter in counters {
             if let Part::Bucket(_, stratum, at) = counter.part {
-                let cell: &mut Cell = window.entry(stratum).or_default();
+                let cell: &mut Cell = window.cells.entry(stratum).or_default();
                 cell.buckets.resize(self.bounds.len() + 1, 0.0);
                 cell.buckets[at] += counter.value;
             }

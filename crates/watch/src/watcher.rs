@@ -7,7 +7,7 @@ use catalog::ledger::{Filter, LedgerError, LedgerTable, Records, sha256_hex};
 use change::{Change, ChangeBook};
 use model::{TimeRange, Timestamp};
 use rules::{Alert, AlertState, DataState, RuleQuery};
-use verdict::{Card, Exonerated, Facts, UnknownReason, Verdict};
+use verdict::{Card, Concurrent, Exonerated, Facts, UnknownReason, Verdict};
 
 use crate::ask::Topology;
 use crate::record::{WatchRecord, WatchState, read, record_of};
@@ -214,7 +214,8 @@ impl Watcher {
                 facts.cleared.push(Exonerated { what, reason });
             } else {
                 let reason = if same { "the same service" } else { "a service that this one needs" };
-                facts.concurrent.push(Exonerated { what, reason: reason.to_owned() });
+                let needed = (!same).then(|| other.target.service.clone());
+                facts.concurrent.push(Concurrent { what, reason: reason.to_owned(), at: other.started_at, needed });
             }
         }
         Ok(facts)

@@ -39,11 +39,18 @@ struct Systemd<'a> {
 struct Status {
     load: String,
     active: String,
+    /// Whether it is a program that ends by itself.
+    oneshot: bool,
 }
 
 impl Status {
     fn is_loaded(&self) -> bool {
         self.load == "loaded"
+    }
+
+    /// Whether it is up, or did what it has to do.
+    fn is_well(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading") || (self.oneshot && self.active == "inactive")
     }
 
     /// Whether it is the one that is meant to run: a unit that fails over and over is.
@@ -97,7 +104,7 @@ impl Systemd<'_> {
             return Ok(Ended { state: state_of(&ran.end), detail: self.said(&ran, verb), output: ran.output() });
         }
         match self.stays_up(&self.call.unit, self.deadline) {
-            Ok(()) => Ok(done(format!("{} went through {verb} and stays up", self.call.unit))),
+            Ok(()) => Ok(done(format!("{} went through {verb} and is well", self.call.unit))),
             Err(why) => Ok(Ended::failed(format!("{} went through {verb}, but {why}", self.call.unit))),
         }
     }
@@ -181,7 +188,7 @@ impl Systemd<'_> {
             (End::Code(0), _) => match self.stays_up(unit, self.deadline) {
                 Ok(()) => {
                     let detail =
-                        format!("{} points at {new}; {unit} went through {verb} and stays up", link.path.display());
+                        format!("{} points at {new}; {unit} went through {verb} and is well", link.path.display());
                     return Ok(done(detail));
                 }
                 Err(why) => format!("{unit} went through {verb}, but {why}"),
@@ -254,7 +261,7 @@ impl Systemd<'_> {
     }
 
     fn status(&self, unit: &str) -> Result<Status, String> {
-        let ran = self.systemctl(&["show", "--property=LoadState,ActiveState", unit], self.deadline);
+        let ran = self.systemctl(&["show", "--property=LoadState,ActiveState,Type", unit], self.deadline);
         if !ran.ok() {
             return Err(self.said(&ran, "show"));
         }
@@ -263,7 +270,9 @@ impl Systemd<'_> {
             let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
             found.map(str::to_owned).ok_or_else(|| format!("systemctl show {unit} does not say {name}"))
         };
-        Ok(Status { load: value("LoadState")?, active: value("ActiveState")? })
+        // Only services have a type.
+        let oneshot = value("Type").is_ok_and(|kind| kind == "oneshot");
+        Ok(Status { load: value("LoadState")?, active: value("ActiveState")?, oneshot })
     }
 
     /// Whether a unit is up and still is after a while.
@@ -271,7 +280,7 @@ impl Systemd<'_> {
         let settled = Deadline::after(SETTLE);
         loop {
             match self.status(unit) {
-                Ok(status) if matches!(status.active.as_str(), "active" | "reloading") => {}
+                Ok(status) if status.is_well() => {}
                 Ok(status) => return Err(format!("it is {} right after", status.active)),
                 Err(why) => return Err(format!("its state is not known: {why}")),
             }

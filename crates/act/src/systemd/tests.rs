@@ -20,22 +20,23 @@ const STUB: &str = r#"#!/bin/sh
 dir=$(dirname "$0")
 while [ "${1#--no}" != "$1" ]; do shift; done
 verb=$1; shift
-[ "$1" = "--property=LoadState,ActiveState" ] && shift
+[ "$1" = "--property=LoadState,ActiveState,Type" ] && shift
 unit=$1
 echo "$verb $unit fence=$BACKSTOP_FENCE" >> "$dir/calls"
 [ -e "$dir/hang-$verb" ] && sleep 60
 [ -e "$dir/fail-$verb-$unit" ] && { echo "Job for $unit failed." >&2; exit 1; }
-case $unit in shop.service|shop@*.service) load=loaded;; *) load=not-found;; esac
+case $unit in shop.service|shop-job.service|shop@*.service) load=loaded;; *) load=not-found;; esac
 state=$(cat "$dir/$unit.state" 2>/dev/null || echo inactive)
 begin() {
   case $unit in
     shop@9.service) echo failed > "$dir/$unit.state";;
+    shop-job.service) ;;
     shop.service) if [ -e "$dir/current/broken" ]; then echo failed > "$dir/$unit.state"; else echo active > "$dir/$unit.state"; fi;;
     *) echo active > "$dir/$unit.state";;
   esac
 }
 case $verb in
-  show) echo "LoadState=$load"; echo "ActiveState=$state";;
+  show) case $unit in shop-job.service) echo Type=oneshot;; *) echo Type=simple;; esac; echo "LoadState=$load"; echo "ActiveState=$state";;
   is-active) echo "$state";;
   is-enabled) if [ -e "$dir/$unit.enabled" ]; then echo enabled; else echo disabled; exit 1; fi;;
   start|restart|reload) [ $load = loaded ] || { echo "Unit $unit not found." >&2; exit 5; }; begin;;
@@ -75,6 +76,7 @@ impl World {
              printf '[Unit]\\nDefaultDependencies=no\\n' > mini.target\n\
              printf '[Unit]\\nDefaultDependencies=no\\n[Service]\\nExecStart=/bin/sh -c \"test %%i != 9 && exec sleep 1000\"\\n[Install]\\nWantedBy=mini.target\\n' > shop@.service\n\
              printf '[Unit]\\nDefaultDependencies=no\\n[Service]\\nExecStart=/bin/sh -c \"test ! -e {shown}/current/broken && exec sleep 1000\"\\n' > shop.service\n\
+             printf '[Unit]\\nDefaultDependencies=no\\n[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' > shop-job.service\n\
              exec /lib/systemd/systemd --system --unit=mini.target --log-target=null\n"
         );
         let begun = Command::new("/usr/bin/unshare")
@@ -197,10 +199,11 @@ fn restarts(world: &World) {
     let restart = |unit: &str| world.request(Verb::Restart, "", "", json!({"unit": unit}));
     world.look(&restart("shop.service"), expect![[r#"Ready { detail: "shop.service is active", revision: None }"#]]);
     world.look(&restart("gone.service"), expect![[r#"Refused { detail: "the unit gone.service is not-found" }"#]]);
-    world.check(&restart("shop.service"), expect!["succeeded: shop.service went through restart and stays up"]);
+    world.check(&restart("shop.service"), expect!["succeeded: shop.service went through restart and is well"]);
     let gone = world.actor().execute(&restart("gone.service"));
     assert_eq!(gone.state, ActionState::Failed, "{}", gone.detail);
     assert!(gone.detail.contains("not found"), "{}", gone.detail);
+    world.check(&restart("shop-job.service"), expect!["succeeded: shop-job.service went through restart and is well"]);
     world.point("releases/9");
     world.check(
         &restart("shop.service"),
@@ -255,7 +258,7 @@ fn links(world: &World) {
     request.revision = Some("releases/2".to_owned());
     world.check(
         &request,
-        expect!["succeeded: DIR/current points at releases/1; shop.service went through restart and stays up"],
+        expect!["succeeded: DIR/current points at releases/1; shop.service went through restart and is well"],
     );
     assert_eq!((world.link().as_str(), world.is(&["shop.service"]).as_str()), ("releases/1", "shop.service active"));
     world.check(&request, expect!["failed: DIR/current points at releases/1, not at 2 in DIR/releases"]);

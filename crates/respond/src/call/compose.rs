@@ -82,7 +82,13 @@ impl ComposeCall {
             let hint = "name them; an empty list would mean all";
             problems.push(CallProblem::new("services", "there is no service", hint));
         }
-        self.services.iter().for_each(|service| check_given("services", service, problems));
+        for service in &self.services {
+            check_given("services", service, problems);
+            if service.starts_with('-') {
+                let message = format!("{service:?} would be read as an option");
+                problems.push(CallProblem::new("services", message, "name a service of the project"));
+            }
+        }
         match verb {
             Verb::Rollback => self.check_pin(problems),
             Verb::Scale if self.services.len() > 1 => {

@@ -338,8 +338,9 @@ fn compose_targets() {
     );
     bad(
         Verb::Scale,
-        json!({"directory": "/srv/shop", "services": ["web", "job"]}),
+        json!({"directory": "/srv/shop", "services": ["web", "--all"]}),
         expect![[r#"
+        services: "--all" would be read as an option; name a service of the project
         services: 2 services can not be scaled to one number; name one
     "#]],
     );

@@ -95,19 +95,7 @@ impl Api {
         let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
         let (changes, intake) = (ChangeBook::new(records), native::intake::Intake::default());
         let (services, chosen_ids) = (Arc::default(), Mutex::default());
-        Self {
-            engine,
-            store,
-            ledger,
-            board,
-            responder,
-            approvers,
-            services,
-            about,
-            changes,
-            intake,
-            chosen_ids,
-        }
+        Self { engine, store, ledger, board, responder, approvers, services, about, changes, intake, chosen_ids }
     }
 
     /// With the services and who needs whom.

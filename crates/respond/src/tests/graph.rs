@@ -38,7 +38,7 @@ fn a_playbook_is_a_flow_chart() {
           s1["errors: query<br/>sum(rate(errors[1m]))<br/>timeout 30s"]
           s2{{"which: decide"}}
           s3[["back: rollback<br/>rollback by exec to the version before<br/>timeout 1m<br/>risk medium"]]:::medium
-          s4["verify_4: verify<br/>errors #60; 1<br/>for 2m<br/>timeout 5m"]
+          s4["verify<br/>errors #60; 1<br/>for 2m<br/>timeout 5m"]
           s5{{"ask: ask<br/>Restart #34;#123;#123; service #125;#125;#34;?<br/>1 of sre<br/>timeout 30m"}}
           s6[["restart: restart<br/>restart by exec<br/>timeout 1m<br/>risk medium"]]:::medium
           s7["page: notify<br/>tell oncall"]

@@ -169,6 +169,7 @@ impl Default for RawActions {
             kinds: Vec::new(),
             exec_allow: Vec::new(),
             http_allow: Vec::new(),
+            probe_allow: Vec::new(),
             exec_env: BTreeMap::new(),
             redact: Vec::new(),
             argocd: BTreeMap::new(),
@@ -490,8 +491,8 @@ mod tests {
         check_error(
             "actions: {probe_allow: ['db:5432']}",
             expect![[r#"
-                backstop.yaml: actions.probe_allow is "db:5432", which is not the start of a URL or an address
-                hint: write http://host:port/path or tcp://host:port"#]],
+                backstop.yaml: actions.probe_allow is "db:5432", which is not the start of a URL
+                hint: begin with https:// and name the host"#]],
         );
     }
 

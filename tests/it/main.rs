@@ -16,6 +16,7 @@ mod docs;
 mod files;
 mod instructions;
 mod intake;
+mod playbooks;
 mod server;
 mod services;
 mod shared;

@@ -8,6 +8,11 @@ use parking_lot::Mutex;
 use rules::{Alert, AlertState, GroupEvaluator, Health, RuleExpr, RuleKind, RuleStatus};
 use serde_json::{Map, Value, json};
 
+/// How many of its intervals may pass without an evaluation of a group before it is late.
+const LATE_INTERVALS: i64 = 3;
+/// What is added to that, in nanoseconds: evaluations take time.
+const LATE_SLACK_NS: i64 = 10_000_000_000;
+
 /// Every group as it was after its last evaluation.
 #[derive(Debug, Default)]
 pub struct RuleBoard {
@@ -51,6 +56,17 @@ impl RuleBoard {
     pub fn alerts(&self) -> Vec<Alert> {
         let groups = self.groups.lock();
         groups.values().flat_map(|group| &group.rules).flat_map(|rule| rule.alerts.iter().cloned()).collect()
+    }
+
+    /// Which group is evaluated far too late, if any is: then what alerts say is old, whatever they say.
+    pub fn late(&self, now: Timestamp) -> Option<String> {
+        let groups = self.groups.lock();
+        groups.iter().find_map(|((_, name), group)| {
+            let late_ns = now.0 - group.evaluated_at.0;
+            let allowed_ns = group.interval_ns.saturating_mul(LATE_INTERVALS).saturating_add(LATE_SLACK_NS);
+            let late = late_ns > allowed_ns;
+            late.then(|| format!("the rules of group {name:?} were last evaluated {}s ago", late_ns / 1_000_000_000))
+        })
     }
 
     /// The native shape of all groups.

@@ -15,6 +15,7 @@
 mod board;
 mod error;
 mod native;
+mod people;
 mod prometheus;
 mod request;
 mod self_state;
@@ -37,11 +38,12 @@ use change::{ChangeBook, Source};
 use engine::Engine;
 use model::Timestamp;
 use parking_lot::Mutex;
-use serde_json::Value;
+use respond::Responder;
 use store::Store;
 
 pub use board::RuleBoard;
 pub use error::ApiError;
+pub use people::Approvers;
 pub use self_state::{Readiness, self_state_router};
 pub use services::{GraphLearning, ServiceBoard};
 
@@ -55,8 +57,10 @@ pub struct Api {
     pub ledger: Arc<Ledger>,
     /// How rules and alerts stand.
     pub board: Arc<RuleBoard>,
-    /// The playbooks, as they are shown.
-    pub playbooks: Vec<Value>,
+    /// The loop: playbooks, approvals, switches.
+    pub responder: Arc<Responder>,
+    /// Who may approve.
+    pub approvers: Approvers,
     /// The services and who needs whom.
     pub services: Arc<ServiceBoard>,
     /// What the server says of itself.
@@ -84,13 +88,14 @@ impl Api {
         store: Arc<Store>,
         ledger: Arc<Ledger>,
         board: Arc<RuleBoard>,
-        playbooks: Vec<Value>,
+        responder: Arc<Responder>,
+        approvers: Approvers,
         about: About,
     ) -> Self {
         let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
         let (changes, intake) = (ChangeBook::new(records), native::intake::Intake::default());
         let (services, chosen_ids) = (Arc::default(), Mutex::default());
-        Self { engine, store, ledger, board, playbooks, services, about, changes, intake, chosen_ids }
+        Self { engine, store, ledger, board, responder, approvers, services, about, changes, intake, chosen_ids }
     }
 
     /// With the services and who needs whom.
@@ -122,7 +127,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, explore, intake, loops, query, services, watches};
+    use native::{admin, approvals, explore, intake, loops, playbooks, query, services, switches, watches};
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -151,7 +156,15 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/incidents", get(loops::incidents))
         .route("/incidents/{id}", get(loops::incident))
         .route("/actions", get(loops::actions))
-        .route("/playbooks", get(loops::playbooks))
+        .route("/actions/{key}/judgement", post(playbooks::judge))
+        .route("/approvals", get(approvals::list))
+        .route("/approvals/{id}", get(approvals::one).post(approvals::answer))
+        .route("/playbooks", get(playbooks::list))
+        .route("/playbooks/{name}", get(playbooks::one))
+        .route("/playbooks/{name}/graph", get(playbooks::graph))
+        .route("/playbooks/{name}/mode", post(playbooks::mode))
+        .route("/switches", get(switches::list))
+        .route("/switches/kill", get(switches::kill).post(switches::engage).delete(switches::release))
         .route("/audit", get(loops::audit))
         .route("/status", get(admin::status))
         .route("/segments", get(admin::segments))

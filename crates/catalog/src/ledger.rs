@@ -25,6 +25,9 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
+mod expect;
+pub mod time_text;
+
 /// How long a write waits for another connection's lock, in milliseconds.
 pub const LEDGER_BUSY_TIMEOUT_MS: u64 = 5_000;
 
@@ -169,6 +172,18 @@ pub enum Write {
         was: Option<Document>,
         /// The document as it becomes, of the same id.
         to: Document,
+    },
+    /// Changes nothing; a conflict unless the number at the key `key` of the document's body is `is`. A document that is not there has
+    /// the number 0. This is how a document that two processes write is only replaced as it was read.
+    Expect {
+        /// The table.
+        table: LedgerTable,
+        /// The document.
+        id: String,
+        /// The key in its body.
+        key: &'static str,
+        /// The number.
+        is: u64,
     },
     /// Removes a document, if it is there.
     Delete(LedgerTable, String),
@@ -504,6 +519,7 @@ fn apply(transaction: &Transaction<'_>, write: Write) -> Result<(), LedgerError>
             }
             upsert(transaction, table, &to)
         }
+        Write::Expect { table, id, key, is } => expect::check(transaction, table, id, key, is),
         Write::Delete(table, id) => {
             transaction.execute(&format!("DELETE FROM {} WHERE id = ?1", table.as_str()), params![id])?;
             Ok(())
@@ -512,7 +528,7 @@ fn apply(transaction: &Transaction<'_>, write: Write) -> Result<(), LedgerError>
     }
 }
 
-fn conflict(table: LedgerTable, id: String, found: String, wanted: &str) -> LedgerError {
+pub(crate) fn conflict(table: LedgerTable, id: String, found: String, wanted: &str) -> LedgerError {
     LedgerError::Conflict { table: table.as_str(), id, found, wanted: wanted.to_owned() }
 }
 
@@ -649,43 +665,6 @@ fn document_row(rowid: i64, document: Document) -> Row {
         }
     }
     row.finish()
-}
-
-/// How documents write times: RFC 3339 in UTC. For `#[serde(with = "catalog::ledger::time_text")]`.
-pub mod time_text {
-    use model::Timestamp;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    /// Writes the time as text.
-    pub fn serialize<S: Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(time)
-    }
-
-    /// Reads the text.
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Timestamp::parse(&text, Timestamp(0)).map_err(serde::de::Error::custom)
-    }
-
-    /// The same for a time that may be absent.
-    pub mod option {
-        use model::Timestamp;
-        use serde::{Deserialize as _, Deserializer, Serializer};
-
-        /// Writes the time as text, or null.
-        pub fn serialize<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
-            match time {
-                Some(time) => serializer.collect_str(time),
-                None => serializer.serialize_none(),
-            }
-        }
-
-        /// Reads the text, or null.
-        pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-            let text = Option::<String>::deserialize(deserializer)?;
-            text.map(|text| Timestamp::parse(&text, Timestamp(0)).map_err(serde::de::Error::custom)).transpose()
-        }
-    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct ActionConfig {
     pub exec_allow: Vec<PathBuf>,
     /// Starts of URLs that `http` actions may call; empty allows none.
     pub http_allow: Vec<String>,
+    /// Starts of URLs (`http://`) and addresses (`tcp://`) that probes may try; empty allows none.
+    pub probe_allow: Vec<String>,
     /// Environment variables given to `exec` actions.
     pub exec_env: BTreeMap<String, String>,
     /// Texts that are replaced by `***` in recorded output.
@@ -89,6 +91,9 @@ impl Check<'_> {
         for url in &raw.http_allow {
             self.url("actions.http_allow", url)?;
         }
+        for start in raw.probe_allow.iter().filter(|start| !start.starts_with("tcp://")) {
+            self.url("actions.probe_allow", start)?;
+        }
         if let Some(pattern) = raw.systemd_allow.iter().find(|pattern| pattern.trim_matches('*').is_empty()) {
             let hint = "name the units that playbooks may touch, as in shop@*.service";
             return Err(self.error("actions.systemd_allow", pattern, "a unit or a pattern of units", hint));
@@ -107,6 +112,7 @@ impl Check<'_> {
             flags: self.servers("actions.flags", raw.flags)?,
             kinds: raw.kinds,
             http_allow: raw.http_allow,
+            probe_allow: raw.probe_allow,
             exec_env: raw.exec_env,
             redact: raw.redact,
             systemd_allow: raw.systemd_allow,

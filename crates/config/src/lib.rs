@@ -57,6 +57,10 @@ pub struct Config {
     pub services: Vec<String>,
     /// What actions may do.
     pub actions: ActionConfig,
+    /// Who may approve actions and answer questions.
+    pub approvers: Vec<ApproverConfig>,
+    /// When nothing acts, in the shape of a playbook's freeze windows.
+    pub freeze: Vec<serde_json::Value>,
     /// Whom notifications reach, by name.
     pub receivers: BTreeMap<String, ReceiverConfig>,
     /// Who reports changes.
@@ -133,6 +137,39 @@ pub struct QueryConfig {
     pub concurrency_max: usize,
     /// Rows that a query returns at most.
     pub rows_max: usize,
+}
+
+/// Somebody who may approve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApproverConfig {
+    /// Their name.
+    pub name: String,
+    /// Their roles.
+    pub roles: Vec<String>,
+    /// Where their token is.
+    pub token: TokenSource,
+}
+
+/// Where a token is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum TokenSource {
+    /// In an environment variable.
+    Env(String),
+    /// In a file.
+    File(PathBuf),
+    /// In the configuration.
+    Text(String),
+}
+
+/// Shows where a token is, never the token.
+impl std::fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "Env({name:?})"),
+            Self::File(path) => write!(f, "File({path:?})"),
+            Self::Text(_) => f.write_str("Text(***)"),
+        }
+    }
 }
 
 /// A receiver of notifications.

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::changes::RawChanges;
 use crate::units::parse_bytes;
 use crate::{
-    Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig, StreamRetentionConfig,
+    ApproverConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig,
+    StreamRetentionConfig, TokenSource,
 };
 
 /// The file, key by key. Every key has a default; an unknown one is an error. What each means stands in
@@ -33,6 +34,8 @@ pub struct RawConfig {
     pub playbooks: Vec<String>,
     pub services: Vec<String>,
     pub actions: RawActions,
+    pub approvers: Vec<RawApprover>,
+    pub freeze: Vec<serde_json::Value>,
     pub receivers: BTreeMap<String, RawReceiver>,
     pub changes: RawChanges,
 }
@@ -95,6 +98,7 @@ pub struct RawActions {
     pub kinds: Vec<String>,
     pub exec_allow: Vec<String>,
     pub http_allow: Vec<String>,
+    pub probe_allow: Vec<String>,
     pub exec_env: BTreeMap<String, String>,
     pub redact: Vec<String>,
     pub argocd: BTreeMap<String, RawServer>,
@@ -126,6 +130,26 @@ pub struct RawServer {
     pub ca_file: Option<String>,
 }
 
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawApprover {
+    pub name: String,
+    #[serde(default)]
+    pub roles: Vec<String>,
+    /// Never printed.
+    #[serde(default, serialize_with = "masked")]
+    pub token: Option<String>,
+    #[serde(default)]
+    pub token_env: Option<String>,
+    #[serde(default)]
+    pub token_file: Option<String>,
+}
+
+fn masked<S: serde::Serializer>(token: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    token.as_ref().map(|_| "***").serialize(serializer)
+}
+
 /// One receiver: exactly one of the kinds.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -145,6 +169,7 @@ impl Default for RawActions {
             kinds: Vec::new(),
             exec_allow: Vec::new(),
             http_allow: Vec::new(),
+            probe_allow: Vec::new(),
             exec_env: BTreeMap::new(),
             redact: Vec::new(),
             argocd: BTreeMap::new(),
@@ -178,6 +203,8 @@ impl Default for RawConfig {
             playbooks: Vec::new(),
             services: Vec::new(),
             actions: RawActions::default(),
+            approvers: Vec::new(),
+            freeze: Vec::new(),
             receivers: BTreeMap::new(),
             changes: RawChanges::default(),
         }
@@ -258,6 +285,8 @@ impl RawConfig {
             playbooks: self.playbooks,
             services: self.services,
             actions: check.actions(self.actions)?,
+            approvers: check.approvers(self.approvers)?,
+            freeze: self.freeze,
             receivers: check.receivers(self.receivers)?,
             changes: check.changes(self.changes)?,
         })
@@ -372,6 +401,28 @@ impl Check<'_> {
         })
     }
 
+    /// Everyone has a name of their own, and one place where their token is.
+    fn approvers(&self, raw: Vec<RawApprover>) -> Result<Vec<ApproverConfig>, ConfigError> {
+        let mut approvers: Vec<ApproverConfig> = Vec::new();
+        for RawApprover { name, roles, token, token_env, token_file } in raw {
+            if name.is_empty() || name.contains('/') || approvers.iter().any(|known| known.name == name) {
+                let hint = "every approver is a different person: their answers are counted";
+                return Err(self.error("approvers.name", &name, "a name of its own, without a slash", hint));
+            }
+            let token = match (token, token_env, token_file) {
+                (Some(token), None, None) => TokenSource::Text(token),
+                (None, Some(env), None) => TokenSource::Env(env),
+                (None, None, Some(file)) => TokenSource::File(PathBuf::from(file)),
+                _ => {
+                    let hint = "give exactly one of token_env, token_file and token";
+                    return Err(self.error("approvers.token", &name, "an approver with one token", hint));
+                }
+            };
+            approvers.push(ApproverConfig { name, roles, token });
+        }
+        Ok(approvers)
+    }
+
     fn receivers(&self, raw: BTreeMap<String, RawReceiver>) -> Result<BTreeMap<String, ReceiverConfig>, ConfigError> {
         let mut receivers = BTreeMap::new();
         for (name, receiver) in raw {
@@ -414,6 +465,35 @@ mod tests {
         assert_eq!(config.listeners.syslog_udp, None);
         assert_eq!(config.store.retention_logs, Duration::from_secs(7 * 86_400));
         assert_eq!(config.receivers["here"], ReceiverConfig::Log);
+    }
+
+    #[test]
+    fn approvers_have_one_token_each_and_it_is_never_printed() {
+        let text =
+            "approvers:\n- {name: ada, roles: [sre], token: 'a-long-secret-token'}\n- {name: bob, token_env: BOB}\n";
+        let config = Config::parse("f", text).expect("valid");
+        assert_eq!(config.approvers[0].token, TokenSource::Text("a-long-secret-token".into()));
+        assert_eq!(config.approvers[1].token, TokenSource::Env("BOB".into()));
+        let shown = serde_json::to_string(&RawConfig::parse("f", text).expect("valid")).expect("JSON");
+        assert!(shown.contains("***") && !shown.contains("secret"), "{shown}");
+        check_error(
+            "approvers: [{name: ada, token: x, token_env: Y}]",
+            expect![[r#"
+                backstop.yaml: approvers.token is "ada", which is not an approver with one token
+                hint: give exactly one of token_env, token_file and token"#]],
+        );
+        check_error(
+            "approvers: [{name: ada, token: x}, {name: ada, token: y}]",
+            expect![[r#"
+                backstop.yaml: approvers.name is "ada", which is not a name of its own, without a slash
+                hint: every approver is a different person: their answers are counted"#]],
+        );
+        check_error(
+            "actions: {probe_allow: ['db:5432']}",
+            expect![[r#"
+                backstop.yaml: actions.probe_allow is "db:5432", which is not the start of a URL
+                hint: begin with https:// and name the host"#]],
+        );
     }
 
     #[test]

@@ -82,6 +82,11 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("actions.exec_allow", "[]", "Programs that `exec` actions may run, as absolute paths. Empty: none."),
     setting("actions.http_allow", "[]", "Starts of URLs that `http` actions may call. Empty: none."),
+    setting(
+        "actions.probe_allow",
+        "[]",
+        "Starts of URLs (`http://...`) and addresses (`tcp://host:port`) that probes may try. Empty: none.",
+    ),
     setting("actions.exec_env", "{}", "Environment variables given to `exec` actions; they get no others."),
     setting(
         "actions.redact",
@@ -136,6 +141,12 @@ pub const SETTINGS: &[Setting] = &[
         "{}",
         "Environment variables given to Git, which is where its credentials come from: `GIT_SSH_COMMAND`, `GIT_ASKPASS`, `GIT_CONFIG_GLOBAL`.",
     ),
+    setting(
+        "approvers",
+        "[]",
+        "Who may approve: `- {name: ada, roles: [sre], token_env: ADA_TOKEN}`, or `token_file`, or `token`. See docs/playbooks.md.",
+    ),
+    setting("freeze", "[]", "Windows in which nothing acts, written as in a playbook's `guards.freeze`."),
     setting(
         "receivers",
         "{}",

@@ -5,7 +5,7 @@ use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Call, Evidence, Verb};
+use crate::{Call, Evidence, Mode, Verb};
 
 /// The state of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,12 +62,27 @@ pub struct Action {
     pub step: usize,
     /// The service that is acted on.
     pub target: String,
+    /// The group of services that the target is in: what guards count together.
+    #[serde(default)]
+    pub group: String,
+    /// What is asked of the target.
+    #[serde(default = "rollback")]
+    pub verb: Verb,
+    /// Whether it takes back the effect of the step.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undo: bool,
+    /// The mode of the playbook when it was decided.
+    #[serde(default)]
+    pub mode: Mode,
     /// The version that runs.
     pub from_version: String,
     /// The version to go to.
     pub to_version: String,
     /// Its state.
     pub state: ActionState,
+    /// The approval that it waits for or was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<String>,
     /// What is called; nothing for a refused action that never got so far.
     pub request: Option<ActionRequest>,
     /// What the decision rests on.
@@ -92,15 +107,55 @@ pub struct Action {
 impl Action {
     /// One line for people.
     pub fn summary(&self) -> String {
-        let (state, target, from, to) = (self.state.as_str(), &self.target, &self.from_version, &self.to_version);
-        format!("rollback of {target} {from} -> {to}: {state}")
+        format!("{}: {}", self.what(), self.state.as_str())
+    }
+
+    /// What is done, without how far it is.
+    pub fn what(&self) -> String {
+        let what = self.bare();
+        if self.undo { format!("undoing: {what}") } else { what }
+    }
+
+    fn bare(&self) -> String {
+        let (target, from, to) = (&self.target, &self.from_version, &self.to_version);
+        match self.verb {
+            Verb::Rollback => format!("rollback of {target} {from} -> {to}"),
+            Verb::Restart => format!("restart of {target}"),
+            Verb::Scale => format!("scaling of {target} to {to}"),
+            Verb::Act => format!("action on {target}"),
+        }
+    }
+
+    /// What is about to be done, as an order.
+    pub(crate) fn order(&self) -> String {
+        let (target, from, to) = (&self.target, &self.from_version, &self.to_version);
+        match (self.undo, self.verb) {
+            (true, _) => format!("take it back by {}", self.bare()),
+            (false, Verb::Rollback) => format!("roll {target} back from {from} to {to}"),
+            (false, Verb::Restart) => format!("restart {target}"),
+            (false, Verb::Scale) => format!("scale {target} to {to}"),
+            (false, Verb::Act) => format!("act on {target} by {}", self.kind()),
+        }
+    }
+
+    /// The kind of its call.
+    pub(crate) fn kind(&self) -> &'static str {
+        self.request.as_ref().map_or("nothing", |request| request.call.kind())
     }
 }
 
-/// The key of an action.
-pub(crate) fn action_key(playbook: &str, incident: &str, step: usize, target: &str, from: &str, to: &str) -> String {
-    let parts = json!([playbook, incident, step, target, from, to]);
-    sha256_hex(canonical_json(&parts).as_bytes())[..32].to_owned()
+fn rollback() -> Verb {
+    Verb::Rollback
+}
+
+/// The key of an action. Whoever decides the same thing again gets the same key, and the ledger keeps it from happening twice.
+pub(crate) fn action_key(playbook: &str, incident: &str, step: usize, undo: bool, goes: (&str, &str, &str)) -> String {
+    let (target, from, to) = goes;
+    let mut parts = vec![json!(playbook), json!(incident), json!(step), json!(target), json!(from), json!(to)];
+    if undo {
+        parts.push(json!("undo"));
+    }
+    sha256_hex(canonical_json(&json!(parts)).as_bytes())[..32].to_owned()
 }
 
 /// What an executor is asked to do. All templates are filled in.

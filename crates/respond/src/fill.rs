@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-/// The variables, for hints. `alert.labels.` is followed by a label's name.
+/// The variables, for hints. `alert.labels.` is followed by a label's name, `steps.` by the id of a step above.
 pub const FILL_VARIABLES: &str = "service, incident.id, to_version, change.id, change.source, change.from_version, \
-     change.to_version, change.artifact, alert.name, alert.labels.<name>";
+     change.to_version, change.artifact, alert.name, alert.labels.<name>, steps.<id>.value, .n, .result, .choice, .row.<name>";
 
 /// Longest text after filling in, in bytes.
 pub const FILLED_BYTES_MAX: usize = 64 * 1024;
@@ -77,6 +77,14 @@ impl Fill {
         Ok(Fill(parts))
     }
 
+    /// The variables in it.
+    pub fn variables(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Variable(name) => Some(name.as_str()),
+            Part::Text(_) => None,
+        })
+    }
+
     /// Whether there is a variable before the byte `offset` of the text.
     pub fn has_variable_before(&self, offset: usize) -> bool {
         let mut at = 0;
@@ -132,7 +140,17 @@ fn is_variable(name: &str) -> bool {
         "change.artifact",
         "alert.name",
     ];
-    NAMES.contains(&name) || name.strip_prefix("alert.labels.").is_some_and(|label| !label.is_empty())
+    NAMES.contains(&name)
+        || name.strip_prefix("alert.labels.").is_some_and(|label| !label.is_empty())
+        || step_of(name).is_some()
+}
+
+/// The step whose result a variable is, when it is one.
+pub(crate) fn step_of(name: &str) -> Option<&str> {
+    let (id, what) = name.strip_prefix("steps.")?.split_once('.')?;
+    let known = ["value", "n", "result", "choice"].contains(&what);
+    let row = what.strip_prefix("row.").is_some_and(|column| !column.is_empty());
+    (!id.is_empty() && (known || row)).then_some(id)
 }
 
 fn check_value(name: &str, value: &str, usage: FillUse, first: bool) -> Result<(), FillError> {
@@ -205,7 +223,7 @@ mod tests {
             "x {{ chnge.id }}",
             FillUse::Text,
             expect![[
-                r#"4: there is no variable "chnge.id"; the variables are service, incident.id, to_version, change.id, change.source, change.from_version, change.to_version, change.artifact, alert.name, alert.labels.<name>"#
+                r#"4: there is no variable "chnge.id"; the variables are service, incident.id, to_version, change.id, change.source, change.from_version, change.to_version, change.artifact, alert.name, alert.labels.<name>, steps.<id>.value, .n, .result, .choice, .row.<name>"#
             ]],
         );
         check("x {{ service", FillUse::Text, expect!["2: `{{` is not closed; close it with `}}`"]);

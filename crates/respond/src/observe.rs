@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::responder::Seen;
 use crate::run::run_id;
 use crate::writes::{Batch, parse, read};
-use crate::{EntryKind, Incident, IncidentState, Phase, Playbook, RespondError, Responder, Run, RunState};
+use crate::{EntryKind, Incident, IncidentState, Playbook, RespondError, Responder, Run};
 
 impl Responder {
     /// Takes the alerts of some rule groups as they are after an evaluation at `now`. Told the same twice, it does nothing the
@@ -105,26 +105,10 @@ impl Responder {
         if known.is_some() {
             return Ok(());
         }
-        let run = Run {
-            id: id.clone(),
-            incident: incident.id.clone(),
-            alert: alert.id.clone(),
-            service: incident.service.clone(),
-            playbook: playbook.clone(),
-            state: RunState::Active,
-            created_at: now,
-            wake_at: now,
-            step: 0,
-            jumped: false,
-            phase: Phase::Begin,
-            hold_reason: None,
-            change: None,
-            action: None,
-            acted: false,
-            verified: false,
-            outcome: None,
-            summary: String::new(),
-        };
+        let mut playbook = playbook.clone();
+        playbook.mode = self.mode_of(&playbook)?;
+        let run = Run::new(incident, &alert.id, playbook, now);
+        let playbook = &run.playbook;
         let text = format!("playbook {} begins, mode {}", playbook.name, playbook.mode.as_str());
         batch.timeline(&incident.id, EntryKind::Decision, text, json!({"run": id}));
         batch.audit("run.started", &id, json!({"incident": incident.id, "playbook": playbook.name, "alert": alert.id}));

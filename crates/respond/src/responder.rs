@@ -10,8 +10,11 @@ use parking_lot::Mutex;
 use rules::{Alert, RuleQuery};
 
 use crate::action::ActionState;
+use crate::guards::{Freeze, SelfHealth};
+use crate::lease::{LEASE_TTL_NS, Lease};
+use crate::probe::{NoProber, Prober};
 use crate::writes::{Batch, parse, read};
-use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Run, RunState};
+use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Principal, Run, RunState};
 
 /// Why the responder could not go on. The state is that of the last commit; trying again later is safe.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +48,15 @@ pub struct ResponderOptions {
     pub decision_patience_ns: i64,
     /// How often it looks again meanwhile, in nanoseconds.
     pub decision_poll_ns: i64,
+    /// Who may approve.
+    pub approvers: Vec<Principal>,
+    /// When nothing acts, whatever the playbook.
+    pub freeze: Vec<Freeze>,
+    /// What this process calls itself in leases. The same after a restart, so that it knows its own leases; another for every process
+    /// that runs at the same time.
+    pub holder: String,
+    /// How long a lease lasts unless it is renewed, in nanoseconds.
+    pub lease_ttl_ns: i64,
 }
 
 impl Default for ResponderOptions {
@@ -53,6 +65,10 @@ impl Default for ResponderOptions {
             escalation_receivers: vec!["log".to_owned()],
             decision_patience_ns: 60_000_000_000,
             decision_poll_ns: 2_000_000_000,
+            approvers: Vec::new(),
+            freeze: Vec::new(),
+            holder: "backstop".to_owned(),
+            lease_ttl_ns: LEASE_TTL_NS,
         }
     }
 }
@@ -104,6 +120,10 @@ pub struct Responder {
     pub(crate) playbooks: Vec<Playbook>,
     pub(crate) options: ResponderOptions,
     pub(crate) kill_switch: Box<dyn KillSwitch>,
+    pub(crate) health: Box<dyn SelfHealth>,
+    pub(crate) prober: Box<dyn Prober>,
+    /// The leases of actions that are being carried out here, by target. Locked after `deciding`.
+    pub(crate) leases: Mutex<BTreeMap<String, Lease>>,
     /// Held over every decision and its commit, so that guards count each other's actions. Never held over a side effect.
     pub(crate) deciding: Mutex<Seen>,
     /// When this process took over: patience begins anew then, because nothing is measured yet.
@@ -134,10 +154,37 @@ impl Responder {
         }
         let deciding = Mutex::new(seen);
         let busy = Mutex::new(BTreeSet::new());
-        let responder =
-            Responder { records, changes, playbooks, options, kill_switch, deciding, started_at: now, busy };
+        let (health, prober) = (Box::new(|_: Timestamp| None), Box::new(NoProber));
+        let leases = Mutex::new(BTreeMap::new());
+        let responder = Responder {
+            records,
+            changes,
+            playbooks,
+            options,
+            kill_switch,
+            health,
+            prober,
+            leases,
+            deciding,
+            started_at: now,
+            busy,
+        };
         responder.recover(now)?;
         Ok(responder)
+    }
+
+    /// Lets probes be tried; without one every probe is unknown.
+    #[must_use]
+    pub fn with_prober(mut self, prober: Box<dyn Prober>) -> Self {
+        self.prober = prober;
+        self
+    }
+
+    /// Asks before every action whether what is measured can be trusted.
+    #[must_use]
+    pub fn with_health(mut self, health: Box<dyn SelfHealth>) -> Self {
+        self.health = health;
+        self
     }
 
     /// The playbooks.
@@ -169,7 +216,13 @@ impl Responder {
             return Ok(Next::Wait(now.saturating_add_ns(self.options.decision_poll_ns)));
         }
         let _release = Release { responder: self, run };
-        self.go_on(run, now, effects)
+        match self.go_on(run, now, effects) {
+            // Another process was faster with this run; what it made of it is seen next time.
+            Err(RespondError::Ledger(LedgerError::Conflict { .. })) => {
+                Ok(Next::Wait(now.saturating_add_ns(self.options.decision_poll_ns)))
+            }
+            other => other,
+        }
     }
 
     pub(crate) fn active_runs(&self) -> Result<Vec<Run>, LedgerError> {
@@ -182,7 +235,9 @@ impl Responder {
         let filter = Filter { states: vec![ActionState::Started.as_str().to_owned()], ..Filter::default() };
         for document in self.records.list(LedgerTable::Actions, &filter)? {
             let action: Action = parse(LedgerTable::Actions, document)?;
-            self.give_up(action, now)?;
+            if self.carried_out_elsewhere(&action, now)?.is_none() {
+                self.give_up(action, now)?;
+            }
         }
         for mut run in self.active_runs()? {
             if let Phase::Verifying { holding_since: holding_since @ Some(_), .. } = &mut run.phase {
@@ -212,6 +267,7 @@ impl Responder {
                 .to_owned();
         let mut batch = Batch::new(now);
         batch.move_action(ActionState::Started.as_str(), &action);
+        self.release_lease(&action, &mut batch)?;
         batch.timeline(
             &action.incident,
             EntryKind::Action,
@@ -221,7 +277,8 @@ impl Responder {
         let run: Option<Run> = read(&*self.records, LedgerTable::Runs, &action.run)?;
         match run {
             Some(run) if run.state == RunState::Active => {
-                self.fail_step(run, Outcome::Unknown, &action.detail, Some(&action), batch, now)?
+                self.fail_step(run, Outcome::Unknown, &action.detail, Some(&action), batch, now)?;
+                self.trip_if_poor(now)?;
             }
             _ => batch.commit(&*self.records)?,
         }

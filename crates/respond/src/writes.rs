@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::{Action, EntryKind, Incident, Notification, Run, TimelineEntry};
 
 /// Who writes the audit entries of this crate.
-const ACTOR: &str = "respond";
+pub(crate) const ACTOR: &str = "respond";
 
 /// A batch under construction. Everything in it is committed at once.
 pub(crate) struct Batch {
@@ -54,8 +54,18 @@ impl Batch {
         self.writes.push(Write::Put(LedgerTable::Incidents, document));
     }
 
+    /// Replaces a run as it was read; the batch fails when someone else has moved it on meanwhile. Once a batch.
     pub(crate) fn put_run(&mut self, run: &Run) {
-        self.writes.push(Write::Put(LedgerTable::Runs, run_document(run)));
+        let (table, id) = (LedgerTable::Runs, run.id.clone());
+        self.writes.push(Write::Expect { table, id, key: "version", is: run.version });
+        let mut document = run_document(run);
+        document.body["version"] = json!(run.version + 1);
+        self.writes.push(Write::Put(table, document));
+    }
+
+    /// Adds any write.
+    pub(crate) fn push(&mut self, write: Write) {
+        self.writes.push(write);
     }
 
     pub(crate) fn insert_run(&mut self, run: &Run) {
@@ -89,9 +99,14 @@ impl Batch {
     }
 
     pub(crate) fn audit(&mut self, verb: &str, subject: &str, detail: Json) {
+        self.audit_by(ACTOR, verb, subject, detail);
+    }
+
+    /// Like `audit`, for what a person did.
+    pub(crate) fn audit_by(&mut self, actor: &str, verb: &str, subject: &str, detail: Json) {
         self.writes.push(Write::Audit(AuditEntry {
             time: self.now,
-            actor: ACTOR.to_owned(),
+            actor: actor.to_owned(),
             verb: verb.to_owned(),
             subject: subject.to_owned(),
             detail,

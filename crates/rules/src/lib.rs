@@ -36,7 +36,7 @@ pub use evaluate::{Evaluation, GroupEvaluator, Health, RuleQuery, RuleQueryError
 pub use file::{FILE_BYTES_MAX, Group, INTERVAL_NS_DEFAULT, INTERVAL_NS_MIN, NoData, Rule, RuleExpr, RuleKind};
 pub use problem::Problem;
 pub use state::{OUTAGE_TOLERANCE_NS, RESOLVED_RETENTION_NS};
-pub use syntax::{LogsInfo, PromqlInfo, QueryProblem, check_logs, check_promql};
+pub use syntax::{Bound, LogsInfo, PromqlInfo, QueryProblem, check_logs, check_promql};
 pub use template::{Template, TemplateError};
 pub use when::{When, WhenError};
 pub use yaml::{Mapper, yaml_problem};

@@ -1,7 +1,7 @@
 //! Checks queries inside files, and reads from them what evaluation needs to know.
 
 use model::Timestamp;
-use promql::{Expr, Type};
+use promql::{BinaryOp, Expr, Type};
 
 /// A mistake in a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,17 @@ pub struct PromqlInfo {
     /// The part whose emptiness means "no data", when a comparison filters it: `a` of `a > 5`. `None` when the expression does not
     /// filter, then its own emptiness is it.
     pub presence: Option<String>,
+    /// What the whole expression compares with a number: `a` of `a < 5`. `None` when it does anything else.
+    pub bound: Option<Bound>,
+}
+
+/// A comparison with a number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// What is compared.
+    pub expr: String,
+    /// Whether it holds for small values.
+    pub wants_less: bool,
 }
 
 /// Checks an expression: it must parse and yield a number or an instant vector.
@@ -36,13 +47,27 @@ pub fn check_promql(text: &str) -> Result<PromqlInfo, QueryProblem> {
         hint: None,
     })?;
     match expr.result_type() {
-        Type::Scalar | Type::Vector => Ok(PromqlInfo { presence: presence(&expr, text) }),
+        Type::Scalar | Type::Vector => Ok(PromqlInfo { presence: presence(&expr, text), bound: bound(&expr, text) }),
         other => Err(QueryProblem::new(
             0,
             format!("promql: the expression yields a {}", other.as_str()),
             "a rule needs a number or an instant vector; wrap a range in a function such as rate()",
         )),
     }
+}
+
+fn bound(expr: &Expr, text: &str) -> Option<Bound> {
+    let Expr::Binary(binary) = expr.unparen() else { return None };
+    if binary.bool_modifier || binary.right.result_type() != Type::Scalar {
+        return None;
+    }
+    let wants_less = match binary.op {
+        BinaryOp::Lt | BinaryOp::Le => true,
+        BinaryOp::Gt | BinaryOp::Ge => false,
+        _ => return None,
+    };
+    let span = binary.left.unparen().span();
+    text.get(span.start..span.end).map(|expr| Bound { expr: expr.to_owned(), wants_less })
 }
 
 /// The data side of a filtering expression. Comparisons and set operators are peeled off; what is left yields a sample for every

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::remote::Where;
+
 /// Searches logs and metrics, notices that a change hurt users, rolls it back and proves that it helped.
 #[derive(Debug, Parser)]
 #[command(name = "backstop", version, about, long_about = None, propagate_version = true)]
@@ -31,6 +33,12 @@ pub(crate) enum Command {
     /// Works with files of the service catalogue.
     #[command(subcommand)]
     Services(ServicesCommand),
+    /// Stops all actions, or lets them happen again.
+    #[command(subcommand)]
+    Kill(KillCommand),
+    /// Lists what people are asked, and answers.
+    #[command(subcommand)]
+    Approvals(ApprovalsCommand),
     /// Looks at the segments of a data directory.
     #[command(subcommand)]
     Segments(SegmentsCommand),
@@ -177,6 +185,109 @@ pub(crate) enum PlaybooksCommand {
         /// Playbook files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+    },
+    /// Draws flow charts.
+    Graph {
+        /// Playbook files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// What is printed.
+        #[arg(long, value_enum, default_value_t = GraphFormat::Mermaid)]
+        format: GraphFormat,
+    },
+    /// Plays a playbook on recorded data, and says what would have happened.
+    Simulate(SimulateArgs),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// Text that Markdown viewers draw.
+    Mermaid,
+    /// A picture.
+    Svg,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SimulateOutput {
+    /// A line a step.
+    Table,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct SimulateArgs {
+    /// The playbook file.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) at: Where,
+    /// A recorded incident, as `GET /backstop/api/v1/incidents/ID` gives it, instead of a server or a directory.
+    #[arg(long, value_name = "JSON", conflicts_with_all = ["url", "data"])]
+    pub(crate) record: Option<PathBuf>,
+    /// First time: RFC 3339, Unix time, or relative such as -1h.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// Last time.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// The mode that the playbook is played in [default: auto].
+    #[arg(long, value_name = "M")]
+    pub(crate) mode: Option<String>,
+    /// How long people take to approve, or `never`.
+    #[arg(long, value_name = "D", default_value = "0")]
+    pub(crate) approve_after: String,
+    /// How it is printed.
+    #[arg(long, value_enum, default_value_t = SimulateOutput::Table)]
+    pub(crate) output: SimulateOutput,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KillCommand {
+    /// Nothing acts any more; what was planned is refused.
+    On {
+        /// Why: whoever comes next has to know.
+        #[arg(long)]
+        reason: String,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Things may act again.
+    Off {
+        /// Why.
+        #[arg(long, default_value = "")]
+        reason: String,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Says how it stands.
+    Status {
+        #[command(flatten)]
+        at: Where,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ApprovalsCommand {
+    /// Lists what waits for an answer.
+    List {
+        /// Lists settled ones, too.
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        at: Where,
+    },
+    /// Answers, as whoever's token is in BACKSTOP_TOKEN.
+    Answer {
+        /// The approval.
+        id: String,
+        /// `approve`, `reject`, or one of the choices.
+        decision: String,
+        /// Why.
+        #[arg(long, default_value = "")]
+        comment: String,
+        #[command(flatten)]
+        at: Where,
     },
 }
 

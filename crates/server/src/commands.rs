@@ -19,7 +19,7 @@ fn read(path: &Path) -> Result<String, Failure> {
 }
 
 /// Names and texts of files, for the checkers.
-fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
     files.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect()
 }
 
@@ -31,12 +31,17 @@ pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }
 
-/// `backstop playbooks check`.
+/// `backstop playbooks check|graph|simulate`.
 pub(crate) fn playbooks(command: &PlaybooksCommand) -> Result<(), Failure> {
-    let PlaybooksCommand::Check { files } = command;
-    let report = respond::check_playbooks(&read_all(files)?);
-    println!("{report}");
-    if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+    match command {
+        PlaybooksCommand::Check { files } => {
+            let report = respond::check_playbooks(&read_all(files)?);
+            println!("{report}");
+            if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+        }
+        PlaybooksCommand::Graph { files, format } => crate::simulate_cmd::graph(files, *format),
+        PlaybooksCommand::Simulate(args) => crate::simulate_cmd::run(args),
+    }
 }
 
 /// `backstop services check`.

@@ -16,6 +16,16 @@ impl Failure {
         Self { code: 1, message: message.into(), hint: String::new() }
     }
 
+    /// 1: somebody said no, and says what to do.
+    pub(crate) fn refused(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: 1, message: message.into(), hint: hint.into() }
+    }
+
+    /// What it says, in one line.
+    pub(crate) fn text(&self) -> String {
+        if self.hint.is_empty() { self.message.clone() } else { format!("{}; {}", self.message, self.hint) }
+    }
+
     /// 2: the command or the configuration makes no sense.
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { code: 2, message: message.into(), hint: hint.into() }

@@ -15,9 +15,12 @@ mod exit;
 mod ingest;
 mod loops;
 mod offline;
+mod people_cmd;
 mod query;
+mod remote;
 mod runtime;
 mod serve;
+mod simulate_cmd;
 
 use std::process::ExitCode;
 
@@ -53,6 +56,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Rules(command) => commands::rules(&command),
         Command::Playbooks(command) => commands::playbooks(&command),
         Command::Services(command) => commands::services(&command),
+        Command::Kill(command) => people_cmd::kill(&command),
+        Command::Approvals(command) => people_cmd::approvals(&command),
         Command::Segments(command) => commands::segments(&command),
         Command::Audit(command) => commands::audit(&command),
         Command::Config(command) => commands::config(&command),

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{About, Api, Readiness, RuleBoard, ServiceBoard};
+use api::{About, Api, Approvers, Readiness, RuleBoard, ServiceBoard};
 use axum::Router;
 use catalog::ledger::Ledger;
 use config::{Config, Listeners};
 use engine::{Engine, QueryLimits};
 use listen::{CancellationToken, Listener};
 use pipeline::{Pipeline, PipelineOptions};
-use respond::{Responder, ResponderOptions};
+use respond::{Freeze, Responder, ResponderOptions};
 use rules::GroupEvaluator;
 use store::{Retention, Store, StoreOptions, StreamRetention};
 use telemetry::{clock, metrics};
@@ -23,12 +23,14 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
 use crate::exit::Failure;
+use crate::loops::health::OwnHealth;
+use crate::loops::probe::NetworkProber;
 use crate::loops::query::EngineQuery;
 use crate::loops::respond::ResponseParts;
 use crate::loops::rules::RuleParts;
 use crate::loops::state::LedgerTables;
 use crate::loops::{
-    Stop, files, records, respond as response_loop, rules as rule_loop, services as service_loop, thread,
+    Stop, files, people, records, respond as response_loop, rules as rule_loop, services as service_loop, thread,
     watch as watch_loop,
 };
 use crate::offline::{LEDGER_FILE, store_failure};
@@ -44,7 +46,7 @@ const MAINTAIN_INTERVAL: Duration = Duration::from_millis(250);
 /// How long requests that have begun may take once the server is asked to end.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(10);
 /// File in the data directory whose presence stops all actions.
-const KILL_SWITCH_FILE: &str = "kill-switch";
+pub(crate) const KILL_SWITCH_FILE: &str = "kill-switch";
 
 /// Runs the server until it is told to end, or until storage fails.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -202,7 +204,13 @@ impl Parts {
         let board = Arc::new(RuleBoard::default());
         let (stop, mut threads) = (Stop::default(), Vec::new());
         let groups = files::rule_groups(&config.rules)?;
-        let responder = Arc::new(responder(config, &ledger)?);
+        let approvers = people::approvers(&config.approvers)?;
+        let own = OwnHealth { store: Arc::clone(&store), board: Arc::clone(&board) };
+        let probe_allow = config.actions.probe_allow.clone();
+        // Its client blocks, so it is made where blocking is allowed.
+        let prober = tokio::task::spawn_blocking(move || NetworkProber::new(&probe_allow)).await??;
+        let responder = responder(config, &ledger, &approvers, own)?.with_prober(Box::new(prober));
+        let responder = Arc::new(responder);
         let evaluated: Vec<String> =
             groups.iter().map(|group| group.name.clone()).chain([watch::Watcher::group().to_owned()]).collect();
         responder.retire(&evaluated, clock::now())?;
@@ -210,11 +218,15 @@ impl Parts {
         let services = Arc::new(ServiceBoard::new(files::services(&config.services, &receiver_names(config))?));
         threads.push(service_loop::start(&services, &query, &config.data_dir, &stop)?);
         threads.extend(maintenance(&store, &stop)?);
-        let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
         threads.push(watch_loop::start(&ledger, &services, &responder, &query, &stop)?);
-        let rule_parts =
-            RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
+        let rule_parts = RuleParts {
+            query,
+            board: Arc::clone(&board),
+            responder: Arc::clone(&responder),
+            store: Arc::clone(&store),
+            stop: stop.clone(),
+        };
         for group in groups {
             let name = format!("rules-{}", group.name);
             let evaluator = GroupEvaluator::new(group, records(&ledger), clock::now())?;
@@ -225,7 +237,7 @@ impl Parts {
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
-        let api = Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about);
+        let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
         let api = Arc::new(api.with_services(services).with_change_sources(change_sources));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);
@@ -261,12 +273,26 @@ fn receiver_names(config: &Config) -> Vec<String> {
     config.receivers.keys().cloned().chain(["log".to_owned()]).collect()
 }
 
-fn responder(config: &Config, ledger: &Arc<Ledger>) -> anyhow::Result<Responder> {
+fn responder(
+    config: &Config,
+    ledger: &Arc<Ledger>,
+    approvers: &Approvers,
+    health: OwnHealth,
+) -> anyhow::Result<Responder> {
     let playbooks = files::playbooks(&config.playbooks)?;
     let file = config.data_dir.join(KILL_SWITCH_FILE);
     let kill_switch = move || file.exists().then(|| format!("{} exists", file.display()));
-    let options = ResponderOptions::default();
-    Ok(Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?)
+    let freeze = config.freeze.iter().map(Freeze::read).collect::<Result<_, _>>().context("cannot read `freeze`")?;
+    let asks =
+        |playbook: &&respond::Playbook| [respond::Mode::Suggest, respond::Mode::Approve].contains(&playbook.mode);
+    if let (Some(playbook), true) = (playbooks.iter().find(asks), config.approvers.is_empty()) {
+        let (name, mode) = (&playbook.name, playbook.mode.as_str());
+        tracing::warn!("playbook {name} is in mode {mode} and nobody can approve: name people under `approvers`");
+    }
+    // One process has the directory at a time, so leases of that name are its predecessor's or its own.
+    let options = ResponderOptions { approvers: approvers.principals(), freeze, ..ResponderOptions::default() };
+    let responder = Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?;
+    Ok(responder.with_health(Box::new(health)))
 }
 
 /// The responder's threads. Their HTTP clients block, so they are made where blocking is allowed.

@@ -153,17 +153,15 @@ fn entry_json(entry: Value) -> Value {
 fn outcome(word: Option<&str>) -> Option<&str> {
     word.map(|word| match word {
         "succeeded" | "helped" | "acted" | "notified" | "delivered" => "ok",
-        "not_helped" => "failed",
-        "held" => "refused",
+        "not_helped" | "worse" => "failed",
+        "held" | "rejected" => "refused",
         word => word,
     })
 }
 
-/// An action as users see it, with the kind of its call and the mode that allowed it.
+/// An action as users see it, with the kind of its call.
 fn action_json(mut action: Value) -> Value {
     action["kind"] = action["request"]["call"]["kind"].clone();
-    let mode = if action["state"] == "observed" { "observe" } else { "auto" };
-    action["mode"] = mode.into();
     action
 }
 
@@ -174,11 +172,6 @@ pub(crate) async fn actions(
 ) -> Result<Json<Value>, ApiError> {
     let actions: Vec<Value> = list(&api, LedgerTable::Actions, &params)?.into_iter().map(action_json).collect();
     Ok(Json(json!({"actions": actions})))
-}
-
-/// `GET /playbooks`.
-pub(crate) async fn playbooks(State(api): State<Arc<Api>>) -> Json<Value> {
-    Json(json!({"playbooks": api.playbooks}))
 }
 
 /// Where a page of the audit trail begins.

@@ -22,6 +22,7 @@ pub use compose::{ComposeCall, ComposePin};
 pub use exec::ExecCall;
 pub use flag::{FlagCall, FlagProvider, FlagRead, FlagState, FlagWrite};
 pub use git_revert::GitRevertCall;
+pub(crate) use http::check_url;
 pub use http::{HttpCall, HttpPrecheck};
 pub use systemd::SystemdCall;
 

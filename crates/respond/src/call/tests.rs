@@ -132,7 +132,7 @@ fn exec_targets() {
         Verb::Act,
         json!({"argv": ["/bin/x", "{{ nope }}"], "precheck": ["look"], "dry_run": ["{{ service }}"]}),
         expect![[r#"
-            argv: template: there is no variable "nope"; the variables are service, incident.id, to_version, change.id, change.source, change.from_version, change.to_version, change.artifact, alert.name, alert.labels.<name>
+            argv: template: there is no variable "nope"; the variables are service, incident.id, to_version, change.id, change.source, change.from_version, change.to_version, change.artifact, alert.name, alert.labels.<name>, steps.<id>.value, .n, .result, .choice, .row.<name>
             precheck: the program "look" is not an absolute path; write it out, without a template; it must be on the allow-list too
             dry_run: the program "{{ service }}" is not an absolute path; write it out, without a template; it must be on the allow-list too
         "#]],

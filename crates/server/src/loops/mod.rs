@@ -2,6 +2,9 @@
 //! learned.
 
 pub(crate) mod files;
+pub(crate) mod health;
+pub(crate) mod people;
+pub(crate) mod probe;
 pub(crate) mod query;
 pub(crate) mod respond;
 pub(crate) mod rules;

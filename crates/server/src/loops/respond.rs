@@ -17,6 +17,8 @@ use super::{Stop, records, thread};
 
 /// How often it is looked for runs that are due.
 const POLL: Duration = Duration::from_millis(200);
+/// How often leases of running actions are looked at; far less than a lease lasts.
+const RENEW_POLL: Duration = Duration::from_secs(2);
 /// How often the outbox is looked at.
 const OUTBOX_POLL: Duration = Duration::from_millis(500);
 
@@ -92,10 +94,14 @@ fn receivers(config: &Config) -> BTreeMap<String, Receiver> {
     std::iter::once(("log".to_owned(), Receiver::Log)).chain(named).collect()
 }
 
-/// Starts both threads.
+/// Starts the threads.
 pub(crate) fn start(parts: ResponseParts) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
-    let delivering = parts.clone();
-    Ok(vec![thread("respond", move || run(&parts))?, thread("notify", move || deliver(&delivering))?])
+    let (delivering, renewing) = (parts.clone(), parts.clone());
+    Ok(vec![
+        thread("respond", move || run(&parts))?,
+        thread("notify", move || deliver(&delivering))?,
+        thread("leases", move || renew(&renewing))?,
+    ])
 }
 
 /// Advances runs until told to stop, each on a thread of its own: a run may block on its action, and must not hold up another.
@@ -133,6 +139,15 @@ fn count_open(parts: &ResponseParts) {
     let open = Filter { states: vec!["open".to_owned()], ..Filter::default() };
     if let Ok(open) = parts.ledger.list(LedgerTable::Incidents, &open) {
         metrics::INCIDENTS_OPEN.set(open.len() as f64);
+    }
+}
+
+/// Keeps the leases of actions that take long.
+fn renew(parts: &ResponseParts) {
+    while !parts.stop.sleep(RENEW_POLL) {
+        if let Err(error) = parts.responder.renew_leases(clock::now()) {
+            tracing::error!(%error, "leases on targets could not be renewed");
+        }
     }
 }
 

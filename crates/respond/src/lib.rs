@@ -43,6 +43,10 @@ pub use call::{
 pub use call::{
     FlagProvider, FlagRead, FlagState, FlagWrite, GitRevertCall, HttpCall, HttpPrecheck, SystemdCall, Verb,
 };
+pub use call::{
+    ArgoRolloutsCall, FluxCall, FluxKind, FluxOperation, HelmCall, KubernetesCall, OBJECT_NAME_BYTES_MAX, RolloutOperation,
+    WorkloadKind, WorkloadName, check_object_name, check_revision,
+};
 pub use evidence::{Evidence, GuardResult};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};
 pub use guards::{BREAKER_TARGETS_MAX, BREAKER_WINDOW_NS, REVISION_MEMORY_NS};

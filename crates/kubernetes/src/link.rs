@@ -69,12 +69,6 @@ pub(crate) fn workload_resource(kind: WorkloadKind) -> ApiResource {
     resource("apps", "v1", kind.as_str(), &plural)
 }
 
-/// The whole object as JSON.
-pub(crate) fn json(object: &DynamicObject) -> Json {
-    // A map with text keys of values that came as JSON: nothing in it can fail to be JSON.
-    serde_json::to_value(object).unwrap_or_default()
-}
-
 /// What a refusal of the server says, with a hint for the usual ones.
 fn status_text(what: &str, status: &Status) -> String {
     let hint = match status.code {

@@ -69,11 +69,15 @@ impl Spot {
         request: &ActionRequest,
         new: &NewTemplate,
     ) -> Result<(), Stop> {
-        match self.patch(steps(object, request, new), How::DRY).await? {
-            Written::Done(_) => Ok(()),
-            Written::Conflict => Err(Stop::Unreachable("the object changes at this moment; look again".to_owned())),
-            Written::Unsure(why) => Err(Stop::Unreachable(format!("the dry run was not answered: {why}"))),
+        let mut object = object.clone();
+        for _ in 0..=CONFLICT_RETRIES_MAX {
+            match self.patch(steps(&object, request, new), How::DRY).await? {
+                Written::Done(_) => return Ok(()),
+                Written::Conflict => object = self.look().await?,
+                Written::Unsure(why) => return Err(Stop::Unreachable(format!("the dry run was not answered: {why}"))),
+            }
         }
+        Err(Stop::Unreachable(format!("{} is written all the time; look again", self.name)))
     }
 
     /// Replaces the pod template of the object that `seen` is a look at. Another write in between is harmless as long as

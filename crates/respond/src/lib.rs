@@ -38,14 +38,14 @@ mod writes;
 
 pub use action::{Action, ActionRequest, ActionResult, ActionState, Executor, Precheck};
 pub use call::{
+    ArgoRolloutsCall, FluxCall, FluxKind, FluxOperation, HelmCall, KubernetesCall, OBJECT_NAME_BYTES_MAX,
+    RolloutOperation, WorkloadKind, WorkloadName, check_object_name, check_revision,
+};
+pub use call::{
     ArgocdCall, ArgocdEntry, ArgocdOperation, Call, CallProblem, ComposeCall, ComposePin, ExecCall, FlagCall,
 };
 pub use call::{
     FlagProvider, FlagRead, FlagState, FlagWrite, GitRevertCall, HttpCall, HttpPrecheck, SystemdCall, Verb,
-};
-pub use call::{
-    ArgoRolloutsCall, FluxCall, FluxKind, FluxOperation, HelmCall, KubernetesCall, OBJECT_NAME_BYTES_MAX, RolloutOperation,
-    WorkloadKind, WorkloadName, check_object_name, check_revision,
 };
 pub use evidence::{Evidence, GuardResult};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};

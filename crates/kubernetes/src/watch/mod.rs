@@ -151,7 +151,7 @@ async fn watch_namespace(
                 let namespace = namespace.as_deref().unwrap_or("*");
                 let what = watched.resource().plural;
                 tracing::warn!(cluster = options.cluster, namespace, what, %error, "watch broke off, trying again");
-                continue;
+                seen.go_without(watched, clock::now())
             }
         };
         for delivery in deliveries {

@@ -171,15 +171,19 @@ impl Namespace {
             }
         };
         let mut told: Vec<Json> = missing.iter().flat_map(|uid| self.gone(uid, now)).collect();
-        if let Watched::Workload(kind) = watched {
-            self.unlisted.remove(&kind);
-            if self.unlisted.is_empty() {
-                for (kind, object) in std::mem::take(&mut self.held) {
-                    told.extend(self.see_config(kind, &object, now));
-                }
-            }
-        }
+        told.extend(self.go_without(watched, now));
         told
+    }
+
+    /// Configurations wait for a stream of workloads no longer: its list is complete, or can not be had.
+    pub(crate) fn go_without(&mut self, watched: Watched, now: Timestamp) -> Vec<Json> {
+        let Watched::Workload(kind) = watched else { return Vec::new() };
+        self.unlisted.remove(&kind);
+        if !self.unlisted.is_empty() {
+            return Vec::new();
+        }
+        let held = std::mem::take(&mut self.held);
+        held.iter().flat_map(|(kind, object)| self.see_config(*kind, object, now)).collect()
     }
 
     fn place(&self, object: &DynamicObject) -> Place {

@@ -154,3 +154,127 @@ pub(super) fn check_name(
         problems.push(CallProblem::new(field, message, "docs/kubernetes.md shows the targets"));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use serde_json::{Value as Json, json};
+
+    use super::*;
+    use crate::Call;
+
+    fn check(kind: &str, verb: Verb, target: Json, expect: Expect) {
+        let Json::Object(keys) = target else { panic!("a target is an object") };
+        let text = match Call::read(kind, verb, &keys.into_iter().collect()) {
+            Ok(call) => serde_json::to_string(&call).unwrap(),
+            Err(problems) => {
+                problems.iter().map(|found| format!("{}: {}; {}\n", found.field, found.message, found.hint)).collect()
+            }
+        };
+        expect.assert_eq(&text);
+    }
+
+    #[test]
+    fn targets_of_a_cluster_are_read_or_refused() {
+        let shop = |workload: &str| json!({"namespace": "shop", "workload": workload});
+        check(
+            "kubernetes",
+            Verb::Rollback,
+            shop("deployment/{{ service }}"),
+            expect![[
+                r#"{"kind":"kubernetes","namespace":"shop","workload":"deployment/{{ service }}","wait":true,"allow_zero":false}"#
+            ]],
+        );
+        check(
+            "kubernetes",
+            Verb::Rollback,
+            shop("checkout"),
+            expect![[r#"
+            workload: "checkout" is no workload: write deployment/NAME, statefulset/NAME or daemonset/NAME; docs/kubernetes.md shows the targets
+        "#]],
+        );
+        check(
+            "kubernetes",
+            Verb::Rollback,
+            shop("deployment/../secrets/x"),
+            expect![[r#"
+            workload: "../secrets/x" is no name of an object: use at most 253 lower-case letters, digits, - and .; docs/kubernetes.md shows the targets
+        "#]],
+        );
+        check(
+            "kubernetes",
+            Verb::Scale,
+            shop("daemonset/agent"),
+            expect![[r#"
+            workload: a DaemonSet can not be scaled; a DaemonSet runs one pod on every node that it selects
+        "#]],
+        );
+        check(
+            "kubernetes",
+            Verb::Act,
+            shop("deployment/checkout"),
+            expect![[r#"
+            kind: kind kubernetes can not act; it can rollback, restart, scale
+        "#]],
+        );
+        check(
+            "kubernetes",
+            Verb::Restart,
+            json!({"cluster": "{{ service }}", "namespace": "", "workload": "pod/x"}),
+            expect![[r#"
+                cluster: the cluster is empty or a template; name one of kubernetes.clusters of the configuration, without a template
+                namespace: "" is no name of an object: use at most 253 lower-case letters, digits, - and .; docs/kubernetes.md shows the targets
+                workload: "pod" is no kind of workload: write deployment/NAME, statefulset/NAME or daemonset/NAME; docs/kubernetes.md shows the targets
+            "#]],
+        );
+        check(
+            "argo_rollouts",
+            Verb::Rollback,
+            json!({"namespace": "shop", "rollout": "checkout", "operation": "promote"}),
+            expect![[r#"
+                : the target of kind argo_rollouts can not be read: unknown variant `promote`, expected one of `auto`, `abort`, `undo`; docs/actions.md shows the target of kind argo_rollouts
+            "#]],
+        );
+        check(
+            "argo_rollouts",
+            Verb::Scale,
+            json!({"namespace": "shop", "rollout": "checkout"}),
+            expect![[r#"
+            kind: kind argo_rollouts can not scale; it can rollback
+        "#]],
+        );
+        check(
+            "flux",
+            Verb::Rollback,
+            json!({"namespace": "flux-system", "resource": "kustomization/apps"}),
+            expect![[r#"
+                workload: a rollback of kind flux undoes a workload; name the workload to undo and leave the operation out: a rollback suspends by itself
+            "#]],
+        );
+        check(
+            "flux",
+            Verb::Act,
+            json!({"namespace": "flux-system", "resource": "gitrepository/apps", "operation": "resume"}),
+            expect![[r#"
+                resource: "gitrepository" is no kind of Flux's that can be suspended: write kustomization/NAME or helmrelease/NAME; docs/kubernetes.md shows the targets
+            "#]],
+        );
+        check(
+            "flux",
+            Verb::Act,
+            json!({"namespace": "flux-system", "resource": "kustomization/apps", "operation": "resume"}),
+            expect![[
+                r#"{"kind":"flux","namespace":"flux-system","resource":"kustomization/apps","operation":"resume","wait":true}"#
+            ]],
+        );
+        check(
+            "helm",
+            Verb::Rollback,
+            json!({"program": "helm", "namespace": "shop", "release": "checkout", "revision": "0"}),
+            expect![[r#"
+                program: the program "helm" is not an absolute path; write it out, without a template; it must be on the allow-list too
+                revision: "0" is no revision: give a number above 0; docs/kubernetes.md shows the targets
+            "#]],
+        );
+    }
+}

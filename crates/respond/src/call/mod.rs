@@ -117,7 +117,19 @@ impl CallProblem {
 
 impl Call {
     /// Every kind, in the order that hints name them.
-    pub const KINDS: [&str; 11] = ["http", "exec", "argocd", "systemd", "compose", "git_revert", "flag", "kubernetes", "helm", "argo_rollouts", "flux"];
+    pub const KINDS: [&str; 11] = [
+        "http",
+        "exec",
+        "argocd",
+        "systemd",
+        "compose",
+        "git_revert",
+        "flag",
+        "kubernetes",
+        "helm",
+        "argo_rollouts",
+        "flux",
+    ];
 
     /// Reads the target of a step of one kind and checks it, templates unfilled.
     pub fn read(kind: &str, verb: Verb, target: &BTreeMap<String, Json>) -> Result<Call, Vec<CallProblem>> {

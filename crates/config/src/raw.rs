@@ -9,6 +9,7 @@ use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::RawChanges;
+use crate::kubernetes::RawKubernetes;
 use crate::units::parse_bytes;
 use crate::{
     Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig, StreamRetentionConfig,
@@ -35,6 +36,7 @@ pub struct RawConfig {
     pub actions: RawActions,
     pub receivers: BTreeMap<String, RawReceiver>,
     pub changes: RawChanges,
+    pub kubernetes: RawKubernetes,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -180,6 +182,7 @@ impl Default for RawConfig {
             actions: RawActions::default(),
             receivers: BTreeMap::new(),
             changes: RawChanges::default(),
+            kubernetes: RawKubernetes::default(),
         }
     }
 }
@@ -260,6 +263,7 @@ impl RawConfig {
             actions: check.actions(self.actions)?,
             receivers: check.receivers(self.receivers)?,
             changes: check.changes(self.changes)?,
+            kubernetes: check.kubernetes(self.kubernetes)?,
         })
     }
 }

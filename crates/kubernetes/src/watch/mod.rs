@@ -37,7 +37,7 @@ use crate::Clusters;
 use crate::link::{resource, workload_resource};
 
 /// Most deliveries that wait for the sink; when there are more, watches wait.
-pub const DELIVERIES_MAX: usize = 1_024;
+const DELIVERIES_MAX: usize = 1_024;
 
 /// Pause before a cluster that can not be reached is tried again.
 const CONNECT_PAUSE: Duration = Duration::from_secs(10);

@@ -5,9 +5,10 @@
 
 #![allow(dead_code, reason = "shared by test binaries that use different parts")]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
@@ -276,10 +277,10 @@ impl Cluster {
 
     /// Runs pods until the answer is dropped.
     pub(crate) fn kubelet(self: &Arc<Self>, namespace: &str) -> Kubelet {
-        let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stop = Arc::new(AtomicBool::new(false));
         let (seen, cluster, namespace) = (Arc::clone(&stop), Arc::clone(self), namespace.to_owned());
         let run = move || {
-            while !seen.load(std::sync::atomic::Ordering::Relaxed) {
+            while !seen.load(Ordering::Relaxed) {
                 cluster.run_pods(&namespace);
                 std::thread::sleep(Duration::from_millis(100));
             }
@@ -289,15 +290,91 @@ impl Cluster {
     }
 }
 
+/// A way to the API server that can be cut.
+pub(crate) struct Proxy {
+    kubeconfig: PathBuf,
+    open: Arc<AtomicBool>,
+    ended: Arc<AtomicBool>,
+    links: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Cluster {
+    /// A way to the API server that can be cut, with a kubeconfig of Backstop's.
+    pub(crate) fn proxy(&self) -> Proxy {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("its address").port();
+        let text = std::fs::read_to_string(self.kubeconfig("backstop")).expect("kubeconfig");
+        let kubeconfig = self.path(&format!("proxy-{port}.kubeconfig"));
+        std::fs::write(&kubeconfig, text.replace(&self.url, &format!("https://127.0.0.1:{port}"))).expect("kubeconfig");
+        let proxy =
+            Proxy { kubeconfig, open: Arc::new(AtomicBool::new(true)), ended: Arc::default(), links: Arc::default() };
+        let (open, ended, links) = (Arc::clone(&proxy.open), Arc::clone(&proxy.ended), Arc::clone(&proxy.links));
+        let to = self.url.trim_start_matches("https://").to_owned();
+        listener.set_nonblocking(true).expect("a listener");
+        let accept = move || {
+            while !ended.load(Ordering::Relaxed) {
+                match listener.accept() {
+                    Ok((from, _)) if open.load(Ordering::Relaxed) => link(&from, &to, &links),
+                    // Dropped: the other side sees a connection that breaks at once.
+                    Ok(_) => {}
+                    Err(_) => std::thread::sleep(Duration::from_millis(10)),
+                }
+            }
+        };
+        std::thread::Builder::new().name("proxy".to_owned()).spawn(accept).expect("thread");
+        proxy
+    }
+}
+
+/// Copies both ways until one side ends.
+fn link(from: &TcpStream, to: &str, links: &Mutex<Vec<TcpStream>>) {
+    from.set_nonblocking(false).expect("a stream");
+    let to = TcpStream::connect(to).expect("the API server");
+    for (reader, writer) in [(from, &to), (&to, from)] {
+        let (mut reader, mut writer) = (reader.try_clone().expect("a stream"), writer.try_clone().expect("a stream"));
+        links.lock().expect("links").push(reader.try_clone().expect("a stream"));
+        let copy = move || {
+            drop(std::io::copy(&mut reader, &mut writer));
+            drop(writer.shutdown(std::net::Shutdown::Both));
+        };
+        std::thread::Builder::new().name("proxy-link".to_owned()).spawn(copy).expect("thread");
+    }
+}
+
+impl Proxy {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.kubeconfig.clone()
+    }
+
+    /// Breaks every connection, and refuses new ones.
+    pub(crate) fn cut(&self) {
+        self.open.store(false, Ordering::Relaxed);
+        for link in self.links.lock().expect("links").drain(..) {
+            drop(link.shutdown(std::net::Shutdown::Both));
+        }
+    }
+
+    pub(crate) fn mend(&self) {
+        self.open.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        self.cut();
+    }
+}
+
 /// Runs pods until it is dropped.
 pub(crate) struct Kubelet {
-    stop: Arc<std::sync::atomic::AtomicBool>,
+    stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Drop for Kubelet {
     fn drop(&mut self) {
-        self.stop.store(true, std::sync::atomic::Ordering::Relaxed);
+        self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             drop(thread.join());
         }

@@ -9,6 +9,7 @@ mod watches;
 mod workloads;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use kubernetes::{ClusterOptions, Clusters};
@@ -19,11 +20,12 @@ use crate::harness::Cluster;
 
 /// Backstop's clusters, with the one under test.
 fn clusters(cluster: &Cluster) -> Arc<Clusters> {
-    let options = ClusterOptions {
-        kubeconfig: Some(cluster.kubeconfig("backstop")),
-        context: None,
-        act_in: vec!["*".to_owned()],
-    };
+    clusters_of(&cluster.kubeconfig("backstop"))
+}
+
+fn clusters_of(kubeconfig: &Path) -> Arc<Clusters> {
+    let options =
+        ClusterOptions { kubeconfig: Some(kubeconfig.to_owned()), context: None, act_in: vec!["*".to_owned()] };
     Arc::new(Clusters::new(BTreeMap::from([("test".to_owned(), options)])).expect("clusters"))
 }
 

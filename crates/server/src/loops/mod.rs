@@ -2,6 +2,7 @@
 //! learned.
 
 pub(crate) mod files;
+pub(crate) mod kubernetes;
 pub(crate) mod query;
 pub(crate) mod respond;
 pub(crate) mod rules;

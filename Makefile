@@ -9,7 +9,8 @@ export CARGO_TARGET_DIR ?= $(CACHE)/target
 export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
-.PHONY: help demo run test check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
+# `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
+.PHONY: help demo run test test-kubernetes check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -25,9 +26,14 @@ test: tools-build tools-test web ## install what is needed and run every test
 	cargo clippy --workspace --all-targets -- -D warnings
 	cd web && npm run lint && npm run typecheck && npm test
 	cargo build --workspace --bins
-	cargo test --workspace --lib --bins --test conformance --test semantics --test store
+	cargo test --workspace --lib --bins --test conformance --test semantics --test store --test cluster --test helm
+	@.ci/kubernetes check || echo "skipped: the tests against a Kubernetes API server; make test-kubernetes builds one and runs them"
 	cd web && npm run e2e
 	cargo test --workspace --test it
+
+test-kubernetes: tools-build ## build a Kubernetes API server once (six minutes), and run the tests against it
+	.ci/kubernetes
+	cargo test --workspace --test cluster --test helm
 
 check: web ## formatting, lints and types, without running tests
 	cargo fmt --all --check

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("api", 4),
     ("notify", 4),
     ("act", 4),
+    ("kubernetes", 4),
     ("demo", 4),
     ("server", 5),
     // For tests and benches only: above everything, so that nothing that ships may depend on it.
@@ -72,6 +73,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("respond", "rules"),
     ("respond", "lang"),
     ("respond", "promql"),
+    ("act", "kubernetes"),
 ];
 
 /// Packages that only one crate (or the listed ones) may name.
@@ -80,6 +82,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("parquet", &["column"]),
     ("datafusion", &["exec"]),
     ("rusqlite", &["catalog"]),
+    ("kube", &["kubernetes"]),
+    ("k8s-openapi", &["kubernetes"]),
     ("nom", &["decode", "lang", "promql"]),
     ("memmap2", &["blob"]),
     ("axum", &["listen", "api", "demo", "server"]),

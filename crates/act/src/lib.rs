@@ -10,10 +10,10 @@
 //! Unknown, unless a look at the target tells. Tokens come from the settings, never from a playbook; output is capped and secrets
 //! are replaced before anyone stores it.
 //!
-//! **Not guaranteed.** A program that leaves its process group outlives its time limit. Argo CD and services of flags have no
+//! **Not guaranteed.** A program that leaves its process group outlives its time limit. Helm has no precondition either. Argo CD and services of flags have no
 //! precondition in their API: what a precheck saw is compared right before the first write, not in it.
 //!
-//! **Not here.** Whether to act (`respond`), who is told (`notify`), what speaks to Kubernetes.
+//! **Not here.** Whether to act (`respond`), who is told (`notify`).
 
 mod argocd;
 mod compose;
@@ -23,6 +23,7 @@ mod fence;
 mod flag;
 mod git;
 mod git_revert;
+mod helm;
 mod http;
 mod permit;
 mod program;
@@ -32,7 +33,9 @@ mod web;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use kubernetes::{ClusterOptions, Clusters, ClustersError};
 use model::Timestamp;
 use reqwest::Url;
 use respond::{ActionRequest, ActionResult, ActionState, Call, Executor, Precheck};
@@ -80,6 +83,8 @@ pub struct ActOptions {
     pub git_allow: Vec<String>,
     /// Environment given to Git.
     pub git_env: BTreeMap<String, String>,
+    /// Clusters of Kubernetes by name.
+    pub clusters: BTreeMap<String, ClusterOptions>,
 }
 
 /// Why an actor could not be made.
@@ -96,6 +101,9 @@ pub enum ActError {
         /// What is wrong.
         why: String,
     },
+    /// No threads for clusters.
+    #[error(transparent)]
+    Clusters(#[from] ClustersError),
     /// No HTTP client.
     #[error("cannot make an HTTP client: {0}")]
     Client(#[from] reqwest::Error),
@@ -109,6 +117,7 @@ pub struct Actor {
     client: reqwest::blocking::Client,
     argocd: BTreeMap<String, Server>,
     flags: BTreeMap<String, Server>,
+    clusters: Arc<Clusters>,
 }
 
 impl Actor {
@@ -121,6 +130,7 @@ impl Actor {
             client: web::client_builder().build()?,
             argocd: web::servers(&options.argocd)?,
             flags: web::servers(&options.flags)?,
+            clusters: Arc::new(Clusters::new(options.clusters.clone())?),
             options,
         })
     }
@@ -129,6 +139,11 @@ impl Actor {
     /// is only known when the action fires, and is asked about again then.
     pub fn permits(&self, call: &Call) -> Result<(), String> {
         permit::permits(self, call)
+    }
+
+    /// The clusters, for whoever watches them.
+    pub fn clusters(&self) -> &Arc<Clusters> {
+        &self.clusters
     }
 
     /// Everything to take out of what is recorded.
@@ -160,6 +175,11 @@ impl Actor {
                 Some(server) => flag::execute(server, call, request),
                 None => Ended::failed(no_server("flags", &call.server)),
             },
+            Call::Kubernetes(_) | Call::ArgoRollouts(_) | Call::Flux(_) => {
+                let (state, detail) = self.clusters.execute(request);
+                Ended::without_output(state, detail)
+            }
+            Call::Helm(call) => helm::execute(&self.options, &self.clusters, call, request),
             call => Ended::failed(format!("nobody here carries out kind {}", call.kind())),
         }
     }
@@ -185,6 +205,8 @@ impl Actor {
                 Some(server) => flag::precheck(server, call, request),
                 None => Precheck::Refused { detail: no_server("flags", &call.server) },
             },
+            Call::Kubernetes(_) | Call::ArgoRollouts(_) | Call::Flux(_) => self.clusters.precheck(request),
+            Call::Helm(call) => helm::precheck(&self.options, &self.clusters, call, request),
             _ => Precheck::NotOffered,
         }
     }

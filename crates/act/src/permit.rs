@@ -23,6 +23,19 @@ pub(crate) fn permits(actor: &Actor, call: &Call) -> Result<(), String> {
         Call::GitRevert(call) => git_revert(options, call),
         Call::Flag(call) if actor.flags.contains_key(&call.server) => Ok(()),
         Call::Flag(call) => Err(no_server("flags", &call.server)),
+        Call::Kubernetes(call) => cluster(actor, call.cluster.as_deref(), &call.namespace),
+        Call::ArgoRollouts(call) => cluster(actor, call.cluster.as_deref(), &call.namespace),
+        Call::Flux(call) => {
+            let more = call.workload_namespace.as_deref().unwrap_or(&call.namespace);
+            cluster(actor, call.cluster.as_deref(), &call.namespace)?;
+            cluster(actor, call.cluster.as_deref(), more)
+        }
+        Call::Helm(call) => {
+            if !options.exec_allow.iter().any(|allowed| allowed == Path::new(&call.program)) {
+                return Err(format!("{} is not allowed: add it to actions.exec_allow", call.program));
+            }
+            cluster(actor, call.cluster.as_deref(), &call.namespace)
+        }
         // Who carries it out asks its own list.
         _ => Ok(()),
     }
@@ -35,6 +48,13 @@ fn kind(options: &ActOptions, call: &Call) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("kind {kind} is not allowed: add it to actions.kinds"))
+}
+
+fn cluster(actor: &Actor, name: Option<&str>, namespace: &str) -> Result<(), String> {
+    if namespace.contains(TEMPLATE) {
+        return actor.clusters.cluster(name).map(drop);
+    }
+    actor.clusters.may_act(name, namespace).map(drop)
 }
 
 fn systemd(options: &ActOptions, call: &SystemdCall) -> Result<(), String> {

@@ -11,12 +11,14 @@
 
 mod actions;
 mod changes;
+mod kubernetes;
 mod raw;
 mod reference;
 mod units;
 
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
+pub use kubernetes::{ClusterConfig, ClusterWatchConfig, KubernetesConfig};
 pub use raw::RawConfig;
 pub use reference::{SETTINGS, Setting, reference};
 pub use units::{parse_bytes, show_bytes, show_duration_ns};
@@ -65,6 +67,8 @@ pub struct Config {
     pub receivers: BTreeMap<String, ReceiverConfig>,
     /// Who reports changes.
     pub changes: ChangesConfig,
+    /// Clusters of Kubernetes.
+    pub kubernetes: KubernetesConfig,
 }
 
 /// Addresses of the receivers; `None` is off.

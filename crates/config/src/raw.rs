@@ -9,6 +9,7 @@ use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::RawChanges;
+use crate::kubernetes::RawKubernetes;
 use crate::units::parse_bytes;
 use crate::{
     ApproverConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig,
@@ -38,6 +39,7 @@ pub struct RawConfig {
     pub freeze: Vec<serde_json::Value>,
     pub receivers: BTreeMap<String, RawReceiver>,
     pub changes: RawChanges,
+    pub kubernetes: RawKubernetes,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -207,6 +209,7 @@ impl Default for RawConfig {
             freeze: Vec::new(),
             receivers: BTreeMap::new(),
             changes: RawChanges::default(),
+            kubernetes: RawKubernetes::default(),
         }
     }
 }
@@ -289,6 +292,7 @@ impl RawConfig {
             freeze: self.freeze,
             receivers: check.receivers(self.receivers)?,
             changes: check.changes(self.changes)?,
+            kubernetes: check.kubernetes(self.kubernetes)?,
         })
     }
 }

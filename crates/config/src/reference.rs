@@ -157,6 +157,17 @@ pub const SETTINGS: &[Setting] = &[
         "{}",
         "Who reports changes, by name: `shop: {adapter: github, secrets: [{env: SHOP_SECRET}]}`. `docs/changes.md` lists the adapters, how each proves a secret, and the mapping of `generic`.",
     ),
+    setting(
+        "kubernetes.clusters",
+        "{}",
+        "Clusters of Kubernetes by name: `prod: {kubeconfig: /etc/backstop/prod.kubeconfig, context: prod, act_in: [shop]}`. Without \
+         a kubeconfig it is the cluster that Backstop runs in. `act_in` lists the namespaces that actions may act in; empty: none.",
+    ),
+    setting(
+        "kubernetes.watch",
+        "[]",
+        "What is watched for changes: `[{cluster: prod, namespaces: [shop], secrets: false}]`. Without namespaces: all of them.",
+    ),
 ];
 
 /// The manual as Markdown: what `backstop config reference` prints and `docs/configuration.md` holds.

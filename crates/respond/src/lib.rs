@@ -52,6 +52,10 @@ pub use approval::{
     APPROVE, Answer, AnswerError, Approval, ApprovalKind, ApprovalState, COMMENT_BYTES_MAX, Principal, REJECT,
 };
 pub use call::{
+    ArgoRolloutsCall, FluxCall, FluxKind, FluxOperation, HelmCall, KubernetesCall, OBJECT_NAME_BYTES_MAX,
+    RolloutOperation, WorkloadKind, WorkloadName, check_object_name, check_revision,
+};
+pub use call::{
     ArgocdCall, ArgocdEntry, ArgocdOperation, Call, CallProblem, ComposeCall, ComposePin, ExecCall, FlagCall,
 };
 pub use call::{

@@ -253,6 +253,9 @@ metrics! {
         ["delivered", "failed"]);
     /// Changes taken in.
     CHANGES: Counter = Counter::new("backstop_changes_total", "Changes recorded.");
+    /// What watches of Kubernetes clusters received, by kind; `error` is a watch that broke off and is taken up again.
+    KUBERNETES_EVENTS: CounterVec<4> = CounterVec::new("backstop_kubernetes_watch_events_total",
+        "What watches of Kubernetes clusters received, by kind.", "kind", ["listed", "changed", "deleted", "error"]);
     /// Deliveries of changes that were refused.
     CHANGES_REFUSED: Counter = Counter::new("backstop_changes_refused_total", "Deliveries of changes that were refused.");
 

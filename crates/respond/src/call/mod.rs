@@ -3,12 +3,16 @@
 //! **A new kind** is a struct with serde's shape of the playbook's `target`, a `check` that says what is wrong before anything
 //! runs, a `fill` that puts values into its templates, and a line in each `match` of this file. Who carries it out is `act`.
 
+mod argo_rollouts;
 mod argocd;
 mod compose;
 mod exec;
 mod flag;
+mod flux;
 mod git_revert;
+mod helm;
 mod http;
+mod kubernetes;
 mod systemd;
 
 use std::collections::BTreeMap;
@@ -17,13 +21,17 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
+pub use argo_rollouts::{ArgoRolloutsCall, RolloutOperation};
 pub use argocd::{ArgocdCall, ArgocdEntry, ArgocdOperation};
 pub use compose::{ComposeCall, ComposePin};
 pub use exec::ExecCall;
 pub use flag::{FlagCall, FlagProvider, FlagRead, FlagState, FlagWrite};
+pub use flux::{FluxCall, FluxKind, FluxOperation};
 pub use git_revert::GitRevertCall;
+pub use helm::{HelmCall, check_revision};
 pub(crate) use http::check_url;
 pub use http::{HttpCall, HttpPrecheck};
+pub use kubernetes::{KubernetesCall, OBJECT_NAME_BYTES_MAX, WorkloadKind, WorkloadName, check_object_name};
 pub use systemd::SystemdCall;
 
 use crate::fill::{Fill, FillError, FillUse};
@@ -79,6 +87,14 @@ pub enum Call {
     GitRevert(GitRevertCall),
     /// A feature flag.
     Flag(Box<FlagCall>),
+    /// A workload of a Kubernetes cluster.
+    Kubernetes(KubernetesCall),
+    /// A release of Helm.
+    Helm(HelmCall),
+    /// A Rollout of Argo Rollouts.
+    ArgoRollouts(ArgoRolloutsCall),
+    /// A Kustomization or HelmRelease of Flux.
+    Flux(FluxCall),
 }
 
 /// What is wrong with the target of a call.
@@ -102,7 +118,19 @@ impl CallProblem {
 
 impl Call {
     /// Every kind, in the order that hints name them.
-    pub const KINDS: [&str; 7] = ["http", "exec", "argocd", "systemd", "compose", "git_revert", "flag"];
+    pub const KINDS: [&str; 11] = [
+        "http",
+        "exec",
+        "argocd",
+        "systemd",
+        "compose",
+        "git_revert",
+        "flag",
+        "kubernetes",
+        "helm",
+        "argo_rollouts",
+        "flux",
+    ];
 
     /// Reads the target of a step of one kind and checks it, templates unfilled.
     pub fn read(kind: &str, verb: Verb, target: &BTreeMap<String, Json>) -> Result<Call, Vec<CallProblem>> {
@@ -125,6 +153,10 @@ impl Call {
             Call::Compose(call) => call.check(verb, &mut problems),
             Call::GitRevert(call) => call.check(verb, &mut problems),
             Call::Flag(call) => call.check(verb, &mut problems),
+            Call::Kubernetes(call) => call.check(verb, &mut problems),
+            Call::Helm(call) => call.check(verb, &mut problems),
+            Call::ArgoRollouts(call) => call.check(verb, &mut problems),
+            Call::Flux(call) => call.check(verb, &mut problems),
         }
         if problems.is_empty() { Ok(call) } else { Err(problems) }
     }
@@ -139,6 +171,10 @@ impl Call {
             Self::Compose(_) => "compose",
             Self::GitRevert(_) => "git_revert",
             Self::Flag(_) => "flag",
+            Self::Kubernetes(_) => "kubernetes",
+            Self::Helm(_) => "helm",
+            Self::ArgoRollouts(_) => "argo_rollouts",
+            Self::Flux(_) => "flux",
         }
     }
 
@@ -152,6 +188,10 @@ impl Call {
             Self::Compose(call) => Self::Compose(Box::new(call.fill(values)?)),
             Self::GitRevert(call) => Self::GitRevert(call.fill(values)?),
             Self::Flag(call) => Self::Flag(Box::new(call.fill(values)?)),
+            Self::Kubernetes(call) => Self::Kubernetes(call.fill(values)?),
+            Self::Helm(call) => Self::Helm(call.fill(values)?),
+            Self::ArgoRollouts(call) => Self::ArgoRollouts(call.fill(values)?),
+            Self::Flux(call) => Self::Flux(call.fill(values)?),
         })
     }
 }

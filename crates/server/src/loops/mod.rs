@@ -3,6 +3,7 @@
 
 pub(crate) mod files;
 pub(crate) mod health;
+pub(crate) mod kubernetes;
 pub(crate) mod people;
 pub(crate) mod probe;
 pub(crate) mod query;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use act::{ActOptions, Actor, ServerOptions, Token};
 use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
 use config::{Config, ReceiverConfig, ServerConfig, TokenConfig};
+use kubernetes::Watching;
 use notify::{Notifier, Receiver};
 use respond::{Effects, Executor, Responder};
 use telemetry::{clock, metrics};
@@ -31,6 +32,8 @@ pub(crate) struct ResponseParts {
     notifier: Arc<Notifier>,
     ledger: Arc<Ledger>,
     stop: Stop,
+    /// Watches of clusters end with the threads.
+    _clusters: Option<Arc<Watching>>,
 }
 
 impl ResponseParts {
@@ -43,8 +46,18 @@ impl ResponseParts {
         stop: Stop,
     ) -> anyhow::Result<Self> {
         let notifier = Notifier::new(records(ledger), receivers(config), config.external_url.clone())?;
-        let executor: Arc<dyn Executor> = Arc::new(Actor::new(act_options(config))?);
-        Ok(Self { responder, query, executor, notifier: Arc::new(notifier), ledger: Arc::clone(ledger), stop })
+        let actor = Actor::new(act_options(config))?;
+        let clusters = super::kubernetes::start(config, actor.clusters(), ledger)?;
+        let executor: Arc<dyn Executor> = Arc::new(actor);
+        Ok(Self {
+            _clusters: clusters.map(Arc::new),
+            responder,
+            query,
+            executor,
+            notifier: Arc::new(notifier),
+            ledger: Arc::clone(ledger),
+            stop,
+        })
     }
 }
 
@@ -67,6 +80,7 @@ fn act_options(config: &Config) -> ActOptions {
         git: actions.git,
         git_allow: actions.git_allow,
         git_env: actions.git_env,
+        clusters: super::kubernetes::clusters(config),
     }
 }
 

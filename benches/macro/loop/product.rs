@@ -53,6 +53,9 @@ impl Policy for Product {
         if let Some(at) = view.changes().first().and_then(|release| release.finished_at) {
             watch.rolled_out(at);
         }
+        if let Some((at, _)) = view.changes().first().and_then(|release| release.stages.last().copied()) {
+            watch.staged(at);
+        }
         let until = before(now, SETTLE_S);
         if let Some(block) = counters.advance(until, &series(view, until), &fill(view, until)) {
             watch.push(&block);

@@ -54,7 +54,7 @@ pub const PRECHECK_TIMEOUT: Duration = Duration::from_secs(30);
 enum Acting {
     Workload(Workload),
     Rollout(Rollout),
-    Flux(Flux),
+    Flux(Box<Flux>),
 }
 
 impl Clusters {
@@ -122,7 +122,7 @@ impl Clusters {
                     self.check_place(call.cluster.as_deref(), namespace)?;
                 }
                 let link = self.link(call.cluster.as_deref(), &call.namespace, timeout).await?;
-                Flux::new(link, call).map(Acting::Flux)
+                Flux::new(link, call).map(|flux| Acting::Flux(Box::new(flux)))
             }
             other => Err(Stop::Refused(format!("kind {} is none of Kubernetes", other.kind()))),
         }

@@ -266,7 +266,7 @@ fn a_dependency_s_outage_is_shared() {
     let (old, new, added) = (rate(Version::Old), rate(Version::New), trouble(&release).errors);
     assert!((old / new - 1.0).abs() < 0.3 && new > added * 0.7, "old {old}, new {new}, added {added}");
     let peer = now.neighbour(Neighbour::Peer, from, to).expect("a peer");
-    assert!(f64::from(peer.1) / f64::from(peer.0) > added * 0.7);
+    assert!(f64::from(peer.errors) / f64::from(peer.requests) > added * 0.7);
     assert_eq!(trace.harm_before(END_S), Harm::default(), "none of it is the release's");
 }
 

@@ -33,6 +33,8 @@ impl Window {
     }
 }
 
+/// How long before the change counts as just before it, in seconds.
+const LATELY_S: f64 = 180.0;
 /// Above the most that the past had, so much more is still comparable: latency follows load.
 const LOAD_SLACK: f64 = 1.15;
 
@@ -47,19 +49,26 @@ pub struct Baseline {
     shapes: BTreeMap<String, Shape>,
     slow: f64,
     load_max: f64,
+    lately: Counts,
 }
 
 impl Baseline {
-    /// Learns from windows of the past, and the upper bounds of latency buckets in seconds.
+    /// Learns from windows of the past, the newest first, and the upper bounds of latency buckets in seconds.
     pub fn learn(windows: &[Window], bounds: &[f64]) -> Baseline {
         let mut baseline = Baseline { bounds: bounds.to_vec(), slow: SLOW_SLACK, ..Baseline::default() };
         let mut buckets: BTreeMap<String, Buckets> = BTreeMap::new();
+        let mut lately_s = 0.0;
         for window in windows {
+            let is_late = lately_s < LATELY_S;
+            lately_s += window.seconds;
             let requests: f64 = window.cells.values().map(|cell| cell.requests.n).sum();
             if window.seconds > 0.0 {
                 baseline.load_max = baseline.load_max.max(requests / window.seconds);
             }
             for (stratum, cell) in &window.cells {
+                if is_late {
+                    baseline.lately.add(cell.requests);
+                }
                 baseline.total.add(cell.requests);
                 baseline.strata.entry(stratum.clone()).or_default().add(cell.requests);
                 add_buckets(buckets.entry(stratum.clone()).or_default(), &cell.buckets);
@@ -143,6 +152,12 @@ impl Baseline {
     /// The slowdown up to which latencies are still usual.
     pub fn slow(&self) -> f64 {
         self.slow
+    }
+
+    /// The failures just before the change, when there were clearly more than usual already.
+    pub fn failing_already(&self) -> Option<Counts> {
+        let expected = self.lately.n * self.ceiling;
+        (self.lately.bad > expected + 3.0 * expected.sqrt() + 1.0).then_some(self.lately)
     }
 
     /// Whether so many requests a second are no more than there were before.

@@ -123,6 +123,8 @@ pub struct Watch {
     /// Buckets of both sides of late, for the card.
     pub(crate) shapes: Shapes,
     pub(crate) until: Timestamp,
+    /// When the newest step of the rollout began.
+    pub(crate) staged_at: Option<Timestamp>,
     pub(crate) new_seen: Option<Timestamp>,
     pub(crate) old_last: Option<Timestamp>,
     pub(crate) new_last: Option<Timestamp>,
@@ -193,6 +195,16 @@ impl Watch {
         dependencies: BTreeMap<String, Baseline>,
     ) -> Watch {
         let horizon_ns = spec.horizon_ns;
+        let excuse = baseline.failing_already().map(|counts| Excuse {
+            what: "the time before the change".to_owned(),
+            reason: format!(
+                "{:.1} % of requests failed in the minutes before it already, {:.1} % is usual",
+                100.0 * counts.rate(),
+                100.0 * baseline.total().rate()
+            ),
+            since: spec.started_at,
+            over_since: None,
+        });
         let requests = baseline.total().n;
         let health = |(name, baseline): (String, Baseline)| (name, DependencyHealth::new(baseline, horizon_ns));
         Watch {
@@ -208,10 +220,11 @@ impl Watch {
             new: Tally::default(),
             shapes: Shapes::default(),
             until: spec.started_at,
+            staged_at: None,
             new_seen: None,
             old_last: None,
             new_last: None,
-            excuse: None,
+            excuse,
             accused_at: None,
             unjudged: VecDeque::new(),
             load: VecDeque::new(),
@@ -240,6 +253,11 @@ impl Watch {
     /// When something of the new side was last counted.
     pub fn new_last(&self) -> Option<Timestamp> {
         self.new_last
+    }
+
+    /// A step of the rollout began, as was reported.
+    pub fn staged(&mut self, at: Timestamp) {
+        self.staged_at = self.staged_at.max(Some(at));
     }
 
     /// Takes what was counted. Blocks come in order of time.
@@ -290,10 +308,9 @@ impl Watch {
     /// Whether instances of the new version are still cold: for a while after the first, and after each step of the rollout.
     fn warming(&self, at: Timestamp) -> bool {
         let Some(seen) = self.new_seen else { return true };
-        let rolled_out = self.spec.rolled_out_at.unwrap_or(seen);
-        let young = at.0 - seen.0.max(rolled_out.0.min(at.0)) < WARMUP_NS
-            && self.spec.rolled_out_at.is_none_or(|end| end <= at);
-        young || at.0 - seen.0 < WARMUP_NS || self.share_grew()
+        let steps = [Some(seen), self.staged_at, self.spec.rolled_out_at];
+        let young = |step: Timestamp| (0..WARMUP_NS).contains(&(at.0 - step.0));
+        steps.into_iter().flatten().any(young) || self.share_grew()
     }
 
     fn push_load(&mut self, at: Timestamp, old: f64, new: f64) {

@@ -116,6 +116,9 @@ impl Session {
         if let Some(at) = change.finished_at {
             self.watch.rolled_out(at);
         }
+        if let Some(at) = change.stages.iter().map(|stage| stage.at).max() {
+            self.watch.staged(at);
+        }
         let until = now.saturating_add_ns(-self.telemetry.settle_ns());
         let step_ns = ((until.0 - self.last.0) / CATCH_UP_LOOKS).max(LOOK_NS);
         while self.last.saturating_add_ns(step_ns) <= until {

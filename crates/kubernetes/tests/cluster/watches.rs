@@ -143,14 +143,14 @@ fn a_break_neither_loses_nor_doubles_a_change() {
 
     cluster.merge(&path, &image("shop/checkout:1.6"));
     deployed(&cluster, &path, "3");
-    let (again, _watching) = self::watched(&clusters, "break");
+    let (again, _watching) = watched(&clusters, "break");
     let caught_up = again.find("what was missed", |one| one["to_version"] == "1.6");
     assert_eq!(caught_up["from_version"], "1.5");
     assert!(caught_up["finished_at"].is_string(), "{caught_up}");
     let id = caught_up["id"].as_str().expect("id");
     assert!(id.ends_with("/3"), "{id}");
     // A third look tells exactly the same: the record does not change.
-    let (third, _third) = self::watched(&clusters, "break");
+    let (third, _third) = watched(&clusters, "break");
     assert_eq!(third.find("the same", |one| one["to_version"] == "1.6"), caught_up);
     assert_eq!(told.ids("deploy").len(), 2);
 }

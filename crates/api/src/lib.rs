@@ -37,6 +37,7 @@ use change::{ChangeBook, Source};
 use engine::Engine;
 use model::Timestamp;
 use parking_lot::Mutex;
+use respond::Responder;
 use serde_json::Value;
 use store::Store;
 
@@ -55,6 +56,8 @@ pub struct Api {
     pub ledger: Arc<Ledger>,
     /// How rules and alerts stand.
     pub board: Arc<RuleBoard>,
+    /// The incidents, for what people do with them.
+    pub responder: Arc<Responder>,
     /// The playbooks, as they are shown.
     pub playbooks: Vec<Value>,
     /// The services and who needs whom.
@@ -84,13 +87,14 @@ impl Api {
         store: Arc<Store>,
         ledger: Arc<Ledger>,
         board: Arc<RuleBoard>,
+        responder: Arc<Responder>,
         playbooks: Vec<Value>,
         about: About,
     ) -> Self {
         let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
         let (changes, intake) = (ChangeBook::new(records), native::intake::Intake::default());
         let (services, chosen_ids) = (Arc::default(), Mutex::default());
-        Self { engine, store, ledger, board, playbooks, services, about, changes, intake, chosen_ids }
+        Self { engine, store, ledger, board, responder, playbooks, services, about, changes, intake, chosen_ids }
     }
 
     /// With the services and who needs whom.
@@ -122,7 +126,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, explore, intake, loops, query, services, watches};
+    use native::{admin, explore, incidents, intake, loops, query, services, watches};
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -148,8 +152,14 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/changes/{source}/{id}/diff", get(intake::change_diff))
         .route("/alerts", get(loops::alerts))
         .route("/rules", get(loops::rules))
-        .route("/incidents", get(loops::incidents))
-        .route("/incidents/{id}", get(loops::incident))
+        .route("/incidents", get(incidents::list).post(incidents::open))
+        .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/export", get(incidents::export))
+        .route("/incidents/{id}/notes", post(incidents::note))
+        .route("/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/incidents/{id}/resolve", post(incidents::resolve))
+        .route("/incidents/{id}/reopen", post(incidents::reopen))
+        .route("/incidents/{id}/merge", post(incidents::merge))
         .route("/actions", get(loops::actions))
         .route("/playbooks", get(loops::playbooks))
         .route("/audit", get(loops::audit))
@@ -186,7 +196,17 @@ fn prometheus_routes() -> Router<Arc<Api>> {
 }
 
 /// The paths that the UI's script knows. A path that is not among them is not the UI.
-const UI_PATHS: [&str; 5] = ["/", "/search", "/alerts", "/incidents", "/incidents/{id}"];
+const UI_PATHS: [&str; 9] = [
+    "/",
+    "/search",
+    "/alerts",
+    "/incidents",
+    "/incidents/{id}",
+    "/changes",
+    "/changes/{source}/{id}",
+    "/playbooks",
+    "/services",
+];
 
 fn ui_routes() -> Router {
     let routes = UI_PATHS.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));

@@ -50,7 +50,8 @@ impl ActionState {
 /// An action: decided, done, or decided against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
-    /// Its key: the hash of playbook, incident, step, target, from and to.
+    /// Its key: the hash of playbook, run, step, target, from and to. An incident has one run of a playbook, and one more for each
+    /// time that it is reopened and the guards allow it.
     pub key: String,
     /// The run that it belongs to.
     pub run: String,
@@ -98,8 +99,8 @@ impl Action {
 }
 
 /// The key of an action.
-pub(crate) fn action_key(playbook: &str, incident: &str, step: usize, target: &str, from: &str, to: &str) -> String {
-    let parts = json!([playbook, incident, step, target, from, to]);
+pub(crate) fn action_key(playbook: &str, run: &str, step: usize, target: &str, from: &str, to: &str) -> String {
+    let parts = json!([playbook, run, step, target, from, to]);
     sha256_hex(canonical_json(&parts).as_bytes())[..32].to_owned()
 }
 

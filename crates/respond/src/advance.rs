@@ -6,6 +6,7 @@ use rules::{Alert, AlertState, DataState};
 use serde_json::json;
 
 use crate::decide::Decision;
+use crate::incident::current;
 use crate::observe::resolve_if_over;
 use crate::writes::{Batch, read};
 use crate::{
@@ -450,7 +451,7 @@ impl Responder {
     }
 
     fn incident_of(&self, run: &Run) -> Result<Incident, RespondError> {
-        let found: Option<Incident> = read(&*self.records, LedgerTable::Incidents, &run.incident)?;
+        let found = current(&*self.records, &run.incident)?;
         let (what, id) = ("incident", run.incident.clone());
         found.ok_or_else(|| RespondError::Dangling { run: run.id.clone(), what, id })
     }

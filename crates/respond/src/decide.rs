@@ -65,7 +65,7 @@ impl Responder {
         };
         evidence.guards = ask_all(&plan, &*self.records, now)?;
         let mut action = blank(&evidence);
-        action.key = action_key(&run.playbook.name, &run.incident, run.step, &filled.target, &from, &filled.to);
+        action.key = action_key(&run.playbook.name, &run.id, run.step, &filled.target, &from, &filled.to);
         action.target = filled.target;
         action.from_version = from;
         action.to_version = filled.to;

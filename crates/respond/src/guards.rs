@@ -51,7 +51,7 @@ fn result(guard: &str, passed: bool, detail: impl Into<String>) -> GuardResult {
 }
 
 /// The actions of the past that happened or may have.
-fn actions(
+pub(crate) fn actions(
     records: &dyn Records,
     target: Option<&str>,
     now: Timestamp,

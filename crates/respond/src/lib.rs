@@ -22,10 +22,16 @@ mod advance;
 mod call;
 mod decide;
 mod evidence;
+mod export;
 mod fill;
 mod guards;
 mod incident;
+#[cfg(test)]
+mod incident_tests;
+mod join;
 mod judge;
+mod merge;
+mod notes;
 mod notification;
 mod observe;
 mod playbook;
@@ -44,9 +50,16 @@ pub use call::{
     FlagProvider, FlagRead, FlagState, FlagWrite, GitRevertCall, HttpCall, HttpPrecheck, SystemdCall, Verb,
 };
 pub use evidence::{Evidence, GuardResult};
+pub use export::{Dossier, EXPORT_ENTRIES_MAX, EXPORT_OUTPUT_BYTES_MAX, dossier};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};
 pub use guards::{BREAKER_TARGETS_MAX, BREAKER_WINDOW_NS, REVISION_MEMORY_NS};
-pub use incident::{EntryKind, Incident, IncidentState, TimelineEntry};
+pub use incident::{
+    EntryKind, FLAP_QUIET_NS, FLAP_REOPENS_MIN, FLAP_WINDOW_NS, Flap, Handling, Incident, IncidentState,
+    MERGE_CHAIN_MAX, RELATED_WINDOW_NS, REOPEN_CANDIDATES_MAX, REOPEN_WINDOW_NS, TimelineEntry,
+};
+pub use join::{Related, RelatedFn};
+pub use merge::{MERGED_MAX, Merge};
+pub use notes::{AUTHOR_BYTES_MAX, Changed, DeskError, NOTE_BYTES_MAX, NewIncident, NewNote, TITLE_BYTES_MAX};
 pub use notification::Notification;
 pub use playbook::{Guards, Mode, NotifyStep, Playbook, Requires, Rollback, Step, StepKind, Verify, VerifyQuery};
 pub use playbook_file::{PLAYBOOK_BYTES_MAX, PlaybookReport, STEPS_MAX, check_playbooks, load_playbooks};

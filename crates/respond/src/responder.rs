@@ -11,7 +11,7 @@ use rules::{Alert, RuleQuery};
 
 use crate::action::ActionState;
 use crate::writes::{Batch, parse, read};
-use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Run, RunState};
+use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Related, Run, RunState};
 
 /// Why the responder could not go on. The state is that of the last commit; trying again later is safe.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +45,8 @@ pub struct ResponderOptions {
     pub decision_patience_ns: i64,
     /// How often it looks again meanwhile, in nanoseconds.
     pub decision_poll_ns: i64,
+    /// Which services depend on each other, for the rules of merging.
+    pub related: Related,
 }
 
 impl Default for ResponderOptions {
@@ -53,6 +55,7 @@ impl Default for ResponderOptions {
             escalation_receivers: vec!["log".to_owned()],
             decision_patience_ns: 60_000_000_000,
             decision_poll_ns: 2_000_000_000,
+            related: Related::default(),
         }
     }
 }
@@ -95,6 +98,8 @@ pub(crate) struct Seen {
     pub(crate) live: BTreeMap<String, Alert>,
     /// Alerts that the ledger knows as firing.
     pub(crate) firing: BTreeSet<String>,
+    /// When incidents that flap were last looked at.
+    pub(crate) settled_at: Option<Timestamp>,
 }
 
 /// Turns alerts into incidents, and incidents into actions.

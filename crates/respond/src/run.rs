@@ -134,3 +134,8 @@ pub struct Run {
 pub(crate) fn run_id(incident: &str, playbook: &str) -> String {
     format!("run-{}", &sha256_hex(format!("{incident}\0{playbook}").as_bytes())[..16])
 }
+
+/// The id of the run that begins anew when an incident is reopened for the n-th time.
+pub(crate) fn run_id_again(incident: &str, playbook: &str, reopened: u32) -> String {
+    run_id(&format!("{incident}\0{reopened}"), playbook)
+}

@@ -213,8 +213,13 @@ impl Parts {
         let playbooks = responder.playbooks().iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
         threads.push(watch_loop::start(&ledger, &services, &responder, &query, &stop)?);
-        let rule_parts =
-            RuleParts { query, board: Arc::clone(&board), responder, store: Arc::clone(&store), stop: stop.clone() };
+        let rule_parts = RuleParts {
+            query,
+            board: Arc::clone(&board),
+            responder: Arc::clone(&responder),
+            store: Arc::clone(&store),
+            stop: stop.clone(),
+        };
         for group in groups {
             let name = format!("rules-{}", group.name);
             let evaluator = GroupEvaluator::new(group, records(&ledger), clock::now())?;
@@ -225,7 +230,7 @@ impl Parts {
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
-        let api = Api::new(engine, Arc::clone(&store), ledger, board, playbooks, about);
+        let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, playbooks, about);
         let api = Arc::new(api.with_services(services).with_change_sources(change_sources));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);

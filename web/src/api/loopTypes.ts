@@ -1,0 +1,141 @@
+import type { Alert, Change, Labels } from "./types";
+
+/** The shapes of the loop: watches, evidence, approvals, playbooks, services. Older servers leave parts out. */
+export type VerdictWord = "good" | "bad" | "unknown";
+
+/** A verdict as a watch writes it, or as the evidence of an action does. */
+export type Verdict = VerdictWord | { verdict: VerdictWord; reason?: string | null };
+
+export interface SignalSide {
+  label: string;
+  n: number | null;
+  bad?: number | null;
+  value: number | null;
+}
+
+export interface Signal {
+  name: string;
+  kind: string;
+  query: string;
+  compare?: string | null;
+  old: SignalSide | null;
+  new: SignalSide | null;
+  effect: number | null;
+  effect_unit?: string | null;
+  log_e: number | null;
+  log_e_needed: number | null;
+  min_n?: number | null;
+  verdict: Verdict;
+  detail?: string | null;
+}
+
+export interface Watch {
+  id: string;
+  service: string;
+  change?: Change | null;
+  state: "watching" | "ended";
+  verdict: Verdict;
+  started_at: string;
+  ends_at?: string | null;
+  decided_at?: string | null;
+  evaluated_at?: string | null;
+  signals?: Signal[];
+  exonerated?: { what: string; reason: string }[];
+  would_change?: string[];
+  history?: { at: string; verdict: Verdict; detail?: string | null }[];
+}
+
+export interface Guard {
+  guard: string;
+  passed: boolean;
+  detail: string;
+}
+
+export interface Suspect {
+  change: Change;
+  score?: number;
+  reason: string;
+}
+
+/** What a decision rests on, as it was stored before the action began. */
+export interface Evidence {
+  rule?: string | null;
+  query?: string | null;
+  window_ns?: number | null;
+  labels?: Labels;
+  value?: number | null;
+  data?: Alert["state"] | string | null;
+  active_at?: string | null;
+  evaluated_at?: string | null;
+  decided_at?: string | null;
+  change?: Change | null;
+  attribution?: string | null;
+  concurrent?: Suspect[];
+  exonerated?: Suspect[];
+  verdict?: Verdict;
+  guards?: Guard[];
+}
+
+export interface Approval {
+  id: string;
+  incident: string;
+  playbook: string;
+  action?: string | null;
+  question: string;
+  need: number;
+  roles?: string[];
+  given?: { by: string; decision: string; at: string; comment?: string | null }[];
+  state: string;
+  expires_at?: string | null;
+}
+
+export interface KillSwitch {
+  engaged: boolean;
+  reason?: string | null;
+  by?: string | null;
+  at?: string | null;
+}
+
+export const MODES = ["observe", "suggest", "approve", "auto"] as const;
+export type Mode = (typeof MODES)[number];
+
+export interface Playbook {
+  name: string;
+  mode: Mode;
+  file?: string | null;
+  steps?: unknown[];
+  record?: Record<string, number | string | null> | null;
+  offer?: { mode: Mode; reason?: string | null } | Mode | null;
+}
+
+export interface PlaybookGraph {
+  mermaid: string;
+  svg?: string | null;
+}
+
+/** DORA's figures over a window; a figure that can not be told is null. */
+export interface Dora {
+  window_days?: number | null;
+  deployments?: number | null;
+  deployments_per_day?: number | null;
+  lead_time_seconds?: number | null;
+  change_failure_rate?: number | null;
+  failed?: number | null;
+  time_to_restore_seconds?: number | null;
+}
+
+export interface Service {
+  name: string;
+  owner?: string | null;
+  tier?: string | number | null;
+  environments?: string[];
+  depends_on?: string[];
+  description?: string | null;
+  slos?: unknown[];
+  links?: Labels;
+}
+
+export interface ServiceGraph {
+  nodes: (string | { id?: string; name?: string; owner?: string | null })[];
+  edges: { from: string; to: string; source?: string | null; learned?: boolean | null }[];
+}

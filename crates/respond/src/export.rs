@@ -53,6 +53,8 @@ pub fn dossier(records: &dyn Records, id: &str) -> Result<Option<Dossier>, Ledge
             timeline.push(parse(LedgerTable::Timeline, document)?);
         }
     }
+    // Both sides of a merge say so; told together, once is enough.
+    timeline.retain(|entry| entry.incident == id || entry.detail["into"] != id);
     // The ledger lists each incident's entries in their order already; a stable sort keeps it within one instant.
     timeline.sort_by_key(|entry| entry.at);
     let body = |table, id: &str| Ok::<_, LedgerError>(records.get(table, id)?.map(|document| document.body));

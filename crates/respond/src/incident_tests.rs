@@ -520,34 +520,33 @@ fn a_merged_incident_is_told_as_a_part_of_the_other_and_its_run_goes_on() {
     check(
         &desk,
         expect![[r#"
-        checkout fails [merged] checkout
-          10 alert: Errors fires: checkout fails
-          10 decision: playbook rollback begins, mode auto
-          13 note: ada merged this into inc-1b038045d9d1 (cart fails)
-          15 change: suspect: deploy of checkout 1.9 -> 2.0 by mei (same service, began 2s before the alert)
-          15 decision: roll checkout back from 2.0 to 1.9: verdict bad, all guards passed
-          15 action: rollback of checkout 2.0 -> 1.9: started
-          15 action: rollback of checkout 2.0 -> 1.9: succeeded (exit 0)
-          15 verify: verifying for 3s within 30s
-          18 verify: verified: {} 0
-          18 decision: playbook rollback ended: helped (all steps done)
-        cart fails [resolved] cart+checkout
-          10 alert: Errors fires: checkout fails
-          10 decision: playbook rollback begins, mode auto
-          12 alert: Slow fires: cart fails
-          13 note: ada merged inc-7276f5dae132 (checkout fails) into this
-          13 note: ada merged this into inc-1b038045d9d1 (cart fails)
-          15 change: suspect: deploy of checkout 1.9 -> 2.0 by mei (same service, began 2s before the alert)
-          15 decision: roll checkout back from 2.0 to 1.9: verdict bad, all guards passed
-          15 action: rollback of checkout 2.0 -> 1.9: started
-          15 action: rollback of checkout 2.0 -> 1.9: succeeded (exit 0)
-          15 verify: verifying for 3s within 30s
-          18 verify: verified: {} 0
-          18 decision: playbook rollback ended: helped (all steps done)
-          30 alert: Errors is resolved
-          31 alert: Slow is resolved
-          31 note: resolved, outcome: helped
-    "#]],
+            checkout fails [merged] checkout
+              10 alert: Errors fires: checkout fails
+              10 decision: playbook rollback begins, mode auto
+              13 note: ada merged this into inc-1b038045d9d1 (cart fails)
+              15 change: suspect: deploy of checkout 1.9 -> 2.0 by mei (same service, began 2s before the alert)
+              15 decision: roll checkout back from 2.0 to 1.9: verdict bad, all guards passed
+              15 action: rollback of checkout 2.0 -> 1.9: started
+              15 action: rollback of checkout 2.0 -> 1.9: succeeded (exit 0)
+              15 verify: verifying for 3s within 30s
+              18 verify: verified: {} 0
+              18 decision: playbook rollback ended: helped (all steps done)
+            cart fails [resolved] cart+checkout
+              10 alert: Errors fires: checkout fails
+              10 decision: playbook rollback begins, mode auto
+              12 alert: Slow fires: cart fails
+              13 note: ada merged inc-7276f5dae132 (checkout fails) into this
+              15 change: suspect: deploy of checkout 1.9 -> 2.0 by mei (same service, began 2s before the alert)
+              15 decision: roll checkout back from 2.0 to 1.9: verdict bad, all guards passed
+              15 action: rollback of checkout 2.0 -> 1.9: started
+              15 action: rollback of checkout 2.0 -> 1.9: succeeded (exit 0)
+              15 verify: verifying for 3s within 30s
+              18 verify: verified: {} 0
+              18 decision: playbook rollback ended: helped (all steps done)
+              30 alert: Errors is resolved
+              31 alert: Slow is resolved
+              31 note: resolved, outcome: helped
+        "#]],
     );
     let whole = desk.incidents().into_iter().find(|incident| incident.id == into).expect("there");
     assert_eq!((whole.outcome.as_deref(), whole.change.as_deref()), (Some("helped"), Some("ci/d1")));

@@ -97,7 +97,7 @@ export const enLoop = {
   "incident.note.save": "Add",
   "incident.suggestion": "Suggested, not done: {what}",
   "incident.dryRun": "Dry run",
-  "incident.revision": "Revision that it replaces",
+  "incident.revision": "Replaces",
   "incident.rule": "Rule",
   "incident.value": "Value",
   "incident.window": "Window",
@@ -232,6 +232,7 @@ export const enLoop = {
   "dora.perDay": "{n} a day",
   "dora.lead": "Lead time",
   "dora.failure": "Changes that failed",
+  "dora.failed": "{n} of {total}",
   "dora.restore": "Time to restore",
   "dora.unknown": "not known",
 

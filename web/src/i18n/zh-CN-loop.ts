@@ -98,7 +98,7 @@ export const zhCNLoop: Record<keyof typeof enLoop, string> = {
   "incident.note.save": "添加",
   "incident.suggestion": "建议执行，尚未执行：{what}",
   "incident.dryRun": "试运行",
-  "incident.revision": "将被替换的修订",
+  "incident.revision": "替换修订",
   "incident.rule": "规则",
   "incident.value": "值",
   "incident.window": "窗口",
@@ -233,6 +233,7 @@ export const zhCNLoop: Record<keyof typeof enLoop, string> = {
   "dora.perDay": "每天 {n}",
   "dora.lead": "交付周期",
   "dora.failure": "变更失败率",
+  "dora.failed": "{total} 次中 {n} 次",
   "dora.restore": "恢复时间",
   "dora.unknown": "未知",
 

@@ -88,7 +88,8 @@ fn entry_json(entry: &TimelineEntry) -> Value {
         "kind": entry.kind,
         "title": entry.summary,
         "incident": entry.incident,
-        "author": detail["author"],
+        // A note is signed; the other entries name whoever it was in their title.
+        "author": if detail["text"].is_string() { detail["author"].clone() } else { Value::Null },
         "detail": detail["detail"].as_str().or_else(|| detail["output"].as_str()).unwrap_or(""),
         "outcome": outcome(detail["outcome"].as_str()),
         "evidence": evidence,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use model::Timestamp;
 use serde_json::Value as Json;
 
 use super::text::{code, fenced, inline, span};
@@ -57,19 +58,34 @@ fn summary(out: &mut String, dossier: &Dossier) {
         if handling.services.is_empty() { vec![incident.service.clone()] } else { handling.services.clone() };
     line("Services", services.iter().map(|service| inline(service)).collect::<Vec<_>>().join(", "));
     line("Severity", inline(incident.severity.as_deref().unwrap_or("")));
-    line("Began", incident.started_at.to_string());
-    line("Opened", incident.opened_at.to_string());
-    let ended = incident.resolved_at.map(|at| format!("{at}{}", by(handling.resolved_by.as_deref())));
+    line("Began", when(incident.started_at));
+    line("Opened", when(incident.opened_at));
+    let ended = incident.resolved_at.map(|at| format!("{}{}", when(at), by(handling.resolved_by.as_deref())));
     line("Resolved", ended.unwrap_or_else(|| "not yet".to_owned()));
     line("Duration", incident.resolved_at.map_or_else(String::new, |at| span(at.0 - incident.started_at.0)));
-    if handling.reopened > 0 {
-        line("Reopened", format!("{} times", handling.reopened));
+    match handling.reopened {
+        0 => {}
+        1 => line("Reopened", "once".to_owned()),
+        times => line("Reopened", format!("{times} times")),
     }
     line("Looked after by", inline(handling.acked_by.as_deref().unwrap_or("")));
     line("Impact", impact(dossier));
     line("Change", dossier.change.as_ref().map_or_else(|| "none is blamed".to_owned(), change));
-    line("Outcome", incident.outcome.as_deref().map_or_else(|| "nothing has acted".to_owned(), outcome));
+    let acted = dossier.actions.iter().any(|action| text(action, "state") == "succeeded");
+    let before = if acted { "acted before it was reopened" } else { "nothing has acted" };
+    line("Outcome", incident.outcome.as_deref().map_or_else(|| before.to_owned(), outcome));
     line("Merged", handling.merged.iter().map(|id| code(id)).collect::<Vec<_>>().join(", "));
+}
+
+/// A time to the second: what people compare with what other tools print.
+fn when(at: Timestamp) -> String {
+    Timestamp::from_secs(at.0.div_euclid(1_000_000_000)).to_string()
+}
+
+/// The same for a time that a record holds as text.
+fn when_text(value: &Json, name: &str) -> String {
+    let said = text(value, name);
+    Timestamp::parse(said, Timestamp(0)).map_or_else(|_| inline(said), when)
 }
 
 fn by(author: Option<&str>) -> String {
@@ -87,7 +103,7 @@ fn change(change: &Json) -> String {
         line.push_str(&format!(" by {}", inline(text(change, "actor"))));
     }
     let key = format!("{}/{}", text(change, "source"), text(change, "id"));
-    format!("{line}, {}, at {}", code(&key), inline(text(change, "started_at")))
+    format!("{line}, {}, at {}", code(&key), when_text(change, "started_at"))
 }
 
 fn outcome(word: &str) -> String {
@@ -164,7 +180,7 @@ fn timeline(out: &mut String, dossier: &Dossier) {
     let first = dossier.timeline.first().map_or(0, |entry| entry.at.0);
     for entry in &dossier.timeline {
         let (kind, text) = (entry.kind.as_str(), inline(&said(entry)));
-        let _ = writeln!(out, "| {} | +{} | {kind} | {text} |", entry.at, span(entry.at.0 - first));
+        let _ = writeln!(out, "| {} | +{} | {kind} | {text} |", when(entry.at), span(entry.at.0 - first));
     }
 }
 
@@ -204,7 +220,7 @@ fn watch_evidence(out: &mut String, watch: &Json) {
         let _ = writeln!(out, "  - evidence {} of {} needed; {query}", number(strength.0), number(strength.1));
     }
     for entry in items(watch, "history") {
-        let at = inline(text(entry, "at"));
+        let at = when_text(entry, "at");
         let _ = writeln!(out, "- {at}: {}; {}", verdict(&entry["verdict"]), inline(text(entry, "detail")));
     }
     exonerated(out, watch);
@@ -219,7 +235,7 @@ fn decision_evidence(out: &mut String, evidence: &Json) {
     line("Rule", inline(text(evidence, "rule")));
     line("Query", code(text(evidence, "query")));
     line("Value", number(&evidence["value"]));
-    line("Decided", inline(text(evidence, "decided_at")));
+    line("Decided", if evidence["decided_at"].is_string() { when_text(evidence, "decided_at") } else { String::new() });
     line("Verdict", verdict(&evidence["verdict"]));
     line("Why this change", inline(text(evidence, "attribution")));
     exonerated(out, evidence);
@@ -259,7 +275,7 @@ fn actions(out: &mut String, dossier: &Dossier) {
         let _ = writeln!(out, "- **Playbook:** {}", inline(text(action, "playbook")));
         for (name, field) in [("Decided", "planned_at"), ("Started", "started_at"), ("Ended", "finished_at")] {
             if !text(action, field).is_empty() {
-                let _ = writeln!(out, "- **{name}:** {}", inline(text(action, field)));
+                let _ = writeln!(out, "- **{name}:** {}", when_text(action, field));
             }
         }
         if !text(action, "detail").is_empty() {
@@ -281,7 +297,7 @@ fn verification(out: &mut String, dossier: &Dossier) {
     let line = |entry: &TimelineEntry| {
         let query = code(text(&entry.detail, "query"));
         let query = if query.is_empty() { query } else { format!("; {query}") };
-        format!("{}: {}{query}", entry.at, inline(&entry.summary))
+        format!("{}: {}{query}", when(entry.at), inline(&entry.summary))
     };
     let lines: Vec<String> = entries.map(line).collect();
     section(out, "Verification", &lines, "Nothing was verified.");

@@ -142,7 +142,7 @@ function Stages({ change }: { change: Change }) {
       <ol className="stages">
         {stages.map(({ percent, at }) => (
           <li key={at}>
-            <span className="share" aria-hidden="true">
+            <span className="stage-bar" aria-hidden="true">
               <span style={{ width: `${Math.min(100, Math.max(0, percent))}%` }} />
             </span>
             {t("change.stage", { percent: `${number(percent)} %`, time: time(at).slice(11) })}

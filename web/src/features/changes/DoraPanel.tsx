@@ -19,7 +19,7 @@ function figuresOf(dora: Dora, { t, number, span }: I18n): Figure[] {
     [
       t("dora.failure"),
       known(dora.change_failure_rate, (share) => `${number(share * 100)} %`),
-      known(dora.failed, number),
+      known(dora.failed, (n) => t("dora.failed", { n: number(n), total: number(dora.deployments ?? 0) })),
     ],
     [t("dora.restore"), known(dora.time_to_restore_seconds, seconds), null],
   ];

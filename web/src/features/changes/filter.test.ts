@@ -9,11 +9,12 @@ test("the URL is the filter, and holds only what differs from the defaults", () 
   expect(parseFilter("?verdict=nonsense").verdict).toBe("");
 });
 
-const change = (id: string, kind = "deploy") => ({ id, source: "ci", kind }) as Change;
+const change = (id: string, kind = "deploy") =>
+  ({ id, source: "ci", kind, started_at: `2026-11-23T09:00:0${9 - Number(id)}Z` }) as Change;
 const watch = (id: string, state: Watch["state"], verdict: Watch["verdict"]) => ({ id, state, verdict }) as Watch;
 
 test("changes are joined with their watches and filtered by what the badge says", () => {
-  const changes = [change("1"), change("2"), change("3", "flag"), change("4")];
+  const changes = [change("2"), change("1"), change("3", "flag"), change("4")];
   const watches = [watch("ci/1", "ended", "bad"), watch("ci/2", "watching", "unknown"), watch("ci/4", "ended", "good")];
   const ids = (search: string) => linesOf(changes, watches, parseFilter(search)).map(({ change: { id } }) => id);
   expect(ids("")).toEqual(["1", "2", "3", "4"]);

@@ -45,7 +45,7 @@ export interface Line {
   badge: Badge;
 }
 
-/** Joins changes with their watches, and keeps what the filter wants. The server may not know the filter by kind. */
+/** Joins changes with their watches, keeps what the filter wants, and puts the latest first. The server may not filter by kind. */
 export function linesOf(changes: Change[], watches: Watch[], { kind, verdict }: Filter): Line[] {
   const byKey = new Map(watches.map((watch) => [watch.id, watch]));
   return changes
@@ -53,7 +53,8 @@ export function linesOf(changes: Change[], watches: Watch[], { kind, verdict }: 
       const watch = byKey.get(`${change.source}/${change.id}`) ?? null;
       return { change, watch, badge: badgeOf(watch) };
     })
-    .filter(({ change, badge }) => (!kind || change.kind === kind) && (!verdict || badge === verdict));
+    .filter(({ change, badge }) => (!kind || change.kind === kind) && (!verdict || badge === verdict))
+    .sort((a, b) => (a.change.started_at < b.change.started_at ? 1 : -1));
 }
 
 export interface DiffLine {

@@ -22,11 +22,15 @@ export function ChangeCard({ change }: { change: Change | null }) {
     <section className="card" aria-labelledby="change-title">
       <h2 id="change-title">{t("incident.change")}</h2>
       {change ? <Facts facts={facts} /> : <p className="dim">{t("incident.noChange")}</p>}
-      {change && <Link href={changePath(change.source, change.id)}>{t("evidence.openChange")}</Link>}{" "}
-      {change?.link && isWebLink(change.link) && (
-        <a href={change.link} target="_blank" rel="noreferrer noopener">
-          {t("incident.link")}
-        </a>
+      {change && (
+        <p className="card-links">
+          <Link href={changePath(change.source, change.id)}>{t("evidence.openChange")}</Link>
+          {change.link && isWebLink(change.link) && (
+            <a href={change.link} target="_blank" rel="noreferrer noopener">
+              {t("incident.link")}
+            </a>
+          )}
+        </p>
       )}
     </section>
   );

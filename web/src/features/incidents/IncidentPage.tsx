@@ -15,6 +15,7 @@ import { IncidentBar } from "./IncidentBar";
 import { NoteForm } from "./NoteForm";
 import { Phases } from "./Phases";
 import { Timeline } from "./Timeline";
+import "./desk.css";
 import "./incidents.css";
 
 export function IncidentPage({ id }: { id: string }) {

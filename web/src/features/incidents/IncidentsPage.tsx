@@ -9,6 +9,7 @@ import { Approvals } from "./Approvals";
 import { Flags } from "./Flags";
 import { OpenIncident } from "./OpenIncident";
 import { OutcomeText } from "./OutcomeText";
+import "./desk.css";
 import "./incidents.css";
 
 const STATES = ["all", "open", "mitigated", "resolved", "merged"] as const;

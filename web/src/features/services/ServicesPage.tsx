@@ -6,6 +6,7 @@ import { searchHref } from "../../app/searchUrl";
 import { useI18n } from "../../i18n";
 import { Empty, ErrorBox, Loading } from "../../ui/States";
 import { type Edge, neighboursOf, rowsOf } from "./graph";
+import "../../ui/marks.css";
 import "./services.css";
 
 /** What runs, who owns it, and what depends on what: from the catalogue's files and from traces. */

@@ -82,7 +82,9 @@ function Side({ side, share }: { side: SignalSide | null; share: boolean }) {
       {value ?? <span className="dim">{t("reason.no_data")}</span>}
       {side && (
         <p className="dim">
-          {side.label} {side.n !== null && side.n !== undefined && t("evidence.n", { n: side.n })}
+          {[side.label, side.n !== null && side.n !== undefined ? t("evidence.n", { n: side.n }) : ""]
+            .filter(Boolean)
+            .join(" \u00b7 ")}
         </p>
       )}
     </td>

@@ -65,10 +65,23 @@ pub fn dossier(records: &dyn Records, id: &str) -> Result<Option<Dossier>, Ledge
     let (mut change, mut watch) = (None, None);
     if let Some(key) = &incident.change {
         change = body(LedgerTable::Changes, key)?;
-        watch = body(LedgerTable::Watches, key)?;
+        watch = body(LedgerTable::Watches, key)?.map(unfolded);
     }
     let actions = actions(records, &incident, &ids)?;
     Ok(Some(Dossier { incident, timeline, alerts, actions, change, watch }))
+}
+
+/// A watch with its card's parts beside its own fields, as clients read it.
+fn unfolded(mut watch: Json) -> Json {
+    if let Json::Object(card) = watch["card"].take() {
+        for (name, part) in card {
+            watch[name] = part;
+        }
+    }
+    if let Some(fields) = watch.as_object_mut() {
+        fields.remove("card");
+    }
+    watch
 }
 
 /// The actions of its runs. All actions since it began are looked at: a run may act on another service than its own.

@@ -558,22 +558,35 @@ fn a_merged_incident_is_told_as_a_part_of_the_other_and_its_run_goes_on() {
 
 /// What the watch over the change wrote, as the report reads it.
 fn watch(ledger: &Ledger) {
-    let side = |label: &str, n: u64, value: f64| json!({"label": label, "n": n, "value": value});
-    let body = json!({
-        "id": "ci/d1", "service": "checkout", "state": "ended", "verdict": {"verdict": "bad"},
+    let side = |label: &str, n: f64, value: f64| json!({"label": label, "n": n, "value": value});
+    let unknown = json!({"verdict": "unknown", "reason": "low_sample"});
+    let card = json!({
+        "verdict": {"verdict": "bad"},
+        "detail": "2.0 fails 47.8 points more",
         "signals": [
             {"name": "error share", "kind": "errors", "query": "sum(rate(x{code=~\"5..|4..\"}[1m]))",
-             "compare": "version_split", "old": side("1.9", 4012, 0.00415), "new": side("2.0", 398, 0.4823),
-             "effect": 47.8151, "effect_unit": "points", "log_e": 41.25, "log_e_needed": 9.21,
-             "verdict": {"verdict": "bad"}},
-            {"name": "latency p99", "kind": "latency", "query": "q", "old": side("1.9", 4012, 180.0),
-             "new": side("2.0", 398, 181.0), "effect": 1.01, "effect_unit": "ratio", "log_e": 0.1,
-             "log_e_needed": 9.21, "verdict": {"verdict": "unknown", "reason": "low sample"}},
+             "compare": "version_split", "old": side("1.9", 4012.0, 0.00415), "new": side("2.0", 398.0, 0.4823),
+             "effect": 47.8151, "effect_unit": "points", "log_e": 41.25, "log_e_needed": 9.21, "min_n": 50.0,
+             "verdict": {"verdict": "bad"}, "detail": ""},
+            {"name": "latency p99", "kind": "latency", "query": "q", "compare": "version_split",
+             "old": side("1.9", 4012.0, 180.0), "new": side("2.0", 398.0, 181.0), "effect": 1.01,
+             "effect_unit": "ratio", "log_e": 0.1, "log_e_needed": 9.21, "min_n": 500.0, "verdict": unknown,
+             "detail": ""},
         ],
         "exonerated": [{"what": "ci/d0", "reason": "the old version fails alike"}],
         "would_change": ["200 more requests"],
-        "history": [{"at": at(9).to_string(), "verdict": {"verdict": "unknown", "reason": "low sample"}, "detail": "n 3 of 50"},
-                    {"at": at(12).to_string(), "verdict": {"verdict": "bad"}, "detail": "log e 41.25"}],
+        "until": at(12).to_string(),
+        "left_out": 0.0,
+    });
+    let change = ledger.get(LedgerTable::Changes, "ci/d1").expect("ledger").expect("change").body;
+    let body = json!({
+        "id": "ci/d1", "service": "checkout", "change": change, "state": "ended", "card": card,
+        "started_at": at(8).to_string(), "ends_at": at(13).to_string(), "decided_at": at(12).to_string(),
+        "evaluated_at": at(12).to_string(), "interval_ns": SECOND_NS, "comparable": true, "sources": ["metrics"],
+        "history": [
+            {"at": at(9).to_string(), "verdict": "unknown", "reason": "low_sample", "detail": "n 3 of 50"},
+            {"at": at(12).to_string(), "verdict": "bad", "detail": "log e 41.25"},
+        ],
     });
     let document =
         Document { id: "ci/d1".into(), time: at(9), service: "checkout".into(), state: "ended".into(), body };

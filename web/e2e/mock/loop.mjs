@@ -69,8 +69,8 @@ function badWatch(deploy) {
     ],
     would_change: ["The old version failing alike at the same time would make it Unknown (conflict)"],
     history: [
-      { at: iso(deploy + 5000), verdict: unknown, detail: "n 12 of 50" },
-      { at: iso(deploy + 41_000), verdict: { verdict: "bad" }, detail: "log e 11.3 of 9.21" },
+      { at: iso(deploy + 5000), ...unknown, detail: "n 12 of 50" },
+      { at: iso(deploy + 41_000), verdict: "bad", detail: "log e 11.3 of 9.21" },
     ],
   };
 }
@@ -190,6 +190,7 @@ export function makeLoop(shop, now) {
         playbook: "restart-catalog",
         question: "Restart catalog? Its p99 is 1.8 s, and no change is to blame.",
         need: 2,
+        choices: ["approve", "reject"],
         roles: ["operator", "lead"],
         given: [{ by: "mei", decision: "approve", at: iso(now - 60_000), comment: "looked at the heap" }],
         state: "pending",
@@ -203,7 +204,7 @@ export function makeLoop(shop, now) {
         mode: "auto",
         file: "examples/playbooks/rollback-checkout.yaml",
         steps: [{}, {}, {}, {}],
-        record: { runs: 9, helped: 7, held: 2, failed: 0 },
+        record: { mode: "auto", decided: 9, helped: 7, not_helped: 2, worse: 0 },
         offer: null,
       },
       {
@@ -211,34 +212,50 @@ export function makeLoop(shop, now) {
         mode: "suggest",
         file: "examples/playbooks/restart-catalog.yaml",
         steps: [{}, {}],
-        record: { runs: 12, suggested: 12, agreed: 11 },
-        offer: { mode: "approve", reason: "people agreed with 11 of 12 suggestions" },
+        record: { mode: "suggest", decided: 12, approved: 11, rejected: 1 },
+        offer: { mode: "approve", why: "people accepted 11 of 12 suggestions" },
       },
       { name: "failover-payment", mode: "observe", file: "examples/playbooks/payment.yaml", steps: [{}], record: {} },
     ],
     graph: { mermaid: MERMAID, svg: SVG },
     dora: {
-      window_days: 30,
-      deployments: 84,
-      deployments_per_day: 2.8,
-      lead_time_seconds: 14_400,
-      change_failure_rate: 0.036,
-      failed: 3,
-      time_to_restore_seconds: null,
+      start: iso(now - 30 * 24 * 60 * MINUTE),
+      end: iso(now),
+      overall: {
+        deployments: 84,
+        rollbacks: 3,
+        deployments_per_day: 2.8,
+        lead_time: { median_ns: 14_400e9, n: 80, of: 84 },
+        change_failures: { share: 0.036, interval: [0.012, 0.1], n: 3, of: 84 },
+        time_to_restore: { median_ns: null, n: 0, of: 3 },
+        notes: ["no incident that blames a change has ended in this window"],
+      },
+      services: {},
+      environments: ["demo"],
     },
     services: [
-      { name: "checkout", owner: "shop", tier: 1, depends_on: ["payment", "cart"], description: "Takes the money." },
-      { name: "cart", owner: "shop", tier: 2, depends_on: [] },
-      { name: "payment", owner: "money", tier: 1, depends_on: [] },
+      {
+        service: "checkout",
+        in_catalogue: true,
+        owners: ["shop"],
+        criticality: { tier: 1 },
+        needs: ["payment", "cart"],
+        description: "Takes the money.",
+      },
+      { service: "cart", in_catalogue: true, owners: ["shop"], criticality: { tier: 2 }, needs: ["catalog"] },
+      { service: "payment", in_catalogue: true, owners: ["money"], criticality: { tier: 1 }, needs: [] },
     ],
     serviceGraph: {
-      nodes: ["checkout", "cart", "payment", "catalog"],
+      nodes: ["checkout", "cart", "payment", "catalog"].map((service) => ({ service })),
       edges: [
-        { from: "checkout", to: "payment", source: "file" },
-        { from: "cart", to: "catalog", source: "traces" },
+        { caller: "checkout", callee: "payment", kind: "calls", provenance: ["file"] },
+        { caller: "cart", callee: "catalog", kind: "calls", provenance: ["traces"] },
       ],
     },
-    diff: DIFF,
+    diff: {
+      fields: [{ field: "version", before: "1.9.4", after: "2.0.0" }],
+      documents: [{ name: "spec", unified: DIFF }],
+    },
   };
 }
 
@@ -342,7 +359,7 @@ export function read(state, path, url) {
         : state.changes.find(({ source, id }) => `${source}/${id}` === key);
     if (!found || (named[4] && key !== "shop-deployer/chg-1"))
       return [404, { error: { code: "not_found", message: `there is no ${key}` } }];
-    return [200, named[4] ? { diff: loop.diff } : found];
+    return [200, named[4] ? loop.diff : found];
   }
   if (/^\/playbooks\/[^/]+\/graph$/.test(path)) return [200, loop.graph];
   if (/^\/incidents\/[^/]+\/export$/.test(path)) return [200, "# checkout: errors after deploy of 2.0.0\n"];

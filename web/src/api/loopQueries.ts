@@ -1,6 +1,16 @@
 import { keepPreviousData, useMutation, useQuery } from "@tanstack/react-query";
 import { ApiError, act, get } from "./client";
-import type { Approval, Dora, KillSwitch, Playbook, PlaybookGraph, Service, ServiceGraph, Watch } from "./loopTypes";
+import type {
+  Approval,
+  ChangeDiff,
+  Dora,
+  KillSwitch,
+  Playbook,
+  PlaybookGraph,
+  Service,
+  ServiceGraph,
+  Watch,
+} from "./loopTypes";
 import { queryClient } from "./queries";
 import type { Change, Incident } from "./types";
 
@@ -52,13 +62,7 @@ export function useChange(source: string, id: string) {
 export function useDiff(source: string, id: string) {
   return useQuery({
     queryKey: ["diff", source, id],
-    queryFn: async ({ signal }) => {
-      const found = await get<string | { diff?: string | null; unified?: string | null }>(
-        `${changePath(source, id)}/diff`,
-        signal,
-      );
-      return typeof found === "string" ? found : (found.unified ?? found.diff ?? "");
-    },
+    queryFn: ({ signal }) => get<ChangeDiff>(`${changePath(source, id)}/diff`, signal),
   });
 }
 
@@ -85,10 +89,7 @@ export function useWatch(source: string, id: string) {
 export function useDora() {
   return useQuery({
     queryKey: ["dora"],
-    queryFn: async ({ signal }) => {
-      const found = await get<Dora | { dora: Dora }>("/dora", signal);
-      return "dora" in found ? found.dora : found;
-    },
+    queryFn: ({ signal }) => get<Dora>("/dora", signal),
     staleTime: SLOW_REFRESH_MS,
   });
 }
@@ -175,7 +176,7 @@ export function useOpenIncident() {
 }
 
 export function useAnswerApproval() {
-  const run = ({ id, decision, comment }: { id: string; decision: "approve" | "reject"; comment: string }) =>
+  const run = ({ id, decision, comment }: { id: string; decision: string; comment: string }) =>
     act("POST", `/approvals/${encodeURIComponent(id)}`, { decision, comment });
   return useAct(run, ["approvals", "incident"]);
 }

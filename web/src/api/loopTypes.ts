@@ -42,7 +42,8 @@ export interface Watch {
   signals?: Signal[];
   exonerated?: { what: string; reason: string }[];
   would_change?: string[];
-  history?: { at: string; verdict: Verdict; detail?: string | null }[];
+  detail?: string | null;
+  history?: { at: string; verdict: Verdict; reason?: string | null; detail?: string | null }[];
 }
 
 export interface Guard {
@@ -84,6 +85,9 @@ export interface Approval {
   question: string;
   need: number;
   roles?: string[];
+  /** The answers that are possible; approve and reject where there are none. */
+  choices?: string[];
+  detail?: string | null;
   given?: { by: string; decision: string; at: string; comment?: string | null }[];
   state: string;
   expires_at?: string | null;
@@ -105,7 +109,7 @@ export interface Playbook {
   file?: string | null;
   steps?: unknown[];
   record?: Record<string, number | string | null> | null;
-  offer?: { mode: Mode; reason?: string | null } | Mode | null;
+  offer?: { mode: Mode; why?: string | null } | null;
 }
 
 export interface PlaybookGraph {
@@ -113,29 +117,46 @@ export interface PlaybookGraph {
   svg?: string | null;
 }
 
-/** DORA's figures over a window; a figure that can not be told is null. */
+/** A median of durations: of `n` that could be measured, where there would be `of`. */
+export interface Median {
+  median_ns: number | null;
+  n: number;
+  of: number;
+}
+
+/** DORA's figures over a window; a figure that can not be told is null, and the notes say why. */
 export interface Dora {
-  window_days?: number | null;
-  deployments?: number | null;
-  deployments_per_day?: number | null;
-  lead_time_seconds?: number | null;
-  change_failure_rate?: number | null;
-  failed?: number | null;
-  time_to_restore_seconds?: number | null;
+  start: string;
+  end: string;
+  overall: {
+    deployments: number;
+    rollbacks: number;
+    deployments_per_day: number | null;
+    lead_time: Median;
+    change_failures: { share: number | null; interval: [number, number] | null; n: number; of: number };
+    time_to_restore: Median;
+    notes: string[];
+  };
 }
 
 export interface Service {
-  name: string;
-  owner?: string | null;
-  tier?: string | number | null;
-  environments?: string[];
-  depends_on?: string[];
+  service: string;
+  in_catalogue?: boolean;
+  owners?: string[];
+  criticality?: { tier?: number | null } | null;
   description?: string | null;
-  slos?: unknown[];
-  links?: Labels;
+  environments?: string[];
+  needs?: string[];
+  needed_by?: string[];
 }
 
+/** Who asks whom, and who says so: a file of the catalogue, or traces. */
 export interface ServiceGraph {
-  nodes: (string | { id?: string; name?: string; owner?: string | null })[];
-  edges: { from: string; to: string; source?: string | null; learned?: boolean | null }[];
+  nodes: { service: string }[];
+  edges: { caller: string; callee: string; kind?: string; provenance: ("file" | "traces")[] }[];
+}
+
+export interface ChangeDiff {
+  fields: { field: string; before?: string | null; after?: string | null }[];
+  documents: { name: string; unified: string }[];
 }

@@ -3,9 +3,13 @@ import type { Signal, SignalSide, Verdict, VerdictWord, Watch } from "./loopType
 /** What a badge says: the verdict's word, `watching` before there is one, `none` where nothing watches. */
 export type Badge = VerdictWord | "watching" | "none";
 
-export function readVerdict(verdict: Verdict | null | undefined): { word: VerdictWord; reason: string | null } {
+/** The word and the reason; a history writes the reason beside the word. */
+export function readVerdict(
+  verdict: Verdict | null | undefined,
+  beside?: string | null,
+): { word: VerdictWord; reason: string | null } {
   if (!verdict) return { word: "unknown", reason: null };
-  if (typeof verdict === "string") return { word: verdict, reason: null };
+  if (typeof verdict === "string") return { word: verdict, reason: beside ?? null };
   return { word: verdict.verdict, reason: verdict.reason ?? null };
 }
 

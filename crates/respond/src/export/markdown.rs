@@ -221,7 +221,7 @@ fn watch_evidence(out: &mut String, watch: &Json) {
     }
     for entry in items(watch, "history") {
         let at = when_text(entry, "at");
-        let _ = writeln!(out, "- {at}: {}; {}", verdict(&entry["verdict"]), inline(text(entry, "detail")));
+        let _ = writeln!(out, "- {at}: {}; {}", verdict(entry), inline(text(entry, "detail")));
     }
     exonerated(out, watch);
 }
@@ -257,9 +257,12 @@ fn exonerated(out: &mut String, evidence: &Json) {
 
 /// A verdict is a word, or an object with the word and why.
 fn verdict(value: &Json) -> String {
+    if value["verdict"].is_object() {
+        return verdict(&value["verdict"]);
+    }
     let word = value.as_str().or_else(|| value["verdict"].as_str()).unwrap_or("not given");
     match value["reason"].as_str() {
-        Some(reason) => format!("{} ({})", inline(word), inline(reason)),
+        Some(reason) => format!("{} ({})", inline(word), inline(&reason.replace('_', " "))),
         None => inline(word),
     }
 }

@@ -1,4 +1,5 @@
 import { isAbsent, useChange, useDiff, useWatch } from "../../api/loopQueries";
+import type { ChangeDiff } from "../../api/loopTypes";
 import type { Change } from "../../api/types";
 import { KillControl } from "../../app/KillSwitch";
 import { Link } from "../../app/router";
@@ -76,18 +77,57 @@ function Diff({ source, id }: { source: string; id: string }) {
         <p className="dim">{t("change.noDiff")}</p>
       ) : data === undefined ? (
         <Loading />
-      ) : data.trim() === "" ? (
+      ) : data.fields.length + data.documents.length === 0 ? (
         <p className="dim">{t("change.sameDiff")}</p>
       ) : (
-        <pre tabIndex={0}>
-          {diffLines(data).map(({ kind, text }, index) => (
-            <span key={index} className={kind}>
-              {`${text}\n`}
-            </span>
+        <>
+          <FieldTable fields={data.fields} />
+          {data.documents.map(({ name, unified }) => (
+            <Document key={name} name={name} unified={unified} />
           ))}
-        </pre>
+        </>
       )}
     </section>
+  );
+}
+
+function FieldTable({ fields }: { fields: ChangeDiff["fields"] }) {
+  const { t } = useI18n();
+  if (fields.length === 0) return null;
+  return (
+    <table className="data-table">
+      <thead>
+        <tr>
+          <th>{t("change.field")}</th>
+          <th>{t("change.before")}</th>
+          <th>{t("change.after")}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {fields.map(({ field, before, after }) => (
+          <tr key={field}>
+            <td>{field}</td>
+            <td>{before && <code>{before}</code>}</td>
+            <td>{after && <code>{after}</code>}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  );
+}
+
+function Document({ name, unified }: { name: string; unified: string }) {
+  return (
+    <figure>
+      <figcaption>{name}</figcaption>
+      <pre tabIndex={0}>
+        {diffLines(unified).map(({ kind, text }, index) => (
+          <span key={index} className={kind}>
+            {`${text}\n`}
+          </span>
+        ))}
+      </pre>
+    </figure>
   );
 }
 

@@ -1,29 +1,29 @@
 import { isAbsent, useDora } from "../../api/loopQueries";
-import type { Dora } from "../../api/loopTypes";
+import type { Dora, Median } from "../../api/loopTypes";
 import { type I18n, useI18n } from "../../i18n";
 import { ErrorBox } from "../../ui/States";
 
 type Figure = [label: string, value: string | null, note: string | null];
 
-function figuresOf(dora: Dora, { t, number, span }: I18n): Figure[] {
-  const known = <T,>(value: T | null | undefined, show: (value: T) => string) =>
-    value === null || value === undefined ? null : show(value);
-  const seconds = (value: number) => span(value * 1000);
+function figuresOf({ overall }: Dora, { t, number, span }: I18n): Figure[] {
+  const { deployments, deployments_per_day, lead_time, change_failures, time_to_restore } = overall;
+  const median = ({ median_ns }: Median) => (median_ns === null ? null : span(median_ns / 1e6));
+  const of = ({ n, of: all }: { n: number; of: number }) =>
+    all > 0 ? t("dora.failed", { n: number(n), total: number(all) }) : null;
+  const { share } = change_failures;
   return [
     [
       t("dora.frequency"),
-      known(dora.deployments, number),
-      known(dora.deployments_per_day, (n) => t("dora.perDay", { n: number(n) })),
+      number(deployments),
+      deployments_per_day === null ? null : t("dora.perDay", { n: number(deployments_per_day) }),
     ],
-    [t("dora.lead"), known(dora.lead_time_seconds, seconds), null],
-    [
-      t("dora.failure"),
-      known(dora.change_failure_rate, (share) => `${number(share * 100)} %`),
-      known(dora.failed, (n) => t("dora.failed", { n: number(n), total: number(dora.deployments ?? 0) })),
-    ],
-    [t("dora.restore"), known(dora.time_to_restore_seconds, seconds), null],
+    [t("dora.lead"), median(lead_time), of(lead_time)],
+    [t("dora.failure"), share === null ? null : `${number(share * 100)} %`, of(change_failures)],
+    [t("dora.restore"), median(time_to_restore), of(time_to_restore)],
   ];
 }
+
+const DAY_MS = 86_400_000;
 
 /** DORA's four figures over the server's window. A figure that can not be told says so; a server without them has no panel. */
 export function DoraPanel() {
@@ -32,7 +32,8 @@ export function DoraPanel() {
   const { data, error, refetch } = useDora();
   if (error) return isAbsent(error) ? null : <ErrorBox error={error} onRetry={() => void refetch()} />;
   if (!data) return null;
-  const title = data.window_days ? t("dora.title", { days: data.window_days }) : t("dora.titleAny");
+  const days = Math.max(1, Math.round((Date.parse(data.end) - Date.parse(data.start)) / DAY_MS));
+  const title = t("dora.title", { days });
   return (
     <section className="dora" aria-label={title}>
       <h2>{title}</h2>
@@ -47,6 +48,16 @@ export function DoraPanel() {
           </div>
         ))}
       </dl>
+      {data.overall.notes.length > 0 && (
+        <details>
+          <summary>{t("dora.notes")}</summary>
+          <ul>
+            {data.overall.notes.map((note) => (
+              <li key={note}>{note}</li>
+            ))}
+          </ul>
+        </details>
+      )}
     </section>
   );
 }

@@ -75,6 +75,7 @@ function ApprovalItem({ approval, token, linked }: { approval: Approval; token: 
           })}
         </ul>
       )}
+      {approval.detail && <p className="dim">{approval.detail}</p>}
       {pending && <Answer approval={approval} token={token} />}
     </li>
   );
@@ -84,7 +85,7 @@ function Answer({ approval, token }: { approval: Approval; token: string }) {
   const { t } = useI18n();
   const answer = useAnswerApproval();
   const [comment, setComment] = useState("");
-  const send = (decision: "approve" | "reject") => answer.mutate({ id: approval.id, decision, comment });
+  const choices = (approval.choices ?? []).length > 0 ? (approval.choices ?? []) : DECISIONS;
   const off = token === "" || answer.isPending;
   return (
     <div className="form">
@@ -98,12 +99,16 @@ function Answer({ approval, token }: { approval: Approval; token: string }) {
         />
       </label>
       <div className="buttons">
-        <button type="button" className="btn primary" disabled={off} onClick={() => send("approve")}>
-          {t("approvals.approve")}
-        </button>
-        <button type="button" className="btn danger" disabled={off} onClick={() => send("reject")}>
-          {t("approvals.reject")}
-        </button>
+        {choices.map((choice, index) => {
+          const known = DECISIONS.find((one) => one === choice);
+          const look = choice === "reject" ? "btn danger" : index === 0 ? "btn primary" : "btn";
+          const send = () => answer.mutate({ id: approval.id, decision: choice, comment });
+          return (
+            <button key={choice} type="button" className={look} disabled={off} onClick={send}>
+              {known ? t(`approvals.${known}`) : choice}
+            </button>
+          );
+        })}
         {token === "" && <span className="dim hint">{t("approvals.needToken")}</span>}
       </div>
       {answer.error && <ErrorBox error={answer.error} />}

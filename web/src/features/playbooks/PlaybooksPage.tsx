@@ -66,19 +66,17 @@ function PlaybookCard({ playbook, open }: { playbook: Playbook; open: boolean })
 }
 
 const RECORD_WORDS: Record<string, MessageKey> = {
-  runs: "record.runs",
-  helped: "record.helped",
-  not_helped: "record.not_helped",
-  acted: "record.acted",
-  failed: "record.failed",
-  held: "record.held",
-  observed: "record.observed",
-  suggested: "record.suggested",
+  decided: "record.decided",
+  right: "record.right",
+  wrong: "record.wrong",
+  unjudged: "record.unjudged",
   approved: "record.approved",
   rejected: "record.rejected",
-  agreed: "record.agreed",
+  expired: "record.expired",
+  helped: "record.helped",
+  not_helped: "record.not_helped",
+  worse: "record.worse",
   unknown: "record.unknown",
-  notified: "record.notified",
 };
 
 /** What came of its runs, in figures. */

@@ -2,14 +2,14 @@ import { expect, test } from "vitest";
 import { figuresOf, offerOf } from "./record";
 
 test("an offer is another mode that is known", () => {
-  expect(offerOf({ mode: "observe", offer: { mode: "suggest", reason: "12 of 12" } })).toEqual({
+  expect(offerOf({ mode: "observe", offer: { mode: "suggest", why: "12 of 12" } })).toEqual({
     mode: "suggest",
     reason: "12 of 12",
   });
-  expect(offerOf({ mode: "observe", offer: "approve" })).toEqual({ mode: "approve", reason: null });
-  expect(offerOf({ mode: "auto", offer: "auto" })).toBeNull();
+  expect(offerOf({ mode: "observe", offer: { mode: "approve" } })).toEqual({ mode: "approve", reason: null });
+  expect(offerOf({ mode: "auto", offer: { mode: "auto" } })).toBeNull();
   expect(offerOf({ mode: "observe", offer: null })).toBeNull();
-  expect(offerOf({ mode: "observe", offer: { mode: "reckless" as "auto" } })).toBeNull();
+  expect(offerOf({ mode: "observe", offer: { mode: "reckless" as "auto", why: "" } })).toBeNull();
 });
 
 test("only figures above zero are shown", () => {

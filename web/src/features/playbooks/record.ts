@@ -1,15 +1,12 @@
 import { MODES, type Mode, type Playbook } from "../../api/loopTypes";
 
-/** The mode that a playbook's record allows next, and why; the server sends a word or an object. */
+/** The mode that a playbook's record allows next, and why. */
 export function offerOf({
   offer,
   mode,
 }: Pick<Playbook, "offer" | "mode">): { mode: Mode; reason: string | null } | null {
-  if (!offer) return null;
-  const wanted = typeof offer === "string" ? offer : offer.mode;
-  const known = MODES.find((one) => one === wanted);
-  if (!known || known === mode) return null;
-  return { mode: known, reason: typeof offer === "string" ? null : (offer.reason ?? null) };
+  const known = MODES.find((one) => one === offer?.mode);
+  return known && known !== mode ? { mode: known, reason: offer?.why ?? null } : null;
 }
 
 /** The figures of a record that say something, in the order in which the server wrote them. */

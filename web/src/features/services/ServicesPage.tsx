@@ -59,7 +59,7 @@ function ServiceTable({ rows, edges }: { rows: Service[]; edges: Edge[] }) {
       </thead>
       <tbody>
         {rows.map((service) => (
-          <ServiceLine key={service.name} service={service} edges={edges} />
+          <ServiceLine key={service.service} service={service} edges={edges} />
         ))}
       </tbody>
     </table>
@@ -68,7 +68,7 @@ function ServiceTable({ rows, edges }: { rows: Service[]; edges: Edge[] }) {
 
 function ServiceLine({ service, edges }: { service: Service; edges: Edge[] }) {
   const { t } = useI18n();
-  const { name, owner, tier, description } = service;
+  const { service: name, owners = [], criticality, description } = service;
   const { depends, usedBy } = neighboursOf(service, edges);
   return (
     <tr id={name}>
@@ -76,8 +76,8 @@ function ServiceLine({ service, edges }: { service: Service; edges: Edge[] }) {
         <b>{name}</b>
         {description && <p className="dim">{description}</p>}
       </td>
-      <td>{owner}</td>
-      <td>{tier}</td>
+      <td>{owners.join(", ")}</td>
+      <td>{criticality?.tier}</td>
       <Neighbours edges={depends} />
       <Neighbours edges={usedBy} />
       <td className="nowrap">

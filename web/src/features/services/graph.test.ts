@@ -1,27 +1,24 @@
 import { expect, test } from "vitest";
+import type { ServiceGraph } from "../../api/loopTypes";
 import { neighboursOf, rowsOf } from "./graph";
 
-const graph = {
-  nodes: ["checkout", { name: "payment" }, { id: "bank" }],
+const graph: ServiceGraph = {
+  nodes: [{ service: "checkout" }, { service: "payment" }, { service: "bank" }],
   edges: [
-    { from: "checkout", to: "payment", source: "file" },
-    { from: "checkout", to: "payment", source: "traces" },
-    { from: "payment", to: "bank", learned: true },
+    { caller: "checkout", callee: "payment", provenance: ["file", "traces"] },
+    { caller: "payment", callee: "bank", provenance: ["traces"] },
   ],
 };
 
-test("services of the graph that no file names are listed too", () => {
-  expect(rowsOf([{ name: "checkout", owner: "shop" }], graph).map(({ name }) => name)).toEqual([
-    "bank",
-    "checkout",
-    "payment",
-  ]);
+test("services of the graph that the list lacks are shown too", () => {
+  const names = rowsOf([{ service: "checkout", owners: ["shop"] }], graph).map(({ service }) => service);
+  expect(names).toEqual(["bank", "checkout", "payment"]);
 });
 
 test("neighbours, each once, and learned only where nobody wrote it", () => {
-  expect(neighboursOf({ name: "checkout", depends_on: ["cart"] }, graph.edges).depends).toEqual([
+  expect(neighboursOf({ service: "checkout", needs: ["cart", "payment"] }, graph.edges).depends).toEqual([
     { name: "cart", learned: false },
     { name: "payment", learned: false },
   ]);
-  expect(neighboursOf({ name: "bank" }, graph.edges).usedBy).toEqual([{ name: "payment", learned: true }]);
+  expect(neighboursOf({ service: "bank" }, graph.edges).usedBy).toEqual([{ name: "payment", learned: true }]);
 });

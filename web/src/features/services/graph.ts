@@ -8,33 +8,26 @@ export interface Neighbour {
   learned: boolean;
 }
 
-const nameOf = (node: ServiceGraph["nodes"][number]): string =>
-  typeof node === "string" ? node : (node.name ?? node.id ?? "");
-
-/** The services of the catalogue, and those that only the graph knows. */
+/** The services of the list, and those that only the graph knows, by name. */
 export function rowsOf(services: Service[], graph: ServiceGraph | undefined): Service[] {
-  const known = new Set(services.map(({ name }) => name));
-  const others = (graph?.nodes ?? []).flatMap((node) => {
-    const name = nameOf(node);
-    return name && !known.has(name) ? [{ name, owner: typeof node === "string" ? null : (node.owner ?? null) }] : [];
-  });
-  return [...services, ...others].sort((a, b) => a.name.localeCompare(b.name));
+  const known = new Set(services.map(({ service }) => service));
+  const others = (graph?.nodes ?? []).filter(({ service }) => !known.has(service));
+  return [...services, ...others].sort((a, b) => a.service.localeCompare(b.service));
 }
 
-const learnedOf = ({ learned, source }: Edge): boolean => learned ?? (source === "traces" || source === "learned");
-
-/** What a service depends on, and what depends on it; an edge that a file names is not a learned one. */
-export function neighboursOf(service: Service, edges: Edge[]): { depends: Neighbour[]; usedBy: Neighbour[] } {
-  const collect = (found: Neighbour[]): Neighbour[] => {
-    const byName = new Map<string, Neighbour>();
-    for (const one of found) if (byName.get(one.name)?.learned !== false) byName.set(one.name, one);
-    return [...byName.values()].sort((a, b) => a.name.localeCompare(b.name));
+/** Whom a service needs, and who needs it. An edge that no file names is learned; without a graph, the list's word is taken. */
+export function neighboursOf(
+  { service, needs = [], needed_by = [] }: Service,
+  edges: Edge[],
+): { depends: Neighbour[]; usedBy: Neighbour[] } {
+  const collect = (names: string[], found: { name: string; edge: Edge }[]): Neighbour[] => {
+    const all = new Set([...names, ...found.map(({ name }) => name)]);
+    return [...all].sort().map((name) => {
+      const own = found.filter((one) => one.name === name);
+      return { name, learned: own.length > 0 && own.every(({ edge }) => !edge.provenance.includes("file")) };
+    });
   };
-  const written = (service.depends_on ?? []).map((name) => ({ name, learned: false }));
-  const out = edges.filter(({ from }) => from === service.name);
-  const into = edges.filter(({ to }) => to === service.name);
-  return {
-    depends: collect([...written, ...out.map((edge) => ({ name: edge.to, learned: learnedOf(edge) }))]),
-    usedBy: collect(into.map((edge) => ({ name: edge.from, learned: learnedOf(edge) }))),
-  };
+  const out = edges.filter(({ caller }) => caller === service).map((edge) => ({ name: edge.callee, edge }));
+  const into = edges.filter(({ callee }) => callee === service).map((edge) => ({ name: edge.caller, edge }));
+  return { depends: collect(needs, out), usedBy: collect(needed_by, into) };
 }

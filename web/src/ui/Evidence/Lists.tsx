@@ -78,8 +78,8 @@ export function VerdictHistory({ history }: { history: NonNullable<Watch["histor
     <details className="evidence-part">
       <summary>{t("evidence.history")}</summary>
       <ol className="history">
-        {history.map(({ at, verdict, detail }) => {
-          const { word, reason } = readVerdict(verdict);
+        {history.map(({ at, verdict, reason: beside, detail }) => {
+          const { word, reason } = readVerdict(verdict, beside);
           return (
             <li key={`${at} ${word}`}>
               <time dateTime={at}>{time(at).slice(11)}</time> <VerdictMark badge={word} reason={reason} />{" "}

@@ -29,6 +29,7 @@ export function WatchCard({ watch, title }: { watch: Watch; title: string }) {
           <span className="dim">{t("evidence.evaluated", { time: time(watch.evaluated_at).slice(11) })}</span>
         )}
       </header>
+      {watch.detail && <p className="watch-detail">{watch.detail}</p>}
       {signals.length > 0 ? (
         <SignalTable signals={signals} from={watch.started_at} to={watch.ends_at ?? null} />
       ) : (

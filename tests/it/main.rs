@@ -14,6 +14,7 @@ mod damage;
 mod demo;
 mod docs;
 mod files;
+mod incidents;
 mod instructions;
 mod intake;
 mod playbooks;

@@ -10,6 +10,12 @@ const PAGES: [string, string][] = [
   ["alerts", "/alerts"],
   ["incidents", "/incidents"],
   ["incident", "/incidents/inc-7"],
+  ["incident with approvals", "/incidents/inc-8"],
+  ["changes", "/changes"],
+  ["change", "/changes/shop-deployer/chg-1"],
+  ["playbooks", "/playbooks?show=rollback-checkout"],
+  ["services", "/services"],
+  ["no loop", `${EMPTY}/changes`],
 ];
 
 const check = async (page: import("@playwright/test").Page) => {
@@ -49,16 +55,17 @@ for (const colorScheme of ["light", "dark"] as const)
       });
     });
 
-test("targets are at least 24 pixels", async ({ page }) => {
-  await page.goto("/search");
-  await expect(rows(page).first()).toBeVisible();
-  const small = await page.evaluate(() =>
-    [...document.querySelectorAll("button, select, input, header a")]
-      .map((element) => ({ element, box: element.getBoundingClientRect() }))
-      .filter(
-        ({ element, box }) => box.width > 0 && (box.width < 24 || box.height < 24) && !element.matches(".link-btn"),
-      )
-      .map(({ element }) => element.outerHTML.slice(0, 120)),
-  );
-  expect(small).toEqual([]);
-});
+for (const path of ["/search", "/incidents/inc-8", "/changes/shop-deployer/chg-1", "/playbooks"])
+  test(`targets are at least 24 pixels: ${path}`, async ({ page }) => {
+    await page.goto(path);
+    await page.waitForLoadState("networkidle");
+    const small = await page.evaluate(() =>
+      [...document.querySelectorAll("button, select, input, header a")]
+        .map((element) => ({ element, box: element.getBoundingClientRect() }))
+        .filter(
+          ({ element, box }) => box.width > 0 && (box.width < 24 || box.height < 24) && !element.matches(".link-btn"),
+        )
+        .map(({ element }) => element.outerHTML.slice(0, 120)),
+    );
+    expect(small).toEqual([]);
+  });

@@ -22,12 +22,18 @@ test.describe("Chinese browser", () => {
       "/incidents",
       "/incidents/inc-7",
       "/incidents/inc-8",
+      "/changes",
+      "/changes/shop-deployer/chg-1",
+      "/playbooks?show=rollback-checkout",
+      "/services",
     ]) {
       await page.goto(path);
       await page.waitForLoadState("networkidle");
       const chrome = await page.locator("body").innerText();
       expect(chrome).not.toMatch(/\{(n|span|time|field|total)\b/);
-      expect(chrome).not.toMatch(/\b(rows|fields|time|alerts|incident)\.[a-z]+[A-Z.]\w+/);
+      expect(chrome).not.toMatch(
+        /\b(rows|fields|time|alerts|incident|changes?|evidence|playbooks|services|approvals|kill|dora|verdict)\.[a-z]+[A-Z.]\w+/,
+      );
     }
   });
 

@@ -8,7 +8,7 @@ test("a search shows rows, counts and what is missing", async ({ page }) => {
     "aria-valuetext",
     /rows in 60 bars/,
   );
-  await expect(page.locator(".change-mark")).toHaveCount(2);
+  await expect(page.locator(".change-mark")).toHaveCount(3);
 });
 
 test("typing and Enter run the query; Back returns to the one before", async ({ page }) => {

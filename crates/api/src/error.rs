@@ -84,6 +84,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, "not_found", message, "")
     }
 
+    /// 409: it makes no sense in the state that the thing is in.
+    pub fn conflict(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", message, hint)
+    }
+
     /// 503: not now.
     pub fn unavailable(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message, hint)

@@ -127,7 +127,7 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, approvals, explore, intake, loops, playbooks, query, services, switches, watches};
+    use native::{admin, approvals, explore, incidents, intake, loops, playbooks, query, services, switches, watches};
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -153,8 +153,14 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/changes/{source}/{id}/diff", get(intake::change_diff))
         .route("/alerts", get(loops::alerts))
         .route("/rules", get(loops::rules))
-        .route("/incidents", get(loops::incidents))
-        .route("/incidents/{id}", get(loops::incident))
+        .route("/incidents", get(incidents::list).post(incidents::open))
+        .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/export", get(incidents::export))
+        .route("/incidents/{id}/notes", post(incidents::note))
+        .route("/incidents/{id}/ack", post(incidents::acknowledge))
+        .route("/incidents/{id}/resolve", post(incidents::resolve))
+        .route("/incidents/{id}/reopen", post(incidents::reopen))
+        .route("/incidents/{id}/merge", post(incidents::merge))
         .route("/actions", get(loops::actions))
         .route("/actions/{key}/judgement", post(playbooks::judge))
         .route("/approvals", get(approvals::list))
@@ -199,7 +205,17 @@ fn prometheus_routes() -> Router<Arc<Api>> {
 }
 
 /// The paths that the UI's script knows. A path that is not among them is not the UI.
-const UI_PATHS: [&str; 5] = ["/", "/search", "/alerts", "/incidents", "/incidents/{id}"];
+const UI_PATHS: [&str; 9] = [
+    "/",
+    "/search",
+    "/alerts",
+    "/incidents",
+    "/incidents/{id}",
+    "/changes",
+    "/changes/{source}/{id}",
+    "/playbooks",
+    "/services",
+];
 
 fn ui_routes() -> Router {
     let routes = UI_PATHS.into_iter().fold(Router::new(), |router, path| router.route(path, get(page)));

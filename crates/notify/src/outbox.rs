@@ -157,6 +157,7 @@ mod tests {
             active_runs: Vec::new(),
             change: None,
             outcome: None,
+            handling: respond::Handling::default(),
         };
         Notification {
             id: format!("ntf-{receiver}"),

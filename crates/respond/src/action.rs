@@ -50,7 +50,8 @@ impl ActionState {
 /// An action: decided, done, or decided against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Action {
-    /// Its key: the hash of playbook, incident, step, target, from and to.
+    /// Its key: the hash of playbook, run, step, target, from and to. An incident has one run of a playbook, and one more for each
+    /// time that it is reopened and the guards allow it.
     pub key: String,
     /// The run that it belongs to.
     pub run: String,
@@ -149,9 +150,9 @@ fn rollback() -> Verb {
 }
 
 /// The key of an action. Whoever decides the same thing again gets the same key, and the ledger keeps it from happening twice.
-pub(crate) fn action_key(playbook: &str, incident: &str, step: usize, undo: bool, goes: (&str, &str, &str)) -> String {
+pub(crate) fn action_key(playbook: &str, run: &str, step: usize, undo: bool, goes: (&str, &str, &str)) -> String {
     let (target, from, to) = goes;
-    let mut parts = vec![json!(playbook), json!(incident), json!(step), json!(target), json!(from), json!(to)];
+    let mut parts = vec![json!(playbook), json!(run), json!(step), json!(target), json!(from), json!(to)];
     if undo {
         parts.push(json!("undo"));
     }

@@ -24,12 +24,18 @@ mod approval;
 mod call;
 mod decide;
 mod evidence;
+mod export;
 mod fill;
 mod graph;
 mod guards;
 mod incident;
+#[cfg(test)]
+mod incident_tests;
+mod join;
 mod judge;
 mod lease;
+mod merge;
+mod notes;
 mod notification;
 mod observe;
 mod plan;
@@ -62,12 +68,19 @@ pub use call::{
     FlagProvider, FlagRead, FlagState, FlagWrite, GitRevertCall, HttpCall, HttpPrecheck, SystemdCall, Verb,
 };
 pub use evidence::{Evidence, GuardResult};
+pub use export::{Dossier, EXPORT_ENTRIES_MAX, EXPORT_OUTPUT_BYTES_MAX, dossier};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};
 pub use graph::{Edge, Graph, Node, Shape};
 pub use guards::{BREAKER_TARGETS_MAX, BREAKER_WINDOW_NS, DEPENDENTS_MAX, REVISION_MEMORY_NS};
 pub use guards::{Freeze, FreezeError, SelfHealth, WitnessKind};
-pub use incident::{EntryKind, Incident, IncidentState, TimelineEntry};
+pub use incident::{
+    EntryKind, FLAP_QUIET_NS, FLAP_REOPENS_MIN, FLAP_WINDOW_NS, Flap, Handling, Incident, IncidentState,
+    MERGE_CHAIN_MAX, RELATED_WINDOW_NS, REOPEN_CANDIDATES_MAX, REOPEN_WINDOW_NS, TimelineEntry,
+};
+pub use join::{Related, RelatedFn};
 pub use lease::{LEASE_TTL_NS, Lease};
+pub use merge::{MERGED_MAX, Merge};
+pub use notes::{AUTHOR_BYTES_MAX, Changed, DeskError, NOTE_BYTES_MAX, NewIncident, NewNote, TITLE_BYTES_MAX};
 pub use notification::Notification;
 pub use playbook::{
     Act, Approvals, Ask, Case, Choice, Compare, Decide, Goto, Guards, Mode, NotifyStep, Playbook, Probe, ProbeKind,

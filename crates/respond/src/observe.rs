@@ -2,15 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use catalog::ledger::{Filter, LedgerTable, sha256_hex};
+use catalog::ledger::LedgerTable;
+use change::Change;
 use model::Timestamp;
 use rules::{Alert, AlertState};
 use serde_json::json;
 
+use crate::incident::add;
+use crate::join::{Begin, Place, enter};
 use crate::responder::Seen;
-use crate::run::run_id;
-use crate::writes::{Batch, parse, read};
-use crate::{EntryKind, Incident, IncidentState, Playbook, RespondError, Responder, Run};
+use crate::writes::{Batch, read};
+use crate::{EntryKind, FLAP_QUIET_NS, Incident, IncidentState, Playbook, RespondError, Responder, Run};
 
 impl Responder {
     /// Takes the alerts of some rule groups as they are after an evaluation at `now`. Told the same twice, it does nothing the
@@ -38,7 +40,7 @@ impl Responder {
             }
         }
         forget(&mut seen, alerts, now);
-        Ok(())
+        self.settle(&mut seen, now)
     }
 
     /// Resolves the firing alerts of rules that are not evaluated any more: of all groups but `groups`. Called once after the
@@ -54,68 +56,96 @@ impl Responder {
         self.observe(&resolved, now)
     }
 
-    /// An alert began to fire: it joins an incident or opens one, and a run begins.
+    /// An alert began to fire: it joins an incident, reopens one or opens one, and a run begins.
     fn begin(&self, alert: &Alert, now: Timestamp) -> Result<(), RespondError> {
         let mut batch = Batch::new(now);
-        let service = alert.service().unwrap_or("").to_owned();
-        let (mut incident, opened) = match self.open_incident(&service, &alert.group)? {
-            Some(incident) => (incident, false),
-            None => (new_incident(alert, &service, now), true),
-        };
-        if opened {
-            let detail = json!({"service": service, "alert": alert.id, "title": incident.title});
-            batch.audit("incident.opened", &incident.id, detail);
-        }
+        let place = self.place_of(alert, now)?;
+        let reopened = matches!(place, Place::Reopens(..));
+        let mut incident = enter(place, alert, &mut batch);
         for list in [&mut incident.alerts, &mut incident.firing] {
-            if !list.contains(&alert.id) {
-                list.push(alert.id.clone());
-            }
+            add(list, &alert.id);
         }
-        let text = format!("{} fires: {}", alert.rule, alert.summary());
-        batch.timeline(&incident.id, EntryKind::Alert, text, json!(alert));
+        add(&mut incident.handling.fingerprints, &alert.fingerprint);
+        incident.add_service(alert.service().unwrap_or(""));
+        incident.handling.last_alert_at = Some(now);
+        incident.handling.flap.quiet_since = None;
+        self.say_that_it_fires(&mut incident, alert, &mut batch)?;
         batch.audit(
             "alert.firing",
             &alert.id,
             json!({"incident": incident.id, "rule": alert.rule, "labels": alert.labels}),
         );
         batch.put_alert(alert);
-        self.begin_run(&mut incident, alert, &mut batch, now)?;
+        let runs = self.begin_run(&mut incident, alert, &mut batch, now)?;
+        if reopened && !runs {
+            self.tell_of_reopening(&incident, alert, &mut batch)?;
+        }
         batch.put_incident(&incident);
         Ok(batch.commit(&*self.records)?)
     }
 
+    /// The entry of an alert. The verdict of a watch names its change, which is then blamed, and comes first.
+    fn say_that_it_fires(&self, incident: &mut Incident, alert: &Alert, batch: &mut Batch) -> Result<(), RespondError> {
+        let text = match blamed(alert) {
+            None => format!("{} fires: {}", alert.rule, alert.summary()),
+            Some(key) => {
+                let change: Option<Change> = read(&*self.records, LedgerTable::Changes, key)?;
+                let known = change.as_ref().map_or_else(|| format!("change {key}"), Change::summary);
+                if incident.change.is_none() || incident.active_runs.is_empty() {
+                    incident.change = Some(key.to_owned());
+                }
+                let detail = change.map_or_else(|| json!({"change": key}), |change| json!(change));
+                batch.timeline(&incident.id, EntryKind::Change, known.clone(), detail);
+                format!("verdict bad on {known}: {}", alert.summary())
+            }
+        };
+        batch.timeline(&incident.id, EntryKind::Alert, text, json!(alert));
+        Ok(())
+    }
+
+    /// Begins the run of the alert's playbook, if it has one; says whether a run is under way now.
     fn begin_run(
         &self,
         incident: &mut Incident,
         alert: &Alert,
         batch: &mut Batch,
         now: Timestamp,
-    ) -> Result<(), RespondError> {
+    ) -> Result<bool, RespondError> {
         let playbook = match self.playbook_for(alert) {
             Ok(Some(playbook)) => playbook,
-            Ok(None) => return Ok(()),
+            Ok(None) => return Ok(false),
             Err(missing) => {
                 let text = format!("the rule {} names the playbook {missing:?}, which is not loaded", alert.rule);
-                batch.timeline(&incident.id, EntryKind::Note, text, json!(null));
-                return Ok(());
+                let detail = json!({"rule": alert.rule, "playbook": missing});
+                batch.timeline(&incident.id, EntryKind::Note, text, detail);
+                return Ok(false);
             }
         };
-        let id = run_id(&incident.id, &playbook.name);
-        let known: Option<Run> = read(&*self.records, LedgerTable::Runs, &id)?;
-        if known.is_some() {
-            return Ok(());
-        }
+        let id = match self.run_of(incident, playbook, alert, now)? {
+            Begin::Run(id) => id,
+            Begin::GoesOn => return Ok(true),
+            Begin::DoneBefore => return Ok(false),
+            Begin::Not(why) => {
+                let text = format!("playbook {} does not run again: {why}", playbook.name);
+                let detail = json!({"playbook": playbook.name, "outcome": "refused", "why": why});
+                batch.timeline(&incident.id, EntryKind::Decision, text, detail);
+                return Ok(false);
+            }
+        };
         let mut playbook = playbook.clone();
         playbook.mode = self.mode_of(&playbook)?;
-        let run = Run::new(incident, &alert.id, playbook, now);
+        let service = alert.service().unwrap_or("").to_owned();
+        let run = Run::new(id, incident, &alert.id, service, playbook, now);
         let playbook = &run.playbook;
         let text = format!("playbook {} begins, mode {}", playbook.name, playbook.mode.as_str());
-        batch.timeline(&incident.id, EntryKind::Decision, text, json!({"run": id}));
-        batch.audit("run.started", &id, json!({"incident": incident.id, "playbook": playbook.name, "alert": alert.id}));
+        let detail = json!({"run": run.id, "playbook": playbook.name, "mode": playbook.mode, "alert": alert.id});
+        batch.timeline(&incident.id, EntryKind::Decision, text, detail);
+        let detail = json!({"incident": incident.id, "playbook": playbook.name, "alert": alert.id});
+        batch.audit("run.started", &run.id, detail);
         batch.insert_run(&run);
-        incident.runs.push(id.clone());
-        incident.active_runs.push(id);
-        Ok(())
+        incident.runs.push(run.id.clone());
+        incident.active_runs.push(run.id);
+        Ok(true)
     }
 
     /// The playbook that the rule names, else the first whose labels match; the name when the rule names one that is not loaded.
@@ -136,9 +166,8 @@ impl Responder {
         let mut batch = Batch::new(now);
         batch.put_alert(alert);
         batch.audit("alert.resolved", &alert.id, json!({"rule": alert.rule, "labels": alert.labels}));
-        let filter = Filter { states: vec![IncidentState::Open.as_str().to_owned()], ..Filter::default() };
-        for document in self.records.list(LedgerTable::Incidents, &filter)? {
-            let mut incident: Incident = parse(LedgerTable::Incidents, document)?;
+        // A person may have resolved the incident while the alert fired: its end belongs into the story all the same.
+        for mut incident in self.open_incidents()?.into_iter().chain(self.resolved_lately()?) {
             if !incident.firing.contains(&alert.id) {
                 continue;
             }
@@ -150,52 +179,63 @@ impl Responder {
         Ok(batch.commit(&*self.records)?)
     }
 
-    fn open_incident(&self, service: &str, group: &str) -> Result<Option<Incident>, RespondError> {
-        let filter = Filter {
-            service: Some(service.to_owned()),
-            states: vec![IncidentState::Open.as_str().to_owned()],
-            ..Filter::default()
-        };
-        for document in self.records.list(LedgerTable::Incidents, &filter)? {
-            let incident: Incident = parse(LedgerTable::Incidents, document)?;
-            if !service.is_empty() || incident.group == group {
-                return Ok(Some(incident));
+    /// Resolves incidents that flapped and have been quiet for long enough. They are looked at now and then only.
+    fn settle(&self, seen: &mut Seen, now: Timestamp) -> Result<(), RespondError> {
+        if seen.settled_at.is_some_and(|at| now.0.saturating_sub(at.0) < SETTLE_POLL_NS) {
+            return Ok(());
+        }
+        let mut batch = Batch::new(now);
+        for mut incident in self.open_incidents()? {
+            if incident.handling.flap.quiet_since.is_some() {
+                resolve_if_over(&mut incident, &mut batch, now);
+                if incident.state == IncidentState::Resolved {
+                    batch.put_incident(&incident);
+                }
             }
         }
-        Ok(None)
+        batch.commit(&*self.records)?;
+        seen.settled_at = Some(now);
+        Ok(())
     }
 }
 
-/// Resolves an incident when no alert of it fires and no run of it goes on.
+/// How often incidents that flap are looked at, in nanoseconds.
+const SETTLE_POLL_NS: i64 = 5_000_000_000;
+
+/// The change that an alert blames by name: that of a watch's verdict does.
+pub(crate) fn blamed(alert: &Alert) -> Option<&str> {
+    alert.labels.get("change").map(String::as_str).filter(|key| !key.is_empty())
+}
+
+/// Resolves an incident when no alert of it fires and no run of it goes on. One that flaps waits for a quiet time, and one that
+/// a person opened waits for a person.
 pub(crate) fn resolve_if_over(incident: &mut Incident, batch: &mut Batch, now: Timestamp) {
-    if incident.state == IncidentState::Resolved || !incident.firing.is_empty() || !incident.active_runs.is_empty() {
+    let over = incident.firing.is_empty() && incident.active_runs.is_empty();
+    if incident.state != IncidentState::Open || !over || incident.handling.held_open {
         return;
+    }
+    let flap = &mut incident.handling.flap;
+    if flap.flapping() {
+        let Some(quiet_since) = flap.quiet_since else {
+            flap.quiet_since = Some(now);
+            let quiet_s = FLAP_QUIET_NS / 1_000_000_000;
+            let text = format!(
+                "nothing fires any more; it was reopened {} times, so it is resolved after {quiet_s}s of quiet",
+                flap.reopens
+            );
+            batch.timeline(&incident.id, EntryKind::Note, text, json!({"flap": incident.handling.flap}));
+            return;
+        };
+        if now.0.saturating_sub(quiet_since.0) < FLAP_QUIET_NS {
+            return;
+        }
     }
     incident.state = IncidentState::Resolved;
     incident.resolved_at = Some(now);
     let outcome = incident.outcome.as_deref().map_or(String::new(), |outcome| format!(", outcome: {outcome}"));
-    batch.timeline(&incident.id, EntryKind::Note, format!("resolved{outcome}"), json!(null));
+    let detail = json!({"state": "resolved", "ended": incident.outcome, "by": "backstop"});
+    batch.timeline(&incident.id, EntryKind::Note, format!("resolved{outcome}"), detail);
     batch.audit("incident.resolved", &incident.id, json!({"outcome": incident.outcome}));
-}
-
-fn new_incident(alert: &Alert, service: &str, now: Timestamp) -> Incident {
-    Incident {
-        id: format!("inc-{}", &sha256_hex(alert.id.as_bytes())[..12]),
-        title: alert.summary(),
-        service: service.to_owned(),
-        group: alert.group.clone(),
-        severity: alert.labels.get("severity").cloned(),
-        state: IncidentState::Open,
-        started_at: alert.active_at,
-        opened_at: now,
-        resolved_at: None,
-        alerts: Vec::new(),
-        firing: Vec::new(),
-        runs: Vec::new(),
-        active_runs: Vec::new(),
-        change: None,
-        outcome: None,
-    }
 }
 
 /// Drops resolved alerts that the rules have dropped too.

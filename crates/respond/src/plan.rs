@@ -58,7 +58,7 @@ impl Responder {
         action.group = self.group_of(run, &evidence)?;
         let step = run.undoing.last().copied().unwrap_or(run.step);
         let goes = (filled.target.as_str(), filled.from.as_str(), filled.to.as_str());
-        action.key = action_key(&run.playbook.name, &run.incident, step, action.undo, goes);
+        action.key = action_key(&run.playbook.name, &run.id, step, action.undo, goes);
         action.step = step;
         action.target = filled.target;
         action.from_version = filled.from;

@@ -14,7 +14,7 @@ use crate::guards::{Freeze, SelfHealth};
 use crate::lease::{LEASE_TTL_NS, Lease};
 use crate::probe::{NoProber, Prober};
 use crate::writes::{Batch, parse, read};
-use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Principal, Run, RunState};
+use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Principal, Related, Run, RunState};
 
 /// Why the responder could not go on. The state is that of the last commit; trying again later is safe.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,8 @@ pub struct ResponderOptions {
     pub holder: String,
     /// How long a lease lasts unless it is renewed, in nanoseconds.
     pub lease_ttl_ns: i64,
+    /// Which services depend on each other, for the rules of merging.
+    pub related: Related,
 }
 
 impl Default for ResponderOptions {
@@ -69,6 +71,7 @@ impl Default for ResponderOptions {
             freeze: Vec::new(),
             holder: "backstop".to_owned(),
             lease_ttl_ns: LEASE_TTL_NS,
+            related: Related::default(),
         }
     }
 }
@@ -111,6 +114,8 @@ pub(crate) struct Seen {
     pub(crate) live: BTreeMap<String, Alert>,
     /// Alerts that the ledger knows as firing.
     pub(crate) firing: BTreeSet<String>,
+    /// When incidents that flap were last looked at.
+    pub(crate) settled_at: Option<Timestamp>,
 }
 
 /// Turns alerts into incidents, and incidents into actions.

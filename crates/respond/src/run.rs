@@ -170,12 +170,19 @@ pub struct Run {
 
 impl Run {
     /// A run that has not done anything.
-    pub(crate) fn new(incident: &Incident, alert: &str, playbook: Playbook, now: Timestamp) -> Run {
+    pub(crate) fn new(
+        id: String,
+        incident: &Incident,
+        alert: &str,
+        service: String,
+        playbook: Playbook,
+        now: Timestamp,
+    ) -> Run {
         Run {
-            id: run_id(&incident.id, &playbook.name),
+            id,
             incident: incident.id.clone(),
             alert: alert.to_owned(),
-            service: incident.service.clone(),
+            service,
             playbook,
             state: RunState::Active,
             created_at: now,
@@ -216,4 +223,9 @@ impl Run {
 /// The id of the run of a playbook for an incident.
 pub(crate) fn run_id(incident: &str, playbook: &str) -> String {
     format!("run-{}", &sha256_hex(format!("{incident}\0{playbook}").as_bytes())[..16])
+}
+
+/// The id of the run that begins anew when an incident is reopened for the n-th time.
+pub(crate) fn run_id_again(incident: &str, playbook: &str, reopened: u32) -> String {
+    run_id(&format!("{incident}\0{reopened}"), playbook)
 }

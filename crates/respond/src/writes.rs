@@ -85,11 +85,30 @@ impl Batch {
 
     pub(crate) fn timeline(&mut self, incident: &str, kind: EntryKind, summary: impl Into<String>, detail: Json) {
         let summary = summary.into();
-        let entry =
-            TimelineEntry { incident: incident.to_owned(), kind, at: self.now, summary: summary.clone(), detail };
         let hash = sha256_hex(format!("{}\0{summary}\0{}", kind.as_str(), self.writes.len()).as_bytes());
+        let id = format!("{incident}/{:020}/{}", self.now.0, &hash[..12]);
+        self.entry(id, incident, kind, summary, detail);
+    }
+
+    /// An entry that is kept once, however often it is written: by its key within the incident.
+    /// Answers its id.
+    pub(crate) fn timeline_once(
+        &mut self,
+        incident: &str,
+        key: &str,
+        kind: EntryKind,
+        summary: &str,
+        detail: Json,
+    ) -> String {
+        let id = format!("{incident}/once/{}", &sha256_hex(key.as_bytes())[..16]);
+        self.entry(id.clone(), incident, kind, summary.to_owned(), detail);
+        id
+    }
+
+    fn entry(&mut self, id: String, incident: &str, kind: EntryKind, summary: String, detail: Json) {
+        let entry = TimelineEntry { incident: incident.to_owned(), kind, at: self.now, summary, detail };
         let document = Document {
-            id: format!("{incident}/{:020}/{}", self.now.0, &hash[..12]),
+            id,
             time: self.now,
             service: String::new(),
             state: kind.as_str().to_owned(),

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { makeShop } from "./data.mjs";
+import { change, makeLoop, read } from "./loop.mjs";
 import { applyPipes, matches, parse } from "./query.mjs";
 
 const BASE = "/backstop/api/v1";
@@ -19,7 +20,7 @@ const CSP =
 export function startMock({ port, empty = false }) {
   const now = Date.now();
   const shop = empty ? { rows: [], changes: [], alerts: [], incidents: [], details: {}, groups: [] } : makeShop(now);
-  const state = { ...shop, started: now };
+  const state = { ...shop, started: now, loop: empty ? null : makeLoop(shop, now) };
   const server = createServer((request, response) => {
     handle(request, response, state).catch((error) =>
       json(response, 500, { error: { code: "internal", message: String(error) } }),
@@ -35,9 +36,11 @@ async function handle(request, response, state) {
     return asset(url.pathname, response);
   }
   const path = url.pathname.slice(BASE.length);
-  const body = request.method === "POST" ? await readJson(request) : {};
+  const body = request.method === "GET" ? {} : await readJson(request);
   const route = ROUTES[`${request.method} ${path}`];
   if (route) return route({ response, request, state, body, url });
+  const answer = loop(state, request, path, body, url);
+  if (answer) return json(response, ...answer);
   const incident = /^\/incidents\/([^/]+)$/.exec(path);
   if (incident) {
     const found = state.details[decodeURIComponent(incident[1])];
@@ -45,6 +48,17 @@ async function handle(request, response, state) {
   }
   if (path.endsWith("/cancel")) return json(response, 200, {});
   return fail(response, 404, "not_found", `no such path: ${path}`);
+}
+
+/** The empty server is one of before the loop had these parts: it answers 404, but for the lists that always were. */
+function loop(state, request, path, body, url) {
+  if (!state.loop) {
+    const lists = { "/changes": { changes: [] }, "/playbooks": { playbooks: [] } };
+    return request.method === "GET" && lists[path] ? [200, lists[path]] : null;
+  }
+  return request.method === "GET"
+    ? read(state, path, url)
+    : change(state, request.method, path, body, request.headers.authorization);
 }
 
 const ROUTES = {
@@ -74,15 +88,6 @@ const ROUTES = {
     }),
   "GET /alerts": ({ response, state }) => json(response, 200, { alerts: state.alerts }),
   "GET /rules": ({ response, state }) => json(response, 200, { groups: state.groups }),
-  "GET /changes": ({ response, state, url }) => {
-    const [start, end] = ["start", "end"].map((name) => url.searchParams.get(name) ?? "");
-    const service = url.searchParams.get("service");
-    json(response, 200, {
-      changes: state.changes.filter(
-        (one) => one.started_at >= start && one.started_at <= end && (!service || one.target.service === service),
-      ),
-    });
-  },
   "GET /incidents": ({ response, state, url }) => {
     const wanted = url.searchParams.get("state") ?? "all";
     json(response, 200, { incidents: state.incidents.filter((one) => wanted === "all" || one.state === wanted) });

@@ -1,4 +1,5 @@
 import { ndjsonValues, parseJson } from "./json";
+import { authorization } from "./session";
 import type { Diagnostic, QueryEnd, Row } from "./types";
 
 const BASE = "/backstop/api/v1";
@@ -50,6 +51,12 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
 export async function post<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const headers = { "Content-Type": "application/json", Accept: "application/json" };
   return read<T>(await send(path, { method: "POST", signal: signal ?? null, headers, body: JSON.stringify(body) }));
+}
+
+/** A request that changes something, as the person whose token was given. */
+export async function act<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Promise<T> {
+  const headers = { "Content-Type": "application/json", Accept: "application/json", ...authorization() };
+  return read<T>(await send(path, { method, headers, body: JSON.stringify(body) }));
 }
 
 export interface QueryRequest {

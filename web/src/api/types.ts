@@ -1,3 +1,5 @@
+import type { Evidence, Watch } from "./loopTypes";
+
 /** The shapes of the native API (`/backstop/api/v1`), as the server writes them. Times are RFC 3339 text. */
 export type FieldValue = string | number | boolean | null | FieldValue[] | { [key: string]: FieldValue };
 
@@ -145,13 +147,21 @@ export interface RuleGroup {
 export interface Incident {
   id: string;
   title: string;
-  state: "open" | "mitigated" | "resolved";
+  state: "open" | "mitigated" | "resolved" | "merged";
   severity: string | null;
   service: string | null;
+  services?: string[];
   opened_at: string;
   resolved_at: string | null;
   summary?: string | null;
   outcome?: string | null;
+  reopened?: number;
+  flap?: { reopens?: number; quiet_since?: string | null } | null;
+  acked_by?: string | null;
+  acked_at?: string | null;
+  resolved_by?: string | null;
+  merged_into?: string | null;
+  merged?: string[];
 }
 
 export type TimelineKind = "change" | "alert" | "decision" | "action" | "verify" | "notify" | "note";
@@ -162,6 +172,7 @@ export interface TimelineEntry {
   kind: TimelineKind;
   title: string;
   detail?: string | null;
+  author?: string | null;
   outcome?: Outcome | null;
   evidence?: Record<string, FieldValue> | null;
   link?: { query: string; start: string; end: string } | null;
@@ -179,6 +190,10 @@ export interface Change {
   finished_at?: string | null;
   link?: string | null;
   reversible?: string | boolean | null;
+  artifact?: string | null;
+  stages?: { percent: number; at: string }[];
+  labels?: Labels;
+  depends_on?: string[];
 }
 
 export interface Action {
@@ -193,6 +208,10 @@ export interface Action {
   finished_at: string | null;
   output?: string | null;
   mode?: string | null;
+  playbook?: string | null;
+  evidence?: Evidence | null;
+  /** What the look at the target before the action said. */
+  precheck?: { precheck?: string; detail?: string | null; revision?: string | null } | null;
 }
 
 export interface IncidentDetail extends Incident {
@@ -200,4 +219,5 @@ export interface IncidentDetail extends Incident {
   alerts: Alert[];
   change: Change | null;
   actions: Action[];
+  watch?: Watch | null;
 }

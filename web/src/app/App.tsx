@@ -11,6 +11,14 @@ const IncidentsPage = lazy(async () => ({
   default: (await import("../features/incidents/IncidentsPage")).IncidentsPage,
 }));
 const IncidentPage = lazy(async () => ({ default: (await import("../features/incidents/IncidentPage")).IncidentPage }));
+const ChangesPage = lazy(async () => ({ default: (await import("../features/changes/ChangesPage")).ChangesPage }));
+const ChangePage = lazy(async () => ({ default: (await import("../features/changes/ChangePage")).ChangePage }));
+const PlaybooksPage = lazy(async () => ({
+  default: (await import("../features/playbooks/PlaybooksPage")).PlaybooksPage,
+}));
+const ServicesPage = lazy(async () => ({ default: (await import("../features/services/ServicesPage")).ServicesPage }));
+
+const SECTIONS = ["alerts", "incidents", "changes", "playbooks", "services"] as const;
 
 export function App() {
   const path = usePath();
@@ -20,9 +28,13 @@ export function App() {
     search: () => navigate("/search"),
     alerts: () => navigate("/alerts"),
     incidents: () => navigate("/incidents"),
+    changes: () => navigate("/changes"),
+    playbooks: () => navigate("/playbooks"),
+    services: () => navigate("/services"),
   });
   useEffect(() => {
-    const name = { alerts: t("nav.alerts"), incidents: t("nav.incidents") }[section] ?? t("nav.search");
+    const known = SECTIONS.find((one) => one === section) ?? "search";
+    const name = t(`nav.${known}`);
     document.title = `${name} - ${t("app.name")}`;
   }, [section, t]);
   return (
@@ -37,10 +49,16 @@ export function App() {
 function Page({ path }: { path: string }) {
   const { t } = useI18n();
   const [, section = "", id, ...rest] = path.replace(/\/$/, "").split("/");
+  const [second] = rest;
+  if (section === "changes" && id !== undefined && second !== undefined && rest.length === 1)
+    return <ChangePage source={decodeURIComponent(id)} id={decodeURIComponent(second)} />;
   if (rest.length === 0) {
     if ((section === "" || section === "search") && id === undefined) return <SearchPage />;
     if (section === "alerts" && id === undefined) return <AlertsPage />;
     if (section === "incidents" && id === undefined) return <IncidentsPage />;
+    if (section === "changes" && id === undefined) return <ChangesPage />;
+    if (section === "playbooks" && id === undefined) return <PlaybooksPage />;
+    if (section === "services" && id === undefined) return <ServicesPage />;
     if (section === "incidents" && id !== undefined) return <IncidentPage id={decodeURIComponent(id)} />;
   }
   return (

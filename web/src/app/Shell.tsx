@@ -1,9 +1,11 @@
 import { type ReactNode, useState } from "react";
+import { useApprovals } from "../api/loopQueries";
 import { useAlerts, useIncidents, useStatus } from "../api/queries";
 import { storedRecords } from "../api/stored";
 import { LANGUAGES, type MessageKey, useI18n } from "../i18n";
 import { type Prefs, setPrefs } from "../i18n/prefs";
 import { Icon, type IconName } from "../ui/Icon";
+import { KillBanner } from "./KillSwitch";
 import { Link } from "./router";
 import { ShortcutSheet } from "./ShortcutSheet";
 import { useShortcuts } from "./shortcuts";
@@ -39,6 +41,7 @@ export function Shell({ section, children }: { section: string; children: ReactN
         <ThemeButton />
         <LanguageSelect />
       </header>
+      <KillBanner />
       <main id="main" tabIndex={-1}>
         {children}
       </main>
@@ -53,6 +56,7 @@ function Navigation({ section }: { section: string }) {
   const incidents = useIncidents("open");
   const firing = alerts.data?.filter(({ state }) => state === "firing").length ?? 0;
   const open = incidents.data?.length ?? 0;
+  const asked = useApprovals().data?.filter(({ state }) => state === "pending").length ?? 0;
   return (
     <nav aria-label={t("nav.main")}>
       <NavLink href="/search" label={t("nav.search")} current={section === "search" || section === ""} />
@@ -70,6 +74,15 @@ function Navigation({ section }: { section: string }) {
         count={open}
         countText={t("nav.open", { n: open })}
       />
+      <NavLink href="/changes" label={t("nav.changes")} current={section === "changes"} />
+      <NavLink
+        href="/playbooks"
+        label={t("nav.playbooks")}
+        current={section === "playbooks"}
+        count={asked}
+        countText={t("nav.approvals", { n: asked })}
+      />
+      <NavLink href="/services" label={t("nav.services")} current={section === "services"} />
     </nav>
   );
 }

@@ -15,6 +15,9 @@ export const SHORTCUTS = {
   search: { keys: ["g s"], label: "keys.search" },
   alerts: { keys: ["g a"], label: "keys.alerts" },
   incidents: { keys: ["g i"], label: "keys.incidents" },
+  changes: { keys: ["g c"], label: "keys.changes" },
+  playbooks: { keys: ["g p"], label: "keys.playbooks" },
+  services: { keys: ["g v"], label: "keys.services" },
   help: { keys: ["?"], label: "keys.help" },
 } as const satisfies Record<string, { keys: readonly string[]; label: MessageKey }>;
 

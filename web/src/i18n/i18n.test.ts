@@ -12,7 +12,7 @@ function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return sources(path);
-    return /\.tsx?$/.test(entry.name) && !/^(en|zh-CN|.*\.test)\.ts$/.test(entry.name)
+    return /\.tsx?$/.test(entry.name) && !/^(en(-loop)?|zh-CN(-loop)?|.*\.test)\.ts$/.test(entry.name)
       ? [readFileSync(path, "utf8")]
       : [];
   });

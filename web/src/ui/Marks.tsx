@@ -16,6 +16,15 @@ const LOOKS: Record<string, { icon: IconName; tone: string }> = {
   refused: { icon: "minus", tone: "warn" },
   unknown: { icon: "help", tone: "warn" },
   observed: { icon: "circle", tone: "plain" },
+  suggested: { icon: "note", tone: "warn" },
+  merged: { icon: "link", tone: "plain" },
+  good: { icon: "verify", tone: "good" },
+  bad: { icon: "cross", tone: "bad" },
+  watching: { icon: "clock", tone: "plain" },
+  none: { icon: "minus", tone: "plain" },
+  approved: { icon: "verify", tone: "good" },
+  rejected: { icon: "cross", tone: "bad" },
+  expired: { icon: "clock", tone: "warn" },
 };
 
 export function StateMark({ state, label }: { state: string; label: string }) {

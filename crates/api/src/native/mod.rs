@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod approvals;
 pub(crate) mod explore;
+pub(crate) mod incidents;
 pub(crate) mod intake;
 pub(crate) mod loops;
 pub(crate) mod playbooks;

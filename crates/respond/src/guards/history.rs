@@ -21,7 +21,7 @@ pub const BREAKER_WINDOW_NS: i64 = 10 * 60 * 1_000_000_000;
 pub const REVISION_MEMORY_NS: i64 = 90 * 86_400 * 1_000_000_000;
 
 /// The actions of the past that happened or may have. What took an effect back is not counted: it belongs to its action.
-fn actions(
+pub(crate) fn actions(
     records: &dyn Records,
     target: Option<&str>,
     now: Timestamp,

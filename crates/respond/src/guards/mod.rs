@@ -6,6 +6,8 @@ mod freeze;
 mod history;
 mod witness;
 
+pub(crate) use history::actions;
+
 use catalog::ledger::{LedgerError, Records};
 use change::{Change, Reversible};
 use model::Timestamp;

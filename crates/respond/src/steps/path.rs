@@ -5,6 +5,7 @@ use model::Timestamp;
 use rules::Alert;
 use serde_json::json;
 
+use crate::incident::current;
 use crate::observe::resolve_if_over;
 use crate::writes::{Batch, read};
 use crate::{Action, EntryKind, Incident, Notification, Outcome, RespondError, Responder, Run, RunState, StepKind};
@@ -161,7 +162,7 @@ impl Responder {
     }
 
     pub(crate) fn incident_of(&self, run: &Run) -> Result<Incident, RespondError> {
-        let found: Option<Incident> = read(&*self.records, LedgerTable::Incidents, &run.incident)?;
+        let found = current(&*self.records, &run.incident)?;
         let (what, id) = ("incident", run.incident.clone());
         found.ok_or_else(|| RespondError::Dangling { run: run.id.clone(), what, id })
     }

@@ -3,13 +3,19 @@ import type { IncidentDetail } from "../../api/types";
 import { Link } from "../../app/router";
 import { searchHref } from "../../app/searchUrl";
 import { useI18n } from "../../i18n";
-import { Labels, StateMark } from "../../ui/Marks";
+import { WatchCard } from "../../ui/Evidence/WatchCard";
+import { Labels, OutcomeMark, StateMark } from "../../ui/Marks";
 import { ErrorBox, Loading } from "../../ui/States";
 import { TimeChart } from "../../ui/TimeChart/TimeChart";
-import { ActionCards, ChangeCard } from "./Cards";
-import { OutcomeText } from "./OutcomeText";
+import { ActionCards } from "./ActionCards";
+import { Approvals } from "./Approvals";
+import { ChangeCard } from "./ChangeCard";
+import { Head } from "./Head";
+import { IncidentBar } from "./IncidentBar";
+import { NoteForm } from "./NoteForm";
 import { Phases } from "./Phases";
 import { Timeline } from "./Timeline";
+import "./desk.css";
 import "./incidents.css";
 
 export function IncidentPage({ id }: { id: string }) {
@@ -36,56 +42,25 @@ function Incident({ incident }: { incident: IncidentDetail }) {
   return (
     <>
       <Head incident={incident} />
+      <IncidentBar incident={incident} />
+      <Approvals incident={incident.id} />
       <Phases incident={incident} />
       {incident.service && <ServiceLogs incident={incident} service={incident.service} />}
+      {incident.watch && <WatchCard watch={incident.watch} title={t("evidence.title")} />}
       <div className="columns">
         <section aria-labelledby="timeline-title">
           <h2 id="timeline-title">{t("incident.timeline")}</h2>
           <Timeline incident={incident} />
+          {incident.state !== "merged" && <NoteForm id={incident.id} />}
         </section>
         <div>
           <ChangeCard change={incident.change} />
           <ActionCards actions={incident.actions} />
+          <Verification incident={incident} />
           <Alerts incident={incident} />
         </div>
       </div>
     </>
-  );
-}
-
-function Head({ incident }: { incident: IncidentDetail }) {
-  const { t, time, span, zone } = useI18n();
-  const { title, state, severity, service, opened_at, resolved_at, summary, outcome } = incident;
-  const length = span((resolved_at ? Date.parse(resolved_at) : Date.now()) - Date.parse(opened_at));
-  const facts: [string, string | null][] = [
-    [t("incidents.service"), service],
-    [t("incidents.severity"), severity],
-    [t("incidents.opened"), `${time(opened_at)} ${zone}`],
-    [t("incidents.duration"), resolved_at ? length : t("incidents.ongoing", { span: length })],
-  ];
-  return (
-    <header className="incident-head">
-      <div>
-        <h1>{title}</h1>
-        <StateMark state={state} label={t(`incidents.state.${state}`)} />
-      </div>
-      {summary && summary !== title && <p>{summary}</p>}
-      {outcome && (
-        <p className="outcome">
-          <OutcomeText outcome={outcome} />
-        </p>
-      )}
-      <dl>
-        {facts.map(([name, value]) =>
-          value ? (
-            <div key={name}>
-              <dt>{name}</dt>
-              <dd>{value}</dd>
-            </div>
-          ) : null,
-        )}
-      </dl>
-    </header>
   );
 }
 
@@ -139,6 +114,26 @@ function Alerts({ incident }: { incident: IncidentDetail }) {
           <Labels labels={labels} />
         </div>
       ))}
+    </section>
+  );
+}
+
+/** How it was checked that an action helped. */
+function Verification({ incident }: { incident: IncidentDetail }) {
+  const { t, time } = useI18n();
+  const entries = incident.timeline.filter(({ kind }) => kind === "verify");
+  if (incident.actions.length === 0 && entries.length === 0) return null;
+  return (
+    <section className="card" aria-labelledby="verify-title">
+      <h2 id="verify-title">{t("incident.verification")}</h2>
+      {entries.length === 0 && <p className="dim">{t("incident.noVerification")}</p>}
+      <ul className="verify-list">
+        {entries.map(({ time: at, title, outcome }, index) => (
+          <li key={`${at} ${index}`}>
+            <time dateTime={at}>{time(at).slice(11)}</time> {title} {outcome && <OutcomeMark outcome={outcome} />}
+          </li>
+        ))}
+      </ul>
     </section>
   );
 }

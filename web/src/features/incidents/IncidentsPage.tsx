@@ -1,13 +1,18 @@
 import { useIncidents } from "../../api/queries";
 import type { Incident } from "../../api/types";
+import { KillControl } from "../../app/KillSwitch";
 import { Link, navigate, useSearchText } from "../../app/router";
 import { useI18n } from "../../i18n";
 import { Choice, StateMark } from "../../ui/Marks";
 import { Command, Empty, ErrorBox, Loading } from "../../ui/States";
+import { Approvals } from "./Approvals";
+import { Flags } from "./Flags";
+import { OpenIncident } from "./OpenIncident";
 import { OutcomeText } from "./OutcomeText";
+import "./desk.css";
 import "./incidents.css";
 
-const STATES = ["all", "open", "resolved"] as const;
+const STATES = ["all", "open", "mitigated", "resolved", "merged"] as const;
 type Filter = (typeof STATES)[number];
 
 export function IncidentsPage() {
@@ -25,7 +30,10 @@ export function IncidentsPage() {
           value={filter}
           onChange={(state) => navigate(state === "all" ? "/incidents" : `/incidents?state=${state}`)}
         />
+        <OpenIncident />
+        <KillControl />
       </div>
+      <Approvals />
       {error ? (
         <ErrorBox error={error} onRetry={() => void refetch()} />
       ) : !data ? (
@@ -77,7 +85,8 @@ function IncidentLine({ incident }: { incident: Incident }) {
       <td>
         <Link href={`/incidents/${encodeURIComponent(id)}`}>
           <b>{title}</b>
-        </Link>
+        </Link>{" "}
+        <Flags incident={incident} />
         {((summary && summary !== title) || outcome) && (
           <p className="dim">{(summary !== title && summary) || <OutcomeText outcome={outcome ?? ""} />}</p>
         )}

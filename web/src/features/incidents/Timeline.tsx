@@ -51,14 +51,16 @@ function Entry({ entry, zero }: { entry: TimelineEntry; zero: number }) {
       </span>
       <div className="what">
         <p>
-          <span className="kind">{t(`kind.${known}`)}</span> <b>{title}</b>{" "}
-          {outcome && <OutcomeMark outcome={outcome} />}
+          <span className="kind">{t(`kind.${known}`)}</span> {entry.author && <span>{entry.author}</span>}{" "}
+          <b className="entry-title">{title}</b> {outcome && <OutcomeMark outcome={outcome} />}
         </p>
         {detail && <p className="detail-text">{detail}</p>}
         {link && (
           <Link href={searchHref({ query: link.query, from: link.start, to: link.end })}>{t("alerts.logs")}</Link>
         )}
-        {evidence && Object.keys(evidence).length > 0 && <Evidence evidence={evidence} />}
+        {evidence && Object.keys(evidence).length > 0 && !(known === "note" && entry.author) && (
+          <Evidence evidence={evidence} />
+        )}
       </div>
     </li>
   );

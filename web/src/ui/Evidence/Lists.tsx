@@ -1,0 +1,93 @@
+import type { Guard, Watch } from "../../api/loopTypes";
+import { readVerdict } from "../../api/verdict";
+import { useI18n } from "../../i18n";
+import { Icon } from "../Icon";
+import { VerdictMark } from "./VerdictMark";
+
+/** Each guard, whether it let the action happen, and why; those that refused come first. */
+export function Guards({ guards }: { guards: Guard[] }) {
+  const { t } = useI18n();
+  if (guards.length === 0) return null;
+  const refused = guards.filter(({ passed }) => !passed);
+  const passed = guards.filter((guard) => guard.passed);
+  return (
+    <div className="evidence-part">
+      <h3>{t("evidence.guards")}</h3>
+      <GuardLines guards={refused} />
+      {passed.length > 0 && (
+        <details>
+          <summary>{t("evidence.guardsPassed", { n: passed.length })}</summary>
+          <GuardLines guards={passed} />
+        </details>
+      )}
+    </div>
+  );
+}
+
+function GuardLines({ guards }: { guards: Guard[] }) {
+  const { t } = useI18n();
+  return (
+    <ul className="guards">
+      {guards.map(({ guard, passed, detail }) => (
+        <li key={guard} className={passed ? "passed" : "refused"}>
+          <Icon name={passed ? "verify" : "cross"} size={14} />
+          <span className="sr-only">{t(passed ? "outcome.ok" : "outcome.refused")}</span>
+          <code>{guard}</code> <span>{detail}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Changes or causes with the reason why each is on this list. */
+export function Reasons({ title, items }: { title: string; items: { what: string; reason: string }[] }) {
+  if (items.length === 0) return null;
+  return (
+    <div className="evidence-part">
+      <h3>{title}</h3>
+      <ul className="reasons">
+        {items.map(({ what, reason }) => (
+          <li key={`${what} ${reason}`}>
+            <b>{what}</b> <span className="dim">{reason}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+export function WouldChange({ items }: { items: string[] }) {
+  const { t } = useI18n();
+  if (items.length === 0) return null;
+  return (
+    <div className="evidence-part">
+      <h3>{t("evidence.wouldChange")}</h3>
+      <ul className="bullets">
+        {items.map((item) => (
+          <li key={item}>{item}</li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+export function VerdictHistory({ history }: { history: NonNullable<Watch["history"]> }) {
+  const { t, time } = useI18n();
+  if (history.length === 0) return null;
+  return (
+    <details className="evidence-part">
+      <summary>{t("evidence.history")}</summary>
+      <ol className="history">
+        {history.map(({ at, verdict, reason: beside, detail }) => {
+          const { word, reason } = readVerdict(verdict, beside);
+          return (
+            <li key={`${at} ${word}`}>
+              <time dateTime={at}>{time(at).slice(11)}</time> <VerdictMark badge={word} reason={reason} />{" "}
+              <span className="dim">{detail}</span>
+            </li>
+          );
+        })}
+      </ol>
+    </details>
+  );
+}

@@ -13,7 +13,7 @@ use config::{Config, Listeners};
 use engine::{Engine, QueryLimits};
 use listen::{CancellationToken, Listener};
 use pipeline::{Pipeline, PipelineOptions};
-use respond::{Freeze, Responder, ResponderOptions};
+use respond::{Freeze, Related, Responder, ResponderOptions};
 use rules::GroupEvaluator;
 use store::{Retention, Store, StoreOptions, StreamRetention};
 use telemetry::{clock, metrics};
@@ -209,13 +209,13 @@ impl Parts {
         let probe_allow = config.actions.probe_allow.clone();
         // Its client blocks, so it is made where blocking is allowed.
         let prober = tokio::task::spawn_blocking(move || NetworkProber::new(&probe_allow)).await??;
-        let responder = responder(config, &ledger, &approvers, own)?.with_prober(Box::new(prober));
+        let services = Arc::new(ServiceBoard::new(files::services(&config.services, &receiver_names(config))?));
+        let responder = responder(config, &ledger, &approvers, own, &services)?.with_prober(Box::new(prober));
         let responder = Arc::new(responder);
         let evaluated: Vec<String> =
             groups.iter().map(|group| group.name.clone()).chain([watch::Watcher::group().to_owned()]).collect();
         responder.retire(&evaluated, clock::now())?;
         let query = EngineQuery::new(engine.clone(), Handle::current());
-        let services = Arc::new(ServiceBoard::new(files::services(&config.services, &receiver_names(config))?));
         threads.push(service_loop::start(&services, &query, &config.data_dir, &stop)?);
         threads.extend(maintenance(&store, &stop)?);
         threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
@@ -278,6 +278,7 @@ fn responder(
     ledger: &Arc<Ledger>,
     approvers: &Approvers,
     health: OwnHealth,
+    services: &Arc<ServiceBoard>,
 ) -> anyhow::Result<Responder> {
     let playbooks = files::playbooks(&config.playbooks)?;
     let file = config.data_dir.join(KILL_SWITCH_FILE);
@@ -290,9 +291,20 @@ fn responder(
         tracing::warn!("playbook {name} is in mode {mode} and nobody can approve: name people under `approvers`");
     }
     // One process has the directory at a time, so leases of that name are its predecessor's or its own.
-    let options = ResponderOptions { approvers: approvers.principals(), freeze, ..ResponderOptions::default() };
+    let related = related(services);
+    let options =
+        ResponderOptions { approvers: approvers.principals(), freeze, related, ..ResponderOptions::default() };
     let responder = Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?;
     Ok(responder.with_health(Box::new(health)))
+}
+
+/// Who needs whom, as the rules that join incidents ask it.
+fn related(services: &Arc<ServiceBoard>) -> Related {
+    let services = Arc::clone(services);
+    Related::new(move |service, needed| {
+        let needs = services.graph(|graph| graph.needs(service).any(|name| name == needed));
+        needs.then(|| format!("{service} needs {needed}"))
+    })
 }
 
 /// The responder's threads. Their HTTP clients block, so they are made where blocking is allowed.

@@ -52,7 +52,7 @@ pub const PRECHECK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What a call is about.
 enum Acting {
-    Workload(Workload),
+    Workload(Box<Workload>),
     Rollout(Rollout),
     Flux(Box<Flux>),
 }
@@ -110,7 +110,7 @@ impl Clusters {
                 let link = self.link(call.cluster.as_deref(), &call.namespace, timeout).await?;
                 let mut workload = Workload::new(link, &call.namespace, &name, call.container.clone());
                 (workload.wait, workload.allow_zero) = (call.wait, call.allow_zero);
-                Ok(Acting::Workload(workload))
+                Ok(Acting::Workload(Box::new(workload)))
             }
             Call::ArgoRollouts(call) => {
                 check_object_name(&call.rollout).map_err(Stop::Refused)?;

@@ -150,7 +150,7 @@ fn node(place: usize, step: &Step) -> Node {
         lines.push(format!("risk {}", step.risk.as_str()));
     }
     if let Some(undo) = &step.undo {
-        lines.push(format!("undo: {}", act_line(undo)));
+        lines.push(format!("undo: {}", act_line(undo, "the version after")));
     }
     let lines = lines.into_iter().map(|line| cut(&line)).collect();
     Node { id: format!("s{}", place + 1), shape, lines, risk: step.risk }
@@ -170,7 +170,7 @@ fn what(kind: &StepKind) -> Vec<String> {
             vec![ask.question.clone(), format!("{} of {of}", ask.approvals.need)]
         }
         StepKind::Act(act) | StepKind::Rollback(act) | StepKind::Restart(act) | StepKind::Scale(act) => {
-            vec![act_line(act)]
+            vec![act_line(act, "the version before")]
         }
         StepKind::Wait(wait) => vec![wait.until.as_ref().map_or("time".to_owned(), crate::VerifyQuery::text)],
         StepKind::Verify(verify) => {
@@ -180,10 +180,11 @@ fn what(kind: &StepKind) -> Vec<String> {
     }
 }
 
-fn act_line(act: &Act) -> String {
+/// What is done, in short; `version` is where a rollback goes that does not say it.
+fn act_line(act: &Act, version: &str) -> String {
     let goes = match (act.verb, &act.to, &act.replicas) {
         (Verb::Rollback, Some(to), _) => format!(" to {to}"),
-        (Verb::Rollback, None, _) => " to the version before".to_owned(),
+        (Verb::Rollback, None, _) => format!(" to {version}"),
         (_, _, Some(Replicas::Absolute(n))) => format!(" to {n}"),
         (_, _, Some(Replicas::Relative { add, min, max, .. })) => format!(" by {add:+}, {min} to {max}"),
         (_, _, None) => String::new(),

@@ -134,7 +134,7 @@ pub fn simulate(input: &SimulateInput, query: &dyn RuleQuery) -> Result<Simulati
     let stop = input.to.saturating_add_ns(SIMULATE_TAIL_NS);
     while now < stop {
         let alerts: Vec<Alert> = input.alerts.iter().filter_map(|alert| alert_at(alert, now)).collect();
-        if now >= input.to && responder.active_runs()?.is_empty() {
+        if now > input.to && responder.active_runs()?.is_empty() {
             break;
         }
         *recorder.now.lock() = now;
@@ -143,7 +143,9 @@ pub fn simulate(input: &SimulateInput, query: &dyn RuleQuery) -> Result<Simulati
         for run in responder.due(now)?.0 {
             responder.advance(&run, now, &effects)?;
         }
-        now = now.saturating_add_ns(SIMULATE_STEP_NS);
+        let next = now.saturating_add_ns(SIMULATE_STEP_NS);
+        // The last time is looked at, too, wherever the steps fall.
+        now = if now < input.to { next.min(input.to) } else { next };
     }
     let actions = std::mem::take(&mut *recorder.asked.lock());
     report(input, &ledger, actions)

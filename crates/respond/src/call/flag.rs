@@ -19,7 +19,7 @@ pub struct FlagCall {
     /// What the service speaks.
     pub provider: FlagProvider,
     /// The state to bring the flag to.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "on_or_off")]
     pub state: FlagState,
     /// The project, for LaunchDarkly and Unleash.
     #[serde(default)]
@@ -50,6 +50,15 @@ pub enum FlagProvider {
     Unleash,
     /// Any other: the step says what to send.
     Generic,
+}
+
+/// YAML reads `off` and `on` as false and true, unless they are quoted.
+fn on_or_off<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<FlagState, D::Error> {
+    match Json::deserialize(deserializer)? {
+        Json::Bool(true) => Ok(FlagState::On),
+        Json::Bool(false) => Ok(FlagState::Off),
+        word => FlagState::deserialize(word).map_err(serde::de::Error::custom),
+    }
 }
 
 /// The state of a flag.

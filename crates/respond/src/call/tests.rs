@@ -38,8 +38,8 @@ fn kinds_and_verbs() {
         Verb::Rollback,
         json!({}),
         expect![[r#"
-        kind: there is no kind of rollback "helmsman"; the kinds are http, exec, argocd, systemd, compose, git_revert, flag
-    "#]],
+            kind: there is no kind of rollback "helmsman"; the kinds are http, exec, argocd, systemd, compose, git_revert, flag, kubernetes, helm, argo_rollouts, flux
+        "#]],
     );
     check(
         "systemd",

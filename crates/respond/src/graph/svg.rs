@@ -21,6 +21,10 @@ const GAP_X: f64 = 36.0;
 const GAP_Y: f64 = 54.0;
 /// Width of the gap that an edge passes a layer through, in pixels.
 const PASS_WIDTH: f64 = 24.0;
+/// Width of a character of an edge's label, in pixels, on the safe side.
+const LABEL_CHAR_WIDTH: f64 = 6.7;
+/// Room between an edge and its label, in pixels.
+const LABEL_GAP: f64 = 6.0;
 /// Room around the picture, in pixels.
 const MARGIN: f64 = 24.0;
 /// How often layers are ordered anew.
@@ -94,7 +98,25 @@ fn layout(graph: &Graph) -> Layout {
     let mut layout = Layout { slots, layers, routes, width: 0.0, height: 0.0 };
     order(&mut layout);
     place(&mut layout);
+    let labels =
+        graph.edges.iter().zip(&layout.routes).map(|(edge, route)| label_at(&layout.slots, route, &edge.label));
+    let right = labels.map(|label| label.x + label.width).fold(0.0, f64::max);
+    layout.width = layout.width.max(right + MARGIN);
     layout
+}
+
+/// Where an edge's label stands: beside the edge, on the side to which it leans, and inside the picture.
+struct Label {
+    x: f64,
+    y: f64,
+    width: f64,
+}
+
+fn label_at(slots: &[Slot], route: &[usize], label: &str) -> Label {
+    let (from, next, last) = (&slots[route[0]], &slots[route[1]], &slots[route[route.len() - 1]]);
+    let (width, lean) = (label.chars().count() as f64 * LABEL_CHAR_WIDTH, f64::midpoint(from.x, next.x));
+    let beside = if last.x < from.x { lean - LABEL_GAP - width } else { lean + LABEL_GAP };
+    Label { x: beside.max(MARGIN), y: from.y + from.height / 2.0 + GAP_Y / 2.0, width }
 }
 
 fn node_slot(graph: &Graph, node: usize, layer: usize) -> Slot {
@@ -161,11 +183,8 @@ fn place(layout: &mut Layout) {
 }
 
 fn draw_edge(out: &mut String, layout: &Layout, route: &[usize], label: &str, fails: bool) {
-    let (Some(first), Some(last)) = (route.first(), route.last()) else { return };
-    let (from, to) = (&layout.slots[*first], &layout.slots[*last]);
-    let mut x = from.x;
-    let mut y = from.y + from.height / 2.0;
-    let (label_x, label_y) = (from.x, y + 14.0);
+    let from = &layout.slots[route[0]];
+    let (mut x, mut y) = (from.x, from.y + from.height / 2.0);
     let mut path = format!("M{x:.1} {y:.1}");
     for slot in &route[1..] {
         let slot = &layout.slots[*slot];
@@ -184,14 +203,12 @@ fn draw_edge(out: &mut String, layout: &Layout, route: &[usize], label: &str, fa
         r#"<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dash} marker-end="url(#arrow)"/>"#
     );
     if !label.is_empty() {
-        let (next_x, side) = (layout.slots[route[1]].x, to.x - from.x);
-        let lean = f64::midpoint(label_x, next_x);
-        let (anchor, shift) = if side < 0.0 { ("end", -6.0) } else { ("start", 6.0) };
+        let at = label_at(&layout.slots, route, label);
         let _ = writeln!(
             out,
-            r##"<text x="{:.1}" y="{:.1}" text-anchor="{anchor}" fill="{colour}" stroke="#ffffff" stroke-width="3" paint-order="stroke" font-size="11">{}</text>"##,
-            lean + shift,
-            label_y + GAP_Y / 4.0,
+            r##"<text x="{:.1}" y="{:.1}" fill="{colour}" stroke="#ffffff" stroke-width="3" paint-order="stroke" font-size="11">{}</text>"##,
+            at.x,
+            at.y,
             escape(label)
         );
     }

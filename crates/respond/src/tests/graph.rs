@@ -93,6 +93,12 @@ fn the_picture_shows_every_node_and_edge() {
             assert!(apart, "two boxes overlap");
         }
     }
+    let width = numbers(svg.lines().next().expect("a line"), ["width", "height", "width", "height"])[0];
+    for label in svg.lines().filter(|line| line.contains("paint-order")) {
+        let [x, _, _, _] = numbers(label, ["x", "y", "x", "y"]);
+        let text = label.split('>').nth(1).unwrap_or("").trim_end_matches("</text");
+        assert!(x >= 0.0 && x + 5.0 * text.len() as f64 <= width, "{text:?} is outside");
+    }
     assert_eq!(svg.matches("marker-end").count(), graph.edges.len());
     for edge in &graph.edges {
         assert!(edge.to > edge.from, "an edge goes back");

@@ -53,7 +53,7 @@ pub const PRECHECK_TIMEOUT: Duration = Duration::from_secs(30);
 /// What a call is about.
 enum Acting {
     Workload(Box<Workload>),
-    Rollout(Rollout),
+    Rollout(Box<Rollout>),
     Flux(Box<Flux>),
 }
 
@@ -115,7 +115,7 @@ impl Clusters {
             Call::ArgoRollouts(call) => {
                 check_object_name(&call.rollout).map_err(Stop::Refused)?;
                 let link = self.link(call.cluster.as_deref(), &call.namespace, timeout).await?;
-                Ok(Acting::Rollout(Rollout::new(link, &call.namespace, &call.rollout, call.operation, call.wait)))
+                Ok(Acting::Rollout(Box::new(Rollout::new(link, &call.namespace, &call.rollout, call.operation, call.wait))))
             }
             Call::Flux(call) => {
                 if let Some(namespace) = &call.workload_namespace {

@@ -115,7 +115,13 @@ impl Clusters {
             Call::ArgoRollouts(call) => {
                 check_object_name(&call.rollout).map_err(Stop::Refused)?;
                 let link = self.link(call.cluster.as_deref(), &call.namespace, timeout).await?;
-                Ok(Acting::Rollout(Box::new(Rollout::new(link, &call.namespace, &call.rollout, call.operation, call.wait))))
+                Ok(Acting::Rollout(Box::new(Rollout::new(
+                    link,
+                    &call.namespace,
+                    &call.rollout,
+                    call.operation,
+                    call.wait,
+                ))))
             }
             Call::Flux(call) => {
                 if let Some(namespace) = &call.workload_namespace {

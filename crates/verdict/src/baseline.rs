@@ -33,6 +33,10 @@ impl Window {
     }
 }
 
+/// Fewest windows with requests before anything is said of load: the first ones of a young service are not full.
+const LOADS_MIN: usize = 5;
+/// From so many times the most that the past had on, overload is as likely a cause as the change: storms of retries are such.
+const OVERLOAD: f64 = 1.35;
 /// How long before the change counts as just before it, in seconds.
 const LATELY_S: f64 = 180.0;
 /// Above the most that the past had, so much more is still comparable: latency follows load.
@@ -49,6 +53,7 @@ pub struct Baseline {
     shapes: BTreeMap<String, Shape>,
     slow: f64,
     load_max: f64,
+    loads: usize,
     lately: Counts,
 }
 
@@ -62,7 +67,8 @@ impl Baseline {
             let is_late = lately_s < LATELY_S;
             lately_s += window.seconds;
             let requests: f64 = window.cells.values().map(|cell| cell.requests.n).sum();
-            if window.seconds > 0.0 {
+            if window.seconds > 0.0 && requests > 0.0 {
+                baseline.loads += 1;
                 baseline.load_max = baseline.load_max.max(requests / window.seconds);
             }
             for (stratum, cell) in &window.cells {
@@ -162,7 +168,12 @@ impl Baseline {
 
     /// Whether so many requests a second are no more than there were before.
     pub fn is_usual_load(&self, per_second: f64) -> bool {
-        self.load_max == 0.0 || per_second <= self.load_max * LOAD_SLACK
+        self.loads < LOADS_MIN || per_second <= self.load_max * LOAD_SLACK
+    }
+
+    /// Whether so many requests a second are so much more than before that they may be the cause of anything.
+    pub fn is_overload(&self, per_second: f64) -> bool {
+        self.loads >= LOADS_MIN && per_second > self.load_max * OVERLOAD
     }
 
     /// The upper bounds of latency buckets, in seconds.

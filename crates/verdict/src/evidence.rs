@@ -15,7 +15,7 @@ use model::Timestamp;
 pub const TICK_LOG_MAX: f64 = 3.0;
 
 /// Share of the prior on harm that is there from the first request on.
-const PRIOR_AT_ONCE: f64 = 0.5;
+const PRIOR_AT_ONCE: f64 = 0.6;
 /// Share of the prior on harm that begins in the first minute; what is left is spread over the horizon.
 const PRIOR_FIRST_MINUTE: f64 = 0.2;
 const MINUTE_S: f64 = 60.0;

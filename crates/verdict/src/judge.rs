@@ -17,6 +17,8 @@ use crate::{UnknownReason, Verdict};
 const GOING_ON_NS: i64 = 10_000_000_000;
 /// How full something must be, or how soon, before filling up is harm.
 const FILL_MIN: f64 = 0.5;
+/// Fewest failures of late before rates convict.
+const FAILURES_LATELY_MIN: f64 = 2.0;
 /// The level of intervals on cards.
 const INTERVAL_ALPHA: f64 = 0.05;
 /// How large differences usually are, for the width of intervals.
@@ -122,6 +124,12 @@ impl Watch {
         if self.old_does_well(signal) {
             return (Verdict::Bad, signal.detail.clone());
         }
+        if self.baseline.is_overload(self.load()) {
+            return conflict(format!(
+                "{}; there is more traffic than before, and overload is as likely",
+                signal.detail
+            ));
+        }
         if let Some(other) = facts.concurrent.iter().find(|other| !self.clears(other, now)) {
             return conflict(format!("{}; {} at the same time: {}", signal.detail, other.what, other.reason));
         }
@@ -157,7 +165,11 @@ impl Watch {
     fn clears(&self, other: &Concurrent, now: Timestamp) -> bool {
         const OLD_REQUESTS_MIN: f64 = 100.0;
         match &other.needed {
-            Some(needed) => self.dependencies.get(needed).is_some_and(|health| health.well(now)),
+            // What shows nothing itself is seen through the others that need it.
+            Some(needed) => match self.dependencies.get(needed) {
+                Some(health) => health.well(now),
+                None => !self.dependencies.is_empty() && self.dependencies.values().all(|health| health.well(now)),
+            },
             None => {
                 let old = self.old.lately(self.until, RECENT_NS);
                 let has_it = self
@@ -228,7 +240,8 @@ impl Watch {
         let going_on = self.new.lately(self.until, GOING_ON_NS);
         let harm = effect >= self.spec.harm_min
             && (going_on.n < REQUESTS_MIN || going_on.rate() - old.rate() >= self.spec.harm_min / 2.0);
-        let enough = self.new.total.n >= REQUESTS_MIN && self.new.total.bad >= FAILURES_MIN;
+        let enough =
+            self.new.total.n >= REQUESTS_MIN && self.new.total.bad >= FAILURES_MIN && new.bad >= FAILURES_LATELY_MIN;
         let verdict = match detector.log_e() >= needed && harm {
             true if enough => Verdict::Bad,
             _ if self.new.total.n < REQUESTS_MIN => Verdict::Unknown(UnknownReason::LowSample),
@@ -242,8 +255,9 @@ impl Watch {
                 difference(self.baseline.total(), self.new.total, INTERVAL_ALPHA, DIFFERENCE_SPREAD)
             }
         };
+        let whose = if compare == Compare::VersionSplit { format!("of {beside}") } else { beside.to_owned() };
         let detail = format!(
-            "{:.2} % of {} requests of {} fail, {:.2} % of {} {beside}",
+            "{:.2} % of {} requests of {} fail, {:.2} % of {} {whose}",
             100.0 * new.rate(),
             new.n as u64,
             self.spec.new_label,
@@ -252,8 +266,8 @@ impl Watch {
         );
         let side = |label: &str, counts: Counts| Side {
             label: label.to_owned(),
-            n: counts.n,
-            bad: Some(counts.bad),
+            n: counts.n.round(),
+            bad: Some(counts.bad.round()),
             value: counts.rate(),
         };
         Signal {
@@ -305,7 +319,7 @@ impl Watch {
         let ((new_50, new_99), (old_50, old_99)) = (quantiles(&new), quantiles(&old));
         let side = |label: &str, n: f64, shape: &Shape| Side {
             label: label.to_owned(),
-            n,
+            n: n.round(),
             bad: None,
             value: shape.quantile(0.5),
         };
@@ -345,8 +359,8 @@ impl Watch {
         };
         let side = |label: &str, n: f64, lines: f64| Side {
             label: label.to_owned(),
-            n,
-            bad: Some(lines),
+            n: n.round(),
+            bad: Some(lines.round()),
             value: lines / n.max(1.0),
         };
         Some(Signal {
@@ -415,8 +429,8 @@ impl Watch {
         let harm = self.probes.log_e() >= needed && counts.bad >= FAILURES_MIN && lately.rate() > 0.2;
         let side = |label: &str, counts: Counts| Side {
             label: label.to_owned(),
-            n: counts.n,
-            bad: Some(counts.bad),
+            n: counts.n.round(),
+            bad: Some(counts.bad.round()),
             value: counts.rate(),
         };
         Some(Signal {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::Timestamp;
 
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, RATE_SLACK};
 use crate::block::{Block, Role};
 use crate::comparison::{ALIKE_LOG, DependencyHealth, LatencyComparison, RECENT_NS, RateComparison, Tally};
 use crate::evidence::Detector;
@@ -31,7 +31,7 @@ const LOAD_WINDOW_NS: i64 = 60_000_000_000;
 /// A share of traffic that grew by more than this within the warm-up means that new instances came, so that they are cold.
 const SHARE_STEP: f64 = 0.04;
 
-/// The false alarm rate of each signal over the whole watch; 11 in 10,000 together, and far less in fact, since a
+/// The false alarm rate of each signal over the whole watch; 12 in 10,000 together, and far less in fact, since a
 /// verdict needs more than evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alphas {
@@ -55,7 +55,7 @@ impl Default for Alphas {
     fn default() -> Self {
         Self {
             errors_split: 4e-4,
-            errors_before: 3e-4,
+            errors_before: 4e-4,
             latency_split: 1e-4,
             latency_before: 1e-4,
             patterns: 1e-4,
@@ -341,7 +341,7 @@ impl Watch {
     }
 
     /// Requests a second of both sides, lately.
-    fn load(&self) -> f64 {
+    pub(crate) fn load(&self) -> f64 {
         let (Some((first, _)), Some((last, _))) = (self.load.front(), self.load.back()) else { return 0.0 };
         let requests: f64 = self.load.iter().skip(1).map(|(_, n)| n).sum();
         requests / ((last.0 - first.0) as f64 / 1e9).max(1.0)
@@ -378,6 +378,11 @@ impl Watch {
     fn excuses(&mut self, at: Timestamp) {
         let usual_load = self.baseline.is_usual_load(self.load());
         let old_alive = self.old_last.is_some_and(|last| at.0 - last.0 <= RECENT_NS);
+        let lately = self.old.lately(at, RECENT_NS);
+        if lately.n >= REQUESTS_MIN && lately.rate() <= self.baseline.total().rate() + RATE_SLACK {
+            // It failed once and does not any more: what it had then excuses nobody now.
+            self.errors.old.forget();
+        }
         let old_fails = self.errors.old.log_e().max(self.latency.old.log_e());
         let failing = self.dependencies.iter().find(|(_, health)| health.failing());
         let found = if let Some((name, health)) = failing {

@@ -75,6 +75,9 @@ pub struct WatchRecord {
     pub sources: Vec<String>,
     /// The newest card.
     pub card: Card,
+    /// The card that first called it bad: what was decided on, when the version is long gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Card>,
     /// Its verdicts, the latest last.
     pub history: Vec<HistoryEntry>,
 }
@@ -92,6 +95,7 @@ impl WatchRecord {
         }
         if card.verdict == Verdict::Bad && self.decided_at.is_none() {
             self.decided_at = Some(now);
+            self.decided = Some(card.clone());
         }
         self.card = card;
         changed

@@ -173,8 +173,8 @@ fn a_bad_version_beside_a_good_one_raises_an_alert() {
         expect![[r#"
               1s unknown (no data): nothing was heard of 2 since the change began
               4s unknown (too few requests to tell): 25 requests of 2 so far
-              7s bad: 10.89 % of 101 requests of 2 fail, 0.40 % of 180000 before
-              7s fires: deploy of checkout 1 -> 2 is bad: 10.89 % of 101 requests of 2 fail, 0.40 % of 180000 before
+              6s bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
+              6s fires: deploy of checkout 1 -> 2 is bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
         "#]],
     );
 }
@@ -202,7 +202,7 @@ fn an_outage_of_a_dependency_clears_the_change() {
         expect![[r#"
               1s unknown (no data): nothing was heard of 2 since the change began
               4s unknown (too few requests to tell): 25 requests of 2 so far
-              9s unknown (another cause is as likely): 2 does not do well, and neither does bank: requests to bank fail too: 10.3 % lately, 0.4 % is usual
+              8s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 6.4 % of its requests fail lately, 0.4 % is usual
         "#]],
     );
 }
@@ -245,7 +245,7 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         expect![[r#"
               1s unknown (no data): nothing was heard of after since the change began
               4s unknown (too few requests to tell): 50 requests of after so far
-              7s unknown (another cause is as likely): 10.00 % of 200 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
+              6s unknown (another cause is as likely): 10.00 % of 150 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
         "#]],
     );
     check(
@@ -255,8 +255,8 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         expect![[r#"
               1s unknown (no data): nothing was heard of after since the change began
               4s unknown (too few requests to tell): 50 requests of after so far
-              7s bad: 10.00 % of 200 requests of after fail, 0.40 % of 180000 before
-              7s fires: config of checkout is bad: 10.00 % of 200 requests of after fail, 0.40 % of 180000 before
+              6s bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
+              6s fires: config of checkout is bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
         "#]],
     );
 }

@@ -151,6 +151,7 @@ impl Watcher {
             comparable,
             sources: Vec::new(),
             card: card.clone(),
+            decided: None,
             history: Vec::new(),
         });
         (record.change, record.ends_at, record.interval_ns) = (change.clone(), ends_at, interval_ns);

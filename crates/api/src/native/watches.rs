@@ -84,15 +84,19 @@ pub(crate) async fn one(
     Ok(Json(shown(found)))
 }
 
-/// A watch as users see it: the card's parts beside the watch's own.
+/// A watch as users see it: the card's parts beside the watch's own. Of a version that was called bad and is silent since, which
+/// is what a rollback makes of it, the card is shown that called it so.
 fn shown(document: Document) -> Value {
     let mut watch = document.body;
-    let mut card = watch["card"].take();
+    let decided = watch["decided"].take();
+    let gone = ["no_data", "stale_data"].iter().any(|reason| watch["card"]["verdict"]["reason"] == *reason);
+    let mut card = if gone && decided.is_object() { decided } else { watch["card"].take() };
     for part in ["verdict", "detail", "signals", "exonerated", "would_change", "left_out", "until"] {
         watch[part] = card[part].take();
     }
     if let Some(fields) = watch.as_object_mut() {
         fields.remove("card");
+        fields.remove("decided");
     }
     watch
 }

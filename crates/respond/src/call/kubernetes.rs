@@ -227,6 +227,10 @@ mod tests {
                 workload: "pod" is no kind of workload: write deployment/NAME, statefulset/NAME or daemonset/NAME; docs/kubernetes.md shows the targets
             "#]],
         );
+    }
+
+    #[test]
+    fn targets_of_operators_are_read_or_refused() {
         check(
             "argo_rollouts",
             Verb::Rollback,

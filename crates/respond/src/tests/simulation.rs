@@ -48,7 +48,7 @@ fn it_says_what_would_have_happened_and_when() {
         09:00:08 change: suspect: deploy of checkout 1.9 -> 2.0 (same service, began 3s before the alert)
         09:00:08 decision: roll checkout back from 2.0 to 1.9: verdict bad, all guards passed
         09:00:08 decision: asking: Roll checkout back from 2.0 to 1.9? (verdict bad on deploy of checkout 1.9 -> 2.0)
-        09:00:08 notify: telling log: Roll checkout back from 2.0 to 1.9? (verdict bad on deploy of checkout 1.9 -> 2.0) It needs one answer until 2026-11-23T09:30:08Z: backstop approvals answer apr-8b0925094d092b69 approve|reject (or POST /backstop/api/v1/approvals/apr-8b0925094d092b69)
+        09:00:08 notify: telling log: Roll checkout back from 2.0 to 1.9? (verdict bad on deploy of checkout 1.9 -> 2.0) It needs one answer until 2026-11-23T09:30:08Z: backstop approvals answer apr-10be62f3c22abac5 approve|reject (or POST /backstop/api/v1/approvals/apr-10be62f3c22abac5)
         09:00:18 decision: simulated-0 answers approve
         09:00:18 action: rollback of checkout 2.0 -> 1.9: started
         09:00:18 action: rollback of checkout 2.0 -> 1.9: succeeded (simulated: not carried out)

@@ -10,7 +10,7 @@ use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
 use config::{Config, ReceiverConfig, ServerConfig, TokenConfig};
 use kubernetes::Watching;
 use notify::{Notifier, Receiver};
-use respond::{Effects, Executor, Responder};
+use respond::{Effects, Executor, Mode, Playbook, Responder};
 use telemetry::{clock, metrics};
 
 use super::query::EngineQuery;
@@ -47,6 +47,7 @@ impl ResponseParts {
     ) -> anyhow::Result<Self> {
         let notifier = Notifier::new(records(ledger), receivers(config), config.external_url.clone())?;
         let actor = Actor::new(act_options(config))?;
+        check_permissions(&actor, responder.playbooks())?;
         let clusters = super::kubernetes::start(config, actor.clusters(), ledger)?;
         let executor: Arc<dyn Executor> = Arc::new(actor);
         Ok(Self {
@@ -59,6 +60,24 @@ impl ResponseParts {
             stop,
         })
     }
+}
+
+/// Every call of every playbook must be allowed before anything fires: a rollback that turns out to be forbidden when it is needed
+/// is worse than a start that fails. A playbook that only observes is told of, since it will not call anything.
+fn check_permissions(actor: &Actor, playbooks: &[Playbook]) -> anyhow::Result<()> {
+    for playbook in playbooks {
+        for (place, step) in playbook.steps.iter().enumerate() {
+            let acts = step.kind.acting().into_iter().chain(step.undo.as_deref());
+            for why in acts.filter_map(|act| actor.permits(&act.call).err()) {
+                let (name, file, place) = (&playbook.name, &playbook.file, place + 1);
+                if playbook.mode != Mode::Observe {
+                    anyhow::bail!("{file}: playbook {name}, step {place}: {why}");
+                }
+                tracing::warn!("{file}: playbook {name}, step {place} could not act: {why}");
+            }
+        }
+    }
+    Ok(())
 }
 
 fn act_options(config: &Config) -> ActOptions {

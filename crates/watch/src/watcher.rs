@@ -21,8 +21,10 @@ const GROUP: &str = "watches";
 pub const WATCHES_MAX: usize = 64;
 /// How long before a change another one counts as concurrent with it, in nanoseconds: its harm may not have shown yet.
 const CONCURRENT_NS: i64 = 600_000_000_000;
-/// How long the new version must have been silent, or well, until its alert is resolved, in nanoseconds.
-const RESOLVE_NS: i64 = 30_000_000_000;
+/// How long the new version must have been silent to count as gone, in nanoseconds.
+const GONE_NS: i64 = 12_000_000_000;
+/// How long it must have been gone, or well, until its alert is resolved, in nanoseconds.
+const RESOLVE_NS: i64 = 10_000_000_000;
 const MINUTE_NS: i64 = 60_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -226,7 +228,7 @@ impl Watcher {
     fn raise(&mut self, record: &WatchRecord, now: Timestamp) {
         let bad = record.card.verdict == Verdict::Bad;
         let served = self.sessions.get(&record.id).and_then(Session::new_last);
-        let silent = served.is_none_or(|last| now.0 - last.0 > RESOLVE_NS);
+        let silent = served.is_none_or(|last| now.0 - last.0 > GONE_NS);
         match self.alerts.get_mut(&record.id) {
             None if bad => {
                 self.alerts.insert(record.id.clone(), alert(record, now));

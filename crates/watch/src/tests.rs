@@ -149,13 +149,13 @@ fn check(world: World, changes: &[(&str, &str, Option<&str>, i64)], seconds: i64
         let found = record_of(&*records, "ci/7").expect("ledger").expect("a watch");
         let now = found.card.verdict.text();
         if now != last {
-            told.push_str(&format!("{second:>3}s {now}: {}\n", found.card.detail));
+            told.push_str(&format!("{second}s {now}: {}\n", found.card.detail));
             last = now;
         }
         let fires = alerts.iter().any(|alert| alert.state == AlertState::Firing);
         if fires != firing {
             let summary = alerts.first().map(rules::Alert::summary).unwrap_or_default();
-            told.push_str(&format!("{second:>3}s {}: {summary}\n", if fires { "fires" } else { "resolved" }));
+            told.push_str(&format!("{second}s {}: {summary}\n", if fires { "fires" } else { "resolved" }));
             firing = fires;
         }
     }
@@ -171,10 +171,10 @@ fn a_bad_version_beside_a_good_one_raises_an_alert() {
         &[DEPLOY],
         60,
         expect![[r#"
-              1s unknown (no data): nothing was heard of 2 since the change began
-              4s unknown (too few requests to tell): 25 requests of 2 so far
-              6s bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
-              6s fires: deploy of checkout 1 -> 2 is bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
+            1s unknown (no data): nothing was heard of 2 since the change began
+            4s unknown (too few requests to tell): 25 requests of 2 so far
+            6s bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
+            6s fires: deploy of checkout 1 -> 2 is bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
         "#]],
     );
 }
@@ -186,9 +186,9 @@ fn a_good_version_is_called_good_and_its_watch_ends() {
         &[DEPLOY],
         320,
         expect![[r#"
-          1s unknown (no data): nothing was heard of 2 since the change began
-          4s unknown (too few requests to tell): 25 requests of 2 so far
-        124s good: 3025 requests of 2 show no harm
+            1s unknown (no data): nothing was heard of 2 since the change began
+            4s unknown (too few requests to tell): 25 requests of 2 so far
+            124s good: 3025 requests of 2 show no harm
     "#]],
     );
 }
@@ -200,9 +200,9 @@ fn an_outage_of_a_dependency_clears_the_change() {
         &[DEPLOY],
         120,
         expect![[r#"
-              1s unknown (no data): nothing was heard of 2 since the change began
-              4s unknown (too few requests to tell): 25 requests of 2 so far
-              8s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 6.4 % of its requests fail lately, 0.4 % is usual
+            1s unknown (no data): nothing was heard of 2 since the change began
+            4s unknown (too few requests to tell): 25 requests of 2 so far
+            8s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 6.4 % of its requests fail lately, 0.4 % is usual
         "#]],
     );
 }
@@ -214,10 +214,10 @@ fn silence_is_never_bad() {
         &[DEPLOY],
         120,
         expect![[r#"
-              1s unknown (no data): nothing was heard of 2 since the change began
-              4s unknown (too few requests to tell): 25 requests of 2 so far
-             26s unknown (stale data): the newest data of 2 is 21s old
-             66s unknown (no data): 2 has been silent for 61s
+            1s unknown (no data): nothing was heard of 2 since the change began
+            4s unknown (too few requests to tell): 25 requests of 2 so far
+            26s unknown (stale data): the newest data of 2 is 21s old
+            66s unknown (no data): 2 has been silent for 61s
         "#]],
     );
 }
@@ -229,7 +229,7 @@ fn a_question_that_fails_is_never_bad() {
         &[DEPLOY],
         30,
         expect![[r#"
-              1s unknown (could not be measured at the last evaluation): the store is closed
+            1s unknown (could not be measured at the last evaluation): the store is closed
         "#]],
     );
 }
@@ -243,9 +243,9 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         &[config, other],
         40,
         expect![[r#"
-              1s unknown (no data): nothing was heard of after since the change began
-              4s unknown (too few requests to tell): 50 requests of after so far
-              6s unknown (another cause is as likely): 10.00 % of 150 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
+            1s unknown (no data): nothing was heard of after since the change began
+            4s unknown (too few requests to tell): 50 requests of after so far
+            6s unknown (another cause is as likely): 10.00 % of 150 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
         "#]],
     );
     check(
@@ -253,10 +253,10 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         &[config],
         40,
         expect![[r#"
-              1s unknown (no data): nothing was heard of after since the change began
-              4s unknown (too few requests to tell): 50 requests of after so far
-              6s bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
-              6s fires: config of checkout is bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
+            1s unknown (no data): nothing was heard of after since the change began
+            4s unknown (too few requests to tell): 50 requests of after so far
+            6s bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
+            6s fires: config of checkout is bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
         "#]],
     );
 }

@@ -275,8 +275,6 @@ pub(crate) struct DependencyHealth {
 /// Evidence from which on a dependency or the old version counts as failing too: 20 to 1. Much less than what convicts, since it
 /// only holds.
 pub const ALIKE_LOG: f64 = 2.995_732_273_553_991;
-/// How long a dependency must have been well again before it no longer excuses, in nanoseconds.
-pub const WELL_AGAIN_NS: i64 = 60_000_000_000;
 /// The stratum of a dependency's counts.
 pub const DEPENDENCY_STRATUM: &str = "";
 

@@ -35,7 +35,7 @@ mod watch;
 pub use baseline::{Baseline, HISTORY_MIN, RATE_SLACK, SLOW_SLACK, Window};
 pub use block::{Block, Cell, Counter, Counters, GAP_MAX_NS, Part, REST, Role, SILENCE_MAX_NS, STRATA_MAX};
 pub use card::{Card, Compare, Exonerated, Side, Signal, SignalKind};
-pub use comparison::{ALIKE_LOG, DEPENDENCY_STRATUM, RECENT_NS, WELL_AGAIN_NS};
+pub use comparison::{ALIKE_LOG, DEPENDENCY_STRATUM, RECENT_NS};
 pub use evidence::{Detector, TICK_LOG_MAX};
 pub use judge::{Concurrent, Facts};
 pub use latency::{Buckets, SLOWDOWNS, Shape};

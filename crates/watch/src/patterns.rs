@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::{TimeRange, Timestamp, Value};
+use model::{TimeRange, Value};
 use rules::{RuleQuery, RuleQueryError};
 
 /// Most error lines that one look reads.
@@ -42,9 +42,4 @@ fn pattern(cutter: &mut shape::Cutter, line: &str) -> String {
     shape::marked(cutter, first, &mut shape, &mut variables);
     let holes_as_stars = shape.chars().map(|c| if c.is_control() { '*' } else { c });
     holes_as_stars.take(PATTERN_CHARS_MAX).collect()
-}
-
-/// How far back a look at error lines goes from `at`.
-pub(crate) fn since(last: Timestamp, at: Timestamp) -> TimeRange {
-    TimeRange::new(last, at)
 }

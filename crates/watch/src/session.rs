@@ -8,7 +8,7 @@ use rules::{RuleQuery, RuleQueryError};
 use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec};
 
 use crate::ask::{Measured, MeasuredKind, Topology};
-use crate::patterns::{error_lines, since};
+use crate::patterns::error_lines;
 use crate::spans::{self, SpanCounters};
 use crate::telemetry::{Telemetry, Versions};
 
@@ -146,7 +146,9 @@ impl Session {
             at: self.spans.until,
         }));
         let fill = self.telemetry.fill(query, &self.versions, at)?;
-        for ((version, pattern), count) in error_lines(query, &change.target.service, since(self.lines_until, at))? {
+        for ((version, pattern), count) in
+            error_lines(query, &change.target.service, TimeRange::new(self.lines_until, at))?
+        {
             let role = self.versions.role_of(Some(version.as_str()).filter(|version| !version.is_empty()));
             *self.lines.entry((role, pattern)).or_default() += count;
         }
@@ -241,7 +243,7 @@ fn usual_lines(
     start: Timestamp,
 ) -> Result<BTreeMap<String, f64>, RuleQueryError> {
     let mut usual = BTreeMap::new();
-    let range = since(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
+    let range = TimeRange::new(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
     for ((_, pattern), count) in error_lines(query, service, range)? {
         *usual.entry(pattern).or_default() += count;
     }

@@ -1,0 +1,186 @@
+//! Crash points on the real binary: killed at every step of the loop, it executes nothing twice and loses no page.
+//!
+//! The server of a debug build counts what it does that lasts (`crates/server/src/crash.rs`) and kills itself where it is told to.
+//! First each scenario is lived through without a crash, which says what happens in it. Then it is lived through again and again,
+//! killed each time at another event, before it, after it, or some time later; every third time once more while it recovers.
+//!
+//! `make test` takes a sample of the points; `make test-crash` takes all of them.
+
+mod check;
+mod life;
+mod send;
+mod variant;
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use check::Report;
+use life::Life;
+use variant::Variant;
+
+/// Points of `make test`.
+const SAMPLE: usize = 30;
+/// Servers at the same time: they mostly wait.
+const PARALLEL: usize = 6;
+/// Delays after an event, in microseconds: mostly none; the others end up inside of whatever comes next, transactions included.
+const DELAYS_US: [u64; 8] = [0, 0, 300, 0, 0, 2_000, 0, 20_000];
+/// In the middle of what takes [`world::SLOW`], in microseconds.
+const MIDDLE_US: u64 = 120_000;
+/// Events of a start that recovers, among which a second crash is placed.
+const RECOVERY_EVENTS: usize = 24;
+
+/// Where a process is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct At {
+    event: usize,
+    delay_us: u64,
+}
+
+impl At {
+    /// Nowhere.
+    const NEVER: At = At { event: usize::MAX, delay_us: 0 };
+
+    fn text(self) -> String {
+        format!("{}+{}", self.event, self.delay_us)
+    }
+}
+
+/// A scenario, and where its processes are killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Point {
+    variant: Variant,
+    first: At,
+    second: Option<At>,
+}
+
+impl fmt::Display for Point {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {}", self.variant, self.first.text())?;
+        self.second.map_or(Ok(()), |second| write!(f, ", then {}", second.text()))
+    }
+}
+
+/// The points of a scenario whose events are known: spread over it, each once.
+fn points(variant: Variant, events: &[String], want: usize) -> Vec<Point> {
+    let mut found = BTreeSet::new();
+    let slow =
+        |label: &str| ["before action", "before delivery", "before look"].iter().any(|slow| label.starts_with(slow));
+    for (event, _) in events.iter().enumerate().filter(|(_, label)| slow(label)) {
+        found.insert(Point { variant, first: At { event, delay_us: MIDDLE_US }, second: None });
+    }
+    for turn in 0.. {
+        if found.len() >= want {
+            break;
+        }
+        let event = (turn * events.len() / want + turn / want) % events.len();
+        let delay_us = DELAYS_US[turn % DELAYS_US.len()];
+        let second = At { event: turn * 7 % RECOVERY_EVENTS, delay_us: DELAYS_US[turn * 3 % DELAYS_US.len()] };
+        found.insert(Point { variant, first: At { event, delay_us }, second: (turn % 3 == 2).then_some(second) });
+    }
+    found.into_iter().collect()
+}
+
+/// So many of the points, from everywhere: steps of the golden ratio come to every part before they come to any twice.
+fn spread(all: Vec<Point>, want: usize) -> Vec<Point> {
+    let divides = |step: usize| (2..=step).any(|n| step.is_multiple_of(n) && all.len().is_multiple_of(n));
+    let step = (all.len() * 618 / 1000..).find(|step| !divides(*step)).unwrap_or(1);
+    (0..want.min(all.len())).map(|turn| all[turn * step % all.len()]).collect()
+}
+
+/// Lives through all of them, several at a time, in their order.
+fn live(points: Vec<Point>) -> Vec<(Point, Result<(Report, Vec<String>), String>)> {
+    let (queue, ended) = (Mutex::new(VecDeque::from(points)), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..PARALLEL {
+            scope.spawn(|| {
+                while let Some(point) = { queue.lock().expect("lock").pop_front() } {
+                    let outcome = Life::run(point);
+                    let mut ended = ended.lock().expect("lock");
+                    ended.push((point, outcome));
+                    if ended.len() % 50 == 0 {
+                        println!("{} lived through", ended.len());
+                    }
+                }
+            });
+        }
+    });
+    ended.into_inner().expect("lock")
+}
+
+/// How many points are asked for.
+fn wanted() -> usize {
+    std::env::var("BACKSTOP_CRASH_RUNS").map_or(SAMPLE, |text| text.parse().expect("BACKSTOP_CRASH_RUNS is a number"))
+}
+
+#[test]
+fn killed_at_any_point_it_executes_nothing_twice_and_loses_no_page() {
+    let started = Instant::now();
+    let want = wanted();
+    let quiet = |variant| Point { variant, first: At::NEVER, second: None };
+    let mut failures = Vec::new();
+    let mut planned = Vec::new();
+    for (point, lived) in live(Variant::ALL.map(quiet).to_vec()) {
+        match lived {
+            Ok((report, events)) => {
+                let (variant, outcome) = (point.variant, &report.outcome);
+                assert_eq!(outcome, variant.undisturbed(), "{variant:?} without a crash");
+                println!("{variant:?}: {} events, {outcome}", events.len());
+                planned.push(points(
+                    variant,
+                    &events,
+                    (want + want / 10).div_ceil(Variant::ALL.len()).max(events.len()),
+                ));
+            }
+            Err(why) => failures.push(why),
+        }
+    }
+    let chosen = spread(planned.into_iter().flatten().collect(), want + want / 10);
+    let mut lived = Vec::new();
+    for (_, outcome) in live(chosen) {
+        match outcome {
+            Ok((report, _)) => lived.push(report),
+            Err(why) => failures.push(why),
+        }
+    }
+    println!("{}", figures(&lived));
+    println!("in {:.0?}", started.elapsed());
+    assert!(failures.is_empty(), "{} scenarios went wrong:\n\n{}", failures.len(), failures.join("\n\n"));
+    let crashed = lived.iter().filter(|report| !report.crashes.is_empty()).count();
+    assert!(crashed >= want, "{want} points were wanted, and {crashed} reached");
+}
+
+/// What came out, for people.
+fn figures(lived: &[Report]) -> String {
+    let mut kinds = BTreeMap::<String, usize>::new();
+    for label in lived.iter().flat_map(|report| &report.crashes) {
+        let mut words: Vec<&str> = label.split(' ').take(2).collect();
+        if label.contains('+') && label.ends_with("us") {
+            words.push("and some time");
+        }
+        *kinds.entry(words.join(" ")).or_default() += 1;
+    }
+    let mut outcomes = BTreeMap::<&str, usize>::new();
+    for report in lived {
+        *outcomes.entry(&report.outcome).or_default() += 1;
+    }
+    let sum = |of: fn(&Report) -> usize| lived.iter().map(of).sum::<usize>();
+    let lines = |counts: Vec<(String, usize)>| -> String {
+        counts.into_iter().map(|(what, times)| format!("  {times:>5}  {what}\n")).collect()
+    };
+    format!(
+        "{} points, {} crashes:\n{}outcomes:\n{}{} actions started, {} executed, none twice; {} messages, {} of them repeated under the same id; \
+         {} records acknowledged, all there once",
+        lived.len(),
+        sum(|report| report.crashes.len()),
+        lines(kinds.into_iter().collect()),
+        lines(outcomes.into_iter().map(|(what, times)| (what.to_owned(), times)).collect()),
+        sum(|report| report.actions),
+        sum(|report| report.executions),
+        sum(|report| report.pages),
+        sum(|report| report.repeated),
+        sum(|report| report.records),
+    )
+}

@@ -60,11 +60,16 @@ impl Variant {
         matches!(self, Self::TargetSlow | Self::LateRestart)
     }
 
+    /// Whether a look at the target shows what was done to it. Elsewhere it does not, as behind a cache: then nothing but the server's own
+    /// memory keeps it from acting twice.
+    pub(crate) fn honest(self) -> bool {
+        matches!(self, Self::Http | Self::Exec)
+    }
+
     /// How long the server is down after a crash.
     pub(crate) fn down(self) -> Duration {
         match self {
-            Self::LateRestart => Duration::from_millis(2500),
-            Self::HealsMeanwhile => Duration::from_millis(500),
+            Self::LateRestart | Self::HealsMeanwhile => Duration::from_millis(2500),
             _ => Duration::ZERO,
         }
     }
@@ -87,13 +92,14 @@ impl Variant {
 
     /// Writes the files of the server into a directory, and gives the configuration's text.
     pub(crate) fn write(self, dir: &Path, world: &str, done: &Path) -> String {
-        std::fs::write(dir.join("rules.yaml"), RULES).expect("write");
+        std::fs::write(dir.join("rules.yaml"), self.rules()).expect("write");
         std::fs::write(dir.join("playbook.yaml"), self.playbook(dir, world)).expect("write");
         let pause = if self == Self::ExecSlow { "/bin/sleep 0.3\n" } else { "" };
         let done = done.display();
         // One write of one line: a program that is ended half-way leaves no half of it.
         let does = format!("{pause}echo \"$BACKSTOP_ACTION_KEY $BACKSTOP_FENCE\" >> '{done}'\n");
-        let looks = format!("test -s '{done}' && exit 3\necho revision: {BAD}\n");
+        let refuses = if self.honest() { format!("test -s '{done}' && exit 3\n") } else { String::new() };
+        let looks = format!("{refuses}echo revision: {BAD}\n");
         for (name, script) in [("do", does.as_str()), ("look", looks.as_str()), ("dry", "")] {
             program(&dir.join(name), script);
         }
@@ -108,6 +114,22 @@ playbooks: ['{shown}/playbook.yaml']
 actions: {{http_allow: ['{world}/'], exec_allow: ['{shown}/do', '{shown}/look', '{shown}/dry']}}
 receivers: {{inbox: {{webhook: {{url: '{world}/inbox'}}}}}}
 approvers: [{{name: ada, roles: [sre], token: {TOKEN}}}]
+"
+        )
+    }
+
+    /// A shop that recovers while nobody measures is only seen well by a rule that looks at the last moments.
+    fn rules(self) -> String {
+        let errors = if self == Self::HealsMeanwhile { "max_over_time(shop_errors[2s])" } else { "shop_errors" };
+        format!(
+            "groups:
+- name: shop
+  interval: 1s
+  rules:
+  - alert: ShopFails
+    expr: {errors} > 5
+    labels: {{service: shop, severity: page}}
+    annotations: {{summary: the shop fails}}
 "
         )
     }
@@ -156,16 +178,6 @@ pub(crate) fn change(at: &str) -> serde_json::Value {
         "started_at": at, "finished_at": at, "status": "succeeded",
     })
 }
-
-const RULES: &str = "groups:
-- name: shop
-  interval: 1s
-  rules:
-  - alert: ShopFails
-    expr: shop_errors > 5
-    labels: {service: shop, severity: page}
-    annotations: {summary: the shop fails}
-";
 
 fn program(path: &Path, script: &str) {
     use std::os::unix::fs::PermissionsExt as _;

@@ -137,7 +137,7 @@ impl Shared {
         // Whoever breaks off before the whole request is here has asked for nothing.
         let Some(request) = Request::read(&stream) else { return };
         let (status, body) = match request.path.as_str() {
-            "/version" => (200, json!({"version": if self.deployed() { GOOD } else { BAD }})),
+            "/version" => (200, json!({"version": if self.deployed() && self.variant.honest() { GOOD } else { BAD }})),
             "/deploy" => self.deploy(&request),
             "/inbox" => self.take(&request),
             _ => (404, Value::Null),

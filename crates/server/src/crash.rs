@@ -1,12 +1,12 @@
 //! Crash points: places at which a test lets this process end at once, as the OOM killer or a kill -9 would.
 //!
 //! **What is counted.** The opening of the ledger, each commit to it, each look at a target, each action and each delivery of a notification is two
-//! events, one before it and one after it, numbered from 0 in the order in which they happen in this process. Reads change
-//! nothing and are not counted.
+//! events, one before it and one after it. Reads change nothing and are not counted.
 //!
-//! **How it is asked for.** `BACKSTOP_CRASH_POINT=N` kills the process at event N, `N+US` so many microseconds after it, while the
-//! process goes on: this is how it ends in the middle of a request, of a program, or of a transaction of SQLite.
-//! `BACKSTOP_CRASH_LOG=FILE` writes every event to a file, `NUMBER LABEL`, before anything else happens.
+//! **How it is asked for.** `BACKSTOP_CRASH_POINT=LABEL#N` kills the process at the Nth event of a label, counted from 0, such as
+//! `before action#0`; `#N` counts all events. `LABEL#N+US` does it so many microseconds later, while the process goes on: this is
+//! how it ends in the middle of a request, of a program, or of a transaction of SQLite. `BACKSTOP_CRASH_LOG=FILE` writes the
+//! label of every event to a file, one a line, before anything else happens.
 //!
 //! **Only in debug builds.** A release binary has none of this: the functions below give back what they are given.
 //!
@@ -66,12 +66,20 @@ mod points {
 
     /// The events of this process, and at which of them it ends.
     pub(super) struct Points {
-        /// The event, and how long after it.
-        at: Option<(u64, Duration)>,
+        at: Option<Point>,
         seen: Mutex<Seen>,
     }
 
+    #[derive(Debug, PartialEq, Eq)]
+    struct Point {
+        /// Empty for every event.
+        label: String,
+        nth: u64,
+        delay: Duration,
+    }
+
     struct Seen {
+        /// Events of the point's label.
         events: u64,
         log: Option<File>,
     }
@@ -87,13 +95,19 @@ mod points {
         /// Counts an event; the process may end here.
         fn event(&self, label: &str) {
             let mut seen = self.seen.lock();
-            let number = seen.events;
-            seen.events += 1;
             if let Some(log) = &mut seen.log {
                 // A file that can not be written makes the test fail, which reads it.
-                let _ = writeln!(log, "{number} {label}");
+                let _ = writeln!(log, "{label}");
             }
-            let Some((_, delay)) = self.at.filter(|(at, _)| *at == number) else { return };
+            let Some(Point { nth, delay, .. }) = self.at.as_ref().filter(|at| at.label.is_empty() || at.label == label)
+            else {
+                return;
+            };
+            seen.events += 1;
+            if seen.events != nth + 1 {
+                return;
+            }
+            let delay = *delay;
             if delay.is_zero() {
                 die();
             }
@@ -114,10 +128,12 @@ mod points {
         }
     }
 
-    /// `N` or `N+US`.
-    fn point(text: &str) -> Option<(u64, Duration)> {
-        let (event, delay_us) = text.split_once('+').unwrap_or((text, "0"));
-        Some((event.parse().ok()?, Duration::from_micros(delay_us.parse().ok()?)))
+    /// `LABEL#N` or `LABEL#N+US`.
+    fn point(text: &str) -> Option<Point> {
+        let (label, number) = text.rsplit_once('#')?;
+        let (nth, delay_us) = number.split_once('+').unwrap_or((number, "0"));
+        let delay = Duration::from_micros(delay_us.parse().ok()?);
+        Some(Point { label: label.to_owned(), nth: nth.parse().ok()?, delay })
     }
 
     /// Ends the process without another word: no destructor runs, nothing is flushed.
@@ -209,9 +225,12 @@ mod points {
 
         #[test]
         fn a_point_is_an_event_and_perhaps_a_delay() {
-            assert_eq!(point("7"), Some((7, Duration::ZERO)));
-            assert_eq!(point("7+250"), Some((7, Duration::from_micros(250))));
-            assert_eq!([point(""), point("x"), point("7+"), point("-1")], [None; 4]);
+            let read = |label: &str, nth, delay_us| {
+                Some(Point { label: label.to_owned(), nth, delay: Duration::from_micros(delay_us) })
+            };
+            assert_eq!(point("#7"), read("", 7, 0));
+            assert_eq!(point("before action#0+250"), read("before action", 0, 250));
+            assert_eq!([point(""), point("7"), point("#x"), point("#7+"), point("#-1")], [const { None }; 5]);
         }
     }
 }

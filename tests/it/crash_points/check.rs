@@ -9,7 +9,7 @@ use super::life::Life;
 /// How a scenario ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
-    /// What the process was at when it was killed, each time.
+    /// The kind of the moment at which the process was killed, each time.
     pub(crate) crashes: Vec<String>,
     /// How the run ended; `unnoticed` when there was none.
     pub(crate) outcome: String,

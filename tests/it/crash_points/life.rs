@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
+
 use super::check::{Report, check};
 use super::send::Sent;
 use super::variant::Variant;
 use super::world::World;
-use super::{At, Point};
+use super::{Point, kind};
 use crate::shared::binary;
-use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
 
 /// How long a scenario may take, crashes included, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,18 +24,28 @@ const LINGER: Duration = Duration::from_millis(1300);
 /// How long a shop that recovered by itself is watched when nobody noticed that it had failed.
 const UNNOTICED: Duration = Duration::from_secs(3);
 
+/// A server; it ends with whoever holds it.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 /// A scenario under way.
 pub(crate) struct Life {
     pub(crate) point: Point,
     pub(crate) world: World,
     pub(crate) sent: Sent,
-    /// What the process was at when it was killed, each time.
+    /// What the process was at when it was killed, each time: the kind of the moment.
     pub(crate) crashes: Vec<String>,
     /// Whether the ledger said that the alert fired, at a crash that the shop recovered in.
     pub(crate) noticed: bool,
     dir: tempfile::TempDir,
     config: String,
-    child: Option<Child>,
+    process: Option<Process>,
     starts: usize,
     started_at: Instant,
 }
@@ -54,12 +65,12 @@ impl Life {
             noticed: false,
             dir,
             config,
-            child: None,
+            process: None,
             starts: 0,
             started_at: Instant::now(),
         };
         let ended = life.live();
-        life.kill();
+        life.process = None;
         let report = ended.and_then(|outcome| check(&life, &outcome));
         let events = life.events(0);
         report.map(|report| (report, events)).map_err(|why| life.story(&why))
@@ -67,12 +78,12 @@ impl Life {
 
     /// Why it went wrong, and what the server said.
     fn story(self, why: &str) -> String {
-        let (point, crashes) = (self.point, self.crashes.join("; "));
+        let (point, reached) = (&self.point, self.crashes.len());
         let kept = self.dir.keep();
         let log = std::fs::read_to_string(kept.join("log")).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();
         let tail = lines[lines.len().saturating_sub(15)..].join("\n");
-        format!("{point}: {why}\n  killed at: {crashes}\n  kept in {}\n{tail}", kept.display())
+        format!("{point}, {reached} reached: {why}\n  kept in {}\n{tail}", kept.display())
     }
 
     /// Until nothing happens any more; gives how the run ended, or nothing when there was none to run for.
@@ -90,10 +101,12 @@ impl Life {
             match (self.quiet(), quiet_since) {
                 (None, _) => quiet_since = None,
                 (Some(_), None) => quiet_since = Some(Instant::now()),
-                (Some(outcome), Some(since)) if since.elapsed() > LINGER => {
-                    self.sent.all_there()?;
-                    return Ok(outcome);
-                }
+                (Some(outcome), Some(since)) if since.elapsed() > LINGER => match self.sent.all_there() {
+                    Ok(()) => return Ok(outcome),
+                    // It may have been killed while it was asked.
+                    Err(_) if self.died() => quiet_since = None,
+                    Err(why) => return Err(why),
+                },
                 _ => {}
             }
         }
@@ -106,19 +119,24 @@ impl Life {
         let mut command = Command::new(binary());
         command.arg("serve").arg("--config").arg(&file).arg("--data").arg(self.data());
         command.env("BACKSTOP_CRASH_LOG", self.events_file(self.starts)).env_remove("BACKSTOP_CRASH_POINT");
-        let at = [Some(self.point.first), self.point.second].into_iter().flatten().nth(self.starts);
-        if let Some(at) = at.filter(|at| *at != At::NEVER) {
+        if let Some(at) = self.point.kills.get(self.starts) {
             command.env("BACKSTOP_CRASH_POINT", at.text());
         }
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("log")).stderr(log);
-        self.child = Some(command.spawn().expect("the server starts"));
+        self.process = Some(Process(command.spawn().expect("the server starts")));
         self.starts += 1;
         self.started_at = Instant::now();
     }
 
+    /// Whether it was killed just now: its connections break before its end can be seen.
+    fn died(&mut self) -> bool {
+        std::thread::sleep(POLL);
+        !self.process.as_mut().is_some_and(|process| matches!(process.0.try_wait(), Ok(None)))
+    }
+
     /// Starts the server again when it was killed at its point; any other end is a mistake.
     fn revive(&mut self) -> Result<(), String> {
-        let child = self.child.as_mut().expect("a server");
+        let child = &mut self.process.as_mut().expect("a server").0;
         let Some(status) = child.try_wait().expect("child") else {
             let pid = child.id();
             self.sent.url = self.runtime_url(pid);
@@ -128,11 +146,11 @@ impl Life {
         if status.signal() != Some(9) {
             return Err(format!("the server ended by itself: {status}"));
         }
-        let at = [Some(self.point.first), self.point.second].into_iter().flatten().nth(self.starts - 1);
-        let at = at.ok_or("the server was killed, and no crash point said so")?;
-        let label = self.events(self.starts - 1).get(at.event).cloned().unwrap_or_default();
-        let later = if at.delay_us == 0 { String::new() } else { format!(" +{}us", at.delay_us) };
-        self.crashes.push(format!("{label}{later}"));
+        let at = self.point.kills.get(self.starts - 1).ok_or("the server was killed, and no crash point said so")?;
+        let events = self.events(self.starts - 1);
+        let label =
+            if at.label.is_empty() { events.get(at.nth).cloned().unwrap_or_default() } else { at.label.clone() };
+        self.crashes.push(kind(&label, at));
         if self.point.variant == Variant::HealsMeanwhile && !self.world.well() {
             self.noticed = self.fires();
             self.world.heal();
@@ -140,13 +158,6 @@ impl Life {
         std::thread::sleep(self.point.variant.down());
         self.start();
         Ok(())
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            drop(child.kill());
-            drop(child.wait());
-        }
     }
 
     /// Where the process listens, once it is ready.
@@ -178,7 +189,7 @@ impl Life {
     /// The events of a start, in order.
     fn events(&self, start: usize) -> Vec<String> {
         let text = std::fs::read_to_string(self.events_file(start)).unwrap_or_default();
-        text.lines().filter_map(|line| line.split_once(' ')).map(|(_, label)| label.to_owned()).collect()
+        text.lines().map(str::to_owned).collect()
     }
 
     /// Whether the rules' own state says that the alert fires.

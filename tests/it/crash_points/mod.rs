@@ -29,65 +29,73 @@ const PARALLEL: usize = 6;
 const DELAYS_US: [u64; 8] = [0, 0, 300, 0, 0, 2_000, 0, 20_000];
 /// In the middle of what takes [`world::SLOW`], in microseconds.
 const MIDDLE_US: u64 = 120_000;
+/// Labels of events that such a thing follows.
+const SLOW: [&str; 3] = ["before action", "before delivery", "before look"];
 /// Events of a start that recovers, among which a second crash is placed.
 const RECOVERY_EVENTS: usize = 24;
 
-/// Where a process is killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a process is killed: at which event of a label (of all events when it is empty), and how long after it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct At {
-    event: usize,
+    label: String,
+    nth: usize,
     delay_us: u64,
 }
 
 impl At {
-    /// Nowhere.
-    const NEVER: At = At { event: usize::MAX, delay_us: 0 };
-
-    fn text(self) -> String {
-        format!("{}+{}", self.event, self.delay_us)
+    fn text(&self) -> String {
+        format!("{}#{}+{}", self.label, self.nth, self.delay_us)
     }
 }
 
-/// A scenario, and where its processes are killed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// A scenario, and where each of its processes is killed; the one after them lives.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Point {
     variant: Variant,
-    first: At,
-    second: Option<At>,
+    kills: Vec<At>,
 }
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {}", self.variant, self.first.text())?;
-        self.second.map_or(Ok(()), |second| write!(f, ", then {}", second.text()))
+        let kills: Vec<String> = self.kills.iter().map(At::text).collect();
+        write!(f, "{:?} killed at {kills:?}", self.variant)
     }
 }
 
 /// The points of a scenario whose events are known: spread over it, each once.
 fn points(variant: Variant, events: &[String], want: usize) -> Vec<Point> {
-    let mut found = BTreeSet::new();
-    let slow =
-        |label: &str| ["before action", "before delivery", "before look"].iter().any(|slow| label.starts_with(slow));
-    for (event, _) in events.iter().enumerate().filter(|(_, label)| slow(label)) {
-        found.insert(Point { variant, first: At { event, delay_us: MIDDLE_US }, second: None });
-    }
+    let at = |event: usize, delay_us| {
+        let label = events[event].clone();
+        let nth = events[..event].iter().filter(|known| **known == label).count();
+        At { label, nth, delay_us }
+    };
+    let takes_time = |event: &usize| SLOW.iter().any(|slow| events[*event].starts_with(slow));
+    let middle = (0..events.len()).filter(takes_time).map(|event| vec![at(event, MIDDLE_US)]);
+    let mut found: BTreeSet<Vec<At>> = middle.collect();
     for turn in 0.. {
         if found.len() >= want {
             break;
         }
         let event = (turn * events.len() / want + turn / want) % events.len();
-        let delay_us = DELAYS_US[turn % DELAYS_US.len()];
-        let second = At { event: turn * 7 % RECOVERY_EVENTS, delay_us: DELAYS_US[turn * 3 % DELAYS_US.len()] };
-        found.insert(Point { variant, first: At { event, delay_us }, second: (turn % 3 == 2).then_some(second) });
+        let mut kills = vec![at(event, DELAYS_US[turn % DELAYS_US.len()])];
+        if turn % 3 == 2 {
+            let (nth, delay_us) = (turn * 7 % RECOVERY_EVENTS, DELAYS_US[turn * 3 % DELAYS_US.len()]);
+            kills.push(At { label: String::new(), nth, delay_us });
+        }
+        found.insert(kills);
     }
-    found.into_iter().collect()
+    found.into_iter().map(|kills| Point { variant, kills }).collect()
 }
 
-/// So many of the points, from everywhere: steps of the golden ratio come to every part before they come to any twice.
-fn spread(all: Vec<Point>, want: usize) -> Vec<Point> {
+/// So many of the points: one of every kind of moment, and then from everywhere: steps of the golden ratio come to every part before
+/// they come to any twice.
+fn choose(all: Vec<(String, Point)>, want: usize) -> Vec<Point> {
     let divides = |step: usize| (2..=step).any(|n| step.is_multiple_of(n) && all.len().is_multiple_of(n));
     let step = (all.len() * 618 / 1000..).find(|step| !divides(*step)).unwrap_or(1);
-    (0..want.min(all.len())).map(|turn| all[turn * step % all.len()]).collect()
+    let shuffled: Vec<&(String, Point)> = (0..all.len()).map(|turn| &all[turn * step % all.len()]).collect();
+    let mut kinds = BTreeSet::new();
+    let (first, rest): (Vec<_>, Vec<_>) = shuffled.into_iter().partition(|(kind, _)| kinds.insert(kind));
+    first.into_iter().chain(rest).map(|(_, point)| point.clone()).take(want).collect()
 }
 
 /// Lives through all of them, several at a time, in their order.
@@ -97,7 +105,7 @@ fn live(points: Vec<Point>) -> Vec<(Point, Result<(Report, Vec<String>), String>
         for _ in 0..PARALLEL {
             scope.spawn(|| {
                 while let Some(point) = { queue.lock().expect("lock").pop_front() } {
-                    let outcome = Life::run(point);
+                    let outcome = Life::run(point.clone());
                     let mut ended = ended.lock().expect("lock");
                     ended.push((point, outcome));
                     if ended.len() % 50 == 0 {
@@ -119,24 +127,27 @@ fn wanted() -> usize {
 fn killed_at_any_point_it_executes_nothing_twice_and_loses_no_page() {
     let started = Instant::now();
     let want = wanted();
-    let quiet = |variant| Point { variant, first: At::NEVER, second: None };
+    let quiet = |variant| Point { variant, kills: Vec::new() };
     let mut failures = Vec::new();
     let mut planned = Vec::new();
     let only = std::env::var("BACKSTOP_CRASH_VARIANT").ok();
     let asked = |variant: &Variant| only.as_ref().is_none_or(|only| *only == format!("{variant:?}"));
     let scenarios: Vec<Variant> = Variant::ALL.into_iter().filter(asked).collect();
+    assert!(!scenarios.is_empty(), "there is no scenario {only:?}: {:?}", Variant::ALL);
     for (point, lived) in live(scenarios.iter().copied().map(quiet).collect()) {
         match lived {
             Ok((report, events)) => {
                 let (variant, outcome) = (point.variant, &report.outcome);
                 assert_eq!(outcome, variant.undisturbed(), "{variant:?} without a crash");
                 println!("{variant:?}: {} events, {outcome}", events.len());
-                planned.push(points(variant, &events, (want + want / 10).div_ceil(scenarios.len()).max(events.len())));
+                let many = (want + want / 10).div_ceil(scenarios.len()).max(events.len());
+                let points = points(variant, &events, many);
+                planned.extend(points.into_iter().map(|point| (kind(&point.kills[0].label, &point.kills[0]), point)));
             }
             Err(why) => failures.push(why),
         }
     }
-    let chosen = spread(planned.into_iter().flatten().collect(), want + want / 10);
+    let chosen = choose(planned, want + want / 10);
     let mut lived = Vec::new();
     for (_, outcome) in live(chosen) {
         match outcome {
@@ -151,15 +162,22 @@ fn killed_at_any_point_it_executes_nothing_twice_and_loses_no_page() {
     assert!(crashed >= want, "{want} points were wanted, and {crashed} reached");
 }
 
+/// The kind of a moment: its event without what the event is about, and whether it is some time after it.
+pub(crate) fn kind(label: &str, at: &At) -> String {
+    let words: Vec<&str> = label.split(' ').take(2).collect();
+    let later = match at.delay_us {
+        0 => "",
+        MIDDLE_US => ", in the middle",
+        _ => ", some time later",
+    };
+    words.join(" ") + later
+}
+
 /// What came out, for people.
 fn figures(lived: &[Report]) -> String {
     let mut kinds = BTreeMap::<String, usize>::new();
-    for label in lived.iter().flat_map(|report| &report.crashes) {
-        let mut words: Vec<&str> = label.split(' ').take(2).collect();
-        if label.contains('+') && label.ends_with("us") {
-            words.push("and some time");
-        }
-        *kinds.entry(words.join(" ")).or_default() += 1;
+    for kind in lived.iter().flat_map(|report| &report.crashes) {
+        *kinds.entry(kind.clone()).or_default() += 1;
     }
     let mut outcomes = BTreeMap::<&str, usize>::new();
     for report in lived {

@@ -11,6 +11,8 @@ use super::life::Life;
 pub(crate) struct Report {
     /// The kind of the moment at which the process was killed, each time.
     pub(crate) crashes: Vec<String>,
+    /// What the first process did that lasts, in order.
+    pub(crate) events: Vec<String>,
     /// How the run ended; `unnoticed` when there was none.
     pub(crate) outcome: String,
     /// Actions that were decided on and started.
@@ -44,6 +46,7 @@ pub(crate) fn check(life: &Life, outcome: &str) -> Result<Report, String> {
     }
     Ok(Report {
         crashes: life.crashes.clone(),
+        events: life.events(0),
         outcome: outcome.to_owned(),
         actions,
         executions: life.world.done().len(),

@@ -52,7 +52,7 @@ pub(crate) struct Life {
 
 impl Life {
     /// Lives through it; an error is what was wrong, with the end of the server's log.
-    pub(crate) fn run(point: Point) -> Result<(Report, Vec<String>), String> {
+    pub(crate) fn run(point: Point) -> Result<Report, String> {
         let dir = tempfile::tempdir().expect("temporary directory");
         let done = dir.path().join("done");
         let world = World::start(point.variant, &done);
@@ -71,9 +71,7 @@ impl Life {
         };
         let ended = life.live();
         life.process = None;
-        let report = ended.and_then(|outcome| check(&life, &outcome));
-        let events = life.events(0);
-        report.map(|report| (report, events)).map_err(|why| life.story(&why))
+        ended.and_then(|outcome| check(&life, &outcome)).map_err(|why| life.story(&why))
     }
 
     /// Why it went wrong, and what the server said.
@@ -187,7 +185,7 @@ impl Life {
     }
 
     /// The events of a start, in order.
-    fn events(&self, start: usize) -> Vec<String> {
+    pub(crate) fn events(&self, start: usize) -> Vec<String> {
         let text = std::fs::read_to_string(self.events_file(start)).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }

@@ -99,7 +99,7 @@ fn choose(all: Vec<(String, Point)>, want: usize) -> Vec<Point> {
 }
 
 /// Lives through all of them, several at a time, in their order.
-fn live(points: Vec<Point>) -> Vec<(Point, Result<(Report, Vec<String>), String>)> {
+fn live(points: Vec<Point>) -> Vec<(Point, Result<Report, String>)> {
     let (queue, ended) = (Mutex::new(VecDeque::from(points)), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..PARALLEL {
@@ -136,12 +136,12 @@ fn killed_at_any_point_it_executes_nothing_twice_and_loses_no_page() {
     assert!(!scenarios.is_empty(), "there is no scenario {only:?}: {:?}", Variant::ALL);
     for (point, lived) in live(scenarios.iter().copied().map(quiet).collect()) {
         match lived {
-            Ok((report, events)) => {
-                let (variant, outcome) = (point.variant, &report.outcome);
+            Ok(report) => {
+                let (variant, outcome, events) = (point.variant, &report.outcome, &report.events);
                 assert_eq!(outcome, variant.undisturbed(), "{variant:?} without a crash");
                 println!("{variant:?}: {} events, {outcome}", events.len());
                 let many = (want + want / 10).div_ceil(scenarios.len()).max(events.len());
-                let points = points(variant, &events, many);
+                let points = points(variant, events, many);
                 planned.extend(points.into_iter().map(|point| (kind(&point.kills[0].label, &point.kills[0]), point)));
             }
             Err(why) => failures.push(why),
@@ -151,7 +151,7 @@ fn killed_at_any_point_it_executes_nothing_twice_and_loses_no_page() {
     let mut lived = Vec::new();
     for (_, outcome) in live(chosen) {
         match outcome {
-            Ok((report, _)) => lived.push(report),
+            Ok(report) => lived.push(report),
             Err(why) => failures.push(why),
         }
     }

@@ -10,7 +10,7 @@ export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
 # `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
-.PHONY: help demo run test test-kubernetes check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
+.PHONY: help demo run test test-crash test-kubernetes check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -30,6 +30,10 @@ test: tools-build tools-test web ## install what is needed and run every test
 	@.ci/kubernetes check || echo "skipped: the tests against a Kubernetes API server; make test-kubernetes builds one and runs them"
 	cd web && npm run e2e
 	cargo test --workspace --test it
+
+test-crash: tools-build web ## kill the server at 500 points of the loop (RUNS=500), ten minutes; `make test` takes a sample
+	cargo build --workspace --bins
+	BACKSTOP_CRASH_RUNS=$(or $(RUNS),500) cargo test --workspace --test it -- crash_points --nocapture
 
 test-kubernetes: tools-build ## build a Kubernetes API server once (six minutes), and run the tests against it
 	.ci/kubernetes

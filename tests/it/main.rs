@@ -10,6 +10,7 @@ mod architecture;
 mod cli;
 mod clients;
 mod crash;
+mod crash_points;
 mod damage;
 mod demo;
 mod docs;

@@ -51,12 +51,16 @@ pub enum NotifyError {
     Client(#[from] reqwest::Error),
 }
 
+/// Tells receivers. A delivery blocks, is not retried here, and may be repeated: the receiver tells by the notification's id.
+pub trait Deliver: Send + Sync {
+    /// Tells the receiver that the notification names; the error is for people.
+    fn deliver(&self, notification: &Notification) -> Result<(), String>;
+}
+
 /// Delivers what the outbox holds.
 pub struct Notifier {
     records: Arc<dyn Records>,
-    receivers: BTreeMap<String, Receiver>,
-    external_url: Option<String>,
-    client: reqwest::blocking::Client,
+    deliveries: Arc<dyn Deliver>,
 }
 
 impl Notifier {
@@ -66,7 +70,14 @@ impl Notifier {
         receivers: BTreeMap<String, Receiver>,
         external_url: Option<String>,
     ) -> Result<Self, NotifyError> {
-        Ok(Self { records, receivers, external_url, client: webhook::client()? })
+        let deliveries = Arc::new(Receivers { receivers, external_url, client: webhook::client()? });
+        Ok(Self { records, deliveries })
+    }
+
+    /// Puts something around what delivers, for whoever wants to watch or to disturb it.
+    #[must_use]
+    pub fn with_deliveries(self, around: impl FnOnce(Arc<dyn Deliver>) -> Arc<dyn Deliver>) -> Self {
+        Self { deliveries: around(self.deliveries), ..self }
     }
 
     /// Delivers to every receiver what is due at `now`; receivers at the same time, each in order. Blocks until all are done.
@@ -87,22 +98,29 @@ impl Notifier {
     }
 
     fn deliver(&self, queued: outbox::Queued, now: Timestamp) -> Result<(), NotifyError> {
-        let told = match self.receivers.get(&queued.notification.receiver) {
-            Some(receiver) => self.tell(receiver, &queued.notification),
-            None => Err(format!("there is no receiver {:?} in the settings", queued.notification.receiver)),
-        };
+        let told = self.deliveries.deliver(&queued.notification);
         Ok(outbox::record(&*self.records, queued, told, now)?)
     }
+}
 
-    fn tell(&self, receiver: &Receiver, notification: &Notification) -> Result<(), String> {
-        match receiver {
-            Receiver::Webhook { url, headers } => {
+/// The receivers of the settings.
+struct Receivers {
+    receivers: BTreeMap<String, Receiver>,
+    external_url: Option<String>,
+    client: reqwest::blocking::Client,
+}
+
+impl Deliver for Receivers {
+    fn deliver(&self, notification: &Notification) -> Result<(), String> {
+        match self.receivers.get(&notification.receiver) {
+            Some(Receiver::Webhook { url, headers }) => {
                 webhook::send(&self.client, url, headers, notification, self.external_url.as_deref())
             }
-            Receiver::Log => {
+            Some(Receiver::Log) => {
                 log::write(notification);
                 Ok(())
             }
+            None => Err(format!("there is no receiver {:?} in the settings", notification.receiver)),
         }
     }
 }

@@ -107,6 +107,13 @@ impl Desk {
         Self { ledger, responder, world: World(0.into()) }
     }
 
+    /// Another process over the same ledger, after this one ended.
+    fn restarted(&self, when: i64) -> Responder {
+        let records: Arc<dyn Records> = Arc::<Ledger>::clone(&self.ledger);
+        let playbooks = self.responder.playbooks().to_vec();
+        Responder::new(records, playbooks, ResponderOptions::default(), Box::new(|| None), at(when)).expect("responder")
+    }
+
     fn observe(&self, alert: &Alert, when: i64) {
         self.responder.observe(std::slice::from_ref(alert), at(when)).expect("observed");
     }
@@ -456,6 +463,49 @@ fn a_person_may_resolve_while_an_alert_fires_and_its_end_is_still_told() {
           10 alert: Errors fires: checkout fails
           20 note: resolved by ada while alerts still fire (1): known and harmless
           30 alert: Errors is resolved
+    "#]],
+    );
+}
+
+#[test]
+fn an_episode_that_ended_while_nobody_was_there_is_told_once() {
+    let desk = desk();
+    let alert = resolved(&firing("Errors", "checkout", 10), 12);
+    desk.observe(&alert, 20);
+    desk.observe(&alert, 21);
+    desk.restarted(22).observe(std::slice::from_ref(&alert), at(22)).expect("observed");
+    check(
+        &desk,
+        expect![[r#"
+        checkout fails [resolved] checkout
+          20 alert: Errors fires: checkout fails
+          20 alert: Errors is resolved
+          20 note: resolved
+    "#]],
+    );
+}
+
+#[test]
+fn an_episode_that_another_took_the_place_of_is_over() {
+    let desk = desk();
+    let first = firing("Errors", "checkout", 10);
+    desk.observe(&first, 10);
+    let second = Alert { id: "alert-second".into(), active_at: at(29), fired_at: Some(at(30)), ..first.clone() };
+    let restarted = desk.restarted(29);
+    restarted.observe(std::slice::from_ref(&second), at(30)).expect("observed");
+    restarted.observe(&[resolved(&second, 40)], at(40)).expect("observed");
+    check(
+        &desk,
+        expect![[r#"
+        checkout fails [resolved] checkout
+          10 alert: Errors fires: checkout fails
+          30 alert: Errors is resolved
+          30 note: resolved
+          30 note: reopened: the same alert fires 0s after it was resolved
+          30 alert: Errors fires: checkout fails
+          30 notify: telling log: Errors fires again, no playbook runs
+          40 alert: Errors is resolved
+          40 note: resolved
     "#]],
     );
 }

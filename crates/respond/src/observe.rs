@@ -20,6 +20,9 @@ impl Responder {
     pub fn observe(&self, alerts: &[Alert], now: Timestamp) -> Result<(), RespondError> {
         let mut seen = self.deciding.lock();
         for alert in alerts {
+            if alert.state != AlertState::Pending && !seen.live.contains_key(&alert.id) {
+                self.catch_up(&mut seen, alert, alerts, now)?;
+            }
             let known = seen.firing.contains(&alert.id);
             match alert.state {
                 AlertState::Pending => {}
@@ -41,6 +44,29 @@ impl Responder {
         }
         forget(&mut seen, alerts, now);
         self.settle(&mut seen, now)
+    }
+
+    /// What was not told before an alert was first seen here. The rules keep their state in a commit of their own, so a process may have
+    /// ended after that one and before ours: an episode that is over by now is told all the same, and the end of one that another
+    /// has taken the place of. Without that the first would be nobody's, and the second would fire for ever and swallow the next.
+    fn catch_up(&self, seen: &mut Seen, alert: &Alert, told: &[Alert], now: Timestamp) -> Result<(), RespondError> {
+        let earlier = |known: &&Alert| {
+            let stands = || told.iter().any(|told| told.id == known.id);
+            known.fingerprint == alert.fingerprint && seen.firing.contains(&known.id) && !stands()
+        };
+        let earlier: Vec<Alert> = seen.live.values().filter(earlier).cloned().collect();
+        for over in earlier {
+            let over = Alert { state: AlertState::Resolved, resolved_at: Some(now), ..over };
+            self.end(&over, now)?;
+            seen.firing.remove(&over.id);
+            seen.live.insert(over.id.clone(), over);
+        }
+        let untold = alert.state == AlertState::Resolved && alert.fired_at.is_some();
+        if untold && self.records.get(LedgerTable::Alerts, &alert.id)?.is_none() {
+            self.begin(&Alert { state: AlertState::Firing, resolved_at: None, ..alert.clone() }, now)?;
+            seen.firing.insert(alert.id.clone());
+        }
+        Ok(())
     }
 
     /// Resolves the firing alerts of rules that are not evaluated any more: of all groups but `groups`. Called once after the

@@ -10,6 +10,7 @@
 
 mod cli;
 mod commands;
+mod crash;
 mod demo_cmd;
 mod exit;
 mod ingest;

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use api::{About, Api, Approvers, Readiness, RuleBoard, ServiceBoard};
 use axum::Router;
 use catalog::ledger::Ledger;
+use change::ChangeBook;
 use config::{Config, Listeners};
 use engine::{Engine, QueryLimits};
 use listen::{CancellationToken, Listener};
@@ -22,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::ServeArgs;
+use crate::crash;
 use crate::exit::Failure;
 use crate::loops::health::OwnHealth;
 use crate::loops::probe::NetworkProber;
@@ -195,7 +197,8 @@ impl Parts {
     ) -> anyhow::Result<Self> {
         let change_sources = intake::sources(&config.changes)?;
         intake::warn_of_open_sources(&change_sources);
-        let ledger = Arc::new(Ledger::open(&config.data_dir.join(LEDGER_FILE)).context("the ledger")?);
+        let ledger = crash::opening(|| Ledger::open(&config.data_dir.join(LEDGER_FILE)));
+        let ledger = Arc::new(ledger.context("the ledger")?);
         let tables = Arc::new(LedgerTables::new(Arc::clone(&ledger)));
         std::fs::create_dir_all(config.data_dir.join("spill")).context("the directory for spilling")?;
         let engine = Engine::new(Arc::clone(&store), tables, query_limits(config)).context("the query engine")?;
@@ -237,8 +240,9 @@ impl Parts {
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
+        let changes = ChangeBook::new(records(&ledger));
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
-        let api = Arc::new(api.with_services(services).with_change_sources(change_sources));
+        let api = Arc::new(api.with_services(services).with_change_sources(change_sources).with_change_book(changes));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);
         Ok(Self { store, router, listeners, stop, threads })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::ledger::{Ledger, Records};
+use catalog::ledger::{Document, Ledger, LedgerTable, Records, Write};
 use change::{ChangeBook, ChangeKind};
 use expect_test::{Expect, expect};
 use model::{Labels, LabelsBuilder, TimeRange, Timestamp, Value};
@@ -177,6 +177,36 @@ fn a_bad_version_beside_a_good_one_raises_an_alert() {
             6s fires: deploy of checkout 1 -> 2 is bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
         "#]],
     );
+}
+
+#[test]
+fn a_verdict_of_which_nobody_was_told_is_told_by_the_next_process() {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    record(&ledger, DEPLOY.0, DEPLOY.1, DEPLOY.2, DEPLOY.3);
+    let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
+    let watcher = || Watcher::new(records.clone(), Arc::new(Shop), WatcherOptions::default()).expect("watcher");
+    let mut first = watcher();
+    let bad = World { new_fails: 0.1, ..WELL };
+    let raised = (1..=6).map(|second| first.tick(at(second), &bad).expect("tick")).last().expect("six looks");
+    assert_eq!(raised.len(), 1);
+    // The version is gone, and so is what it did: only the stored verdict says that it was bad.
+    let gone = World { silent_from: 0, ..WELL };
+    let mut second = watcher();
+    let late = second.tick(at(100), &gone).expect("tick");
+    assert_eq!(late.iter().map(|alert| alert.state).collect::<Vec<_>>(), [AlertState::Firing]);
+    assert_eq!(late[0].summary(), raised[0].summary());
+    let over = (101..=115).map(|look| second.tick(at(look), &gone).expect("tick")).last().expect("looks");
+    assert_eq!(over.iter().map(|alert| alert.state).collect::<Vec<_>>(), [AlertState::Resolved]);
+    // Told once: the ledger has the alert now.
+    let document = Document {
+        id: late[0].id.clone(),
+        time: at(100),
+        service: "checkout".to_owned(),
+        state: "resolved".to_owned(),
+        body: json!(late[0]),
+    };
+    ledger.commit(vec![Write::Put(LedgerTable::Alerts, document)]).expect("commit");
+    assert_eq!(watcher().tick(at(200), &gone).expect("tick"), []);
 }
 
 #[test]

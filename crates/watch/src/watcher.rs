@@ -135,6 +135,9 @@ impl Watcher {
         if known.as_ref().is_some_and(|known| known.state == WatchState::Ended) {
             return Ok(false);
         }
+        if !self.next.contains_key(&key) {
+            self.catch_up(known.as_ref(), now)?;
+        }
         let bake_ns = self.topology.bake_ns(&change.target.service, change.kind).min(self.options.horizon_max_ns);
         let ends_at = change.settled_at().saturating_add_ns(bake_ns);
         let interval_ns = interval(now.0 - change.started_at.0);
@@ -222,6 +225,21 @@ impl Watcher {
             }
         }
         Ok(facts)
+    }
+
+    /// Raises the alert of a Bad verdict that an earlier process kept and did not live to tell, whatever the version does by now: a
+    /// verdict is committed before its alert is.
+    fn catch_up(&mut self, known: Option<&WatchRecord>, now: Timestamp) -> Result<(), LedgerError> {
+        let Some(known) = known.filter(|known| !self.alerts.contains_key(&known.id)) else { return Ok(()) };
+        let Some(decided) = known.decided.clone() else { return Ok(()) };
+        let filter = Filter { service: Some(known.service.clone()), ..Filter::default() };
+        let told = self.records.list(LedgerTable::Alerts, &filter)?;
+        if !told.iter().any(|alert| alert.body["rule"] == CHANGE_VERDICT && alert.body["labels"]["change"] == known.id)
+        {
+            let decided = WatchRecord { card: decided, ..known.clone() };
+            self.alerts.insert(known.id.clone(), alert(&decided, now));
+        }
+        Ok(())
     }
 
     /// Raises the alert of a Bad verdict, or keeps it up to date.

@@ -84,6 +84,7 @@ fn a_poor_record_engages_it() {
         for second in start + 8..start + 60 {
             let mut alert = firing(at(second));
             alert.id = format!("alert-{n}");
+            alert.fingerprint = format!("fp-{n}");
             alert.active_at = at(start + 5);
             alert.labels.insert("service".into(), service.clone());
             responder.observe(&[alert], at(second)).expect("observed");

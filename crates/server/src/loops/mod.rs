@@ -42,7 +42,7 @@ impl Stop {
 
 /// The ledger as a trait object.
 pub(crate) fn records(ledger: &Arc<Ledger>) -> Arc<dyn Records> {
-    Arc::<Ledger>::clone(ledger)
+    crate::crash::records(Arc::<Ledger>::clone(ledger))
 }
 
 /// Starts a named thread.

@@ -15,6 +15,7 @@ use telemetry::{clock, metrics};
 
 use super::query::EngineQuery;
 use super::{Stop, records, thread};
+use crate::crash;
 
 /// How often it is looked for runs that are due.
 const POLL: Duration = Duration::from_millis(200);
@@ -45,11 +46,12 @@ impl ResponseParts {
         query: EngineQuery,
         stop: Stop,
     ) -> anyhow::Result<Self> {
-        let notifier = Notifier::new(records(ledger), receivers(config), config.external_url.clone())?;
+        let notifier = Notifier::new(records(ledger), receivers(config), config.external_url.clone())?
+            .with_deliveries(crash::deliveries);
         let actor = Actor::new(act_options(config))?;
         check_permissions(&actor, responder.playbooks())?;
         let clusters = super::kubernetes::start(config, actor.clusters(), ledger)?;
-        let executor: Arc<dyn Executor> = Arc::new(actor);
+        let executor = crash::executor(Arc::new(actor));
         Ok(Self {
             _clusters: clusters.map(Arc::new),
             responder,

@@ -13,7 +13,9 @@
 //! **Not here.** The tests themselves (`verdict`), what follows (`respond`), when to tick and who answers the questions (`server`).
 
 mod ask;
+mod beside;
 mod labels;
+mod measures;
 mod patterns;
 mod record;
 mod session;
@@ -23,7 +25,9 @@ mod telemetry;
 mod tests;
 mod watcher;
 
-pub use ask::{Measured, MeasuredKind, NoTopology, Topology};
+pub use ask::{Measured, MeasuredKind, NoTopology, SelfHealth, Topology};
+pub use beside::{BESIDE_NS, Beside};
+pub use labels::VERSION_LABELS;
 pub use record::{HISTORY_MAX, HistoryEntry, WatchRecord, WatchState, record_of};
 pub use telemetry::{DEPENDENCIES_MAX, Telemetry};
 pub use watcher::{CHANGE_VERDICT, WATCHES_MAX, WatchError, Watcher, WatcherOptions};

@@ -6,7 +6,7 @@
 //! and reports every mistake as `file:line:column: message`, [`Graph`] draws them, [`simulate`] plays them on recorded data.
 //!
 //! **Write path.** alert -> incident (joined or opened) -> run of a playbook, step by step (`steps`, a file for each kind) -> at a step that
-//! acts: candidates among the changes, [`Verdict`], guards, [`Evidence`] -> action `planned` -> a look at the target ([`Precheck`]) ->
+//! acts: candidates among the changes of the service and of what it needs ([`Surroundings`]), [`Verdict`], guards, [`Evidence`] -> action `planned` -> a look at the target ([`Precheck`]) ->
 //! still bad? -> [`Approval`] where one is needed, and the look again -> lease and `started` in one transaction -> the side effect
 //! through [`Executor`] -> `succeeded`, `failed` or `unknown`, and the lease released -> verify -> helped, not helped, or worse and
 //! taken back once. Each arrow is one transaction of the ledger, with its audit entry and its line in the incident's timeline.

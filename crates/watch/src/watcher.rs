@@ -270,6 +270,9 @@ impl Watcher {
                     raised.annotations = annotations(record);
                 } else if measured {
                     self.calm.entry(record.id.clone()).or_insert(now);
+                } else {
+                    // Nobody sees now whether it is calm.
+                    self.calm.remove(&record.id);
                 }
             }
         }

@@ -140,17 +140,27 @@ fn check(changes: &[&str], watches: &[(&str, Verdict, &str)], executed: usize, w
 fn a_change_of_what_the_service_needs_is_blamed_and_not_acted_on() {
     // Only spans say who needs whom. Stock is nobody's dependency.
     let changes = ["p payment deploy 2 to=3", "s stock deploy 3 to=8", "b bank config -30..-25"];
-    check(&changes, &[], 0, expect![[r#"
+    check(
+        &changes,
+        &[],
+        0,
+        expect![[r#"
         unknown (another cause is as likely)
         blamed p: a dependency (checkout -> payment), began 3s before the alert
         concurrent b: it ran less than 60s before deploy of payment 1.9 -> 3
-    "#]]);
+    "#]],
+    );
     // Not even when its own watch calls it bad: that raises an alert of its own, and this playbook would roll checkout back.
-    check(&changes, &[("p", Verdict::Bad, "60/600 0/600 1/10000")], 0, expect![[r#"
+    check(
+        &changes,
+        &[("p", Verdict::Bad, "60/600 0/600 1/10000")],
+        0,
+        expect![[r#"
         unknown (another cause is as likely)
         blamed p: a dependency (checkout -> payment), began 3s before the alert, its new version is worse: 60 of 600 requests of the new version failed, 0 of 600 of the old one beside it
         exonerated b: the new version of deploy of payment 1.9 -> 3 is worse by itself: its old version meets the same dependencies and fails less
-    "#]]);
+    "#]],
+    );
     let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
     changes.iter().for_each(|text| record(&ledger, text));
     assert!(outcome(&ledger, ServiceGraph::default()).1.contains("blamed nobody"));
@@ -168,67 +178,113 @@ fn the_catalogue_says_who_needs_whom_as_well() {
     expect![[r#"
         unknown (another cause is as likely)
         blamed p: a dependency (checkout -> payment), began 3s before the alert
-    "#]].assert_eq(&outcome(&ledger, graph).1);
+    "#]]
+    .assert_eq(&outcome(&ledger, graph).1);
 }
 
 #[test]
 fn a_change_is_cleared_when_its_old_version_fails_alike() {
     let split = "300/600 290/600 2/10000";
-    check(&["d checkout deploy 2 to=2.0"], &[("d", UNDECIDED, split)], 0, expect![[r#"
+    check(
+        &["d checkout deploy 2 to=2.0"],
+        &[("d", UNDECIDED, split)],
+        0,
+        expect![[r#"
         unknown (another cause is as likely)
         blamed nobody: nobody
         exonerated d: its old version fails alike: 300 of 600 requests of the new version failed, 290 of 600 of the old one beside it
-    "#]]);
+    "#]],
+    );
     // Then somebody else is to blame.
-    check(&["d checkout deploy 2 to=2.0", "p payment config 1"], &[("d", UNDECIDED, split)], 0, expect![[r#"
+    check(
+        &["d checkout deploy 2 to=2.0", "p payment config 1"],
+        &[("d", UNDECIDED, split)],
+        0,
+        expect![[r#"
         unknown (another cause is as likely)
         blamed p: a dependency (checkout -> payment), began 4s before the alert
         exonerated d: its old version fails alike: 300 of 600 requests of the new version failed, 290 of 600 of the old one beside it
-    "#]]);
+    "#]],
+    );
     // Both fail as they always did: the alert is about something else, and clears nobody.
-    check(&["d checkout deploy 2 to=2.0"], &[("d", UNDECIDED, "300/600 290/600 5000/10000")], 0, expect![[r#"
+    check(
+        &["d checkout deploy 2 to=2.0"],
+        &[("d", UNDECIDED, "300/600 290/600 5000/10000")],
+        0,
+        expect![[r#"
         unknown (too few requests to tell)
         blamed d: same service, began 3s before the alert
-    "#]]);
+    "#]],
+    );
     // The watch found the new version worse by another measure, such as latency.
-    check(&["d checkout deploy 2 to=2.0"], &[("d", Verdict::Bad, split)], 1, expect![[r#"
+    check(
+        &["d checkout deploy 2 to=2.0"],
+        &[("d", Verdict::Bad, split)],
+        1,
+        expect![[r#"
         bad
         blamed d: same service, began 3s before the alert
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn two_changes_at_once_are_a_conflict_unless_the_version_tells_them_apart() {
     let changes = ["d checkout deploy 2 to=2.0", "f checkout flag 3"];
-    check(&changes, &[], 0, expect![[r#"
+    check(
+        &changes,
+        &[],
+        0,
+        expect![[r#"
         unknown (another cause is as likely)
         blamed d: same service, began 3s before the alert
         concurrent f: it came after deploy of checkout 1.9 -> 2.0 and before the alert
-    "#]]);
+    "#]],
+    );
     // Blame alone never acts: the new version looks worse, and the watch is not sure yet.
-    check(&changes, &[("d", UNDECIDED, "30/600 0/600 1/10000")], 0, expect![[r#"
+    check(
+        &changes,
+        &[("d", UNDECIDED, "30/600 0/600 1/10000")],
+        0,
+        expect![[r#"
         unknown (too few requests to tell)
         blamed d: same service, began 3s before the alert, its new version is worse: 30 of 600 requests of the new version failed, 0 of 600 of the old one beside it
         concurrent f: it came after deploy of checkout 1.9 -> 2.0 and before the alert
-    "#]]);
-    check(&changes, &[("d", Verdict::Bad, "60/600 0/600 1/10000")], 1, expect![[r#"
+    "#]],
+    );
+    check(
+        &changes,
+        &[("d", Verdict::Bad, "60/600 0/600 1/10000")],
+        1,
+        expect![[r#"
         bad
         blamed d: same service, began 3s before the alert, its new version is worse: 60 of 600 requests of the new version failed, 0 of 600 of the old one beside it
         concurrent f: it came after deploy of checkout 1.9 -> 2.0 and before the alert
-    "#]]);
+    "#]],
+    );
     let canaries = ["d checkout deploy 2 to=2.0", "e checkout deploy 3 to=2.1"];
     let watches = [("d", UNDECIDED, "0/600 1/600 1/10000"), ("e", Verdict::Bad, "200/600 1/600 1/10000")];
-    check(&canaries, &watches, 1, expect![[r#"
+    check(
+        &canaries,
+        &watches,
+        1,
+        expect![[r#"
         bad
         blamed e: same service, began 2s before the alert, its new version is worse: 200 of 600 requests of the new version failed, 1 of 600 of the old one beside it
         concurrent d: it ran less than 60s before deploy of checkout 1.9 -> 2.1
-    "#]]);
+    "#]],
+    );
     // A change of what both versions need, at the same time.
-    check(&["d checkout deploy 2 to=2.0", "p payment deploy 3 to=3"], &[], 0, expect![[r#"
+    check(
+        &["d checkout deploy 2 to=2.0", "p payment deploy 3 to=3"],
+        &[],
+        0,
+        expect![[r#"
         unknown (another cause is as likely)
         blamed d: same service, began 3s before the alert
         concurrent p: it came after deploy of checkout 1.9 -> 2.0 and before the alert
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -242,21 +298,32 @@ fn a_split_from_before_the_alert_says_nothing() {
     expect![[r#"
         unknown (too few requests to tell)
         blamed d: same service, began 3s before the alert
-    "#]].assert_eq(&outcome(&ledger, learned()).1);
+    "#]]
+    .assert_eq(&outcome(&ledger, learned()).1);
 }
 
 #[test]
 fn neighbours_are_told_of_and_blamed_by_nobody() {
-    check(&["n stock deploy 3 to=8 ns=shop", "d checkout deploy -3000 to=2.0 ns=shop"], &[], 0, expect![[r#"
+    check(
+        &["n stock deploy 3 to=8 ns=shop", "d checkout deploy -3000 to=2.0 ns=shop"],
+        &[],
+        0,
+        expect![[r#"
         unknown (no change to the service in the window before the alert)
         blamed nobody: nobody
         concurrent n: in the same namespace, began 2s before the alert
-    "#]]);
-    check(&["n stock deploy 3 to=8 ns=shop", "d checkout deploy 2 to=2.0 ns=shop"], &[], 1, expect![[r#"
+    "#]],
+    );
+    check(
+        &["n stock deploy 3 to=8 ns=shop", "d checkout deploy 2 to=2.0 ns=shop"],
+        &[],
+        1,
+        expect![[r#"
         bad
         blamed d: same service, began 3s before the alert
         exonerated n: far less likely than deploy of checkout 1.9 -> 2.0: 0.10 against 1.00
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

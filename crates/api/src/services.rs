@@ -6,6 +6,7 @@ use catalog::ledger::time_text;
 use change::{Catalogue, ChangeKind, Check, CheckKind, Measure, ServiceGraph};
 use model::Timestamp;
 use parking_lot::RwLock;
+use respond::Surroundings;
 use serde::Serialize;
 use watch::{Measured, MeasuredKind, Topology};
 
@@ -85,26 +86,39 @@ impl Topology for ServiceBoard {
 
     fn measures(&self, service: &str) -> Vec<Measured> {
         let checks = self.catalogue.get(service).map_or(&[][..], |entry| &entry.checks);
-        checks.iter().filter_map(measured).collect()
+        checks.iter().map(measured).collect()
     }
 }
 
-/// A check as a watch measures it; `None` for those that it does not: log queries, and counts of which nobody knows the whole.
-fn measured(check: &Check) -> Option<Measured> {
-    let (kind, total, bad) = match (&check.measure, check.kind) {
-        // Slow requests among all are a share like failed ones.
-        (Measure::Counts { bad, total }, _) => (MeasuredKind::Errors, total, Some(bad)),
-        (Measure::Buckets { buckets }, _) => (MeasuredKind::Latency, buckets, None),
-        (Measure::Value { expr }, CheckKind::Saturation) => (MeasuredKind::Saturation, expr, None),
-        (Measure::Value { .. } | Measure::CountsInLogs { .. } | Measure::ValueInLogs { .. }, _) => return None,
+/// What the loop wants to know when it asks who is to blame, and which incidents belong together.
+impl Surroundings for ServiceBoard {
+    fn look(&self, at: &mut dyn FnMut(&ServiceGraph)) {
+        self.graph(|graph| at(graph));
+    }
+}
+
+/// A check as a watch measures it.
+fn measured(check: &Check) -> Measured {
+    let of_value = match check.kind {
+        CheckKind::Saturation => MeasuredKind::Saturation,
+        CheckKind::Errors | CheckKind::Latency | CheckKind::Count => MeasuredKind::Count,
     };
-    Some(Measured {
+    let (kind, total, bad) = match &check.measure {
+        // Slow requests among all are a share like failed ones.
+        Measure::Counts { bad, total } => (MeasuredKind::Errors, total, Some(bad)),
+        Measure::CountsInLogs { logs } => (MeasuredKind::Errors, logs, None),
+        Measure::Buckets { buckets } => (MeasuredKind::Latency, buckets, None),
+        Measure::Value { expr } => (of_value, expr, None),
+        Measure::ValueInLogs { logs } => (of_value, logs, None),
+    };
+    Measured {
         name: check.name.clone(),
         kind,
         total: total.clone(),
         bad: bad.cloned(),
+        logs: matches!(check.measure, Measure::CountsInLogs { .. } | Measure::ValueInLogs { .. }),
         version_label: check.version_label.clone(),
-    })
+    }
 }
 
 #[cfg(test)]
@@ -121,7 +135,12 @@ mod tests {
         assert_eq!(board.bake_ns("checkout", ChangeKind::Flag), 600_000_000_000);
         let measures = board.measures("checkout");
         let kinds: Vec<MeasuredKind> = measures.iter().map(|measure| measure.kind).collect();
-        assert_eq!(kinds, [MeasuredKind::Errors, MeasuredKind::Latency, MeasuredKind::Saturation]);
+        use MeasuredKind::{Count, Errors, Latency, Saturation};
+        assert_eq!(kinds, [Errors, Latency, Saturation, Count]);
+        let in_logs: Vec<bool> = measures.iter().map(|measure| measure.logs).collect();
+        assert_eq!(in_logs, [false, false, false, true]);
+        let payment = board.measures("payment").remove(0);
+        assert_eq!((payment.kind, payment.logs), (Errors, true));
         assert!(measures[0].bad.as_deref().is_some_and(|bad| bad.contains("5..")));
         assert!(board.measures("nobody").is_empty());
     }

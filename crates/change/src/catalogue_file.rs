@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use rules::{Mapper, Problem, yaml_problem};
+use rules::{Problem, Problems, yaml_problem};
 use serde::{Deserialize, Serialize};
 use serde_saphyr::Spanned;
 
@@ -123,15 +123,15 @@ pub fn load_services(files: &[(String, String)], receivers: Option<&[String]>) -
     let mut entries: Vec<ServiceEntry> = Vec::new();
     let mut places: BTreeMap<String, String> = BTreeMap::new();
     for (file, text) in files {
-        let mut reader = Reader { mapper: Mapper { file, text }, receivers, problems: Vec::new() };
+        let mut reader = Reader { receivers, problems: Problems::new(file, text) };
         for (at, entry) in reader.file(file, text) {
             match places.get(&entry.service) {
                 Some(other) => {
                     let message = format!("the service {:?} is in {other} too", entry.service);
-                    reader.problem(&at, message, "give each service one entry");
+                    reader.problems.say(&at, message, "give each service one entry");
                 }
                 None if entries.len() == SERVICES_MAX => {
-                    reader.problem(&at, format!("there are more than {SERVICES_MAX} services"), "leave some out");
+                    reader.problems.say(&at, format!("there are more than {SERVICES_MAX} services"), "leave some out");
                     break;
                 }
                 None => {
@@ -140,7 +140,7 @@ pub fn load_services(files: &[(String, String)], receivers: Option<&[String]>) -
                 }
             }
         }
-        report.problems.extend(reader.problems);
+        report.problems.extend(reader.problems.found);
     }
     report.problems.sort();
     let catalogue = Catalogue::new(entries);
@@ -170,9 +170,8 @@ fn notes(catalogue: &Catalogue) -> Vec<String> {
 }
 
 struct Reader<'a> {
-    mapper: Mapper<'a>,
     receivers: Option<&'a [String]>,
-    problems: Vec<Problem>,
+    problems: Problems<'a>,
 }
 
 impl Reader<'_> {
@@ -181,24 +180,24 @@ impl Reader<'_> {
         if text.len() > SERVICES_FILE_BYTES_MAX {
             let message = format!("the file has {} bytes, {SERVICES_FILE_BYTES_MAX} are allowed", text.len());
             let hint = Some("split it".to_owned());
-            self.problems.push(Problem { file: file.to_owned(), line: 1, column: 1, message, hint });
+            self.problems.found.push(Problem { file: file.to_owned(), line: 1, column: 1, message, hint });
             return Vec::new();
         }
         let raw = match serde_saphyr::from_str::<RawFile>(text) {
             Ok(raw) => raw,
             Err(error) => {
-                self.problems.push(yaml_problem(file, &error));
+                self.problems.found.push(yaml_problem(file, &error));
                 return Vec::new();
             }
         };
         if raw.services.value.is_empty() {
-            self.problem(&raw.services, "the file names no service", "add one, or take the file away");
+            self.problems.say(&raw.services, "the file names no service", "add one, or take the file away");
         }
         let mut found = Vec::new();
         for service in &raw.services.value {
-            let before = self.problems.len();
+            let before = self.problems.found.len();
             let entry = self.service(file, &service.value);
-            if self.problems.len() == before {
+            if self.problems.found.len() == before {
                 found.push((service.value.service.clone(), entry));
             }
         }
@@ -209,18 +208,22 @@ impl Reader<'_> {
         let name = &raw.service;
         self.name(name, "the service");
         if let Some(tier) = raw.tier.as_ref().filter(|tier| !(1..=TIER_MAX).contains(&tier.value)) {
-            self.problem(tier, format!("tier is {}", tier.value), format!("it is 1, the most critical, to {TIER_MAX}"));
+            self.problems.say(
+                tier,
+                format!("tier is {}", tier.value),
+                format!("it is 1, the most critical, to {TIER_MAX}"),
+            );
         }
         let depends_on = self.names(&raw.depends_on, "the dependency");
         if let Some(own) = raw.depends_on.iter().find(|dependency| dependency.value == name.value) {
-            self.problem(own, format!("{:?} depends on itself", name.value), "leave it out");
+            self.problems.say(own, format!("{:?} depends on itself", name.value), "leave it out");
         }
         let receivers = self.names(&raw.receivers, "the receiver");
         for receiver in &raw.receivers {
             let unknown = self.receivers.is_some_and(|known| !known.contains(&receiver.value));
             if unknown {
                 let message = format!("there is no receiver {:?}", receiver.value);
-                self.problem(receiver, message, "name one of `receivers` in the settings, or `log`");
+                self.problems.say(receiver, message, "name one of `receivers` in the settings, or `log`");
             }
         }
         for link in raw.runbook.iter().chain(raw.links.values()) {
@@ -254,7 +257,7 @@ impl Reader<'_> {
         } else {
             return;
         };
-        self.problem(text, format!("{what} {wrong}"), "give it a short name of printable text");
+        self.problems.say(text, format!("{what} {wrong}"), "give it a short name of printable text");
     }
 
     fn names(&mut self, texts: &[Spanned<String>], what: &str) -> Vec<String> {
@@ -262,9 +265,9 @@ impl Reader<'_> {
         for text in texts {
             self.name(text, what);
             if names.contains(&text.value) {
-                self.problem(text, format!("{what} {:?} is there twice", text.value), "leave one out");
+                self.problems.say(text, format!("{what} {:?} is there twice", text.value), "leave one out");
             } else if names.len() == SERVICE_LIST_MAX {
-                self.problem(text, format!("the list has more than {SERVICE_LIST_MAX} entries"), "leave some out");
+                self.problems.say(text, format!("the list has more than {SERVICE_LIST_MAX} entries"), "leave some out");
                 break;
             }
             names.push(text.value.clone());
@@ -276,7 +279,7 @@ impl Reader<'_> {
     fn url(&mut self, link: &Spanned<String>) {
         let web = ["http://", "https://"].iter().any(|scheme| link.value.starts_with(scheme));
         if !web || link.value.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            self.problem(link, format!("{:?} is not a link", link.value), "write it as https://...");
+            self.problems.say(link, format!("{:?} is not a link", link.value), "write it as https://...");
         }
     }
 
@@ -285,10 +288,14 @@ impl Reader<'_> {
         for (word, text) in raw.iter().flat_map(|raw| &raw.value) {
             let Some(kind) = ChangeKind::ALL.into_iter().find(|kind| kind.as_str() == word) else {
                 let kinds = ChangeKind::ALL.map(ChangeKind::as_str).join(", ");
-                self.problem(text, format!("bake: {word:?} is not a kind of change"), format!("the kinds are {kinds}"));
+                self.problems.say(
+                    text,
+                    format!("bake: {word:?} is not a kind of change"),
+                    format!("the kinds are {kinds}"),
+                );
                 continue;
             };
-            if let Some(bake_ns) = self.duration(text, BAKE_NS_MIN..=BAKE_NS_MAX, "1m to 30d") {
+            if let Some(bake_ns) = self.span(text, BAKE_NS_MIN..=BAKE_NS_MAX, "1m to 30d") {
                 bake.set(kind, bake_ns);
             }
         }
@@ -304,13 +311,13 @@ impl Reader<'_> {
         let raw = &spanned.value;
         let objective = raw.objective.value;
         if !(objective > 0.0 && objective < 100.0) {
-            self.problem(
+            self.problems.say(
                 &raw.objective,
                 format!("objective is {objective}"),
                 "it is a percentage above 0 and below 100",
             );
         }
-        let window_ns = self.duration(&raw.window, SLO_WINDOW_NS, "1h to 90d");
+        let window_ns = self.span(&raw.window, SLO_WINDOW_NS, "1h to 90d");
         let measure = match (&raw.good, &raw.total, &raw.error_ratio) {
             (Some(good), Some(total), None) => {
                 self.promql(good, &[]);
@@ -322,7 +329,7 @@ impl Reader<'_> {
                 SloMeasure::Ratio { error_ratio: ratio.value.clone() }
             }
             _ => {
-                self.problem(
+                self.problems.say(
                     spanned,
                     "an slo needs `good` and `total`, or `error_ratio`",
                     "give exactly one of the two",
@@ -342,7 +349,7 @@ impl Reader<'_> {
         let raw = &spanned.value;
         let Some(kind) = CheckKind::ALL.into_iter().find(|kind| kind.as_str() == raw.kind.value) else {
             let message = format!("there is no kind of check {:?}", raw.kind.value);
-            self.problem(&raw.kind, message, "it is errors, latency, saturation or count");
+            self.problems.say(&raw.kind, message, "it is errors, latency, saturation or count");
             return None;
         };
         let version_label = match &raw.version_label {
@@ -392,7 +399,7 @@ impl Reader<'_> {
                     CheckKind::Latency => "give `buckets`, or `bad` and `total`, or `logs`",
                     CheckKind::Saturation | CheckKind::Count => "give `expr` or `logs`",
                 };
-                self.problem(
+                self.problems.say(
                     spanned,
                     format!("a check of kind {} has other queries than it takes", kind.as_str()),
                     hint,
@@ -408,24 +415,20 @@ impl Reader<'_> {
             let name = name(&item.value);
             self.name(name, &format!("the name of the {what}"));
             if seen.contains(&name.value.as_str()) {
-                self.problem(name, format!("the {what} {:?} is there twice", name.value), "rename one");
+                self.problems.say(name, format!("the {what} {:?} is there twice", name.value), "rename one");
             }
             if index == max {
-                self.problem(name, format!("the service has more than {max} {what}s"), "leave some out");
+                self.problems.say(name, format!("the service has more than {max} {what}s"), "leave some out");
                 return;
             }
             seen.push(&name.value);
         }
     }
 
-    fn duration(&mut self, text: &Spanned<String>, allowed: std::ops::RangeInclusive<i64>, shown: &str) -> Option<i64> {
-        let parsed = model::parse_duration_ns(&text.value);
-        match parsed {
-            None => self.problem(text, format!("{:?} is not a duration", text.value), "write 30m, 1h30m or 28d"),
-            Some(ns) if !allowed.contains(&ns) => {
-                self.problem(text, format!("{} is out of range", text.value), format!("give {shown}"));
-            }
-            Some(_) => {}
+    fn span(&mut self, text: &Spanned<String>, allowed: std::ops::RangeInclusive<i64>, shown: &str) -> Option<i64> {
+        let parsed = self.problems.duration(Some(text));
+        if parsed.is_some_and(|ns| !allowed.contains(&ns)) {
+            self.problems.say(text, format!("{} is out of range", text.value), format!("give {shown}"));
         }
         parsed
     }
@@ -436,11 +439,7 @@ impl Reader<'_> {
 
     fn template(&mut self, query: &Spanned<String>, checked: Result<(), QueryMistake>) {
         if let Err(found) = checked {
-            self.problems.push(self.mapper.problem_inside(query, found.offset, found.message, found.hint));
+            self.problems.say_inside(query, found);
         }
-    }
-
-    fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: impl Into<String>) {
-        self.problems.push(self.mapper.problem(at, message, Some(hint.into())));
     }
 }

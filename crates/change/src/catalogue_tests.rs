@@ -160,7 +160,7 @@ fn mistakes_have_places() {
             0.yaml:8:18: bake: "deplyo" is not a kind of change
               hint: the kinds are deploy, config, flag, schema, infra, scale, secret, route, data
             0.yaml:8:28: "soon" is not a duration
-              hint: write 30m, 1h30m or 28d
+              hint: write 30s, 5m, 1h30m or 1d
             0.yaml:8:42: 1s is out of range
               hint: give 1m to 30d
             0.yaml:11:12: the service "c" is in 0.yaml:10 too

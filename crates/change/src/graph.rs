@@ -289,6 +289,17 @@ impl ServiceGraph {
         None
     }
 
+    /// Everything whose harm may reach a service: what it needs, directly or over at most [`DISTANCE_MAX`] steps, the nearest first.
+    pub fn all_needs<'a>(&'a self, service: &'a str) -> Vec<&'a str> {
+        let mut seen = BTreeSet::from([service]);
+        let (mut found, mut edge) = (Vec::new(), vec![service]);
+        for _ in 0..DISTANCE_MAX {
+            edge = edge.into_iter().flat_map(|name| self.needs(name)).filter(|name| seen.insert(name)).collect();
+            found.extend(&edge);
+        }
+        found
+    }
+
     /// Every service that a broken one may hurt, however far, by name; not itself.
     pub fn blast_radius<'a>(&'a self, service: &'a str) -> BTreeSet<&'a str> {
         let mut found = BTreeSet::from([service]);
@@ -412,6 +423,8 @@ mod tests {
         let graph = ServiceGraph::from_catalogue(&Catalogue::new(chain.chain([entry("f", None, &["a"])])));
         assert_eq!(graph.path("a", "e").map(|path| path.len()), Some(5));
         assert_eq!(graph.path("a", "f"), None, "five steps");
+        assert_eq!(graph.all_needs("a"), ["b", "c", "d", "e"]);
+        assert_eq!(graph.all_needs("d"), ["e", "f", "a", "b"], "not itself");
         assert_eq!(graph.blast_radius("a").len(), 5);
     }
 

@@ -166,7 +166,7 @@ pub fn rank_with(input: &AttributionInput<'_>) -> Suspects {
             suspects.exonerated.push(suspect);
             continue;
         }
-        match beside(first, &suspect, input.now) {
+        match beside(first, &suspect, input) {
             Beside::Rival(reason) => {
                 suspect.conclude(reason);
                 suspects.concurrent.push(suspect);
@@ -200,16 +200,19 @@ enum Beside {
     Cleared(String),
 }
 
-fn beside(first: &Suspect, other: &Suspect, now: Timestamp) -> Beside {
+fn beside(first: &Suspect, other: &Suspect, input: &AttributionInput<'_>) -> Beside {
     let name = first.change.summary();
-    let (other_until, first_until) = (moved_until(&other.change, now), moved_until(&first.change, now));
+    let (other_until, first_until) = (moved_until(&other.change, input.now), moved_until(&first.change, input.now));
     if other.split == SplitOutcome::Worse {
         return Beside::Rival(format!("like {name} it is the likely cause: {}", other.reason));
     }
     if other_until.saturating_add_ns(APART_NS) < first.change.started_at {
         return Beside::Cleared(format!("{name} came after it, and the alert after that"));
     }
-    if first.split == SplitOutcome::Worse && other.change.target.service != first.change.target.service {
+    let (worse, rest) = (&first.change.target.service, &other.change.target.service);
+    // What needs the worse one has troubles of its own besides.
+    let needs_it = input.graph.is_some_and(|graph| graph.path(rest, worse).is_some());
+    if first.split == SplitOutcome::Worse && !needs_it {
         let why = "its old version meets the same dependencies and fails less";
         return Beside::Cleared(format!("the new version of {name} is worse by itself: {why}"));
     }

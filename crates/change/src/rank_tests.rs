@@ -229,6 +229,15 @@ fn what_both_versions_meet_and_what_is_far_apart_in_time_is_cleared() {
         exonerated 2 0.000 = 0.93 x 0.50 x 1.00 x 0.10: the new version of deploy of checkout to 2 is worse by itself: its old version meets the same dependencies and fails less
     "#]],
     );
+    // But what needs the worse one may be bad all the same.
+    check(
+        &["1 payment deploy 900..960 to=2", "2 checkout deploy 940"],
+        &["1 60/300 1/300"],
+        expect![[r#"
+        first 1 0.477 = 0.95 x 0.50 x 1.00 x 1.00: its new version is worse: 60 of 300 requests of the new version failed, 1 of 300 of the old one beside it
+        concurrent 2 0.093 = 0.93 x 1.00 x 1.00 x 0.10: it ran at the same time as deploy of payment to 2
+    "#]],
+    );
     // Near in time, though they did not overlap; and far enough apart.
     check(
         &["1 checkout deploy 900", "2 checkout deploy 950"],

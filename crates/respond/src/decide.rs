@@ -1,37 +1,33 @@
 //! The evidence of a decision: who is to blame, and is it bad.
 
-use change::{AttributionInput, Target, rank_with};
+use change::{SplitOutcome, Suspect};
 use model::Timestamp;
-use rules::Alert;
 
+use crate::attribute::{Attributed, Scene};
 use crate::judge::Around;
 use crate::{Evidence, RespondError, Responder, Run};
 
 impl Responder {
     /// Collects what a decision rests on, and the verdict.
-    pub(crate) fn gather(&self, run: &Run, alert: &Alert, now: Timestamp) -> Result<Evidence, RespondError> {
-        let within_ns = run.playbook.requires.change_within_ns;
-        // Changes up to now are looked at, not only up to the alert: one that came later is cleared by name.
-        let lookback_ns = within_ns.saturating_add(now.0 - alert.active_at.0);
-        let changes = match run.service.as_str() {
-            "" => Vec::new(),
-            service => self.changes.recent(service, now, lookback_ns)?,
+    pub(crate) fn gather(&self, run: &Run, scene: Scene<'_>, now: Timestamp) -> Result<Evidence, RespondError> {
+        let alert = scene.alert;
+        let mut found = self.attribute(run, scene, now)?;
+        let accused = self.accused(alert)?.map(|watch| watch.change);
+        let first = match &accused {
+            Some(change) => found.accuse(&change.key()),
+            None => found.first.take(),
         };
-        let suspects = rank_with(&AttributionInput {
-            changes: &changes,
-            affected: &Target { service: run.service.clone(), ..Target::default() },
-            active_at: alert.active_at,
-            within_ns,
-            graph: None,
-            splits: &[],
-            now,
-        });
-        let later = changes.iter().any(|change| change.started_at > alert.active_at);
-        let conflict = !suspects.concurrent.is_empty() || later;
-        let accused = self.accused(alert)?.map(|watch| (watch.change, "the verdict of the watch over it".to_owned()));
-        let first = suspects.first.map(|first| (first.change, first.reason));
-        let (change, attribution) = accused.or(first).unzip();
-        let around = Around { service: &run.service, alert, suspect: change.as_ref(), conflict };
+        let blamed = first.as_ref().map(|first| (first.change.clone(), first.reasons.join(", ")));
+        let accused = accused.map(|change| (change, "the verdict of the watch over it".to_owned()));
+        let (change, attribution) = accused.or(blamed).unzip();
+        let cleared = found.exonerated.iter().find(|one| is_of(one, &run.service) && one.split == SplitOutcome::Alike);
+        let around = Around {
+            service: &run.service,
+            alert,
+            suspect: change.as_ref(),
+            cleared: cleared.map(|one| &one.change),
+            conflict: found.conflict,
+        };
         let (verdict, watch) = self.verdict(&around, now)?;
         Ok(Evidence {
             rule: alert.rule.clone(),
@@ -46,11 +42,30 @@ impl Responder {
             decided_at: now,
             change,
             attribution,
-            concurrent: suspects.concurrent,
-            exonerated: suspects.exonerated,
+            score: first.as_ref().map(|first| first.parts),
+            versions: first.and_then(|first| first.versions),
+            concurrent: found.concurrent,
+            exonerated: found.exonerated,
             verdict,
             card: watch.map(|watch| watch.card),
             guards: Vec::new(),
         })
+    }
+}
+
+fn is_of(suspect: &Suspect, service: &str) -> bool {
+    suspect.change.target.service == service
+}
+
+impl Attributed {
+    /// Puts a change that was found bad by itself before all others; what was found of it here, if it was looked at.
+    fn accuse(&mut self, key: &str) -> Option<Suspect> {
+        self.concurrent.splice(0..0, self.first.take());
+        let mut known = None;
+        for list in [&mut self.concurrent, &mut self.exonerated] {
+            let place = list.iter().position(|suspect| suspect.change.key() == key);
+            known = known.or(place.map(|place| list.remove(place)));
+        }
+        known
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use catalog::ledger::time_text;
-use change::{Change, Suspect};
+use change::{Change, ScoreParts, Suspect, VersionSplit};
 use model::Timestamp;
 use rules::DataState;
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,12 @@ pub struct Evidence {
     pub change: Option<Change>,
     /// Why it is.
     pub attribution: Option<String>,
+    /// The parts of its score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub score: Option<ScoreParts>,
+    /// What its version and the one before it did at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub versions: Option<VersionSplit>,
     /// Changes that ran at the same time.
     pub concurrent: Vec<Suspect>,
     /// Changes that were cleared, and why.

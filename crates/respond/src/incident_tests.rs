@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::ledger::{Document, Filter, Ledger, LedgerTable, Records, Write};
-use change::ChangeBook;
+use change::{Catalogue, ChangeBook, ServiceEntry, ServiceGraph};
 use expect_test::{Expect, expect};
 use model::{Labels, TimeRange, Timestamp, Value};
 use rules::{Alert, AlertState, DataState, RuleQuery, RuleQueryError};
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use crate::{
     ActionRequest, ActionResult, ActionState, Changed, DeskError, Effects, Executor, Incident, Merge, NewIncident,
-    NewNote, Related, Responder, ResponderOptions, dossier, load_playbooks,
+    NewNote, Responder, ResponderOptions, dossier, load_playbooks,
 };
 
 const SECOND_NS: i64 = 1_000_000_000;
@@ -112,6 +112,15 @@ impl Desk {
         let records: Arc<dyn Records> = Arc::<Ledger>::clone(&self.ledger);
         let playbooks = self.responder.playbooks().to_vec();
         Responder::new(records, playbooks, ResponderOptions::default(), Box::new(|| None), at(when)).expect("responder")
+    }
+
+    /// With one service that needs another.
+    fn needing(needy: &str, needed: &str) -> Self {
+        let (service, depends_on) = (needy.to_owned(), vec![needed.to_owned()]);
+        let entry = ServiceEntry { service, depends_on, ..ServiceEntry::default() };
+        let graph = ServiceGraph::from_catalogue(&Catalogue::new([entry]));
+        let desk = desk();
+        Self { responder: desk.responder.with_surroundings(Arc::new(graph)), ..desk }
     }
 
     fn observe(&self, alert: &Alert, when: i64) {
@@ -229,10 +238,7 @@ fn an_alert_joins_the_incident_of_its_service_and_no_other() {
 
 #[test]
 fn an_alert_of_a_related_service_joins_within_the_window() {
-    let edge = |a: &str, b: &str| {
-        ((a, b) == ("checkout", "payment")).then(|| "checkout depends on payment (traces)".to_owned())
-    };
-    let desk = Desk::new(ResponderOptions { related: Related::new(edge), ..ResponderOptions::default() });
+    let desk = Desk::needing("checkout", "payment");
     desk.observe(&firing("Errors", "payment", 10), 10);
     desk.observe(&firing("Errors", "checkout", 100), 100);
     desk.observe(&firing("Errors", "search", 110), 110);
@@ -243,7 +249,7 @@ fn an_alert_of_a_related_service_joins_within_the_window() {
         expect![[r#"
         payment fails [open] payment+checkout
           10 alert: Errors fires: payment fails
-          100 decision: an alert of checkout joins: checkout depends on payment (traces)
+          100 decision: an alert of checkout joins: checkout needs payment
           100 alert: Errors fires: checkout fails
           2000 alert: Slow fires: checkout fails
         search fails [open] search
@@ -254,10 +260,7 @@ fn an_alert_of_a_related_service_joins_within_the_window() {
 
 #[test]
 fn outside_the_window_a_related_service_has_an_incident_of_its_own() {
-    let desk = Desk::new(ResponderOptions {
-        related: Related::new(|_, _| Some("an edge".to_owned())),
-        ..ResponderOptions::default()
-    });
+    let desk = Desk::needing("checkout", "payment");
     desk.observe(&firing("Errors", "payment", 10), 10);
     desk.observe(&firing("Errors", "checkout", 700), 700);
     assert_eq!(desk.incidents().len(), 2);

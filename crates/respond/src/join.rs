@@ -1,9 +1,6 @@
 //! Where an alert belongs: into an open incident, into one that it reopens, or into one of its own; and whether its playbook may
 //! run once more.
 
-use std::fmt;
-use std::sync::Arc;
-
 use catalog::ledger::{Filter, LedgerTable, sha256_hex};
 use model::Timestamp;
 use rules::Alert;
@@ -17,31 +14,6 @@ use crate::writes::{Batch, parse, read};
 use crate::{
     EntryKind, Handling, Incident, IncidentState, Notification, Playbook, RespondError, Responder, Run, RunState,
 };
-
-/// Says why two services are related, if they are: which depends on which, and how that is known.
-pub type RelatedFn = dyn Fn(&str, &str) -> Option<String> + Send + Sync;
-
-/// What is known about dependencies between services. Nothing, until the composition root says more.
-#[derive(Clone, Default)]
-pub struct Related(Option<Arc<RelatedFn>>);
-
-impl Related {
-    /// Asks `related` about every pair, in both orders. It is called while decisions wait, so it must be quick.
-    pub fn new(related: impl Fn(&str, &str) -> Option<String> + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(related)))
-    }
-
-    fn reason(&self, a: &str, b: &str) -> Option<String> {
-        let related = self.0.as_ref()?;
-        related(a, b).or_else(|| related(b, a))
-    }
-}
-
-impl fmt::Debug for Related {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "Related(known)" } else { "Related(nothing)" })
-    }
-}
 
 /// Where an alert belongs.
 pub(crate) enum Place {
@@ -111,7 +83,7 @@ impl Responder {
         }
         let service = alert.service().filter(|service| !service.is_empty())?;
         let own = std::iter::once(&incident.service).chain(&incident.handling.services);
-        own.filter(|own| !own.is_empty()).find_map(|own| self.options.related.reason(own, service))
+        own.filter(|own| !own.is_empty()).find_map(|own| self.related_services(own, service))
     }
 
     pub(crate) fn open_incidents(&self) -> Result<Vec<Incident>, RespondError> {

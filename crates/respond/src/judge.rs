@@ -19,6 +19,8 @@ pub(crate) struct Around<'a> {
     pub(crate) alert: &'a Alert,
     /// The first suspect.
     pub(crate) suspect: Option<&'a Change>,
+    /// A change of the service that was cleared because its old version fails alike.
+    pub(crate) cleared: Option<&'a Change>,
     /// Whether other changes ran at the same time.
     pub(crate) conflict: bool,
 }
@@ -36,7 +38,8 @@ impl Responder {
     ///
     /// A watch that has something to compare with is believed, whatever it says: an alert knows no other version and no dependency.
     /// Without one, Bad needs a firing alert that was measured just now, and one change to the same service that began within the
-    /// window before the alert did and is still the latest one.
+    /// window before the alert did and is still the latest one. A change of another service is never called bad here, however likely it
+    /// is the cause: its own watch does that, and then its own alert acts on it.
     pub(crate) fn verdict(
         &self,
         around: &Around<'_>,
@@ -46,12 +49,17 @@ impl Responder {
         if let Some(reason) = unmeasured {
             return Ok((Verdict::Unknown(reason), None));
         }
-        let Some(suspect) = around.suspect else { return Ok((Verdict::Unknown(UnknownReason::NoChange), None)) };
-        let watch = record_of(&*self.records, &suspect.key())?.filter(|watch| watch.comparable);
-        let verdict = match &watch {
-            Some(watch) => believed(watch, now),
-            None if around.conflict => Verdict::Unknown(UnknownReason::Conflict),
-            None => Verdict::Bad,
+        let watch = match around.suspect.or(around.cleared) {
+            Some(change) => record_of(&*self.records, &change.key())?.filter(|watch| watch.comparable),
+            None => None,
+        };
+        let verdict = match (&watch, around.suspect) {
+            (_, None) if around.cleared.is_some() => Verdict::Unknown(UnknownReason::Conflict),
+            (_, None) => Verdict::Unknown(UnknownReason::NoChange),
+            (_, Some(suspect)) if suspect.target.service != around.service => Verdict::Unknown(UnknownReason::Conflict),
+            (Some(watch), _) => believed(watch, now),
+            (None, _) if around.conflict => Verdict::Unknown(UnknownReason::Conflict),
+            (None, _) => Verdict::Bad,
         };
         Ok((verdict, watch))
     }

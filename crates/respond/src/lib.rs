@@ -6,7 +6,7 @@
 //! and reports every mistake as `file:line:column: message`, [`Graph`] draws them, [`simulate`] plays them on recorded data.
 //!
 //! **Write path.** alert -> incident (joined or opened) -> run of a playbook, step by step (`steps`, a file for each kind) -> at a step that
-//! acts: candidates among the changes, [`Verdict`], guards, [`Evidence`] -> action `planned` -> a look at the target ([`Precheck`]) ->
+//! acts: candidates among the changes of the service and of what it needs ([`Surroundings`]), [`Verdict`], guards, [`Evidence`] -> action `planned` -> a look at the target ([`Precheck`]) ->
 //! still bad? -> [`Approval`] where one is needed, and the look again -> lease and `started` in one transaction -> the side effect
 //! through [`Executor`] -> `succeeded`, `failed` or `unknown`, and the lease released -> verify -> helped, not helped, or worse and
 //! taken back once. Each arrow is one transaction of the ledger, with its audit entry and its line in the incident's timeline.
@@ -21,6 +21,7 @@
 
 mod action;
 mod approval;
+mod attribute;
 mod call;
 mod decide;
 mod evidence;
@@ -57,6 +58,7 @@ pub use action::{Action, ActionRequest, ActionResult, ActionState, Executor, Pre
 pub use approval::{
     APPROVE, Answer, AnswerError, Approval, ApprovalKind, ApprovalState, COMMENT_BYTES_MAX, Principal, REJECT,
 };
+pub use attribute::{NEEDED_CHANGES_MAX, NEEDED_MAX, NEIGHBOURS_LOOK_MAX, NEIGHBOURS_MAX, Surroundings};
 pub use call::{
     ArgoRolloutsCall, FluxCall, FluxKind, FluxOperation, HelmCall, KubernetesCall, OBJECT_NAME_BYTES_MAX,
     RolloutOperation, WorkloadKind, WorkloadName, check_object_name, check_revision,
@@ -72,12 +74,11 @@ pub use export::{Dossier, EXPORT_ENTRIES_MAX, EXPORT_OUTPUT_BYTES_MAX, dossier};
 pub use fill::{FILL_VARIABLES, FILLED_BYTES_MAX, Fill, FillError, FillUse};
 pub use graph::{Edge, Graph, Node, Shape};
 pub use guards::{BREAKER_TARGETS_MAX, BREAKER_WINDOW_NS, DEPENDENTS_MAX, REVISION_MEMORY_NS};
-pub use guards::{Freeze, FreezeError, SelfHealth, WitnessKind};
+pub use guards::{Freeze, FreezeError, WitnessKind};
 pub use incident::{
     EntryKind, FLAP_QUIET_NS, FLAP_REOPENS_MIN, FLAP_WINDOW_NS, Flap, Handling, Incident, IncidentState,
     MERGE_CHAIN_MAX, RELATED_WINDOW_NS, REOPEN_CANDIDATES_MAX, REOPEN_WINDOW_NS, TimelineEntry,
 };
-pub use join::{Related, RelatedFn};
 pub use lease::{LEASE_TTL_NS, Lease};
 pub use merge::{MERGED_MAX, Merge};
 pub use notes::{AUTHOR_BYTES_MAX, Changed, DeskError, NOTE_BYTES_MAX, NewIncident, NewNote, TITLE_BYTES_MAX};
@@ -101,3 +102,4 @@ pub use simulate::{
 pub use steps::{WORSE_RATIO, WORSE_TIMES};
 pub use switches::{KillState, REASON_BYTES_MAX, SwitchError, TRIP_BAD_MAX, TRIP_WINDOW_RUNS};
 pub use verdict::{UnknownReason, Verdict};
+pub use watch::SelfHealth;

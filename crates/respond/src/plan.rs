@@ -7,6 +7,7 @@ use model::{Timestamp, Value};
 use rules::{Alert, AlertState};
 
 use crate::action::action_key;
+use crate::attribute::Scene;
 use crate::fill::{Fill, FillError, FillUse};
 use crate::guards::{Plan, ask_all, frozen};
 use crate::playbook::{Act, Replicas, RequiredVerdict};
@@ -37,8 +38,15 @@ pub(crate) enum Allowed {
 
 impl Responder {
     /// Decides about an acting step. The caller holds the `deciding` lock until the decision is committed.
-    pub(crate) fn decide(&self, run: &Run, act: &Act, alert: &Alert, now: Timestamp) -> Result<Decision, RespondError> {
-        let mut evidence = self.gather(run, alert, now)?;
+    pub(crate) fn decide(
+        &self,
+        run: &Run,
+        act: &Act,
+        scene: Scene<'_>,
+        now: Timestamp,
+    ) -> Result<Decision, RespondError> {
+        let alert = scene.alert;
+        let mut evidence = self.gather(run, scene, now)?;
         let blank = |evidence: &Evidence| blank_action(run, act, evidence, now);
         let since = run.since().max(self.started_at);
         match self.allowed(run, act, alert, &evidence, now.0 - since.0) {

@@ -4,17 +4,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use catalog::ledger::{Filter, LedgerError, LedgerTable, Records};
-use change::ChangeBook;
+use change::{ChangeBook, ServiceGraph};
 use model::Timestamp;
 use parking_lot::Mutex;
 use rules::{Alert, RuleQuery};
 
 use crate::action::ActionState;
-use crate::guards::{Freeze, SelfHealth};
+use crate::guards::Freeze;
 use crate::lease::{LEASE_TTL_NS, Lease};
 use crate::probe::{NoProber, Prober};
 use crate::writes::{Batch, parse, read};
-use crate::{Action, EntryKind, Executor, Outcome, Phase, Playbook, Principal, Related, Run, RunState};
+use crate::{
+    Action, EntryKind, Executor, Outcome, Phase, Playbook, Principal, Run, RunState, SelfHealth, Surroundings,
+};
 
 /// Why the responder could not go on. The state is that of the last commit; trying again later is safe.
 #[derive(Debug, thiserror::Error)]
@@ -57,8 +59,6 @@ pub struct ResponderOptions {
     pub holder: String,
     /// How long a lease lasts unless it is renewed, in nanoseconds.
     pub lease_ttl_ns: i64,
-    /// Which services depend on each other, for the rules of merging.
-    pub related: Related,
 }
 
 impl Default for ResponderOptions {
@@ -71,7 +71,6 @@ impl Default for ResponderOptions {
             freeze: Vec::new(),
             holder: "backstop".to_owned(),
             lease_ttl_ns: LEASE_TTL_NS,
-            related: Related::default(),
         }
     }
 }
@@ -125,7 +124,8 @@ pub struct Responder {
     pub(crate) playbooks: Vec<Playbook>,
     pub(crate) options: ResponderOptions,
     pub(crate) kill_switch: Box<dyn KillSwitch>,
-    pub(crate) health: Box<dyn SelfHealth>,
+    pub(crate) health: Arc<dyn SelfHealth>,
+    pub(crate) surroundings: Arc<dyn Surroundings>,
     pub(crate) prober: Box<dyn Prober>,
     /// The leases of actions that are being carried out here, by target. Locked after `deciding`.
     pub(crate) leases: Mutex<BTreeMap<String, Lease>>,
@@ -159,7 +159,7 @@ impl Responder {
         }
         let deciding = Mutex::new(seen);
         let busy = Mutex::new(BTreeSet::new());
-        let (health, prober) = (Box::new(|_: Timestamp| None), Box::new(NoProber));
+        let (health, prober) = (Arc::new(|_: Timestamp| None), Box::new(NoProber));
         let leases = Mutex::new(BTreeMap::new());
         let responder = Responder {
             records,
@@ -168,6 +168,7 @@ impl Responder {
             options,
             kill_switch,
             health,
+            surroundings: Arc::new(ServiceGraph::default()),
             prober,
             leases,
             deciding,
@@ -187,8 +188,15 @@ impl Responder {
 
     /// Asks before every action whether what is measured can be trusted.
     #[must_use]
-    pub fn with_health(mut self, health: Box<dyn SelfHealth>) -> Self {
+    pub fn with_health(mut self, health: Arc<dyn SelfHealth>) -> Self {
         self.health = health;
+        self
+    }
+
+    /// Lets it know who needs whom; without it only changes of the service itself, and of its neighbours, are suspects.
+    #[must_use]
+    pub fn with_surroundings(mut self, surroundings: Arc<dyn Surroundings>) -> Self {
+        self.surroundings = surroundings;
         self
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use catalog::ledger::{Document, Filter, Ledger, LedgerTable, Records, Write};
-use change::Change;
+use change::{Change, ServiceGraph};
 use model::Timestamp;
 use parking_lot::Mutex;
 use rules::{Alert, AlertState, DataState, RuleQuery};
@@ -45,6 +45,8 @@ pub struct SimulateInput {
     pub alerts: Vec<Alert>,
     /// The recorded changes.
     pub changes: Vec<Change>,
+    /// Who needs whom, as it was learned.
+    pub graph: ServiceGraph,
     /// The first time.
     pub from: Timestamp,
     /// The last time; runs that have begun are followed for an hour longer.
@@ -166,7 +168,8 @@ fn responder(input: &SimulateInput, ledger: &Arc<Ledger>) -> Result<Responder, R
     let people = (0..input.people()).map(|n| Principal { name: format!("{SIMULATED}-{n}"), roles: roles.clone() });
     let options = ResponderOptions { approvers: people.collect(), ..ResponderOptions::default() };
     let records: Arc<dyn Records> = Arc::<Ledger>::clone(ledger);
-    Responder::new(records, vec![playbook], options, Box::new(|| None), input.from)
+    let responder = Responder::new(records, vec![playbook], options, Box::new(|| None), input.from)?;
+    Ok(responder.with_surroundings(Arc::new(input.graph.clone())))
 }
 
 impl SimulateInput {

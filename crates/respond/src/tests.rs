@@ -18,6 +18,7 @@ use crate::{
 };
 
 mod approvals;
+mod attribution;
 mod bad_input;
 mod graph;
 mod guards;

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::syntax::{QueryProblem, check_logs, check_promql};
-use crate::{Mapper, Problem, Template, When, yaml_problem};
+use crate::{Mapper, Problem, Problems, Template, When, yaml_problem};
 
 /// The shortest interval of a group, in nanoseconds.
 pub const INTERVAL_NS_MIN: i64 = 1_000_000_000;
@@ -198,7 +198,6 @@ struct KindsRule {
 
 /// Reads a rule file. Groups without a mistake are returned even when others have one.
 pub(crate) fn parse(file: &str, text: &str) -> (Vec<Group>, Vec<Problem>) {
-    let mapper = Mapper { file, text };
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, {FILE_BYTES_MAX} are allowed", text.len());
         let hint = Some("split it".to_owned());
@@ -208,10 +207,10 @@ pub(crate) fn parse(file: &str, text: &str) -> (Vec<Group>, Vec<Problem>) {
         return (Vec::new(), Vec::new());
     }
     match serde_saphyr::from_str::<RawFile>(text) {
-        Ok(raw) => Reader { mapper, problems: Vec::new() }.file(raw),
+        Ok(raw) => Reader { problems: Problems::new(file, text) }.file(raw),
         Err(error) => {
-            let kinds =
-                serde_saphyr::from_str::<KindsFile>(text).map(|raw| later_kinds(mapper, &raw)).unwrap_or_default();
+            let kinds = serde_saphyr::from_str::<KindsFile>(text).map(|raw| later_kinds(Mapper { file, text }, &raw));
+            let kinds = kinds.unwrap_or_default();
             let problems = if kinds.is_empty() { vec![yaml_problem(file, &error)] } else { kinds };
             (Vec::new(), problems)
         }
@@ -237,8 +236,7 @@ fn kind_problem(mapper: Mapper<'_>, kind: &Spanned<String>) -> Option<Problem> {
 }
 
 struct Reader<'a> {
-    mapper: Mapper<'a>,
-    problems: Vec<Problem>,
+    problems: Problems<'a>,
 }
 
 impl Reader<'_> {
@@ -248,30 +246,30 @@ impl Reader<'_> {
         for group in raw.groups {
             if !names.insert(group.name.value.clone()) {
                 let message = format!("the group name {:?} is there twice", group.name.value);
-                self.problem(&group.name, message, "give every group of a file a name of its own");
+                self.problems.say(&group.name, message, "give every group of a file a name of its own");
             }
-            let before = self.problems.len();
+            let before = self.problems.found.len();
             let group = self.group(group);
-            if self.problems.len() == before {
+            if self.problems.found.len() == before {
                 groups.push(group);
             }
         }
-        (groups, self.problems)
+        (groups, self.problems.found)
     }
 
     fn group(&mut self, raw: RawGroup) -> Group {
         if raw.name.value.is_empty() {
-            self.problem(&raw.name, "the group has no name", "give it one");
+            self.problems.say(&raw.name, "the group has no name", "give it one");
         }
-        let interval_ns = self.duration(raw.interval.as_ref()).unwrap_or(INTERVAL_NS_DEFAULT);
+        let interval_ns = self.problems.duration(raw.interval.as_ref()).unwrap_or(INTERVAL_NS_DEFAULT);
         if let Some(interval) = raw.interval.as_ref().filter(|_| interval_ns < INTERVAL_NS_MIN) {
-            self.problem(interval, format!("the interval {} is too short", interval.value), "the shortest is 1s");
+            self.problems.say(interval, format!("the interval {} is too short", interval.value), "the shortest is 1s");
         }
-        let query_offset_ns = self.duration(raw.query_offset.as_ref()).unwrap_or(0);
+        let query_offset_ns = self.problems.duration(raw.query_offset.as_ref()).unwrap_or(0);
         let group_labels = self.templates(&raw.labels, "label");
         let rules = raw.rules.into_iter().filter_map(|rule| self.rule(rule, &group_labels)).collect();
         Group {
-            file: self.mapper.file.to_owned(),
+            file: self.problems.mapper.file.to_owned(),
             name: raw.name.value,
             interval_ns,
             query_offset_ns,
@@ -284,17 +282,21 @@ impl Reader<'_> {
         let line = spanned.defined.line();
         let raw = &spanned.value;
         if let Some(kind) = &raw.kind {
-            self.problems.extend(kind_problem(self.mapper, kind));
+            self.problems.found.extend(kind_problem(self.problems.mapper, kind));
         }
         let (kind, name) = match (&raw.alert, &raw.record) {
             (Some(name), None) => (RuleKind::Alert, name),
             (None, Some(name)) => (RuleKind::Record, name),
             (Some(_), Some(record)) => {
-                self.problem(record, "a rule has both `alert` and `record`", "make two rules of it");
+                self.problems.say(record, "a rule has both `alert` and `record`", "make two rules of it");
                 return None;
             }
             (None, None) => {
-                self.problem(&spanned, "a rule has neither `alert` nor `record`", "give it a name with one of them");
+                self.problems.say(
+                    &spanned,
+                    "a rule has neither `alert` nor `record`",
+                    "give it a name with one of them",
+                );
                 return None;
             }
         };
@@ -309,8 +311,8 @@ impl Reader<'_> {
             name: name.value.clone(),
             kind,
             expr,
-            for_ns: self.duration(raw.hold.as_ref()).unwrap_or(0),
-            keep_firing_for_ns: self.duration(raw.keep_firing_for.as_ref()).unwrap_or(0),
+            for_ns: self.problems.duration(raw.hold.as_ref()).unwrap_or(0),
+            keep_firing_for_ns: self.problems.duration(raw.keep_firing_for.as_ref()).unwrap_or(0),
             no_data: self.no_data(raw.no_data.as_ref()),
             labels,
             annotations: self.templates(&raw.annotations, "annotation"),
@@ -321,9 +323,9 @@ impl Reader<'_> {
 
     fn check_name(&mut self, kind: RuleKind, name: &Spanned<String>) {
         if name.value.is_empty() {
-            self.problem(name, "the rule's name is empty", "give it one");
+            self.problems.say(name, "the rule's name is empty", "give it one");
         } else if kind == RuleKind::Record && name.value.contains(['{', '}']) {
-            self.problem(name, format!("{:?} is not a metric name", name.value), "labels go under `labels`");
+            self.problems.say(name, format!("{:?} is not a metric name", name.value), "labels go under `labels`");
         }
     }
 
@@ -338,11 +340,11 @@ impl Reader<'_> {
         ];
         for (key, value) in alert_only {
             if let Some(value) = value {
-                self.problem(value, format!("a recording rule has no `{key}`"), "only alerts have it");
+                self.problems.say(value, format!("a recording rule has no `{key}`"), "only alerts have it");
             }
         }
         if let Some(annotation) = raw.annotations.values().next() {
-            self.problem(annotation, "a recording rule has no `annotations`", "only alerts have them");
+            self.problems.say(annotation, "a recording rule has no `annotations`", "only alerts have them");
         }
     }
 
@@ -352,7 +354,7 @@ impl Reader<'_> {
             (Some(expr), None) => {
                 for (key, value) in [("window", &raw.window), ("when", &raw.when)] {
                     if let Some(value) = value {
-                        self.problem(
+                        self.problems.say(
                             value,
                             format!("`{key}` belongs to `logs`"),
                             "PromQL has its own ranges and comparisons",
@@ -368,12 +370,16 @@ impl Reader<'_> {
             }
             (None, Some(logs)) => self.logs(raw, logs),
             (Some(_), Some(logs)) => {
-                self.problem(logs, "a rule has both `expr` and `logs`", "make two rules of it");
+                self.problems.say(logs, "a rule has both `expr` and `logs`", "make two rules of it");
                 None
             }
             (None, None) => {
                 if raw.kind.is_none() {
-                    self.problem(spanned, "a rule has neither `expr` nor `logs`", "say what it asks with one of them");
+                    self.problems.say(
+                        spanned,
+                        "a rule has neither `expr` nor `logs`",
+                        "say what it asks with one of them",
+                    );
                 }
                 None
             }
@@ -384,19 +390,19 @@ impl Reader<'_> {
         match check_promql(&expr.value) {
             Ok(info) => Some(info.presence.unwrap_or_else(|| expr.value.clone())),
             Err(found) => {
-                self.query_problem(expr, found);
+                self.problems.say_inside(expr, found);
                 None
             }
         }
     }
 
     fn logs(&mut self, raw: &RawRule, logs: &Spanned<String>) -> Option<RuleExpr> {
-        let info = check_logs(&logs.value).map_err(|found| self.query_problem(logs, found)).ok();
-        let window_ns = self.duration(raw.window.as_ref());
+        let info = check_logs(&logs.value).map_err(|found| self.problems.say_inside(logs, found)).ok();
+        let window_ns = self.problems.duration(raw.window.as_ref());
         if raw.window.is_none() {
-            self.problem(logs, "a log rule has no `window`", "say how far it looks back, such as window: 1m");
+            self.problems.say(logs, "a log rule has no `window`", "say how far it looks back, such as window: 1m");
         } else if let Some(window) = raw.window.as_ref().filter(|_| window_ns.is_some_and(|window_ns| window_ns <= 0)) {
-            self.problem(window, "the window is empty", "say how far the rule looks back, such as window: 1m");
+            self.problems.say(window, "the window is empty", "say how far the rule looks back, such as window: 1m");
         }
         let when = self.when(raw.when.as_ref());
         let recover = self.when(raw.recover.as_ref());
@@ -409,7 +415,7 @@ impl Reader<'_> {
             Ok(when) => Some(when),
             Err(error) => {
                 let found = QueryProblem { offset: error.offset, message: error.message, hint: Some(error.hint) };
-                self.query_problem(text, found);
+                self.problems.say_inside(text, found);
                 None
             }
         }
@@ -423,7 +429,7 @@ impl Reader<'_> {
             "keep" => NoData::Keep,
             "unknown" => NoData::Unknown,
             other => {
-                self.problem(word, format!("no_data can not be {other:?}"), "it is ok, alerting, keep or unknown");
+                self.problems.say(word, format!("no_data can not be {other:?}"), "it is ok, alerting, keep or unknown");
                 NoData::Ok
             }
         }
@@ -433,7 +439,7 @@ impl Reader<'_> {
         let mut templates = BTreeMap::new();
         for (name, text) in raw {
             if name.is_empty() || (what == "label" && name == "__name__") {
-                self.problem(text, format!("{name:?} can not be the name of a {what}"), "choose another name");
+                self.problems.say(text, format!("{name:?} can not be the name of a {what}"), "choose another name");
             }
             match Template::parse(&text.value) {
                 Ok(template) => {
@@ -441,27 +447,11 @@ impl Reader<'_> {
                 }
                 Err(error) => {
                     let message = format!("template: {}", error.message);
-                    self.problems.push(self.mapper.problem_inside(text, error.offset, message, Some(error.hint)));
+                    let found = QueryProblem { offset: error.offset, message, hint: Some(error.hint) };
+                    self.problems.say_inside(text, found);
                 }
             }
         }
         templates
-    }
-
-    fn duration(&mut self, text: Option<&Spanned<String>>) -> Option<i64> {
-        let text = text?;
-        let parsed = if text.value == "0" { Some(0) } else { model::parse_duration_ns(&text.value) };
-        if parsed.is_none() {
-            self.problem(text, format!("{:?} is not a duration", text.value), "write 30s, 5m, 1h30m or 1d");
-        }
-        parsed
-    }
-
-    fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: &str) {
-        self.problems.push(self.mapper.problem(at, message, Some(hint.to_owned())));
-    }
-
-    fn query_problem(&mut self, at: &Spanned<String>, found: QueryProblem) {
-        self.problems.push(self.mapper.problem_inside(at, found.offset, found.message, found.hint));
     }
 }

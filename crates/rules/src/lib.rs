@@ -39,4 +39,4 @@ pub use state::{OUTAGE_TOLERANCE_NS, RESOLVED_RETENTION_NS};
 pub use syntax::{Bound, LogsInfo, PromqlInfo, QueryProblem, check_logs, check_promql};
 pub use template::{Template, TemplateError};
 pub use when::{When, WhenError};
-pub use yaml::{Mapper, yaml_problem};
+pub use yaml::{Mapper, Problems, yaml_problem};

@@ -1,8 +1,9 @@
-//! From a place in a YAML value to a place in its file. Playbook files use it too.
+//! From a place in a YAML value to a place in its file, and the mistakes that a reader of a file collects. The readers of rules,
+//! playbooks and services use it.
 
 use serde_saphyr::Spanned;
 
-use crate::Problem;
+use crate::{Problem, QueryProblem};
 
 /// Makes [`Problem`]s for one file.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,42 @@ impl Mapper<'_> {
             walk.skip_blank(style);
         }
         (walk.line, walk.column)
+    }
+}
+
+/// The mistakes of one file, as its reader finds them.
+#[derive(Clone, Debug)]
+pub struct Problems<'a> {
+    /// Where values stand.
+    pub mapper: Mapper<'a>,
+    /// What was found so far.
+    pub found: Vec<Problem>,
+}
+
+impl<'a> Problems<'a> {
+    /// None yet.
+    pub fn new(file: &'a str, text: &'a str) -> Self {
+        Self { mapper: Mapper { file, text }, found: Vec::new() }
+    }
+
+    /// A mistake with a whole value.
+    pub fn say<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: impl Into<String>) {
+        self.found.push(self.mapper.problem(at, message, Some(hint.into())));
+    }
+
+    /// A mistake inside a text, such as a query.
+    pub fn say_inside(&mut self, at: &Spanned<String>, found: QueryProblem) {
+        self.found.push(self.mapper.problem_inside(at, found.offset, found.message, found.hint));
+    }
+
+    /// A duration in nanoseconds, where the file has one; `0` needs no unit. One that is none is a mistake.
+    pub fn duration(&mut self, text: Option<&Spanned<String>>) -> Option<i64> {
+        let text = text?;
+        let parsed = if text.value == "0" { Some(0) } else { model::parse_duration_ns(&text.value) };
+        if parsed.is_none() {
+            self.say(text, format!("{:?} is not a duration", text.value), "write 30s, 5m, 1h30m or 1d");
+        }
+        parsed
     }
 }
 

@@ -14,7 +14,7 @@ use config::{Config, Listeners};
 use engine::{Engine, QueryLimits};
 use listen::{CancellationToken, Listener};
 use pipeline::{Pipeline, PipelineOptions};
-use respond::{Freeze, Related, Responder, ResponderOptions};
+use respond::{Freeze, Responder, ResponderOptions};
 use rules::GroupEvaluator;
 use store::{Retention, Store, StoreOptions, StreamRetention};
 use telemetry::{clock, metrics};
@@ -25,7 +25,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::ServeArgs;
 use crate::crash;
 use crate::exit::Failure;
-use crate::loops::health::OwnHealth;
+use crate::loops::health::{self, OwnHealth};
 use crate::loops::probe::NetworkProber;
 use crate::loops::query::EngineQuery;
 use crate::loops::respond::ResponseParts;
@@ -208,12 +208,13 @@ impl Parts {
         let (stop, mut threads) = (Stop::default(), Vec::new());
         let groups = files::rule_groups(&config.rules)?;
         let approvers = people::approvers(&config.approvers)?;
-        let own = OwnHealth { store: Arc::clone(&store), board: Arc::clone(&board) };
+        let own = OwnHealth::new(&store, &board);
+        threads.push(health::start(&own, &stop)?);
         let probe_allow = config.actions.probe_allow.clone();
         // Its client blocks, so it is made where blocking is allowed.
         let prober = tokio::task::spawn_blocking(move || NetworkProber::new(&probe_allow)).await??;
         let services = Arc::new(ServiceBoard::new(files::services(&config.services, &receiver_names(config))?));
-        let responder = responder(config, &ledger, &approvers, own, &services)?.with_prober(Box::new(prober));
+        let responder = responder(config, &ledger, &approvers, &own, &services)?.with_prober(Box::new(prober));
         let responder = Arc::new(responder);
         let evaluated: Vec<String> =
             groups.iter().map(|group| group.name.clone()).chain([watch::Watcher::group().to_owned()]).collect();
@@ -221,8 +222,10 @@ impl Parts {
         let query = EngineQuery::new(engine.clone(), Handle::current());
         threads.push(service_loop::start(&services, &query, &config.data_dir, &stop)?);
         threads.extend(maintenance(&store, &stop)?);
-        threads.extend(start_response(config, &ledger, &responder, &query, &stop).await?);
-        threads.push(watch_loop::start(&ledger, &services, &responder, &query, &stop)?);
+        // Whoever records changes shares this book, so that they write in turn; the loop only reads, in books of its own.
+        let changes = ChangeBook::new(records(&ledger));
+        threads.extend(start_response(config, &ledger, changes.clone(), &responder, &query, &stop).await?);
+        threads.push(watch_loop::start(&ledger, &services, &own, &responder, &query, &stop)?);
         let rule_parts = RuleParts {
             query,
             board: Arc::clone(&board),
@@ -240,9 +243,9 @@ impl Parts {
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
-        let changes = ChangeBook::new(records(&ledger));
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
-        let api = Arc::new(api.with_services(services).with_change_sources(change_sources).with_change_book(changes));
+        let api = api.with_services(services).with_change_sources(change_sources).with_change_book(changes);
+        let api = Arc::new(api);
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);
         Ok(Self { store, router, listeners, stop, threads })
@@ -281,7 +284,7 @@ fn responder(
     config: &Config,
     ledger: &Arc<Ledger>,
     approvers: &Approvers,
-    health: OwnHealth,
+    health: &Arc<OwnHealth>,
     services: &Arc<ServiceBoard>,
 ) -> anyhow::Result<Responder> {
     let playbooks = files::playbooks(&config.playbooks)?;
@@ -295,33 +298,24 @@ fn responder(
         tracing::warn!("playbook {name} is in mode {mode} and nobody can approve: name people under `approvers`");
     }
     // One process has the directory at a time, so leases of that name are its predecessor's or its own.
-    let related = related(services);
-    let options =
-        ResponderOptions { approvers: approvers.principals(), freeze, related, ..ResponderOptions::default() };
+    let options = ResponderOptions { approvers: approvers.principals(), freeze, ..ResponderOptions::default() };
     let responder = Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?;
-    Ok(responder.with_health(Box::new(health)))
-}
-
-/// Who needs whom, as the rules that join incidents ask it.
-fn related(services: &Arc<ServiceBoard>) -> Related {
-    let services = Arc::clone(services);
-    Related::new(move |service, needed| {
-        let needs = services.graph(|graph| graph.needs(service).any(|name| name == needed));
-        needs.then(|| format!("{service} needs {needed}"))
-    })
+    let responder = responder.with_health(Arc::<OwnHealth>::clone(health));
+    Ok(responder.with_surroundings(Arc::<ServiceBoard>::clone(services)))
 }
 
 /// The responder's threads. Their HTTP clients block, so they are made where blocking is allowed.
 async fn start_response(
     config: &Config,
     ledger: &Arc<Ledger>,
+    changes: ChangeBook,
     responder: &Arc<Responder>,
     query: &EngineQuery,
     stop: &Stop,
 ) -> anyhow::Result<Vec<std::thread::JoinHandle<()>>> {
     let (config, ledger, responder) = (config.clone(), Arc::clone(ledger), Arc::clone(responder));
     let (query, stop) = (query.clone(), stop.clone());
-    let start = move || response_loop::start(ResponseParts::new(&config, &ledger, responder, query, stop)?);
+    let start = move || response_loop::start(ResponseParts::new(&config, &ledger, changes, responder, query, stop)?);
     tokio::task::spawn_blocking(start).await?
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use catalog::ledger::{Document, Filter, Ledger, LedgerTable, Records as _};
-use change::Change;
+use change::{Catalogue, Change, ServiceEntry, ServiceGraph};
 use engine::{Engine, QueryLimits};
 use model::{Labels, LabelsBuilder, TimeRange, Timestamp, Value};
 use reqwest::Method;
@@ -73,7 +73,8 @@ pub(crate) fn run(args: &SimulateArgs) -> Result<(), Failure> {
         None => Ok(default),
     };
     let (from, to) = (time(&args.from, Timestamp(i64::MIN))?, time(&args.to, Timestamp(i64::MAX))?);
-    let input = SimulateInput { playbook, mode, approve_after_ns, alerts: Vec::new(), changes: Vec::new(), from, to };
+    let (alerts, changes, graph) = (Vec::new(), Vec::new(), ServiceGraph::default());
+    let input = SimulateInput { playbook, mode, approve_after_ns, alerts, changes, graph, from, to };
     let simulation = match &args.record {
         Some(path) => on_record(input, path)?,
         None => on_data(input, &args.at)?,
@@ -124,10 +125,12 @@ fn on_data(mut input: SimulateInput, at: &Where) -> Result<Simulation, Failure> 
     match at.place()? {
         Place::Server(server) => {
             let query = RemoteQuery(&server);
+            input.graph = remote_graph(&server)?;
             (input.alerts, input.changes) = remote_records(&server, &input, since)?;
             simulated(&input, &query)
         }
         Place::Directory(dir) => {
+            input.graph = crate::loops::services::learned(dir);
             let store = Arc::new(open_store(dir)?);
             let ledger = Arc::new(Ledger::open(&dir.join(LEDGER_FILE)).map_err(|error| broken(&error))?);
             let all = Filter { limit: RECORDS_MAX, latest_first: true, ..Filter::default() };
@@ -143,6 +146,19 @@ fn on_data(mut input: SimulateInput, at: &Where) -> Result<Simulation, Failure> 
             simulated(&input, &query)
         }
     }
+}
+
+/// Who needs whom, as a server knows it by now.
+fn remote_graph(server: &Remote) -> Result<ServiceGraph, Failure> {
+    let graph = server.ask(Method::GET, "/backstop/api/v1/services/graph", None)?;
+    let mut needs: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for edge in graph["edges"].as_array().into_iter().flatten() {
+        let name = |end: &str| edge[end].as_str().unwrap_or("").to_owned();
+        let (needy, needed) = if edge["kind"] == "message" { ("callee", "caller") } else { ("caller", "callee") };
+        needs.entry(name(needy)).or_default().push(name(needed));
+    }
+    let entry = |(service, depends_on)| ServiceEntry { service, depends_on, ..ServiceEntry::default() };
+    Ok(ServiceGraph::from_catalogue(&Catalogue::new(needs.into_iter().map(entry))))
 }
 
 fn documents<T: DeserializeOwned>(ledger: &Ledger, table: LedgerTable, filter: &Filter) -> Result<Vec<T>, Failure> {

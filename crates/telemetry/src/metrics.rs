@@ -243,6 +243,8 @@ metrics! {
     ALERTS_FIRING: Gauge = Gauge::new("backstop_alerts_firing", "Alerts firing now.");
     /// Watches over changes that go on.
     WATCHES: Gauge = Gauge::new("backstop_watches", "Watches over changes that go on.");
+    /// 1 while what is measured here can not be trusted.
+    SELF_SUSPECT: Gauge = Gauge::new("backstop_self_suspect", "1 while what is measured here can not be trusted.");
     /// Incidents open now.
     INCIDENTS_OPEN: Gauge = Gauge::new("backstop_incidents_open", "Incidents open now.");
     /// Actions, by outcome.

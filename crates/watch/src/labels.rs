@@ -5,7 +5,7 @@ use model::Labels;
 /// Labels that name the service, the most telling first.
 pub(crate) const SERVICE: [&str; 4] = ["service_name", "service", "app", "job"];
 /// Labels that tell versions apart.
-const VERSION: [&str; 4] = ["service_version", "version", "app_version", "app_kubernetes_io_version"];
+pub const VERSION_LABELS: [&str; 4] = ["service_version", "version", "app_version", "app_kubernetes_io_version"];
 /// Labels that tell endpoints apart.
 const ROUTE: [&str; 7] = ["http_route", "route", "handler", "endpoint", "path", "rpc_method", "grpc_method"];
 /// Labels with the outcome of a request.
@@ -24,12 +24,11 @@ fn first<'a>(labels: &'a Labels, names: &[&'static str]) -> Option<(&'static str
     names.iter().find_map(|name| labels.get(name).filter(|value| !value.is_empty()).map(|value| (*name, value)))
 }
 
-/// The version, if the series says it.
+/// The version, if the series says it: by the label that is named, or else by one of the usual ones, because what a watch finds by
+/// itself need not have the label that a check has.
 pub(crate) fn version<'a>(labels: &'a Labels, named: Option<&str>) -> Option<&'a str> {
-    match named {
-        Some(name) => labels.get(name).filter(|value| !value.is_empty()),
-        None => first(labels, &VERSION).map(|found| found.1),
-    }
+    let named = named.and_then(|name| labels.get(name)).filter(|value| !value.is_empty());
+    named.or_else(|| first(labels, &VERSION_LABELS).map(|found| found.1))
 }
 
 /// The endpoint; the empty text when the series does not say it.

@@ -8,12 +8,15 @@
 //! counters at each tick -> `verdict::Block` -> `verdict::Card`.
 //!
 //! **Guarantees.** The card is in the ledger before the alert comes out, so before anything acts on it. A verdict that changed is in
-//! the audit trail. After a restart a watch asks for everything since its change again: nothing depends on memory.
+//! the audit trail. After a restart a watch asks for everything since its change again: nothing depends on memory. While Backstop itself
+//! is suspect ([`SelfHealth`]) nobody looks, and what there was to see is asked for afterwards.
 //!
 //! **Not here.** The tests themselves (`verdict`), what follows (`respond`), when to tick and who answers the questions (`server`).
 
 mod ask;
+mod beside;
 mod labels;
+mod measures;
 mod patterns;
 mod record;
 mod session;
@@ -23,7 +26,9 @@ mod telemetry;
 mod tests;
 mod watcher;
 
-pub use ask::{Measured, MeasuredKind, NoTopology, Topology};
+pub use ask::{Measured, MeasuredKind, NoTopology, SelfHealth, Topology};
+pub use beside::{BESIDE_NS, Beside};
+pub use labels::VERSION_LABELS;
 pub use record::{HISTORY_MAX, HistoryEntry, WatchRecord, WatchState, record_of};
 pub use telemetry::{DEPENDENCIES_MAX, Telemetry};
 pub use watcher::{CHANGE_VERDICT, WATCHES_MAX, WatchError, Watcher, WatcherOptions};

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use verdict::{Card, Verdict};
 
+use crate::Beside;
+
 /// Most changes of its verdict that a record keeps: the latest.
 pub const HISTORY_MAX: usize = 50;
 
@@ -73,6 +75,9 @@ pub struct WatchRecord {
     pub comparable: bool,
     /// What it compares, for people.
     pub sources: Vec<String>,
+    /// What the new and the old version did while both served: exact counts for whoever asks which change is to blame.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Beside>,
     /// The newest card.
     pub card: Card,
     /// The card that first called it bad: what was decided on, when the version is long gone.

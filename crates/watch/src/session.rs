@@ -7,7 +7,9 @@ use model::{TimeRange, Timestamp};
 use rules::{RuleQuery, RuleQueryError};
 use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec};
 
-use crate::ask::{Measured, MeasuredKind, Topology};
+use crate::ask::Topology;
+use crate::beside::{Beside, SideBySide};
+use crate::measures::{self, Measures};
 use crate::patterns::error_lines;
 use crate::spans::{self, SpanCounters};
 use crate::telemetry::{Telemetry, Versions};
@@ -16,8 +18,6 @@ use crate::telemetry::{Telemetry, Versions};
 const CATCH_UP_LOOKS: i64 = 120;
 /// How far apart two looks are while the change is young, in nanoseconds.
 const LOOK_NS: i64 = 1_000_000_000;
-/// How long the window of an additional measure is, in nanoseconds: a counter needs two samples in it.
-const MEASURE_WINDOW_NS: i64 = 15_000_000_000;
 /// How far back error lines are read to say which are usual, in nanoseconds.
 const PATTERN_HISTORY_NS: i64 = 3_600_000_000_000;
 /// How often telemetry is looked for again when there was none, in nanoseconds.
@@ -31,8 +31,8 @@ pub(crate) struct Session {
     watch: Watch,
     last: Timestamp,
     lines_until: Timestamp,
-    measured_until: Timestamp,
-    measured: BTreeMap<Part, f64>,
+    measures: Measures,
+    beside: SideBySide,
     probes: BTreeMap<u64, Timestamp>,
     lines: BTreeMap<(Role, String), f64>,
     probe_counts: verdict::Counts,
@@ -70,7 +70,9 @@ impl Session {
         let (old, new) = (label(&change.from_version, "before"), label(&change.to_version, "after"));
         let mut spec = WatchSpec::new(&old, &new, start, horizon_ns);
         spec.rolled_out_at = change.finished_at;
-        let usual = usual_lines(query, service, start)?;
+        let before = TimeRange::new(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
+        let mut usual = usual_lines(query, service, before)?;
+        usual.extend(measures::usual_events(&telemetry, query, before)?);
         let enough = baseline.is_enough();
         Ok(Session {
             versions,
@@ -78,8 +80,8 @@ impl Session {
             watch: Watch::new(spec, baseline, usual, dependencies),
             last: start,
             lines_until: start,
-            measured_until: start,
-            measured: BTreeMap::new(),
+            measures: Measures::from(start),
+            beside: SideBySide::default(),
             probes: BTreeMap::new(),
             lines: BTreeMap::new(),
             probe_counts: verdict::Counts::default(),
@@ -131,13 +133,8 @@ impl Session {
 
     fn look_at(&mut self, change: &Change, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
         let mut counters = self.telemetry.counters(query, &self.versions, at)?;
-        self.measure(query, at)?;
-        counters.extend(self.measured.iter().map(|(part, value)| Counter {
-            series: series_of_part(part),
-            part: part.clone(),
-            value: *value,
-            at: self.measured_until,
-        }));
+        self.measures.look(&self.telemetry, &self.versions, query, at)?;
+        counters.extend(self.measures.counters());
         self.count_spans(query, at)?;
         counters.extend(self.spans.totals.iter().map(|(part, value)| Counter {
             series: series_of_part(part),
@@ -145,7 +142,11 @@ impl Session {
             value: *value,
             at: self.spans.until,
         }));
-        let fill = self.telemetry.fill(query, &self.versions, at)?;
+        let mut fill = self.telemetry.fill(query, &self.versions, at)?;
+        for (role, share) in self.measures.take_fill() {
+            let known = fill.entry(role).or_insert(share);
+            *known = known.max(share);
+        }
         for ((version, pattern), count) in
             error_lines(query, &change.target.service, TimeRange::new(self.lines_until, at))?
         {
@@ -156,6 +157,7 @@ impl Session {
         self.probe(query, at)?;
         if let Some(mut block) = self.counters.advance(at, &counters, &fill) {
             self.complete(&mut block);
+            self.beside.push(&block);
             self.watch.push(&block);
         }
         Ok(())
@@ -174,6 +176,7 @@ impl Session {
     /// Puts what was not counted by counters into a block.
     fn complete(&mut self, block: &mut Block) {
         block.patterns.extend(std::mem::take(&mut self.lines));
+        block.patterns.extend(self.measures.take_happened(block.until));
         block.probes = std::mem::take(&mut self.probe_counts);
     }
 
@@ -188,39 +191,20 @@ impl Session {
         Ok(())
     }
 
-    /// Additional measures: what their windows brought is added up, so that they count like counters.
-    fn measure(&mut self, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
-        if at.0 - self.measured_until.0 < MEASURE_WINDOW_NS {
-            return Ok(());
-        }
-        let window = format!("{}ms", (at.0 - self.measured_until.0) / 1_000_000);
-        let asked: Vec<Measured> =
-            self.telemetry.measures.iter().filter(|measure| measure.kind == MeasuredKind::Errors).cloned().collect();
-        for measure in asked {
-            let texts = [(Some(&measure.total), false), (measure.bad.as_ref(), true)];
-            for (text, bad) in texts.into_iter().filter_map(|(text, bad)| text.map(|text| (text, bad))) {
-                for (labels, value) in query.instant(&text.replace("$window", &window), at)? {
-                    let (role, stratum) = (self.versions.role(&labels), measure.name.clone());
-                    let part = if bad { Part::Errors(role, stratum) } else { Part::Requests(role, stratum) };
-                    *self.measured.entry(part).or_default() += if value.is_finite() { value.max(0.0) } else { 0.0 };
-                }
-            }
-        }
-        for (part, count) in self.telemetry.measured_latency(query, &self.versions, &window, at)? {
-            *self.measured.entry(part).or_default() += if count.is_finite() { count } else { 0.0 };
-        }
-        self.measured_until = at;
-        Ok(())
-    }
-
     /// The verdict.
     pub(crate) fn judge(&self, facts: &Facts, now: Timestamp) -> Card {
         let mut card = self.watch.judge(now.saturating_add_ns(-self.telemetry.settle_ns()), facts);
         card.left_out = self.counters.left_out();
         for signal in &mut card.signals {
-            signal.query = self.telemetry.query_of(signal.kind);
+            let of_check = measures::query_of_event(&self.telemetry, signal);
+            signal.query = of_check.unwrap_or_else(|| self.telemetry.query_of(signal.kind));
         }
         card
+    }
+
+    /// What both versions did beside each other, if both were seen.
+    pub(crate) fn beside(&self) -> Option<Beside> {
+        self.beside.look()
     }
 
     /// When something of the new version was last counted.
@@ -236,14 +220,13 @@ fn series_of_part(part: &Part) -> u64 {
     hasher.finish()
 }
 
-/// Which error lines are usual: of the hour before.
+/// Which error lines are usual: of a range before the change.
 fn usual_lines(
     query: &dyn RuleQuery,
     service: &str,
-    start: Timestamp,
+    range: TimeRange,
 ) -> Result<BTreeMap<String, f64>, RuleQueryError> {
     let mut usual = BTreeMap::new();
-    let range = TimeRange::new(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
     for ((_, pattern), count) in error_lines(query, service, range)? {
         *usual.entry(pattern).or_default() += count;
     }

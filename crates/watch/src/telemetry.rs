@@ -9,6 +9,7 @@ use verdict::{Cell, Counter, DEPENDENCY_STRATUM, Part, Role, Window};
 
 use crate::ask::{Measured, MeasuredKind};
 use crate::labels;
+use crate::measures;
 use crate::spans::{self, SPAN_BOUNDS, SPANS_SETTLE_NS};
 
 /// Most dependencies that a watch looks at.
@@ -143,6 +144,18 @@ impl Telemetry {
         Ok(counters.into_iter().map(|counter| (counter.part, counter.value)).collect())
     }
 
+    /// Adds what it counted in a window of the past.
+    pub(crate) fn add_measured_latency(
+        &self,
+        query: &dyn RuleQuery,
+        (end, minutes): (Timestamp, i64),
+        window: &mut Window,
+    ) -> Result<(), RuleQueryError> {
+        let Some(text) = self.latency_measure(&format!("{minutes}m")) else { return Ok(()) };
+        self.add_buckets(query.instant(&text, end)?, |labels| labels::route(labels).to_owned(), window);
+        Ok(())
+    }
+
     fn find_spans(&mut self, query: &dyn RuleQuery, service: &str, at: Timestamp) -> Result<(), RuleQueryError> {
         let range = TimeRange::new(at.saturating_add_ns(-SPANS_WITHIN_NS), at);
         if !spans::count(query, service, range)?.is_empty() {
@@ -256,14 +269,18 @@ impl Telemetry {
         versions: &Versions,
         at: Timestamp,
     ) -> Result<BTreeMap<Role, f64>, RuleQueryError> {
-        let own = |measure: &&Measured| measure.kind == MeasuredKind::Saturation;
-        let asked = self.measures.iter().find(own);
-        let text = asked.map(|measure| measure.total.replace("$window", "1m")).or(self.fill.clone());
+        let own = self.measures.iter().filter(|measure| measure.kind == MeasuredKind::Saturation);
+        let mut texts: Vec<String> =
+            own.clone().filter(|measure| !measure.logs).map(|measure| measure.total.replace("$window", "1m")).collect();
+        if own.count() == 0 {
+            texts.extend(self.fill.clone());
+        }
         let mut fill = BTreeMap::new();
-        let Some(text) = text else { return Ok(fill) };
-        for (labels, value) in query.instant(&text, at)? {
-            let share = fill.entry(versions.role(&labels)).or_insert(value);
-            *share = f64::max(*share, value);
+        for text in texts {
+            for (labels, value) in query.instant(&text, at)? {
+                let share = fill.entry(versions.role(&labels)).or_insert(value);
+                *share = f64::max(*share, value);
+            }
         }
         Ok(fill)
     }
@@ -286,39 +303,16 @@ impl Telemetry {
         start: Timestamp,
         service: &str,
     ) -> Result<Vec<Window>, RuleQueryError> {
-        match &self.service {
-            Some(family) => self.windows(query, start, Some(family), |labels| labels::route(labels).to_owned()),
-            None => self.span_windows(query, start, service, false),
-        }
-    }
-
-    fn span_windows(
-        &self,
-        query: &dyn RuleQuery,
-        start: Timestamp,
-        service: &str,
-        dependency: bool,
-    ) -> Result<Vec<Window>, RuleQueryError> {
-        let mut windows = Vec::new();
-        if !self.spans.iter().any(|name| name == service) {
-            return Ok(windows);
-        }
-        for (end, minutes) in window_ends(start) {
-            let range = TimeRange::new(end.saturating_add_ns(-minutes * MINUTE_NS), end);
-            let mut window = Window { seconds: minutes as f64 * 60.0, ..Window::default() };
-            for found in spans::count(query, service, range)? {
-                let stratum = if dependency { DEPENDENCY_STRATUM.to_owned() } else { found.route };
-                let cell: &mut Cell = window.cells.entry(stratum).or_default();
-                cell.requests.n += found.cell.requests.n;
-                cell.requests.bad += found.cell.requests.bad;
-                cell.buckets.resize(SPAN_BOUNDS.len() + 1, 0.0);
-                cell.buckets.iter_mut().zip(&found.cell.buckets).for_each(|(sum, count)| *sum += count);
-            }
-            if !window.cells.is_empty() {
-                windows.push(window);
-            }
-        }
-        Ok(windows)
+        past(start, |end, minutes| {
+            let mut window = match &self.service {
+                Some(family) => {
+                    self.window(query, family, (end, minutes), |labels| labels::route(labels).to_owned())?
+                }
+                None => self.span_window(query, (end, minutes), service, false)?,
+            };
+            measures::add_history(self, query, (end, minutes), &mut window)?;
+            Ok(window)
+        })
     }
 
     /// The same of a dependency.
@@ -328,37 +322,53 @@ impl Telemetry {
         start: Timestamp,
         name: &str,
     ) -> Result<Vec<Window>, RuleQueryError> {
-        match self.dependencies.get(name) {
-            Some(family) => self.windows(query, start, Some(family), |_| DEPENDENCY_STRATUM.to_owned()),
-            None => self.span_windows(query, start, name, true),
-        }
+        past(start, |end, minutes| match self.dependencies.get(name) {
+            Some(family) => self.window(query, family, (end, minutes), |_| DEPENDENCY_STRATUM.to_owned()),
+            None => self.span_window(query, (end, minutes), name, true),
+        })
     }
 
-    fn windows(
+    fn span_window(
         &self,
         query: &dyn RuleQuery,
-        start: Timestamp,
-        family: Option<&Family>,
-        stratum: impl Fn(&Labels) -> String,
-    ) -> Result<Vec<Window>, RuleQueryError> {
-        let Some(family) = family else { return Ok(Vec::new()) };
-        let mut windows = Vec::new();
-        for (end, minutes) in window_ends(start) {
-            let mut window = Window { seconds: minutes as f64 * 60.0, ..Window::default() };
-            for (labels, count) in query.instant(&family.increase(minutes), end)? {
-                let cell: &mut Cell = window.cells.entry(stratum(&labels)).or_default();
-                cell.requests.n += count;
-                cell.requests.bad += if labels::failed(&labels) { count } else { 0.0 };
-            }
-            if window.cells.is_empty() {
-                continue;
-            }
-            if let Some(text) = family.increase_of_buckets(minutes).filter(|_| !self.bounds.is_empty()) {
-                self.add_buckets(query.instant(&text, end)?, &stratum, &mut window);
-            }
-            windows.push(window);
+        (end, minutes): (Timestamp, i64),
+        service: &str,
+        dependency: bool,
+    ) -> Result<Window, RuleQueryError> {
+        let mut window = Window::default();
+        if !self.spans.iter().any(|name| name == service) {
+            return Ok(window);
         }
-        Ok(windows)
+        let range = TimeRange::new(end.saturating_add_ns(-minutes * MINUTE_NS), end);
+        for found in spans::count(query, service, range)? {
+            let stratum = if dependency { DEPENDENCY_STRATUM.to_owned() } else { found.route };
+            let cell: &mut Cell = window.cells.entry(stratum).or_default();
+            cell.requests.n += found.cell.requests.n;
+            cell.requests.bad += found.cell.requests.bad;
+            cell.buckets.resize(SPAN_BOUNDS.len() + 1, 0.0);
+            cell.buckets.iter_mut().zip(&found.cell.buckets).for_each(|(sum, count)| *sum += count);
+        }
+        Ok(window)
+    }
+
+    fn window(
+        &self,
+        query: &dyn RuleQuery,
+        family: &Family,
+        (end, minutes): (Timestamp, i64),
+        stratum: impl Fn(&Labels) -> String,
+    ) -> Result<Window, RuleQueryError> {
+        let mut window = Window::default();
+        for (labels, count) in query.instant(&family.increase(minutes), end)? {
+            let cell: &mut Cell = window.cells.entry(stratum(&labels)).or_default();
+            cell.requests.n += count;
+            cell.requests.bad += if labels::failed(&labels) { count } else { 0.0 };
+        }
+        let buckets = family.increase_of_buckets(minutes).filter(|_| !self.bounds.is_empty());
+        if let (Some(text), false) = (buckets, window.cells.is_empty()) {
+            self.add_buckets(query.instant(&text, end)?, &stratum, &mut window);
+        }
+        Ok(window)
     }
 
     fn add_buckets(&self, answer: Vec<(Labels, f64)>, stratum: impl Fn(&Labels) -> String, window: &mut Window) {
@@ -375,6 +385,21 @@ impl Telemetry {
             }
         }
     }
+}
+
+/// The windows of the past that have anything in them, the newest first.
+fn past(
+    start: Timestamp,
+    ask: impl Fn(Timestamp, i64) -> Result<Window, RuleQueryError>,
+) -> Result<Vec<Window>, RuleQueryError> {
+    let mut windows = Vec::new();
+    for (end, minutes) in window_ends(start) {
+        let window = Window { seconds: minutes as f64 * 60.0, ..ask(end, minutes)? };
+        if !window.cells.is_empty() {
+            windows.push(window);
+        }
+    }
+    Ok(windows)
 }
 
 /// Ends of the windows of the past and their lengths in minutes. The quarter of an hour before is cut finely, because a service may

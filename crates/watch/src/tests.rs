@@ -10,7 +10,9 @@ use model::{Labels, LabelsBuilder, TimeRange, Timestamp, Value};
 use rules::{AlertState, RuleQuery, RuleQueryError};
 use serde_json::json;
 
-use crate::{Measured, NoTopology, Topology, Watcher, WatcherOptions, record_of};
+use crate::{Measured, NoTopology, SelfHealth, Topology, Watcher, WatcherOptions, record_of};
+
+mod checks;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const START: Timestamp = Timestamp(1_795_424_400_000_000_000);
@@ -137,15 +139,27 @@ fn check(world: World, changes: &[(&str, &str, Option<&str>, i64)], seconds: i64
     for (id, kind, version, second) in changes {
         record(&ledger, id, kind, *version, *second);
     }
-    let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
-    let mut watcher = Watcher::new(records.clone(), Arc::new(Shop), WatcherOptions::default()).expect("watcher");
+    let well = Arc::new(|_: Timestamp| None);
+    want.assert_eq(&told(&ledger, &world, &(Arc::new(Shop), well), seconds));
+}
+
+/// What the watcher is given besides the data.
+type Around = (Arc<dyn Topology>, Arc<dyn SelfHealth>);
+
+fn told(ledger: &Arc<Ledger>, world: &dyn RuleQuery, around: &Around, seconds: i64) -> String {
+    let records: Arc<dyn Records> = Arc::<Ledger>::clone(ledger);
+    let begin = || {
+        let watcher = Watcher::new(records.clone(), around.0.clone(), WatcherOptions::default()).expect("watcher");
+        watcher.with_health(around.1.clone())
+    };
+    let mut watcher = begin();
     let (mut told, mut last, mut firing) = (String::new(), String::new(), false);
     for second in 1..=seconds {
         if second % 50 == 0 {
             // A restart: nothing may depend on what was in memory.
-            watcher = Watcher::new(records.clone(), Arc::new(Shop), WatcherOptions::default()).expect("watcher");
+            watcher = begin();
         }
-        let alerts = watcher.tick(at(second), &world).expect("tick");
+        let alerts = watcher.tick(at(second), world).expect("tick");
         let found = record_of(&*records, "ci/7").expect("ledger").expect("a watch");
         let now = found.card.verdict.text();
         if now != last {
@@ -159,7 +173,7 @@ fn check(world: World, changes: &[(&str, &str, Option<&str>, i64)], seconds: i64
             firing = fires;
         }
     }
-    want.assert_eq(&told);
+    told
 }
 
 const DEPLOY: (&str, &str, Option<&str>, i64) = ("7", "deploy", Some("2"), 0);
@@ -250,6 +264,40 @@ fn silence_is_never_bad() {
             66s unknown (no data): 2 has been silent for 61s
         "#]],
     );
+}
+
+#[test]
+fn nothing_is_concluded_while_backstop_itself_is_ill_and_what_was_missed_is_asked_for_later() {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    record(&ledger, "7", "deploy", Some("2"), 0);
+    let ill = Arc::new(|now: Timestamp| (at(3)..at(15)).contains(&now).then(|| "the clock jumped".to_owned()));
+    let world = World { new_fails: 0.1, ..WELL };
+    expect![[r#"
+        1s unknown (no data): nothing was heard of 2 since the change began
+        3s unknown (the measuring itself is suspect): the clock jumped
+        15s bad: 10.33 % of 300 requests of 2 fail, 0.33 % of 300 of 1
+        15s fires: deploy of checkout 1 -> 2 is bad: 10.33 % of 300 requests of 2 fail, 0.33 % of 300 of 1
+    "#]]
+    .assert_eq(&told(&ledger, &world, &(Arc::new(Shop), ill), 20));
+    // From before the first look on, and the queries fail as well: it is still Backstop that is suspect.
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    record(&ledger, "7", "deploy", Some("2"), 0);
+    let ill = Arc::new(|_: Timestamp| Some("the store is out of use".to_owned()));
+    let world = World { broken: true, ..world };
+    expect![[r#"
+        1s unknown (the measuring itself is suspect): the store is out of use
+    "#]]
+    .assert_eq(&told(&ledger, &world, &(Arc::new(Shop), ill), 60));
+}
+
+#[test]
+fn what_both_versions_did_beside_each_other_is_in_the_record() {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    record(&ledger, "7", "deploy", Some("2"), 0);
+    let well = Arc::new(|_: Timestamp| None);
+    told(&ledger, &World { new_fails: 0.1, ..WELL }, &(Arc::new(Shop), well), 30);
+    let found = record_of(&*ledger, "ci/7").expect("ledger").expect("a watch").beside.expect("both ran");
+    expect![[r#"{"since":"2026-11-23T09:00:02Z","until":"2026-11-23T09:00:28Z","new":{"n":675,"bad":70},"old":{"n":675,"bad":2}}"#]].assert_eq(&serde_json::to_string(&found).expect("json"));
 }
 
 #[test]

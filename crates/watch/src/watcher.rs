@@ -9,7 +9,7 @@ use model::{TimeRange, Timestamp};
 use rules::{Alert, AlertState, DataState, RuleQuery};
 use verdict::{Card, Concurrent, Exonerated, Facts, UnknownReason, Verdict};
 
-use crate::ask::Topology;
+use crate::ask::{SelfHealth, Topology};
 use crate::record::{WatchRecord, WatchState, read, record_of};
 use crate::session::Session;
 
@@ -56,6 +56,9 @@ pub struct Watcher {
     records: Arc<dyn Records>,
     changes: ChangeBook,
     topology: Arc<dyn Topology>,
+    health: Arc<dyn SelfHealth>,
+    /// Why what is measured now is suspect, if it is: asked once a tick.
+    suspect: Option<String>,
     options: WatcherOptions,
     sessions: BTreeMap<String, Session>,
     next: BTreeMap<String, Timestamp>,
@@ -89,7 +92,15 @@ impl Watcher {
             }
         }
         let (sessions, next, calm) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Watcher { records, changes, topology, options, sessions, next, alerts, calm })
+        let (health, suspect) = (Arc::new(|_: Timestamp| None), None);
+        Ok(Watcher { records, changes, topology, health, suspect, options, sessions, next, alerts, calm })
+    }
+
+    /// Asks before each look whether what is measured can be trusted; without it, it always can.
+    #[must_use]
+    pub fn with_health(mut self, health: Arc<dyn SelfHealth>) -> Self {
+        self.health = health;
+        self
     }
 
     /// The rule group of the alerts: what `Responder::retire` must not retire.
@@ -103,6 +114,7 @@ impl Watcher {
         if !self.options.enabled {
             return Ok(Vec::new());
         }
+        self.suspect = self.health.suspect(now);
         let range = TimeRange::new(now.saturating_add_ns(-self.options.horizon_max_ns), now.saturating_add_ns(1));
         let changes = self.changes.list(None, range, WATCHES_MAX * 4)?;
         let mut watched = BTreeSet::new();
@@ -155,12 +167,17 @@ impl Watcher {
             interval_ns,
             comparable,
             sources: Vec::new(),
+            beside: None,
             card: card.clone(),
             decided: None,
             history: Vec::new(),
         });
         (record.change, record.ends_at, record.interval_ns) = (change.clone(), ends_at, interval_ns);
-        (record.comparable, record.sources) = (comparable, sources);
+        let session = self.sessions.get(&key);
+        if session.is_some() || self.suspect.is_none() {
+            (record.comparable, record.sources) = (comparable, sources);
+        }
+        record.beside = session.and_then(Session::beside).or(record.beside);
         let changed = record.judge(card, now) || is_new;
         let ended = now >= ends_at && !self.alerts.contains_key(&key);
         record.state = if ended { WatchState::Ended } else { WatchState::Watching };
@@ -180,6 +197,12 @@ impl Watcher {
         query: &dyn RuleQuery,
     ) -> Result<(Card, bool, Vec<String>), WatchError> {
         let key = change.key();
+        if let Some(why) = &self.suspect {
+            // Nobody looks now: what there is to see is asked for once it can be trusted.
+            let Some(session) = self.sessions.get(&key) else { return Ok((suspected(why, now), false, Vec::new())) };
+            let facts = Facts { self_suspect: Some(why.clone()), ..self.facts(change, all)? };
+            return Ok((session.judge(&facts, now), session.comparable(), session.sources()));
+        }
         if self.sessions.get(&key).is_some_and(|session| session.stale(now)) {
             self.sessions.remove(&key);
         }
@@ -265,6 +288,9 @@ impl Watcher {
                     raised.annotations = annotations(record);
                 } else if measured {
                     self.calm.entry(record.id.clone()).or_insert(now);
+                } else {
+                    // Nobody sees now whether it is calm.
+                    self.calm.remove(&record.id);
                 }
             }
         }
@@ -309,13 +335,22 @@ fn interval(age_ns: i64) -> i64 {
 }
 
 fn failed(error: &str, now: Timestamp) -> Card {
+    unmeasured(UnknownReason::QueryError, error, "an answer to the questions", now)
+}
+
+fn suspected(why: &str, now: Timestamp) -> Card {
+    unmeasured(UnknownReason::SelfSuspect, why, "Backstop being well", now)
+}
+
+/// A card without any measurement.
+fn unmeasured(reason: UnknownReason, detail: &str, would_change: &str, now: Timestamp) -> Card {
     Card {
-        verdict: Verdict::Unknown(UnknownReason::QueryError),
-        detail: error.to_owned(),
+        verdict: Verdict::Unknown(reason),
+        detail: detail.to_owned(),
         until: now,
         signals: Vec::new(),
         exonerated: Vec::new(),
-        would_change: vec!["an answer to the questions".to_owned()],
+        would_change: vec![would_change.to_owned()],
         left_out: 0.0,
     }
 }

@@ -243,14 +243,20 @@ pub(crate) async fn acknowledge(
     Ok(answer(&ask(api, move |responder, now| responder.acknowledge(&id, &body.author, now)).await?))
 }
 
+/// What a person does with an incident, and says why: its id, the note, who it is.
+type ByHand = fn(&Responder, &str, &str, &str, Timestamp) -> Result<Changed, DeskError>;
+
+async fn by_hand(api: Arc<Api>, id: String, body: Request, act: ByHand) -> Result<Json<Value>, ApiError> {
+    Ok(answer(&ask(api, move |responder, now| act(responder, &id, &body.note, &body.author, now)).await?))
+}
+
 /// `POST /incidents/{id}/resolve`.
 pub(crate) async fn resolve(
     State(api): State<Arc<Api>>,
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Request>,
 ) -> Result<Json<Value>, ApiError> {
-    let act = move |responder: &Responder, now| responder.resolve_by_hand(&id, &body.note, &body.author, now);
-    Ok(answer(&ask(api, act).await?))
+    by_hand(api, id, body, Responder::resolve_by_hand).await
 }
 
 /// `POST /incidents/{id}/reopen`.
@@ -259,8 +265,7 @@ pub(crate) async fn reopen(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Request>,
 ) -> Result<Json<Value>, ApiError> {
-    let act = move |responder: &Responder, now| responder.reopen_by_hand(&id, &body.note, &body.author, now);
-    Ok(answer(&ask(api, act).await?))
+    by_hand(api, id, body, Responder::reopen_by_hand).await
 }
 
 /// `POST /incidents/{id}/merge`: answers the incident that goes on.

@@ -238,6 +238,9 @@ fn decision_evidence(out: &mut String, evidence: &Json) {
     line("Decided", if evidence["decided_at"].is_string() { when_text(evidence, "decided_at") } else { String::new() });
     line("Verdict", verdict(&evidence["verdict"]));
     line("Why this change", inline(text(evidence, "attribution")));
+    for one in items(evidence, "concurrent") {
+        let _ = writeln!(out, "- as likely: {}: {}", change(&one["change"]), inline(text(one, "reason")));
+    }
     exonerated(out, evidence);
     for guard in items(evidence, "guards") {
         let mark = if guard["passed"] == true { "passed" } else { "**refused**" };

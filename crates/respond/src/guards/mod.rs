@@ -19,19 +19,6 @@ pub use witness::{DEPENDENTS_MAX, WitnessKind};
 
 use crate::{Evidence, GuardResult, Playbook, Run, Verb};
 
-/// Says whether Backstop itself can be trusted now: data that comes late or not at all looks like a fault of everyone else.
-pub trait SelfHealth: Send + Sync {
-    /// Why what is measured now is suspect, if it is. Must be quick.
-    fn suspect(&self, now: Timestamp) -> Option<String>;
-}
-
-/// Trusts itself: for tests, and where nothing measures it.
-impl<F: Fn(Timestamp) -> Option<String> + Send + Sync> SelfHealth for F {
-    fn suspect(&self, now: Timestamp) -> Option<String> {
-        self(now)
-    }
-}
-
 /// What an action would do, and what guards need to know about it.
 pub(crate) struct Plan<'a> {
     pub(crate) playbook: &'a Playbook,

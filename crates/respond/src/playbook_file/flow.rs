@@ -18,7 +18,7 @@ impl Reader<'_> {
                 match playbook.step_by_id(&goto.value) {
                     None => {
                         let message = format!("there is no step with the id {:?}", goto.value);
-                        self.problem(goto, message, "give a step that id");
+                        self.problems.say(goto, message, "give a step that id");
                     }
                     Some(to) if to <= place => self.backwards(playbook, goto, place, to),
                     Some(_) => {}
@@ -34,10 +34,10 @@ impl Reader<'_> {
             let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
             if id.value.is_empty() || !id.value.chars().all(fits) {
                 let message = format!("the step id {:?} has other characters than letters, digits, _ and -", id.value);
-                self.problem(id, message, "templates and conditions name steps by their ids");
+                self.problems.say(id, message, "templates and conditions name steps by their ids");
             }
             if !ids.insert(id.value.replace('-', "_")) {
-                self.problem(id, format!("the step id {:?} is there twice", id.value), "rename one");
+                self.problems.say(id, format!("the step id {:?} is there twice", id.value), "rename one");
             }
         }
     }
@@ -49,9 +49,9 @@ impl Reader<'_> {
             Some(steps) => {
                 let names = steps.into_iter().chain([to]).map(|step| playbook.step_name(step));
                 let circle: Vec<String> = names.collect();
-                self.problem(goto, format!("the playbook has a loop: {}", circle.join(" -> ")), hint);
+                self.problems.say(goto, format!("the playbook has a loop: {}", circle.join(" -> ")), hint);
             }
-            None => self.problem(goto, "a `goto` goes back", hint),
+            None => self.problems.say(goto, "a `goto` goes back", hint),
         }
     }
 
@@ -62,7 +62,7 @@ impl Reader<'_> {
         for used in used_steps(step) {
             if !above.contains(&used) {
                 let message = format!("a template uses steps.{used}, and no step above has that id");
-                self.problem(spanned, message, "a step can only use what steps above it found out");
+                self.problems.say(spanned, message, "a step can only use what steps above it found out");
             }
         }
         let (StepKind::Decide(decide), Some(raw)) = (&step.kind, &spanned.value.decide) else { return };
@@ -74,7 +74,7 @@ impl Reader<'_> {
                 if !known {
                     let hint = "there are verdict, and steps.ID.result, .value, .n, .choice and .row.NAME of steps above; \
                                 write `-` in an id as `_`";
-                    self.problem(&raw.when, format!("nothing above finds out {column:?}"), hint);
+                    self.problems.say(&raw.when, format!("nothing above finds out {column:?}"), hint);
                 }
             }
         }

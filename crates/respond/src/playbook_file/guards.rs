@@ -16,7 +16,7 @@ pub(super) const APPROVALS_MAX: u32 = 20;
 impl Reader<'_> {
     pub(super) fn guards(&mut self, raw: &RawGuards) -> Guards {
         let mut guards = Guards::default();
-        if let Some(cooldown_ns) = self.duration(raw.cooldown.as_ref()) {
+        if let Some(cooldown_ns) = self.problems.duration(raw.cooldown.as_ref()) {
             guards.cooldown_ns = cooldown_ns;
         }
         if let Some(max_per) = &raw.max_per {
@@ -27,7 +27,7 @@ impl Reader<'_> {
         }
         match &raw.max_targets {
             Some(max) if max.value == 0 => {
-                self.problem(max, "max_targets is 0", "the least is 1; use mode observe to act on nothing")
+                self.problems.say(max, "max_targets is 0", "the least is 1; use mode observe to act on nothing")
             }
             Some(max) => guards.max_targets = max.value,
             None => {}
@@ -38,7 +38,7 @@ impl Reader<'_> {
         for window in raw.freeze.iter().flatten() {
             match Freeze::read(&window.value) {
                 Ok(freeze) => guards.freeze.push(freeze),
-                Err(error) => self.problem(window, error.message, &error.hint),
+                Err(error) => self.problems.say(window, error.message, &error.hint),
             }
         }
         guards
@@ -49,7 +49,7 @@ impl Reader<'_> {
         for (window, count) in &limits.value {
             match model::parse_duration_ns(window) {
                 Some(window_ns) => read.push((window_ns, *count)),
-                None => self.problem(limits, format!("{window:?} is not a duration"), "write {1h: 3}"),
+                None => self.problems.say(limits, format!("{window:?} is not a duration"), "write {1h: 3}"),
             }
         }
         read
@@ -65,14 +65,14 @@ impl Reader<'_> {
         };
         let Some(raw) = raw else {
             let hint = "write a number, or {need: 2, of: [sre], expires: 30m, not_actor: true, notify: [oncall]}";
-            self.problem(spanned, "approvals can not be read", hint);
+            self.problems.say(spanned, "approvals can not be read", hint);
             return Approvals::default();
         };
         let expires = raw.expires.map(|text| Spanned::new(text, spanned.referenced, spanned.defined));
         let mut approvals =
             Approvals { of: raw.of, not_actor: raw.not_actor, notify: raw.notify, ..Approvals::default() };
         approvals.need = raw.need.unwrap_or(1);
-        if let Some(expires_ns) = self.duration(expires.as_ref()) {
+        if let Some(expires_ns) = self.problems.duration(expires.as_ref()) {
             approvals.expires_ns = expires_ns;
         }
         self.check_approvals(spanned, &approvals);
@@ -82,10 +82,10 @@ impl Reader<'_> {
     pub(super) fn check_approvals<T>(&mut self, at: &Spanned<T>, approvals: &Approvals) {
         if approvals.need > APPROVALS_MAX {
             let hint = "it is 0 to 20; every one of them must be a different person";
-            self.problem(at, format!("{} approvals are needed", approvals.need), hint);
+            self.problems.say(at, format!("{} approvals are needed", approvals.need), hint);
         }
         if approvals.expires_ns <= 0 {
-            self.problem(at, "an approval expires at once", "give people time: expires: 30m");
+            self.problems.say(at, "an approval expires at once", "give people time: expires: 30m");
         }
     }
 }

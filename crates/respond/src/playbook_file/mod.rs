@@ -9,7 +9,7 @@ mod steps;
 
 use std::fmt;
 
-use rules::{Mapper, Problem, QueryProblem, yaml_problem};
+use rules::{Problem, Problems, QueryProblem, yaml_problem};
 use serde::Serialize;
 use serde_json::Value as Json;
 use serde_saphyr::Spanned;
@@ -106,36 +106,35 @@ fn parse(file: &str, text: &str) -> (Option<Playbook>, Vec<Problem>) {
     }
     match serde_saphyr::from_str::<RawPlaybook>(text) {
         Ok(raw) => {
-            let mut reader = Reader { mapper: Mapper { file, text }, problems: Vec::new() };
+            let mut reader = Reader { problems: Problems::new(file, text) };
             let playbook = reader.playbook(raw);
-            (playbook.filter(|_| reader.problems.is_empty()), reader.problems)
+            (playbook.filter(|_| reader.problems.found.is_empty()), reader.problems.found)
         }
         Err(error) => (None, vec![yaml_problem(file, &error)]),
     }
 }
 
 struct Reader<'a> {
-    mapper: Mapper<'a>,
-    problems: Vec<Problem>,
+    problems: Problems<'a>,
 }
 
 impl Reader<'_> {
     fn playbook(&mut self, raw: RawPlaybook) -> Option<Playbook> {
         if raw.playbook.value.is_empty() {
-            self.problem(&raw.playbook, "the playbook has no name", "give it one");
+            self.problems.say(&raw.playbook, "the playbook has no name", "give it one");
         }
         let mode = self.mode(raw.mode.as_ref(), Mode::Observe);
         let mode_max = self.mode(raw.mode_max.as_ref(), Mode::Auto);
         if let (Some(mode), Some(max), Some(at)) = (mode, mode_max, raw.mode_max.as_ref())
             && max < mode
         {
-            self.problem(at, "mode_max is below mode", "raise it, or lower mode");
+            self.problems.say(at, "mode_max is below mode", "raise it, or lower mode");
         }
         let requires = self.requires(&raw.requires);
         let guards = self.guards(&raw.guards);
         let count = raw.steps.value.len();
         if count == 0 || count > STEPS_MAX {
-            self.problem(&raw.steps, format!("the playbook has {count} steps"), "it has 1 to 100");
+            self.problems.say(&raw.steps, format!("the playbook has {count} steps"), "it has 1 to 100");
         }
         let mut steps: Vec<Step> = Vec::new();
         let mut complete = true;
@@ -147,7 +146,7 @@ impl Reader<'_> {
         }
         let playbook = Playbook {
             name: raw.playbook.value.clone(),
-            file: self.mapper.file.to_owned(),
+            file: self.problems.mapper.file.to_owned(),
             mode: mode?,
             mode_max: mode_max?,
             matches: raw.matches.clone(),
@@ -167,7 +166,11 @@ impl Reader<'_> {
         let Some(word) = word else { return Some(default) };
         let found = Mode::parse(&word.value);
         if found.is_none() {
-            self.problem(word, format!("there is no mode {:?}", word.value), "it is observe, suggest, approve or auto");
+            self.problems.say(
+                word,
+                format!("there is no mode {:?}", word.value),
+                "it is observe, suggest, approve or auto",
+            );
         }
         found
     }
@@ -179,16 +182,16 @@ impl Reader<'_> {
             Some((_, "none")) => requires.verdict = RequiredVerdict::None,
             Some((verdict, word)) => {
                 let hint = "only `bad` may act; `none` is for playbooks that roll nothing back";
-                self.problem(verdict, format!("verdict can not be {word:?}"), hint);
+                self.problems.say(verdict, format!("verdict can not be {word:?}"), hint);
             }
         }
-        if let Some(within_ns) = self.duration(raw.change_within.as_ref()) {
+        if let Some(within_ns) = self.problems.duration(raw.change_within.as_ref()) {
             requires.change_within_ns = within_ns;
         }
         match &raw.witnesses {
             Some(count) if !(1..=WITNESSES_MAX).contains(&count.value) => {
                 let hint = "it is 1 to 4: metric alert, log alert, watch and probe are the kinds";
-                self.problem(count, format!("witnesses is {}", count.value), hint);
+                self.problems.say(count, format!("witnesses is {}", count.value), hint);
             }
             Some(count) => requires.witnesses = count.value,
             None => {}
@@ -201,14 +204,14 @@ impl Reader<'_> {
         let undoes = |step: &Step| step.kind.acting().is_some_and(|act| act.verb == Verb::Rollback);
         let none = playbook.requires.verdict == RequiredVerdict::None;
         if let (true, Some(at)) = (none && playbook.steps.iter().any(undoes), &raw.requires.verdict) {
-            self.problem(at, "the playbook rolls back and requires no verdict", "only `bad` may roll back");
+            self.problems.say(at, "the playbook rolls back and requires no verdict", "only `bad` may roll back");
         }
     }
 
     fn risk(&mut self, word: Option<&Spanned<String>>, default: Risk) -> Risk {
         let Some(word) = word else { return default };
         Risk::parse(&word.value).unwrap_or_else(|| {
-            self.problem(word, format!("there is no risk {:?}", word.value), "it is none, low, medium or high");
+            self.problems.say(word, format!("there is no risk {:?}", word.value), "it is none, low, medium or high");
             default
         })
     }
@@ -218,27 +221,11 @@ impl Reader<'_> {
             Ok(fill) => Some(fill),
             Err(error) => {
                 let message = format!("template: {}", error.message);
-                self.problems.push(self.mapper.problem_inside(text, error.offset, message, Some(error.hint)));
+                let found = QueryProblem { offset: error.offset, message, hint: Some(error.hint) };
+                self.problems.say_inside(text, found);
                 None
             }
         }
-    }
-
-    fn duration(&mut self, text: Option<&Spanned<String>>) -> Option<i64> {
-        let text = text?;
-        let parsed = if text.value == "0" { Some(0) } else { model::parse_duration_ns(&text.value) };
-        if parsed.is_none() {
-            self.problem(text, format!("{:?} is not a duration", text.value), "write 30s, 5m, 1h30m or 1d");
-        }
-        parsed
-    }
-
-    fn problem<T>(&mut self, at: &Spanned<T>, message: impl Into<String>, hint: &str) {
-        self.problems.push(self.mapper.problem(at, message, Some(hint.to_owned())));
-    }
-
-    fn query_problem(&mut self, at: &Spanned<String>, found: QueryProblem) {
-        self.problems.push(self.mapper.problem_inside(at, found.offset, found.message, found.hint));
     }
 }
 

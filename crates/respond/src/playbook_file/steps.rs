@@ -27,7 +27,7 @@ const PROBE_TIMEOUT_NS_DEFAULT: i64 = 5_000_000_000;
 impl Reader<'_> {
     pub(super) fn step(&mut self, spanned: &Spanned<RawStep>) -> Option<Step> {
         let raw = &spanned.value;
-        let timeout_ns = self.duration(raw.timeout.as_ref());
+        let timeout_ns = self.problems.duration(raw.timeout.as_ref());
         let mut kinds = Vec::new();
         kinds.extend(raw.query.as_ref().map(|query| self.query(query, timeout_ns).map(StepKind::Query)));
         kinds.extend(raw.probe.as_ref().map(|probe| self.probe(probe, timeout_ns).map(StepKind::Probe)));
@@ -45,12 +45,12 @@ impl Reader<'_> {
         kinds.extend(raw.notify.as_ref().map(|notify| self.notify(notify).map(StepKind::Notify)));
         if kinds.len() != 1 {
             let hint = "give it one of query, probe, decide, ask, act, rollback, restart, scale, wait, verify, notify";
-            self.problem(spanned, "a step does not do exactly one thing", hint);
+            self.problems.say(spanned, "a step does not do exactly one thing", hint);
             return None;
         }
         let kind = kinds.pop().flatten()?;
         if let (Some(timeout), None) = (&raw.timeout, kind.timeout_ns()) {
-            self.problem(timeout, format!("a {} takes no time", kind.as_str()), "leave the timeout out");
+            self.problems.say(timeout, format!("a {} takes no time", kind.as_str()), "leave the timeout out");
         }
         let undo = match &raw.undo {
             Some(undo) => self.undo(undo, &kind).map(Box::new),
@@ -69,11 +69,11 @@ impl Reader<'_> {
     fn undo(&mut self, spanned: &Spanned<RawUndo>, kind: &StepKind) -> Option<Act> {
         if kind.acting().is_none() {
             let hint = "act, rollback, restart and scale can have one";
-            self.problem(spanned, format!("a {} changes nothing that could be taken back", kind.as_str()), hint);
+            self.problems.say(spanned, format!("a {} changes nothing that could be taken back", kind.as_str()), hint);
             return None;
         }
         let raw = &spanned.value;
-        let timeout_ns = self.duration(raw.timeout.as_ref());
+        let timeout_ns = self.problems.duration(raw.timeout.as_ref());
         let ways = [
             (Verb::Act, &raw.act),
             (Verb::Rollback, &raw.rollback),
@@ -82,7 +82,7 @@ impl Reader<'_> {
         ];
         let mut given = ways.into_iter().filter_map(|(verb, act)| act.as_ref().map(|act| (verb, act)));
         let (Some((verb, act)), None) = (given.next(), given.next()) else {
-            self.problem(
+            self.problems.say(
                 spanned,
                 "an undo does not do exactly one thing",
                 "give it one of act, rollback, restart, scale",
@@ -101,16 +101,20 @@ impl Reader<'_> {
             }
             (None, Some(logs)) => {
                 if let Err(found) = check_logs(&logs.value) {
-                    self.query_problem(logs, found);
+                    self.problems.say_inside(logs, found);
                 }
-                let Some(window_ns) = self.duration(raw.window.as_ref()) else {
-                    self.problem(spanned, "a query over logs lacks `window`", "say how far it looks back: window: 1m");
+                let Some(window_ns) = self.problems.duration(raw.window.as_ref()) else {
+                    self.problems.say(
+                        spanned,
+                        "a query over logs lacks `window`",
+                        "say how far it looks back: window: 1m",
+                    );
                     return None;
                 };
                 QueryText::Logs { query: logs.value.clone(), window_ns }
             }
             _ => {
-                self.problem(spanned, "a query does not have exactly one of expr and logs", "give it one");
+                self.problems.say(spanned, "a query does not have exactly one of expr and logs", "give it one");
                 return None;
             }
         };
@@ -121,7 +125,7 @@ impl Reader<'_> {
         match check_promql(&expr.value) {
             Ok(info) => info.bound.map(|bound| Compare { expr: bound.expr, more_is_worse: bound.wants_less }),
             Err(found) => {
-                self.query_problem(expr, found);
+                self.problems.say_inside(expr, found);
                 None
             }
         }
@@ -134,7 +138,7 @@ impl Reader<'_> {
                 let mut problems = Vec::new();
                 check_url("url", &url.value, &mut problems);
                 for found in problems {
-                    self.problem(url, found.message, &found.hint);
+                    self.problems.say(url, found.message, &found.hint);
                 }
                 ProbeKind::Http { url: url.value.clone(), expect_status: raw.expect_status.clone() }
             }
@@ -145,16 +149,16 @@ impl Reader<'_> {
                     .and_then(|(host, port)| (!host.is_empty()).then(|| port.parse::<u16>().ok()).flatten());
                 if port.is_none() || address.value.contains("{{") {
                     let hint = "write host:port, without a template; it must be on the allow-list too";
-                    self.problem(address, format!("{:?} is not an address", address.value), hint);
+                    self.problems.say(address, format!("{:?} is not an address", address.value), hint);
                 }
                 ProbeKind::Tcp { address: address.value.clone() }
             }
             ("http" | "tcp", ..) => {
-                self.problem(spanned, "a probe lacks what it tries", "give http a url, and tcp an address");
+                self.problems.say(spanned, "a probe lacks what it tries", "give http a url, and tcp an address");
                 return None;
             }
             (kind, ..) => {
-                self.problem(&raw.kind, format!("there is no kind of probe {kind:?}"), "the kinds are http, tcp");
+                self.problems.say(&raw.kind, format!("there is no kind of probe {kind:?}"), "the kinds are http, tcp");
                 return None;
             }
         };
@@ -164,7 +168,7 @@ impl Reader<'_> {
     fn decide(&mut self, spanned: &Spanned<RawDecide>) -> Option<Decide> {
         let raw = &spanned.value;
         if raw.cases.is_empty() {
-            self.problem(spanned, "there is nothing to decide", "give cases: [{when: ..., goto: ...}]");
+            self.problems.say(spanned, "there is nothing to decide", "give cases: [{when: ..., goto: ...}]");
         }
         for case in &raw.cases {
             self.condition(&case.when);
@@ -179,17 +183,18 @@ impl Reader<'_> {
     fn condition(&mut self, when: &Spanned<String>) {
         if let Err(error) = When::parse(&when.value) {
             let found = QueryProblem { offset: error.offset, message: error.message, hint: Some(error.hint) };
-            self.query_problem(when, found);
+            self.problems.say_inside(when, found);
         }
     }
 
     fn ask(&mut self, spanned: &Spanned<RawAsk>, timeout_ns: Option<i64>) -> Option<Ask> {
         let raw = &spanned.value;
         self.fill(&raw.question);
-        let expires_ns = self.duration(raw.expires.as_ref()).or(timeout_ns).unwrap_or(APPROVAL_EXPIRES_NS_DEFAULT);
+        let expires_ns =
+            self.problems.duration(raw.expires.as_ref()).or(timeout_ns).unwrap_or(APPROVAL_EXPIRES_NS_DEFAULT);
         let need = raw.need.as_ref().map_or(1, |need| need.value);
         if let Some(at) = raw.need.as_ref().filter(|need| need.value == 0) {
-            self.problem(at, "nobody needs to answer", "the least is 1");
+            self.problems.say(at, "nobody needs to answer", "the least is 1");
         }
         let approvals =
             Approvals { need, of: raw.of.clone(), expires_ns, not_actor: raw.not_actor, notify: raw.notify.clone() };
@@ -201,7 +206,11 @@ impl Reader<'_> {
             .collect();
         let word = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "-_ ".contains(c));
         if let Some(choice) = choices.iter().find(|choice| !word(&choice.name)) {
-            self.problem(spanned, format!("the choice {:?} is no word", choice.name), "use letters, digits, - and _");
+            self.problems.say(
+                spanned,
+                format!("the choice {:?} is no word", choice.name),
+                "use letters, digits, - and _",
+            );
         }
         Some(Ask {
             question: raw.question.value.clone(),
@@ -218,18 +227,18 @@ impl Reader<'_> {
         let to = raw.to.as_ref().filter(|to| to.value != "previous");
         match (verb, &raw.to) {
             (Verb::Rollback, _) => drop(to.map(|to| self.fill(to))),
-            (_, Some(at)) => self.problem(at, format!("a {verb} goes to no version"), "leave `to` out"),
+            (_, Some(at)) => self.problems.say(at, format!("a {verb} goes to no version"), "leave `to` out"),
             (_, None) => {}
         }
         let replicas = match (verb, &raw.replicas) {
             (Verb::Scale, Some(replicas)) => Some(self.replicas(replicas)?),
             (Verb::Scale, None) => {
                 let hint = "give replicas: 5, or replicas: {of: '{{ steps.ID.value }}', add: 2, min: 2, max: 10}";
-                self.problem(spanned, "the scale step does not say how many", hint);
+                self.problems.say(spanned, "the scale step does not say how many", hint);
                 return None;
             }
             (_, Some(at)) => {
-                self.problem(at, format!("a {verb} takes no replicas"), "only scale does");
+                self.problems.say(at, format!("a {verb} takes no replicas"), "only scale does");
                 None
             }
             (_, None) => None,
@@ -250,14 +259,14 @@ impl Reader<'_> {
         }
         let Ok(raw) = serde_json::from_value::<RawReplicas>(spanned.value.clone()) else {
             let hint = "give a number, or {of: '{{ steps.ID.value }}', add: 2, min: 2, max: 10}";
-            self.problem(spanned, "replicas can not be read", hint);
+            self.problems.say(spanned, "replicas can not be read", hint);
             return None;
         };
         if let Err(error) = Fill::parse(&raw.of) {
-            self.problem(spanned, format!("template: {}", error.message), &error.hint);
+            self.problems.say(spanned, format!("template: {}", error.message), &error.hint);
         }
         if raw.min > raw.max {
-            self.problem(spanned, format!("min {} is above max {}", raw.min, raw.max), "swap them");
+            self.problems.say(spanned, format!("min {} is above max {}", raw.min, raw.max), "swap them");
         }
         Some(Replicas::Relative { of: raw.of, add: raw.add, min: raw.min, max: raw.max })
     }
@@ -266,7 +275,7 @@ impl Reader<'_> {
     fn target_service(&mut self, service: &Spanned<Json>) -> Option<String> {
         let Some(text) = spanned_text(service).filter(|text| !text.value.trim().is_empty()) else {
             let hint = "name one service; an empty selector never means everything";
-            self.problem(service, "the service is empty or not a text", hint);
+            self.problems.say(service, "the service is empty or not a text", hint);
             return None;
         };
         self.fill(&text);
@@ -288,15 +297,15 @@ impl Reader<'_> {
         };
         for found in problems {
             let Some(key) = target.get(&found.field) else {
-                self.problem(kind, found.message, &found.hint);
+                self.problems.say(kind, found.message, &found.hint);
                 continue;
             };
             match (found.offset, spanned_text(key)) {
                 (Some(offset), Some(text)) => {
-                    let problem = self.mapper.problem_inside(&text, offset, found.message, Some(found.hint));
-                    self.problems.push(problem);
+                    let found = QueryProblem { offset, message: found.message, hint: Some(found.hint) };
+                    self.problems.say_inside(&text, found);
                 }
-                _ => self.problem(key, found.message, &found.hint),
+                _ => self.problems.say(key, found.message, &found.hint),
             }
         }
         None
@@ -304,11 +313,11 @@ impl Reader<'_> {
 
     fn wait(&mut self, spanned: &Spanned<RawWait>, timeout_ns: Option<i64>) -> Option<Wait> {
         let raw = &spanned.value;
-        let within_ns = self.duration(raw.within.as_ref()).or(timeout_ns).unwrap_or(VERIFY_WITHIN_NS_DEFAULT);
+        let within_ns = self.problems.duration(raw.within.as_ref()).or(timeout_ns).unwrap_or(VERIFY_WITHIN_NS_DEFAULT);
         if let Some(hold) = &raw.hold {
-            let for_ns = self.duration(Some(hold))?;
+            let for_ns = self.problems.duration(Some(hold))?;
             if raw.expr.is_some() || raw.logs.is_some() {
-                self.problem(spanned, "a wait has both `for` and a condition", "give it one; verify has both");
+                self.problems.say(spanned, "a wait has both `for` and a condition", "give it one; verify has both");
             }
             return Some(Wait { for_ns: Some(for_ns), until: None, within_ns });
         }
@@ -319,7 +328,7 @@ impl Reader<'_> {
             }
             (None, Some(logs)) => self.condition_over_logs(spanned, logs, raw.window.as_ref(), raw.when.as_ref())?,
             _ => {
-                self.problem(spanned, "a wait does not say for what", "give it one of for, expr and logs");
+                self.problems.say(spanned, "a wait does not say for what", "give it one of for, expr and logs");
                 return None;
             }
         };
@@ -336,17 +345,17 @@ impl Reader<'_> {
             }
             (None, Some(logs)) => self.condition_over_logs(spanned, logs, raw.window.as_ref(), raw.when.as_ref()),
             _ => {
-                self.problem(spanned, "a verification does not have exactly one of expr and logs", "give it one");
+                self.problems.say(spanned, "a verification does not have exactly one of expr and logs", "give it one");
                 None
             }
         };
         if let Some(worse) = &raw.worse {
             self.promql(worse);
         }
-        let for_ns = self.duration(raw.hold.as_ref()).unwrap_or(0);
-        let within_ns = self.duration(raw.within.as_ref()).or(timeout_ns).unwrap_or(VERIFY_WITHIN_NS_DEFAULT);
+        let for_ns = self.problems.duration(raw.hold.as_ref()).unwrap_or(0);
+        let within_ns = self.problems.duration(raw.within.as_ref()).or(timeout_ns).unwrap_or(VERIFY_WITHIN_NS_DEFAULT);
         if within_ns < for_ns {
-            self.problem(spanned, "`within` is shorter than `for`", "it could never pass");
+            self.problems.say(spanned, "`within` is shorter than `for`", "it could never pass");
         }
         Some(Verify {
             query: query?,
@@ -365,11 +374,11 @@ impl Reader<'_> {
         when: Option<&Spanned<String>>,
     ) -> Option<VerifyQuery> {
         if let Err(found) = check_logs(&logs.value) {
-            self.query_problem(logs, found);
+            self.problems.say_inside(logs, found);
         }
-        let (Some(window_ns), Some(when)) = (self.duration(window), when) else {
+        let (Some(window_ns), Some(when)) = (self.problems.duration(window), when) else {
             let message = "a condition over logs lacks `window` or `when`";
-            self.problem(spanned, message, "give both: window: 1m, when: n < 5");
+            self.problems.say(spanned, message, "give both: window: 1m, when: n < 5");
             return None;
         };
         self.condition(when);

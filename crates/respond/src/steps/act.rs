@@ -5,6 +5,7 @@ use model::Timestamp;
 use serde_json::json;
 
 use super::Cx;
+use crate::attribute::Scene;
 use crate::lease::Lease;
 use crate::plan::Decision;
 use crate::playbook::Act;
@@ -46,7 +47,7 @@ impl Responder {
     fn decide_and_plan(&self, mut run: Run, act: &Act, now: Timestamp) -> Result<Option<Timestamp>, RespondError> {
         let seen = self.deciding.lock();
         let alert = self.alert_of(&run, seen.live.get(&run.alert))?;
-        let decision = self.decide(&run, act, &alert, now)?;
+        let decision = self.decide(&run, act, Scene { alert: &alert, live: &seen.live }, now)?;
         let mut batch = Batch::new(now);
         match decision {
             Decision::Wait(why) => {

@@ -7,6 +7,7 @@ use rules::When;
 use serde_json::json;
 
 use super::Cx;
+use crate::attribute::Scene;
 use crate::plan::found;
 use crate::playbook::Decide;
 use crate::writes::Batch;
@@ -16,7 +17,7 @@ impl Responder {
     pub(super) fn choose(&self, run: Run, decide: &Decide, cx: &mut Cx<'_>) -> Result<Option<Timestamp>, RespondError> {
         let seen = self.deciding.lock();
         let alert = self.alert_of(&run, seen.live.get(&run.alert))?;
-        let evidence = self.gather(&run, &alert, cx.now)?;
+        let evidence = self.gather(&run, Scene { alert: &alert, live: &seen.live }, cx.now)?;
         let verdict = match evidence.verdict {
             Verdict::Good => "good",
             Verdict::Bad => "bad",

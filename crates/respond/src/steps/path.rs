@@ -147,7 +147,9 @@ impl Responder {
         let mut incident = self.incident_of(&run)?;
         incident.active_runs.retain(|id| *id != run.id);
         incident.outcome = Some(outcome.as_str().to_owned());
-        incident.change = incident.change.or(run.change.as_ref().map(change::Change::key));
+        // A change of another service is suspected; only the verdict of its own watch blames it.
+        let own = run.change.as_ref().filter(|change| change.target.service == run.service);
+        incident.change = incident.change.or(own.map(change::Change::key));
         let text = format!("playbook {} ended: {} ({})", run.playbook.name, outcome.as_str(), run.summary);
         batch.timeline(&run.incident, EntryKind::Decision, text, json!({"run": run.id, "outcome": outcome.as_str()}));
         batch.audit(

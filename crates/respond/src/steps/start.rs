@@ -5,12 +5,13 @@
 
 use catalog::ledger::{LedgerError, LedgerTable};
 use model::Timestamp;
-use rules::{Alert, AlertState};
+use rules::AlertState;
 use serde_json::json;
 
 use super::act::{not_done, outcome_of};
 use super::{Cx, measure};
 use crate::approval::{Approval, ApprovalKind, ApprovalState, close, find, withdraw};
+use crate::attribute::Scene;
 use crate::guards::{Frozen, frozen};
 use crate::lease::Lease;
 use crate::plan::{Allowed, forbidden};
@@ -52,7 +53,9 @@ impl Responder {
         let seen = self.deciding.lock();
         let alert = self.alert_of(&run, seen.live.get(&run.alert))?;
         let still = match look {
-            Look::Ready => self.still(&run, act, &action, approval.as_ref(), &alert, cx.now)?,
+            Look::Ready => {
+                self.still(&run, act, &action, approval.as_ref(), Scene { alert: &alert, live: &seen.live }, cx.now)?
+            }
             Look::NotYet(why) => Allowed::NotYet(why),
             Look::No(why) => Allowed::No(why),
         };
@@ -119,9 +122,10 @@ impl Responder {
         act: &Act,
         action: &Action,
         approval: Option<&Approval>,
-        alert: &Alert,
+        scene: Scene<'_>,
         now: Timestamp,
     ) -> Result<Allowed, RespondError> {
+        let alert = scene.alert;
         let no = |why: String| Ok(Allowed::No(why));
         if let Some(reason) = self.killed()? {
             return no(format!("the kill switch is engaged: {reason}"));
@@ -139,7 +143,7 @@ impl Responder {
         }
         let mut again = action.clone();
         if !action.undo {
-            again.evidence = self.gather(run, alert, now)?;
+            again.evidence = self.gather(run, scene, now)?;
             match self.allowed(run, act, alert, &again.evidence, age_ns) {
                 Allowed::Yes => {}
                 other => return Ok(other),

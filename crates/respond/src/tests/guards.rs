@@ -62,7 +62,7 @@ fn what_measures_is_suspect_itself() {
     let ledger = with_change();
     let world = World::new(ActionState::Succeeded, true);
     let responder = responder_with(&ledger, PLAYBOOK, |_| {});
-    let responder = responder.with_health(Box::new(|_: Timestamp| Some("data is 90s late".to_owned())));
+    let responder = responder.with_health(Arc::new(|_: Timestamp| Some("data is 90s late".to_owned())));
     live(&responder, &world, at(8)).expect("lives");
     assert_eq!(world.executed(), 0);
     assert!(story(&ledger).contains("guard self_suspect: what is measured can not be trusted now: data is 90s late"));

@@ -19,6 +19,7 @@ fn input(mode: Mode, approve_after_s: Option<i64>) -> SimulateInput {
         approve_after_ns: approve_after_s.map(|after| after * SECOND_NS),
         alerts: vec![alert],
         changes: vec![serde_json::from_value(change).expect("a change")],
+        graph: change::ServiceGraph::default(),
         from: at(0),
         to: at(120),
     }

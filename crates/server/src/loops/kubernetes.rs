@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use catalog::ledger::Ledger;
 use change::ChangeBook;
 use config::{ClusterConfig, ClusterWatchConfig, Config};
 use kubernetes::{ClusterOptions, Clusters, WatchOptions, Watching, watch};
 use serde_json::Value as Json;
 use telemetry::{clock, metrics};
-
-use super::records;
 
 /// Who is noted as having reported what a watch saw.
 const ACTOR: &str = "kubernetes-watch";
@@ -26,11 +23,7 @@ pub(crate) fn clusters(config: &Config) -> BTreeMap<String, ClusterOptions> {
 }
 
 /// Starts the watches, if there are any.
-pub(crate) fn start(
-    config: &Config,
-    clusters: &Arc<Clusters>,
-    ledger: &Arc<Ledger>,
-) -> anyhow::Result<Option<Watching>> {
+pub(crate) fn start(config: &Config, clusters: &Arc<Clusters>, book: ChangeBook) -> anyhow::Result<Option<Watching>> {
     if config.kubernetes.watch.is_empty() {
         return Ok(None);
     }
@@ -39,7 +32,6 @@ pub(crate) fn start(
         namespaces: watch.namespaces.clone(),
         secrets: watch.secrets,
     };
-    let book = ChangeBook::new(records(ledger));
     let watched = config.kubernetes.watch.iter().map(options).collect();
     Ok(Some(watch(clusters, watched, move |delivery| record(&book, &delivery))?))
 }

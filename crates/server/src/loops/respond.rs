@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use act::{ActOptions, Actor, ServerOptions, Token};
 use catalog::ledger::{Filter, Ledger, LedgerTable, Records as _};
+use change::ChangeBook;
 use config::{Config, ReceiverConfig, ServerConfig, TokenConfig};
 use kubernetes::Watching;
 use notify::{Notifier, Receiver};
@@ -42,6 +43,7 @@ impl ResponseParts {
     pub(crate) fn new(
         config: &Config,
         ledger: &Arc<Ledger>,
+        changes: ChangeBook,
         responder: Arc<Responder>,
         query: EngineQuery,
         stop: Stop,
@@ -50,7 +52,7 @@ impl ResponseParts {
             .with_deliveries(crash::deliveries);
         let actor = Actor::new(act_options(config))?;
         check_permissions(&actor, responder.playbooks())?;
-        let clusters = super::kubernetes::start(config, actor.clusters(), ledger)?;
+        let clusters = super::kubernetes::start(config, actor.clusters(), changes)?;
         let executor = crash::executor(Arc::new(actor));
         Ok(Self {
             _clusters: clusters.map(Arc::new),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::{GraphLearning, ServiceBoard};
 use catalog::ledger::time_text;
-use change::{GraphSnapshot, LearnReport, SpanFact, TraceLearner};
+use change::{GraphSnapshot, LearnReport, ServiceGraph, SpanFact, TraceLearner};
 use model::{SpanId, SpanKind, TimeRange, Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -72,6 +72,13 @@ pub(crate) fn start(
             }
         }
     })
+}
+
+/// The graph that a server learned in a data directory, for commands that work without it. What files state is not in it.
+pub(crate) fn learned(data_dir: &Path) -> ServiceGraph {
+    let board = ServiceBoard::default();
+    restore(&board, &data_dir.join(FILE));
+    board.graph(ServiceGraph::clone)
 }
 
 /// Reads what an earlier process learned, and up to when. A file that can not be read costs nothing but what it held.
@@ -142,7 +149,7 @@ impl Watcher {
 
     /// Writes beside the file and renames, so that a crash leaves one or the other. Not synced: spans can be read again.
     fn save(&self) {
-        let graph = self.board.graph(change::ServiceGraph::snapshot);
+        let graph = self.board.graph(ServiceGraph::snapshot);
         let kept = Kept { version: FILE_VERSION, until: self.until, graph };
         let beside = self.file.with_extension("json.new");
         let written = serde_json::to_vec(&kept).map_err(std::io::Error::from);

@@ -9,6 +9,7 @@ use respond::Responder;
 use telemetry::{clock, metrics};
 use watch::{Watcher, WatcherOptions};
 
+use super::health::OwnHealth;
 use super::query::EngineQuery;
 use super::{Stop, records, thread};
 
@@ -19,11 +20,13 @@ const TICK: Duration = Duration::from_millis(500);
 pub(crate) fn start(
     ledger: &Arc<Ledger>,
     board: &Arc<ServiceBoard>,
+    health: &Arc<OwnHealth>,
     responder: &Arc<Responder>,
     query: &EngineQuery,
     stop: &Stop,
 ) -> anyhow::Result<std::thread::JoinHandle<()>> {
-    let mut watcher = Watcher::new(records(ledger), Arc::<ServiceBoard>::clone(board), WatcherOptions::default())?;
+    let watcher = Watcher::new(records(ledger), Arc::<ServiceBoard>::clone(board), WatcherOptions::default())?;
+    let mut watcher = watcher.with_health(Arc::<OwnHealth>::clone(health));
     let (responder, query, stop) = (Arc::clone(responder), query.clone(), stop.clone());
     thread("watch", move || {
         while !stop.sleep(TICK) {

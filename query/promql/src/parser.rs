@@ -4,6 +4,8 @@ mod durations;
 mod postfix;
 mod primary;
 
+pub(crate) use durations::parse_number;
+
 use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Span, VectorMatching, VectorSelector};
 use crate::check;
 use crate::error::ParseError;

@@ -16,7 +16,7 @@ impl SeriesSource for Source {
             let inside = |time: &i64| (request.start_ms..=request.end_ms).contains(time);
             let pairs = series.times.iter().zip(&series.values).filter(|(time, _)| inside(time));
             let (times, values) = pairs.map(|(time, value)| (*time, *value)).unzip();
-            SourceSeries { labels: series.labels.clone(), times, values }
+            SourceSeries::floats(series.labels.clone(), times, values)
         };
         Ok(self.0.iter().map(clip).filter(|series| !series.times.is_empty()).collect())
     }
@@ -28,7 +28,7 @@ fn series(index: usize, samples: &[(i64, f64)]) -> SourceSeries {
     sorted.sort_by_key(|sample| sample.0);
     sorted.dedup_by_key(|sample| sample.0);
     let (times, values) = sorted.into_iter().unzip();
-    SourceSeries { labels, times, values }
+    SourceSeries::floats(labels, times, values)
 }
 
 fn range(source: &Source, query: &str) -> Vec<(Labels, Vec<(i64, f64)>)> {

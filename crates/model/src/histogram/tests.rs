@@ -18,7 +18,8 @@ fn custom(bounds: &[f64], counts: &[f64]) -> FloatHistogram {
 #[test]
 fn bounds_are_the_published_ones() {
     assert_eq!([-1, 0, 1, 4].map(|index| upper_bound(index, 0)), [0.5, 1.0, 2.0, 16.0]);
-    assert_eq!(upper_bound(1, 1), 1.414213562373095);
+    // Not the square root of two, which is one unit larger.
+    assert_eq!(upper_bound(1, 1).to_string(), "1.414213562373095");
     assert_eq!(upper_bound(-1, 2), 0.8408964152537144);
     assert_eq!(upper_bound(2, -2), 256.0);
     assert_eq!(upper_bound(1024, 0), f64::MAX);

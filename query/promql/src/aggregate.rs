@@ -1,6 +1,6 @@
 //! Aggregations. Most take rows as they come and keep one accumulator per group and step.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use model::histogram::add_compensated;
 use model::{FloatHistogram, Labels};
@@ -183,7 +183,7 @@ impl Evaluator<'_> {
         let groups = Self::groups(aggregate, &input);
         let mut kept = Tile::new(grid.steps);
         let mut order: Vec<usize> = Vec::new();
-        let mut chosen: HashSet<(usize, usize)> = HashSet::new();
+        let mut chosen = vec![false; input.values.len()];
         for (step, param) in params.iter().enumerate() {
             let candidate = |row: usize| {
                 let value = input.at(row, step);
@@ -192,7 +192,7 @@ impl Evaluator<'_> {
             for (_, rows) in &groups {
                 let present = rows.iter().copied().filter(|row| candidate(*row)).collect();
                 for row in choose(aggregate.op, *param, present, &input, step) {
-                    chosen.insert((row, step));
+                    chosen[row * grid.steps + step] = true;
                     if grid.steps == 1 {
                         order.push(row);
                     }
@@ -202,8 +202,9 @@ impl Evaluator<'_> {
         // An instant vector keeps the order of its values; a range is sorted by labels anyway.
         let rows = if grid.steps == 1 { order } else { (0..input.rows.len()).collect() };
         for row in rows {
-            if (0..grid.steps).any(|step| chosen.contains(&(row, step))) {
-                kept.push_from(&input, row, |step| chosen.contains(&(row, step)));
+            let chosen = &chosen[row * grid.steps..(row + 1) * grid.steps];
+            if chosen.contains(&true) {
+                kept.push_from(&input, row, |step| chosen[step]);
             }
         }
         Ok(kept)

@@ -32,6 +32,16 @@ pub enum Type {
 }
 
 impl Type {
+    /// The words of Prometheus's API.
+    pub fn api_name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Vector => "vector",
+            Self::Matrix => "matrix",
+            Self::String => "string",
+        }
+    }
+
     /// The words of Prometheus's documentation and errors.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,11 +53,20 @@ impl Type {
     }
 }
 
+/// How a number was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// `300`
+    Plain,
+    /// `5m`
+    Duration,
+}
+
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A number, or a duration used as a number of seconds.
-    Number(f64, Span),
+    Number(f64, Notation, Span),
     /// A text.
     String(String, Span),
     /// `up{job="a"}`
@@ -79,7 +98,7 @@ impl Expr {
     /// Where it stands in the text.
     pub fn span(&self) -> Span {
         match self {
-            Self::Number(_, span) | Self::String(_, span) | Self::Paren(_, span) | Self::Unary { span, .. } => *span,
+            Self::Number(_, _, span) | Self::String(_, span) | Self::Paren(_, span) | Self::Unary { span, .. } => *span,
             Self::Vector(selector) => selector.span,
             Self::Matrix(matrix) => matrix.span,
             Self::Subquery(subquery) => subquery.span,
@@ -139,7 +158,7 @@ impl Expr {
 #[derive(Clone, Debug, PartialEq)]
 pub enum DurationExpr {
     /// Seconds.
-    Seconds(f64, Span),
+    Seconds(f64, Notation, Span),
     /// `step()`
     Step(Span),
     /// `range()`
@@ -170,7 +189,7 @@ impl DurationExpr {
     /// Where it stands in the text.
     pub fn span(&self) -> Span {
         match self {
-            Self::Seconds(_, span)
+            Self::Seconds(_, _, span)
             | Self::Step(span)
             | Self::Range(span)
             | Self::Negative(_, span)
@@ -292,6 +311,11 @@ impl AggregateOp {
         Self::ALL.iter().find(|(op, _)| *op == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether Prometheus only knows it behind a switch.
+    pub fn is_experimental(self) -> bool {
+        matches!(self, Self::Limitk | Self::LimitRatio)
+    }
+
     pub(crate) fn has_param(self) -> bool {
         matches!(
             self,
@@ -394,6 +418,18 @@ pub enum Cardinality {
     ManyToMany,
 }
 
+impl Cardinality {
+    /// The words of Prometheus's API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneToOne => "one-to-one",
+            Self::ManyToOne => "many-to-one",
+            Self::OneToMany => "one-to-many",
+            Self::ManyToMany => "many-to-many",
+        }
+    }
+}
+
 /// How vectors on both sides of an operator find each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorMatching {
@@ -422,6 +458,8 @@ pub struct Binary {
     pub right: Expr,
     /// Whether a comparison yields 0 or 1 and filters nothing.
     pub bool_modifier: bool,
+    /// Where the operator stands.
+    pub op_span: Span,
     /// How vectors match; `None` if an operand is a scalar.
     pub matching: Option<VectorMatching>,
 }

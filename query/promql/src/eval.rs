@@ -313,7 +313,7 @@ impl Evaluator<'_> {
 
     fn duration_seconds(&self, duration: &DurationExpr) -> Result<f64, EvalError> {
         Ok(match duration {
-            DurationExpr::Seconds(seconds, _) => *seconds,
+            DurationExpr::Seconds(seconds, ..) => *seconds,
             DurationExpr::Step(_) if self.instant => 0.0,
             DurationExpr::Step(_) => self.query.step_ms as f64 / 1000.0,
             DurationExpr::Range(_) => self.range_ms as f64 / 1000.0,
@@ -344,7 +344,7 @@ impl Evaluator<'_> {
     /// A scalar expression: one number per step.
     pub(crate) fn scalar(&mut self, expr: &Expr, grid: Grid) -> Result<Vec<f64>, EvalError> {
         match expr {
-            Expr::Number(value, _) => Ok(vec![*value; grid.steps]),
+            Expr::Number(value, ..) => Ok(vec![*value; grid.steps]),
             Expr::Paren(inner, _) => self.scalar(inner, grid),
             Expr::Unary { negative, expr, .. } => {
                 let mut values = self.scalar(expr, grid)?;

@@ -18,6 +18,7 @@
 mod aggregate;
 mod annotation;
 mod ast;
+mod ast_json;
 mod binary;
 mod calls;
 mod check;
@@ -39,6 +40,7 @@ mod notes;
 mod parallel;
 mod parser;
 mod plan;
+mod pretty;
 mod ranges;
 mod selector;
 mod sequence;
@@ -52,13 +54,13 @@ mod windows;
 pub use annotation::{Annotation, Annotations, Severity};
 pub use ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, DurationOp, Expr, MatrixSelector,
-    Span, Subquery, Type, VectorMatching, VectorSelector,
+    Notation, Span, Subquery, Type, VectorMatching, VectorSelector,
 };
 pub use error::{ErrorKind, EvalError, ParseError};
 pub use eval::{EvalLimits, EvalRange, eval};
 pub use function::{FUNCTIONS, Function};
 pub use matcher::{MatchOp, Matcher};
-pub use parser::{parse, parse_duration_ms, parse_selector};
+pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selector, parse_with};
 pub use sequence::{SEQUENCE_VALUES_MAX, SequenceValue, parse_metric, parse_series, parse_values};
 pub use source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
 pub use value::{HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample, format_number, histogram_json};

@@ -172,13 +172,18 @@ impl Slide<'_> {
 
     fn params(&self, step: usize) -> Params {
         let (start_ms, end_ms) = self.windows.bounds(self.grid, step);
-        let param = |at: usize| self.params.get(at).map_or(0.0, |values| values[step]);
-        Params { start_ms, end_ms, eval_ms: self.grid.time(step), a: param(0), b: param(1) }
+        let (mut a, mut b) = (0.0, 0.0);
+        if let Some(first) = self.params.first() {
+            a = first[step];
+            b = self.params.get(1).map_or(0.0, |second| second[step]);
+        }
+        Params { start_ms, end_ms, eval_ms: self.grid.time(step), a, b }
     }
 
     /// Slides the window over a series of numbers: two pointers that only go forward.
     fn floats(&self, series: &Series, row: &mut Row, notes: &mut Annotations) {
         let mut function = WindowFunction::new(self.kind, series);
+        let noteworthy = self.kind == Kind::Quantile || function.has_overlaps();
         let (mut from, mut to) = (0, 0);
         for (step, out) in row.values.iter_mut().enumerate() {
             let params = self.params(step);
@@ -194,7 +199,9 @@ impl Slide<'_> {
             if let Some(value) = function.at(from, to, &params) {
                 *out = value;
             }
-            self.note_window(&function, (from, to), &params, &series.labels, notes);
+            if noteworthy {
+                self.note_window(&function, (from, to), &params, &series.labels, notes);
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::extended::smoothed_cell;
 use crate::source::{SelectRequest, SourceSeries};
-use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_histogram};
+use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_absent, is_histogram};
 
 /// Samples of one series, in time order. Where a sample is a histogram, its value is the marker [`HISTOGRAM`].
 #[derive(Clone, Debug)]
@@ -26,13 +26,12 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// Takes over what a source gave; the bits of a marker in a value from outside become those of an ordinary NaN.
+    /// Takes over what a source gave.
     fn from_source(source: SourceSeries) -> Self {
         let SourceSeries { labels, times, mut values, mut histograms, mut starts } = source;
         if histograms.iter().all(Option::is_none) {
             histograms = Vec::new();
         }
-        values.iter_mut().filter(|value| is_histogram(**value)).for_each(|value| *value = f64::NAN);
         for (value, _) in values.iter_mut().zip(&histograms).filter(|(_, histogram)| histogram.is_some()) {
             *value = HISTOGRAM;
         }
@@ -65,10 +64,14 @@ impl Series {
         self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + histograms
     }
 
-    /// Ranges do not see staleness markers.
+    /// Ranges do not see staleness markers. Bits in values from outside that would mean a histogram here become an ordinary NaN.
     pub(crate) fn drop_stale(&mut self) {
-        if !(0..self.times.len()).any(|at| self.is_stale(at)) {
-            return;
+        let special = |value: &f64| value.is_nan() && (is_absent(*value) || is_histogram(*value));
+        if !self.has_histograms() {
+            if !self.values.iter().any(special) {
+                return;
+            }
+            self.values.iter_mut().filter(|value| is_histogram(**value)).for_each(|value| *value = f64::NAN);
         }
         let keep: Vec<bool> = (0..self.times.len()).map(|at| !self.is_stale(at)).collect();
         retain(&mut self.times, &keep);
@@ -179,7 +182,9 @@ impl Evaluator<'_> {
         if self.without_buckets.contains(&selector.span.start) {
             series.iter_mut().for_each(Series::drop_buckets);
         }
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        if !series.is_sorted_by(|a, b| a.labels <= b.labels) {
+            series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        }
         Ok(series)
     }
 
@@ -234,6 +239,20 @@ struct Look {
 /// The newest sample at each step that is not older than the lookback and not a staleness marker.
 fn current_values(series: &Series, grid: Grid, look: &Look, row: &mut Row) {
     let mut next = 0;
+    if look.show == Show::Value && !series.has_histograms() {
+        for (step, out) in row.values.iter_mut().enumerate() {
+            let now = look.reference.time(grid, step);
+            while series.times.get(next).is_some_and(|time| *time <= now) {
+                next += 1;
+            }
+            let Some(at) = next.checked_sub(1) else { continue };
+            // A staleness marker has the bits of an absent value.
+            if series.times[at] > now.saturating_sub(look.lookback_ms) {
+                *out = if is_histogram(series.values[at]) { f64::NAN } else { series.values[at] };
+            }
+        }
+        return;
+    }
     for step in 0..grid.steps {
         let now = look.reference.time(grid, step);
         while series.times.get(next).is_some_and(|time| *time <= now) {

@@ -113,6 +113,9 @@ impl<'a> WindowFunction<'a> {
         let (times, values) = (&series.times[..], &series.values[..]);
         let starts: &[i64] = if kind.uses_starts() { &series.starts } else { &[] };
         let resets = match kind {
+            Kind::Rate | Kind::Increase | Kind::Resets if starts.is_empty() => {
+                (1..values.len()).filter(|at| values[*at] < values[*at - 1]).collect()
+            }
             Kind::Rate | Kind::Increase | Kind::Resets => (1..values.len())
                 .filter(|at| values[*at] < values[*at - 1] || starts::is_reset(starts, times, *at))
                 .collect(),
@@ -126,6 +129,11 @@ impl<'a> WindowFunction<'a> {
         };
         let changes = if kind == Kind::Changes { count_changes(values) } else { Vec::new() };
         Self { kind, times, values, starts, resets, overlaps, changes, extremes: VecDeque::new(), seen: 0 }
+    }
+
+    /// Whether start times overlap with samples anywhere.
+    pub(crate) fn has_overlaps(&self) -> bool {
+        !self.overlaps.is_empty()
     }
 
     /// Whether start times overlap with samples within `from..to`.

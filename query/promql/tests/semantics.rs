@@ -173,7 +173,7 @@ fn errors_read_as_prometheus_writes_them() {
     check("", expect!["1:1: parse error: no expression found in input"]);
     check("foo{", expect!["1:5: parse error: unexpected end of input inside braces"]);
     check("sum(", expect!["1:5: parse error: unclosed left parenthesis"]);
-    check("1 == 1", expect!["1:1: parse error: comparisons between scalars must use BOOL modifier"]);
+    check("1 == 1", expect!["1:3: parse error: comparisons between scalars must use BOOL modifier"]);
     check(
         "rate(foo)",
         expect![[r#"1:6: parse error: expected type range vector in call to function "rate", got instant vector"#]],

@@ -216,11 +216,11 @@ impl Evaluator<'_> {
         let fault = |message: String| Err(EvalError::Execution(message));
         let any_nan = params.iter().any(|param| param.is_nan());
         if aggregate.op == AggregateOp::LimitRatio {
-            if max == 0.0 && min == 0.0 {
-                return Ok(false);
-            }
             if any_nan {
                 return fault("Ratio value is NaN".into());
+            }
+            if max == 0.0 && min == 0.0 {
+                return Ok(false);
             }
             let span = aggregate.param.as_ref().map_or(aggregate.span, Expr::span);
             if max > 1.0 {
@@ -231,11 +231,11 @@ impl Evaluator<'_> {
             }
             return Ok(true);
         }
-        if max < 1.0 {
-            return Ok(false);
-        }
         if any_nan {
             return fault("Parameter value is NaN".into());
+        }
+        if max < 1.0 {
+            return Ok(false);
         }
         if min <= i64::MIN as f64 {
             return fault(format!("Scalar value {} underflows int64", short_number(min)));
@@ -247,9 +247,13 @@ impl Evaluator<'_> {
     }
 }
 
+/// Smallest and largest parameter; NaN if any is.
 fn bounds(params: &[f64]) -> (f64, f64) {
-    let finite = || params.iter().filter(|param| !param.is_nan());
-    (finite().copied().fold(f64::INFINITY, f64::min), finite().copied().fold(f64::NEG_INFINITY, f64::max))
+    if params.iter().any(|param| param.is_nan()) {
+        return (f64::NAN, f64::NAN);
+    }
+    let fold = |start: f64, pick: fn(f64, f64) -> f64| params.iter().copied().fold(start, pick);
+    (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The rows that `topk` and its kin keep at one step, in the order of the result.

@@ -70,9 +70,9 @@ pub enum Expr {
     /// A text.
     String(String, Span),
     /// `up{job="a"}`
-    Vector(VectorSelector),
+    Vector(Box<VectorSelector>),
     /// `up{job="a"}[5m]`
-    Matrix(MatrixSelector),
+    Matrix(Box<MatrixSelector>),
     /// `rate(x[5m])[1h:1m]`
     Subquery(Box<Subquery>),
     /// `rate(...)`
@@ -130,6 +130,19 @@ impl Expr {
             Self::Paren(inner, _) => inner.unparen(),
             other => other,
         }
+    }
+
+    /// How many expressions nest in each other at most.
+    pub fn depth(&self) -> usize {
+        let inner = match self {
+            Self::Number(..) | Self::String(..) | Self::Vector(_) | Self::Matrix(_) => 0,
+            Self::Subquery(subquery) => subquery.expr.depth(),
+            Self::Call(call) => call.args.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Aggregate(aggregate) => aggregate.param.as_ref().map_or(0, Self::depth).max(aggregate.expr.depth()),
+            Self::Binary(binary) => binary.left.depth().max(binary.right.depth()),
+            Self::Unary { expr, .. } | Self::Paren(expr, _) => expr.depth(),
+        };
+        inner + 1
     }
 
     /// Calls `visit` for this expression and everything in it, outermost first.

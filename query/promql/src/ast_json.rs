@@ -9,6 +9,12 @@ use crate::text::plain_number;
 impl Expr {
     /// The tree in the shape of Prometheus's API: `{"type": "call", "func": {...}, "args": [...]}`.
     pub fn to_json(&self) -> Json {
+        // Without a thread a deep tree is only its text.
+        crate::stack::with_room(self, || self.node())
+            .unwrap_or_else(|_| json!({"type": "text", "val": self.to_string()}))
+    }
+
+    fn node(&self) -> Json {
         match self {
             Self::Number(value, ..) => json!({"type": "numberLiteral", "val": plain_number(*value)}),
             Self::String(value, _) => json!({"type": "stringLiteral", "val": value}),
@@ -31,7 +37,7 @@ impl Expr {
                 let (timestamp, start_or_end) = at_json(subquery.at);
                 json!({
                     "type": "subquery",
-                    "expr": subquery.expr.to_json(),
+                    "expr": subquery.expr.node(),
                     "range": milliseconds(Some(&subquery.range)),
                     "rangeExpr": expression(Some(&subquery.range)),
                     "offset": milliseconds(offset),
@@ -50,28 +56,28 @@ impl Expr {
                     "variadic": call.function.variadic,
                     "returnType": call.function.returns.api_name(),
                 },
-                "args": call.args.iter().map(Self::to_json).collect::<Vec<_>>(),
+                "args": call.args.iter().map(Self::node).collect::<Vec<_>>(),
             }),
             Self::Aggregate(aggregate) => json!({
                 "type": "aggregation",
                 "op": aggregate.op.as_str(),
-                "expr": aggregate.expr.to_json(),
-                "param": aggregate.param.as_ref().map(Self::to_json),
+                "expr": aggregate.expr.node(),
+                "param": aggregate.param.as_ref().map(Self::node),
                 "grouping": aggregate.grouping,
                 "without": aggregate.without,
             }),
             Self::Binary(binary) => json!({
                 "type": "binaryExpr",
                 "op": binary.op.as_str(),
-                "lhs": binary.left.to_json(),
-                "rhs": binary.right.to_json(),
+                "lhs": binary.left.node(),
+                "rhs": binary.right.node(),
                 "matching": binary.matching.as_ref().map(matching_json),
                 "bool": binary.bool_modifier,
             }),
             Self::Unary { negative, expr, .. } => {
-                json!({"type": "unaryExpr", "op": if *negative { "-" } else { "+" }, "expr": expr.to_json()})
+                json!({"type": "unaryExpr", "op": if *negative { "-" } else { "+" }, "expr": expr.node()})
             }
-            Self::Paren(expr, _) => json!({"type": "parenExpr", "expr": expr.to_json()}),
+            Self::Paren(expr, _) => json!({"type": "parenExpr", "expr": expr.node()}),
         }
     }
 }

@@ -131,14 +131,26 @@ fn with_params(name: &str, values: &mut [f64], params: &[Vec<f64>]) {
     }
 }
 
-/// The larger one; NaN if either is.
+/// The larger one; NaN if either is, unless the other is infinite, which nothing exceeds.
 pub(crate) fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    if a == f64::INFINITY || b == f64::INFINITY {
+        f64::INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
 }
 
-/// The smaller one; NaN if either is.
+/// The smaller one; NaN if either is, unless the other is infinite below everything.
 pub(crate) fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
 fn days(seconds: f64) -> i64 {

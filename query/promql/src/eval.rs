@@ -85,6 +85,11 @@ pub fn eval(
     range: EvalRange,
     limits: &EvalLimits,
 ) -> Result<Outcome, EvalError> {
+    let outcome = crate::stack::with_room(expr, || run(expr, source, range, limits));
+    outcome.map_err(|error| EvalError::Source(format!("no thread for a deep query: {error}")))?
+}
+
+fn run(expr: &Expr, source: &dyn SeriesSource, range: EvalRange, limits: &EvalLimits) -> Result<Outcome, EvalError> {
     let query = grid_of(range, limits)?;
     let instant = matches!(range, EvalRange::Instant { .. });
     let range_ms = query.end_ms() - query.start_ms;
@@ -378,14 +383,17 @@ impl Evaluator<'_> {
                 let room = self.limits.samples_max.saturating_sub(self.held);
                 let max = self.limits.samples_max;
                 let bytes_max = self.limits.memory_max_bytes;
-                let bytes_room = bytes_max.saturating_sub(self.held_bytes) / size_of::<f64>();
+                let bytes_room = bytes_max.saturating_sub(self.held_bytes);
+                let mut histogram_bytes = 0usize;
                 self.rows(expr, grid, &mut |meta, row| {
+                    histogram_bytes += row.histograms.iter().flatten().map(|h| h.size_bytes()).sum::<usize>();
                     tile.push(meta, row);
-                    if tile.values.len() > bytes_room {
+                    if tile.values.len() * size_of::<f64>() + histogram_bytes > bytes_room {
                         return Err(EvalError::OutOfMemory { max: bytes_max });
                     }
                     if tile.values.len() > room { Err(EvalError::TooManySamples { max }) } else { Ok(()) }
                 })?;
+                self.hold_bytes(histogram_bytes)?;
                 tile
             }
         };

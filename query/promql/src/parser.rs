@@ -81,7 +81,7 @@ pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseErro
 /// Parses a selector of series alone, such as the `match[]` arguments of the API.
 pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
     match parse(text)? {
-        Expr::Vector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(selector),
+        Expr::Vector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(*selector),
         other => Err(ParseError::new(text, other.span(), "expected a series selector such as up{job=\"a\"}")),
     }
 }
@@ -202,7 +202,11 @@ impl<'a> Parser<'a> {
     }
 
     fn deeper(&mut self) -> Parsed<()> {
-        self.depth += 1;
+        self.enter(1)
+    }
+
+    fn enter(&mut self, levels: usize) -> Parsed<()> {
+        self.depth += levels;
         if self.depth > DEPTH_MAX {
             return self.fault(self.span(), format!("the query nests deeper than {DEPTH_MAX} levels"));
         }

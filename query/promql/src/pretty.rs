@@ -10,12 +10,12 @@ const INDENT: &str = "  ";
 impl Expr {
     /// The query in canonical form, broken into indented lines where it is longer than 100 characters.
     pub fn pretty(&self) -> String {
-        pretty(self, 0, LINE_MAX)
+        self.pretty_within(LINE_MAX)
     }
 
     /// As [`Expr::pretty`], with another length of lines.
     pub fn pretty_within(&self, line_max: usize) -> String {
-        pretty(self, 0, line_max)
+        crate::stack::with_room(self, || pretty(self, 0, line_max)).unwrap_or_else(|_| self.to_string())
     }
 }
 

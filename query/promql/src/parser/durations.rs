@@ -4,6 +4,9 @@ use super::{Parsed, Parser, parse_duration_ms};
 use crate::ast::{DurationExpr, DurationOp, Notation, Span};
 use crate::lexer::Tok;
 
+/// Levels that parentheses around a duration take besides that of what is in them: as much as they need of the stack.
+const PAREN_LEVELS: usize = 2;
+
 /// Seconds that fit Prometheus's 64-bit nanoseconds.
 const SECONDS_MAX: f64 = 9_223_372_036.854_776;
 
@@ -89,7 +92,9 @@ impl Parser<'_> {
         }
         if self.is_punct("(") {
             let open = self.advance().span;
+            self.enter(PAREN_LEVELS)?;
             let inner = self.duration(0, "", expected)?;
+            self.depth -= PAREN_LEVELS;
             let close = self.expect(")", context, expected)?.span;
             self.duration_expression(inner.span())?;
             return Ok(DurationExpr::Paren(Box::new(inner), open.to(close)));
@@ -107,9 +112,11 @@ impl Parser<'_> {
             "max_of" | "min_of" => {
                 self.advance();
                 self.expect("(", context, expected)?;
+                self.enter(PAREN_LEVELS)?;
                 let left = self.duration(0, "", expected)?;
                 self.expect(",", context, expected)?;
                 let right = self.duration(0, "", expected)?;
+                self.depth -= PAREN_LEVELS;
                 self.expect(")", context, expected)?;
                 self.duration_expression(start)?;
                 let op = if word == "max_of" { DurationOp::MaxOf } else { DurationOp::MinOf };

@@ -36,6 +36,8 @@ impl Parser<'_> {
         let expected = OFFSET_EXPECTED;
         let range = self.positive_duration("subquery or range selector", expected)?;
         if self.eat(":") {
+            // A chain of subqueries nests as deeply as it is long.
+            self.deeper()?;
             let step = if self.is_punct("]") {
                 None
             } else {
@@ -58,7 +60,7 @@ impl Parser<'_> {
             return self.fault(bracket, "no @ modifiers allowed before range");
         }
         let span = selector.span.to(close);
-        Ok(Expr::Matrix(MatrixSelector { selector, range, span }))
+        Ok(Expr::Matrix(Box::new(MatrixSelector { selector: *selector, range, span })))
     }
 
     fn at_modifier(&mut self, expr: &mut Expr) -> Parsed<()> {

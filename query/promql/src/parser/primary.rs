@@ -30,6 +30,11 @@ const KEYWORDS: [&str; 19] = [
     "min_of",
 ];
 
+/// Levels that a parenthesis takes besides that of its expression: as much as it needs of the stack.
+const PAREN_LEVELS: usize = 1;
+/// Levels that the arguments of a call take besides their own.
+const CALL_LEVELS: usize = 3;
+
 /// A word as errors name it: keywords, operators and aggregations are marked. `fill` is one only before a parenthesis.
 pub(super) fn describe_word(word: &str, before_paren: bool) -> String {
     let lower = word.to_ascii_lowercase();
@@ -63,7 +68,9 @@ impl Parser<'_> {
             }
             Tok::Punct("(") => {
                 self.advance();
+                self.enter(PAREN_LEVELS)?;
                 let inner = self.expr(0)?;
+                self.depth -= PAREN_LEVELS;
                 let close = self.expect(")", "", "")?.span;
                 Ok(Expr::Paren(Box::new(inner), span.to(close)))
             }
@@ -114,6 +121,7 @@ impl Parser<'_> {
         if self.eat(")") {
             return Ok(args);
         }
+        self.enter(CALL_LEVELS)?;
         loop {
             args.push(self.expr(0)?);
             let comma = self.span();
@@ -124,6 +132,7 @@ impl Parser<'_> {
                 return self.fault(comma, "trailing commas not allowed in function call args");
             }
         }
+        self.depth -= CALL_LEVELS;
         self.expect(")", "", "")?;
         Ok(args)
     }
@@ -194,7 +203,7 @@ impl Parser<'_> {
         if !name.is_empty() {
             matchers.push(self.matcher(METRIC_NAME, MatchOp::Equal, &name, start)?);
         }
-        Ok(Expr::Vector(VectorSelector {
+        Ok(Expr::Vector(Box::new(VectorSelector {
             name,
             matchers,
             offset: None,
@@ -202,7 +211,7 @@ impl Parser<'_> {
             anchored: false,
             smoothed: false,
             span,
-        }))
+        })))
     }
 
     fn matchers(&mut self, matchers: &mut Vec<Matcher>) -> Parsed<()> {

@@ -73,3 +73,65 @@ fn all_promqltest_cases_pass() {
     let whole = only.is_none() && std::env::var_os("PROMQLTEST_DIR").is_none();
     assert!(!whole || exceptions.is_empty(), "these pass now, take them off the list: {exceptions:?}");
 }
+
+/// Cases of our own, worked out by hand.
+#[test]
+fn own_cases_pass() {
+    for (name, text) in [
+        ("language.test", include_str!("../cases/language.test")),
+        ("native_histograms.test", include_str!("../cases/native_histograms.test")),
+    ] {
+        let report = file::run(text);
+        let failures: Vec<&str> = report.failures.iter().map(|(_, why)| why.as_str()).collect();
+        assert!(
+            failures.is_empty(),
+            "{name}: {} of {} cases fail:\n{}",
+            failures.len(),
+            report.total,
+            failures.join("\n")
+        );
+    }
+}
+
+/// Every kind of wrong expectation is noticed, so that passing means something.
+#[test]
+fn the_runner_notices_what_is_wrong() {
+    const LOAD: &str =
+        "load 1m\n  x_total{a=\"1\"} 1 2\n  x_total{a=\"2\"} 5 6\n  g 1 3\n  h {{count:2 sum:3 buckets:[2]}}x1\n\n";
+    let wrong = [
+        "eval instant at 0 g\n  g 2",
+        "eval instant at 0 g\n  g{a=\"1\"} 1",
+        "eval instant at 0 g",
+        "eval instant at 0 x_total\n  x_total{a=\"1\"} 1",
+        "eval instant at 0 sort_desc(x_total)\n  expect ordered\n  x_total{a=\"1\"} 1\n  x_total{a=\"2\"} 5",
+        "eval_ordered instant at 0 sort_desc(x_total)\n  x_total{a=\"1\"} 1\n  x_total{a=\"2\"} 5",
+        "eval instant at 1m rate(g[2m])\n  expect no_info\n  {} 0.016666666",
+        "eval instant at 1m rate(x_total[2m])\n  expect info\n  {a=\"1\"} 0.0125\n  {a=\"2\"} 0.0125",
+        "eval instant at 1m rate(g[2m])\n  expect info msg:PromQL info: something else (1:6)\n  {} 0.025",
+        "eval_warn instant at 0 g\n  g 1",
+        "eval instant at 0 g\n  expect fail",
+        "eval_fail instant at 0 g",
+        "eval instant at 0 g +\n  expect fail msg:another text",
+        "eval instant at 0 g +\n  expect fail regex:^nothing$",
+        "eval instant at 0 1 + 1\n  3",
+        "eval instant at 0 \"a\"\n  expect string \"b\"",
+        "eval range from 0 to 1m step 1m g\n  g 1 4",
+        "eval range from 0 to 1m step 1m g\n  g 1",
+        "eval range from 0 to 1m step 1m g\n  g 1 3 3",
+        "eval instant at 1m g[2m]\n  expect range vector from 0 to 1m step 1m\n  g 1 4",
+        "eval instant at 0 h\n  h 2",
+        "eval instant at 0 h\n  h {{count:3 sum:3 buckets:[2]}}",
+        "eval instant at 0 h\n  h {{count:2 sum:3 offset:1 buckets:[2]}}",
+        "eval instant at 0 h\n  h {{count:2 sum:3 buckets:[2] counter_reset_hint:gauge}}",
+        "eval instant at 0 h\n  h {{count:2 sum:3 buckets:[2] schema:1}}",
+        "eval instant at 0 g\n  expect nonsense\n  g 1",
+        "evaluate instant at 0 g\n  g 1",
+        "load 1m\n  y {{count:x}}",
+    ];
+    for case in wrong {
+        let report = file::run(&format!("{LOAD}{case}\n"));
+        assert_eq!(report.failures.len(), 1, "not noticed: {case}");
+    }
+    let right = "eval instant at 0 h\n  h {{count:2 sum:3 buckets:[2]}}";
+    assert!(file::run(&format!("{LOAD}{right}\n")).failures.is_empty());
+}

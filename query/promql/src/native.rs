@@ -41,17 +41,7 @@ pub(crate) fn quantile(
         buckets.reverse();
     }
     let mut rank = if forward { q } else { 1.0 - q } * histogram.count;
-    let mut bucket = Bucket { lower: 0.0, upper: 0.0, lower_inclusive: false, upper_inclusive: false, count: 0.0 };
-    let mut count = 0.0;
-    let mut walk = buckets.iter();
-    for next in walk.by_ref() {
-        bucket = *next;
-        count += bucket.count;
-        if bucket.count != 0.0 && count >= rank {
-            break;
-        }
-    }
-    let rest = walk.as_slice();
+    let (mut bucket, mut count, rest) = find_rank(rank, &buckets);
     if histogram.is_custom() {
         if bucket.lower == f64::NEG_INFINITY {
             if bucket.upper <= 0.0 {
@@ -80,8 +70,28 @@ pub(crate) fn quantile(
         // Prometheus goes on with the last bucket here.
         bucket = rest.last().copied().unwrap_or(bucket);
     }
-    let fraction = rank / bucket.count;
-    if histogram.is_custom() || (bucket.lower <= 0.0 && bucket.upper >= 0.0) {
+    let linear = histogram.is_custom() || (bucket.lower <= 0.0 && bucket.upper >= 0.0);
+    interpolate(&bucket, rank / bucket.count, linear)
+}
+
+/// The first bucket at which so many observations are counted, how many there are up to it, and the buckets after it; the last
+/// bucket if there are fewer.
+fn find_rank(rank: f64, buckets: &[Bucket]) -> (Bucket, f64, &[Bucket]) {
+    let mut bucket = Bucket { lower: 0.0, upper: 0.0, lower_inclusive: false, upper_inclusive: false, count: 0.0 };
+    let mut count = 0.0;
+    for (at, next) in buckets.iter().enumerate() {
+        bucket = *next;
+        count += bucket.count;
+        if bucket.count != 0.0 && count >= rank {
+            return (bucket, count, &buckets[at + 1..]);
+        }
+    }
+    (bucket, count, &[])
+}
+
+/// The value at a fraction of a bucket: linearly, or on a logarithmic scale.
+fn interpolate(bucket: &Bucket, fraction: f64, linear: bool) -> f64 {
+    if linear {
         return bucket.lower + (bucket.upper - bucket.lower) * fraction;
     }
     let (lower, upper) = (bucket.lower.abs().log2(), bucket.upper.abs().log2());

@@ -304,14 +304,33 @@ proptest! {
     }
 
     #[test]
+    fn series_and_durations_never_panic(text in "[0-9xX+\\-_{}:a-z\\[\\]. ]{0,40}") {
+        let _ = promql::parse_series(&format!("x {text}"));
+        let _ = promql::parse_series(&format!("x {{{{{text}}}}}x2"));
+        let _ = promql::parse_duration_ms(&text);
+        let _ = parse(&format!("x[{text}]"));
+    }
+
+    #[test]
     fn fragments_parse_or_fail_with_a_place(parts in prop::collection::vec(prop::sample::select(vec![
-        "rate", "sum", "by", "(", ")", "[", "]", "{", "}", "5m", ":", "x", "1", "+", "-", "^", "offset", "@", "a=\"b\"", ",",
-        "and", "on", "group_left", "bool", "==", " ", "start()",
+        "rate", "sum", "by", "(", ")", "[", "]", "{", "}", "5m", ":", "x_total", "1", "+", "-", "^", "offset", "@", "a=\"b\"", ",",
+        "and", "on", "group_left", "bool", "==", " ", "start()", "(x_total)", "[5m]", " </ ", "topk(2,", "anchored", "smoothed",
+        "histogram_quantile(0.5,", "absent(", "info(", "fill(1)", "step()", " or ", "[5m:1m]", "limit_ratio(-0.5,", "1e400",
     ]), 0..14)) {
         let text = parts.concat();
         match parse(&text) {
-            // What is printed parses to the same text again.
-            Ok(expr) => prop_assert_eq!(parse(&expr.to_string()).map(|e| e.to_string()), Ok(expr.to_string())),
+            Ok(expr) => {
+                // What is printed parses to the same text again, and is evaluated without a panic.
+                prop_assert_eq!(parse(&expr.to_string()).map(|e| e.to_string()), Ok(expr.to_string()));
+                prop_assert_eq!(parse(&expr.pretty()).map(|e| e.to_string()), Ok(expr.to_string()));
+                let source = Source(vec![
+                    mixed_series(0, &[(1_000, 3, 2), (61_000, 4, 2), (121_000, 1, 4)]),
+                    mixed_series(1, &[(1_000, 3, 0), (61_000, 4, 0)]),
+                ]);
+                let limits = EvalLimits { samples_max: 10_000, ..EvalLimits::default() };
+                let _ = eval(&expr, &source, EvalRange::Instant { time_ms: 121_000 }, &limits);
+                let _ = eval(&expr, &source, EvalRange::Range { start_ms: 0, end_ms: 200_000, step_ms: 50_000 }, &limits);
+            }
             Err(error) => prop_assert!(error.span.start <= text.len()),
         }
     }
@@ -342,6 +361,104 @@ proptest! {
                 }
                 prop_assert_eq!(got, want, "{} at {}", query, time_ms);
             }
+        }
+    }
+}
+
+/// Valid vector expressions of any shape.
+fn expressions() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(vec![
+        "x_total",
+        "x_total offset 30s",
+        "x_total{i=\"0\"}",
+        "rate(x_total[2m])",
+        "increase(x_total[90s] anchored)",
+        "resets(x_total[3m])",
+        "sum_over_time(x_total[2m])",
+        "histogram_count(rate(x_total[2m]))",
+        "vector(1)",
+    ]);
+    let one = vec![
+        "abs(A)",
+        "(-A)",
+        "sum by (i) (A)",
+        "avg(A)",
+        "count(A)",
+        "topk(1, A)",
+        "quantile(0.5, A)",
+        "stddev(A)",
+        "rate(A[2m:30s])",
+        "last_over_time(A[1m:])",
+        "max_over_time(A[2m:37s])",
+        "histogram_quantile(0.5, A)",
+        "histogram_fraction(0, 1, A)",
+        "histogram_quantiles(A, \"q\", 0.1, 0.9)",
+        "(A </ 1)",
+        "(A * 2)",
+        "(A > 1)",
+        "(3 - A)",
+        "label_replace(A, \"a\", \"$1\", \"i\", \"(.*)\")",
+        "count_values(\"v\", A)",
+        "absent(A)",
+        "timestamp(A)",
+        "info(A)",
+        "limit_ratio(0.5, A)",
+        "limitk(1, A)",
+        "clamp_max(A, 3)",
+    ];
+    let two = vec![
+        "(A + on (i) B)",
+        "(A - ignoring () B)",
+        "(A == on (i) B)",
+        "(A > bool on (i) B)",
+        "(A or B)",
+        "(A and on (i) B)",
+        "(A unless B)",
+        "(A / on () group_left () sum(B))",
+        "(A * scalar(B))",
+        "(A + on (i) fill (1) B)",
+    ];
+    leaf.prop_map(str::to_owned).prop_recursive(4, 12, 2, move |inner| {
+        let wrap = (prop::sample::select(one.clone()), inner.clone());
+        let join = (prop::sample::select(two.clone()), inner.clone(), inner);
+        prop_oneof![
+            wrap.prop_map(|(template, a)| template.replace('A', &a)),
+            join.prop_map(|(template, a, b)| template.replace('B', &b).replacen('A', &a, 1)),
+        ]
+    })
+}
+
+/// Labels and values of an instant result, sorted.
+fn sorted_vector(value: QueryValue) -> Vec<String> {
+    let QueryValue::Vector(vector) = value else { panic!("not a vector") };
+    let mut all: Vec<String> = vector.iter().map(|s| shown(&s.labels, s.value, s.histogram.as_deref())).collect();
+    all.sort();
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_expression_means_the_same_at_once_and_step_by_step(query in expressions(), all in mixed_samples()) {
+        let source = Source(all.iter().enumerate().map(|(at, samples)| mixed_series(at, samples)).collect());
+        let expr = parse(&query).unwrap();
+        prop_assert_eq!(parse(&expr.pretty()).unwrap().to_string(), expr.to_string());
+        let when = EvalRange::Range { start_ms: START, end_ms: END, step_ms: STEP };
+        let Ok(outcome) = eval(&expr, &source, when, &EvalLimits::default()) else { return Ok(()) };
+        let QueryValue::Matrix(matrix) = outcome.value else { panic!("not a matrix") };
+        for time_ms in steps() {
+            let instant = eval(&expr, &source, EvalRange::Instant { time_ms }, &EvalLimits::default());
+            let want = sorted_vector(instant.map_err(|error| TestCaseError::fail(format!("{query} at {time_ms}: {error}")))?.value);
+            let mut got = Vec::new();
+            for series in &matrix {
+                let floats = series.samples.iter().filter(|s| s.time_ms == time_ms);
+                got.extend(floats.map(|s| shown(&series.labels, s.value, None)));
+                let histograms = series.histograms.iter().filter(|s| s.time_ms == time_ms);
+                got.extend(histograms.map(|s| shown(&series.labels, f64::NAN, Some(&s.histogram))));
+            }
+            got.sort();
+            prop_assert_eq!(got, want, "{} at {}", query, time_ms);
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct EvalLimits {
     pub steps_max: usize,
     /// The step of subqueries that name none.
     pub subquery_interval_ms: i64,
+    /// `promql-delayed-name-removal`: a name goes at the end of the query and not where the value stops being the metric's, so that
+    /// what comes between can still see it.
+    pub delayed_name_removal: bool,
     /// When to give up.
     pub deadline: Option<Instant>,
     /// Set by whoever wants the query to stop.
@@ -72,6 +75,7 @@ impl Default for EvalLimits {
             type_labels: false,
             steps_max: 11_000,
             subquery_interval_ms: 60_000,
+            delayed_name_removal: true,
             deadline: None,
             cancel: None,
         }
@@ -385,7 +389,7 @@ impl Evaluator<'_> {
                 let bytes_max = self.limits.memory_max_bytes;
                 let bytes_room = bytes_max.saturating_sub(self.held_bytes);
                 let mut histogram_bytes = 0usize;
-                self.rows(expr, grid, &mut |meta, row| {
+                self.streamed_rows(expr, grid, &mut |meta, row| {
                     histogram_bytes += row.histograms.iter().flatten().map(|h| h.size_bytes()).sum::<usize>();
                     tile.push(meta, row);
                     if tile.values.len() * size_of::<f64>() + histogram_bytes > bytes_room {
@@ -398,7 +402,7 @@ impl Evaluator<'_> {
             }
         };
         self.hold_values(tile.values.len())?;
-        Ok(tile)
+        if self.limits.delayed_name_removal { Ok(tile) } else { tile.finish() }
     }
 
     /// Whether a call works row by row.
@@ -408,6 +412,15 @@ impl Evaluator<'_> {
 
     /// A vector expression row by row, without holding all rows where that can be avoided.
     pub(crate) fn rows(&mut self, expr: &Expr, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+        if self.limits.delayed_name_removal || matches!(expr, Expr::Paren(..) | Expr::Vector(_)) {
+            return self.streamed_rows(expr, grid, sink);
+        }
+        // Rows that lose their names at once may become the same, which only a tile shows.
+        let tile = self.tile(expr, grid)?;
+        tile_rows(tile, sink)
+    }
+
+    fn streamed_rows(&mut self, expr: &Expr, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
         match expr {
             Expr::Paren(inner, _) => self.rows(inner, grid, sink),
             Expr::Vector(selector) => self.instant_rows(selector, grid, Show::Value, sink),
@@ -420,11 +433,8 @@ impl Evaluator<'_> {
             Expr::Call(call) if Elementwise::streams(call) => self.elementwise(call, grid, sink),
             Expr::Binary(binary) if binary.matching.is_none() => self.scalar_binary_rows(expr, binary, grid, sink),
             other => {
-                let mut tile = self.tile(other, grid)?;
-                for (at, meta) in std::mem::take(&mut tile.rows).into_iter().enumerate() {
-                    sink(meta, &mut tile.take_row(at))?;
-                }
-                Ok(())
+                let tile = self.tile(other, grid)?;
+                tile_rows(tile, sink)
             }
         }
     }
@@ -448,6 +458,13 @@ impl Evaluator<'_> {
         }
         Ok(found)
     }
+}
+
+fn tile_rows(mut tile: Tile, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+    for (at, meta) in std::mem::take(&mut tile.rows).into_iter().enumerate() {
+        sink(meta, &mut tile.take_row(at))?;
+    }
+    Ok(())
 }
 
 /// Passes a row on unless it is empty.

@@ -672,3 +672,24 @@ fn plans_show_what_streams() {
                 select x[5m]: samples of all windows"#]]
     .assert_eq(&plan("topk(scalar(n), max_over_time(deriv(x[5m])[1h:1m]))"));
 }
+
+#[test]
+fn names_go_at_the_end_or_at_once() {
+    let points: Vec<(i64, f64)> = (0..10).map(|k| (k * 30_000, k as f64)).collect();
+    let source = Source(vec![series(0, &points), series(1, &points)]);
+    let run = |query: &str, delayed_name_removal| {
+        let limits = EvalLimits { delayed_name_removal, ..EvalLimits::default() };
+        let outcome = eval(&parse(query).unwrap(), &source, EvalRange::Instant { time_ms: 240_000 }, &limits);
+        outcome.map(|outcome| sorted_vector(outcome.value).join(" ")).unwrap_or_else(|error| error.to_string())
+    };
+    let query = "label_replace(abs(x_total), \"n\", \"$1\", \"__name__\", \"(.*)\")";
+    expect![[r#"{i="0", n="x_total"} 8.0 {i="1", n="x_total"} 8.0"#]].assert_eq(&run(query, true));
+    expect![[r#"{i="0"} 8.0 {i="1"} 8.0"#]].assert_eq(&run(query, false));
+    let query = "abs(x_total) or on (__name__) -x_total";
+    expect![[r#"{i="0"} 8.0 {i="1"} 8.0"#]].assert_eq(&run(query, true));
+    expect![[r#"{i="0"} 8.0 {i="1"} 8.0"#]].assert_eq(&run(query, false));
+    let query = "-label_replace(x_total, \"__name__\", \"y$1\", \"i\", \"(.*)\")";
+    expect![[r#"{i="0"} -8.0 {i="1"} -8.0"#]].assert_eq(&run(query, false));
+    expect!["vector cannot contain metrics with the same labelset"]
+        .assert_eq(&run("abs(label_replace(x_total, \"i\", \"\", \"\", \"\"))", false));
+}

@@ -14,6 +14,7 @@
 
 mod batch;
 pub mod field;
+pub mod histogram;
 mod ids;
 mod log;
 mod metric;
@@ -27,6 +28,7 @@ mod time;
 mod value;
 
 pub use batch::{Batch, BatchData};
+pub use histogram::{FloatHistogram, ResetHint};
 pub use ids::{RowId, SpanId, TenantId, TraceId};
 pub use log::{LogRecord, Scope};
 pub use metric::{

@@ -61,8 +61,7 @@ impl SeriesSource for PromSource {
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
         let found = self.store.series().select(&self.tenant, &matchers, request.start_ms, request.end_ms);
         let found = found.map_err(|error| SourceError(error.to_string()))?;
-        let series =
-            |data: series::SeriesData| SourceSeries { labels: data.labels, times: data.times, values: data.values };
+        let series = |data: series::SeriesData| SourceSeries::floats(data.labels, data.times, data.values);
         Ok(found.into_iter().map(series).collect())
     }
 }
@@ -173,6 +172,11 @@ fn eval_error(error: EvalError, timeout_ms: u64) -> QueryError {
             name: "query.promql_samples_max",
             limit: max as u64,
             detail: EvalError::TooManySamples { max }.to_string(),
+        },
+        EvalError::OutOfMemory { max } => QueryError::Limit {
+            name: "query.promql_memory_max_bytes",
+            limit: max as u64,
+            detail: EvalError::OutOfMemory { max }.to_string(),
         },
         EvalError::TimedOut => QueryError::Timeout { timeout_ms },
         EvalError::Canceled => QueryError::Canceled,

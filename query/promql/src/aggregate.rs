@@ -2,19 +2,23 @@
 
 use std::collections::HashMap;
 
-use model::Labels;
+use model::histogram::add_compensated;
+use model::{FloatHistogram, Labels};
 
-use crate::ast::{Aggregate, AggregateOp, Expr};
+use crate::annotation::Annotations;
+use crate::ast::{Aggregate, AggregateOp, Expr, Span};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels;
-use crate::tile::{ABSENT, Grid, Meta, Tile, TileBuilder, is_absent};
-use crate::value::format_number;
-use crate::windows::{Mean, kahan, quantile};
+use crate::mixed::{Total, histogram_cell};
+use crate::notes::Combining;
+use crate::text::{plain_number, short_number};
+use crate::tile::{ABSENT, Cell, Grid, Meta, Row, Tile, TileBuilder, is_absent, is_float};
+use crate::windows::{Mean, quantile};
 
 /// What is known of one group at one step.
 #[derive(Clone, Copy, Default)]
-struct Cell {
+struct Tally {
     count: f64,
     /// Sum, extreme, or mean of deviations.
     value: f64,
@@ -25,7 +29,17 @@ struct Cell {
 
 struct Group {
     meta: Meta,
-    cells: Vec<Cell>,
+    cells: Vec<Tally>,
+    /// Sums of histograms by step; empty until one comes.
+    histograms: Vec<Option<HistogramTally>>,
+}
+
+/// What is known of the histograms of one group at one step.
+struct HistogramTally {
+    /// `None` once they turned out not to go together, or where numbers came first.
+    total: Option<Total>,
+    /// They do not go together.
+    incompatible: bool,
 }
 
 impl Evaluator<'_> {
@@ -44,25 +58,36 @@ impl Evaluator<'_> {
         let op = aggregate.op;
         let mut groups: Vec<Group> = Vec::new();
         let mut known: HashMap<Labels, usize> = HashMap::new();
-        self.rows(&aggregate.expr, grid, &mut |meta, values| {
+        let mut notes = Annotations::default();
+        let span = aggregate.expr.span();
+        let room = self.limits.memory_max_bytes.saturating_sub(self.held_bytes());
+        self.rows(&aggregate.expr, grid, &mut |meta, row| {
             let key = labels::group(&meta.labels, &aggregate.grouping, aggregate.without);
             let at = *known.entry(key).or_insert_with_key(|key| {
                 let meta = Meta { labels: key.clone(), drop_name: false };
-                groups.push(Group { meta, cells: vec![Cell::default(); grid.steps] });
+                groups.push(Group { meta, cells: vec![Tally::default(); grid.steps], histograms: Vec::new() });
                 groups.len() - 1
             });
+            if groups.len().saturating_mul(grid.steps * size_of::<Tally>()) > room {
+                return Err(EvalError::OutOfMemory { max: self.limits.memory_max_bytes });
+            }
             let group = &mut groups[at];
             group.meta.drop_name |= meta.drop_name;
-            for (cell, value) in group.cells.iter_mut().zip(values).filter(|(_, value)| !is_absent(**value)) {
+            if row.has_histograms() {
+                group.add_mixed(op, row, &meta.labels, span, &mut notes);
+                return Ok(());
+            }
+            for (cell, value) in group.cells.iter_mut().zip(&row.values).filter(|(_, value)| !is_absent(**value)) {
                 cell.add(op, *value);
             }
             Ok(())
         })?;
         let mut tile = Tile::new(grid.steps);
         for group in groups {
-            let values: Vec<f64> = group.cells.iter().map(|cell| cell.result(op)).collect();
-            tile.push(group.meta, &values);
+            let (meta, row) = group.finish(op, span, &mut notes);
+            tile.push(meta, &row);
         }
+        self.annotations.extend(notes);
         Ok(tile)
     }
 
@@ -90,26 +115,23 @@ impl Evaluator<'_> {
         let params = self.param(aggregate, grid)?;
         let span = aggregate.param.as_ref().map_or(aggregate.span, Expr::span);
         let (min, max) = bounds(&params);
-        if params.iter().any(|q| q.is_nan()) {
-            self.warn_quantile(f64::NAN, span);
-        }
-        if max > 1.0 {
-            self.warn_quantile(max, span);
-        }
-        if min < 0.0 {
-            self.warn_quantile(min, span);
-        }
         let input = self.tile(&aggregate.expr, grid)?;
+        let bad = [f64::NAN, max, min];
+        let is_bad = [params.iter().any(|q| q.is_nan()), max > 1.0, min < 0.0];
+        bad.iter().zip(is_bad).filter(|(_, is_bad)| *is_bad).for_each(|(q, _)| self.annotations.bad_quantile(span, *q));
+        if input.has_histograms() {
+            self.annotations.histogram_ignored(aggregate.expr.span(), "quantile");
+        }
         let mut tile = Tile::new(grid.steps);
         let mut present = Vec::new();
         for (meta, rows) in Self::groups(aggregate, &input) {
             let result = |step: usize, present: &mut Vec<f64>| {
                 present.clear();
-                present.extend(rows.iter().map(|row| input.at(*row, step)).filter(|value| !is_absent(*value)));
+                present.extend(rows.iter().map(|row| input.at(*row, step)).filter(|value| is_float(*value)));
                 if present.is_empty() { ABSENT } else { quantile(params[step], present) }
             };
             let values: Vec<f64> = (0..grid.steps).map(|step| result(step, &mut present)).collect();
-            tile.push(meta, &values);
+            tile.push_floats(meta, &values);
         }
         Ok(tile)
     }
@@ -118,28 +140,31 @@ impl Evaluator<'_> {
         let Some(Expr::String(label, _)) = aggregate.param.as_ref().map(Expr::unparen) else {
             return Err(EvalError::Execution("count_values needs a label name".into()));
         };
-        if label.is_empty() {
-            return Err(EvalError::Execution(format!("invalid label name {label:?}")));
+        if !crate::calls::is_label_name(label) {
+            return Err(EvalError::Execution(format!("invalid label name {}", crate::text::quote(label))));
         }
         let input = self.tile(&aggregate.expr, grid)?;
         let mut builder = TileBuilder::new(grid.steps);
         let mut counts: HashMap<(usize, usize), f64> = HashMap::new();
+        let left_out = aggregate.without && aggregate.grouping.contains(label);
         for (meta, rows) in Self::groups(aggregate, &input) {
             for (row, step) in rows.iter().flat_map(|row| (0..grid.steps).map(move |step| (*row, step))) {
-                let value = input.at(row, step);
-                if is_absent(value) {
-                    continue;
-                }
-                let labels = labels::with(&meta.labels, label, &format_plain(value));
-                let out = builder.row(&Meta { labels, drop_name: meta.drop_name });
+                let text = match input.cell(row, step) {
+                    None => continue,
+                    Some(Cell::Float(value)) => plain_number(value),
+                    Some(Cell::Histogram(histogram)) => histogram.to_string(),
+                };
+                // The label may be one that groups are told apart by, and then replaces it, or one to leave out.
+                let labels = if left_out { meta.labels.clone() } else { labels::with(&meta.labels, label, &text) };
+                let out = builder.row(&Meta { labels, drop_name: false });
                 *counts.entry((out, step)).or_default() += 1.0;
             }
             self.hold(0)?;
         }
         for ((row, step), count) in counts {
-            builder.set(row, step, count)?;
+            builder.set(row, step, Cell::Float(count))?;
         }
-        self.hold(builder.cells())?;
+        self.hold_values(builder.cells())?;
         Ok(builder.finish())
     }
 
@@ -147,17 +172,26 @@ impl Evaluator<'_> {
     fn pick(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Tile, EvalError> {
         let params = self.param(aggregate, grid)?;
         if !self.check_pick(aggregate, &params)? {
+            self.rows(&aggregate.expr, grid, &mut |_, _| Ok(()))?;
             return Ok(Tile::new(grid.steps));
         }
         let input = self.tile(&aggregate.expr, grid)?;
+        let by_value = matches!(aggregate.op, AggregateOp::Topk | AggregateOp::Bottomk);
+        if by_value && input.has_histograms() {
+            self.annotations.histogram_ignored(aggregate.span, aggregate.op.as_str());
+        }
         let groups = Self::groups(aggregate, &input);
         let mut kept = Tile::new(grid.steps);
         let mut order: Vec<usize> = Vec::new();
         let mut chosen = vec![false; input.values.len()];
-        for step in 0..grid.steps {
+        for (step, param) in params.iter().enumerate() {
+            let candidate = |row: usize| {
+                let value = input.at(row, step);
+                if by_value { is_float(value) } else { !is_absent(value) }
+            };
             for (_, rows) in &groups {
-                let present = rows.iter().filter(|row| !is_absent(input.at(**row, step))).copied().collect();
-                for row in choose(aggregate.op, params[step], present, &input, step) {
+                let present = rows.iter().copied().filter(|row| candidate(*row)).collect();
+                for row in choose(aggregate.op, *param, present, &input, step) {
                     chosen[row * grid.steps + step] = true;
                     if grid.steps == 1 {
                         order.push(row);
@@ -168,11 +202,9 @@ impl Evaluator<'_> {
         // An instant vector keeps the order of its values; a range is sorted by labels anyway.
         let rows = if grid.steps == 1 { order } else { (0..input.rows.len()).collect() };
         for row in rows {
-            let cells = row * grid.steps..(row + 1) * grid.steps;
-            if chosen[cells.clone()].contains(&true) {
-                let pairs = input.row(row).iter().zip(&chosen[cells]);
-                let values: Vec<f64> = pairs.map(|(value, chosen)| if *chosen { *value } else { ABSENT }).collect();
-                kept.push(input.rows[row].clone(), &values);
+            let chosen = &chosen[row * grid.steps..(row + 1) * grid.steps];
+            if chosen.contains(&true) {
+                kept.push_from(&input, row, |step| chosen[step]);
             }
         }
         Ok(kept)
@@ -187,15 +219,17 @@ impl Evaluator<'_> {
             if any_nan {
                 return fault("Ratio value is NaN".into());
             }
-            let span = aggregate.param.as_ref().map_or(aggregate.span, Expr::span);
-            for (bad, limit) in [(max, 1.0), (min, -1.0)] {
-                if bad.abs() > 1.0 && bad.signum() == limit {
-                    let (bad, limit) = (format_number(bad), format_number(limit));
-                    let message = format!("ratio value should be between -1 and 1, got {bad}, capping to {limit}");
-                    self.annotations.warn(span, message);
-                }
+            if max == 0.0 && min == 0.0 {
+                return Ok(false);
             }
-            return Ok(max != 0.0 || min != 0.0);
+            let span = aggregate.param.as_ref().map_or(aggregate.span, Expr::span);
+            if max > 1.0 {
+                self.annotations.bad_ratio(span, max, 1.0);
+            }
+            if min < -1.0 {
+                self.annotations.bad_ratio(span, min, -1.0);
+            }
+            return Ok(true);
         }
         if any_nan {
             return fault("Parameter value is NaN".into());
@@ -204,37 +238,22 @@ impl Evaluator<'_> {
             return Ok(false);
         }
         if min <= i64::MIN as f64 {
-            return fault(format!("Scalar value {} underflows int64", go_general(min)));
+            return fault(format!("Scalar value {} underflows int64", short_number(min)));
         }
         if max >= i64::MAX as f64 {
-            return fault(format!("Scalar value {} overflows int64", go_general(max)));
+            return fault(format!("Scalar value {} overflows int64", short_number(max)));
         }
         Ok(true)
     }
 }
 
-/// Go's `%v` of the numbers that overflow.
-fn go_general(value: f64) -> String {
-    if value.is_finite() {
-        let text = format!("{value:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        return if exponent.parse::<i32>().is_ok_and(|exponent| exponent < 21) {
-            format!("{digits}e+{exponent:0>2}")
-        } else {
-            format_number(value)
-        };
-    }
-    format_number(value)
-}
-
-/// A label's value for a number: never with an exponent.
-fn format_plain(value: f64) -> String {
-    if value.is_finite() { format!("{value}") } else { format_number(value) }
-}
-
+/// Smallest and largest parameter; NaN if any is.
 fn bounds(params: &[f64]) -> (f64, f64) {
-    let finite = || params.iter().filter(|param| !param.is_nan());
-    (finite().copied().fold(f64::INFINITY, f64::min), finite().copied().fold(f64::NEG_INFINITY, f64::max))
+    if params.iter().any(|param| param.is_nan()) {
+        return (f64::NAN, f64::NAN);
+    }
+    let fold = |start: f64, pick: fn(f64, f64) -> f64| params.iter().copied().fold(start, pick);
+    (fold(f64::INFINITY, f64::min), fold(f64::NEG_INFINITY, f64::max))
 }
 
 /// The rows that `topk` and its kin keep at one step, in the order of the result.
@@ -271,12 +290,77 @@ fn in_ratio(ratio: f64, labels: &Labels) -> bool {
     if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio }
 }
 
-impl Cell {
+impl Group {
+    /// Adds a row that has histograms.
+    fn add_mixed(&mut self, op: AggregateOp, row: &Row, labels: &Labels, span: Span, notes: &mut Annotations) {
+        for step in 0..row.values.len() {
+            match row.cell(step) {
+                None => {}
+                Some(Cell::Float(value)) => self.cells[step].add(op, value),
+                Some(Cell::Histogram(histogram)) => match op {
+                    AggregateOp::Sum | AggregateOp::Avg => {
+                        self.add_histogram(op, step, &histogram, labels, span, notes)
+                    }
+                    AggregateOp::Count | AggregateOp::Group => self.cells[step].add(op, 1.0),
+                    _ => notes.histogram_ignored(span, op.as_str()),
+                },
+            }
+        }
+    }
+
+    fn add_histogram(
+        &mut self,
+        op: AggregateOp,
+        step: usize,
+        histogram: &FloatHistogram,
+        labels: &Labels,
+        span: Span,
+        notes: &mut Annotations,
+    ) {
+        self.histograms.resize_with(self.cells.len(), || None);
+        let Some(tally) = &mut self.histograms[step] else {
+            // After a number it can come to nothing, so nothing is added up.
+            let total = (self.cells[step].count == 0.0).then(|| Total::new(histogram, op == AggregateOp::Avg));
+            self.histograms[step] = Some(HistogramTally { total, incompatible: false });
+            return;
+        };
+        let Some(total) = tally.total.as_mut().filter(|_| !tally.incompatible) else { return };
+        if total.add(histogram).is_err() {
+            notes.mixed_schemas(span, labels);
+            tally.incompatible = true;
+        }
+    }
+
+    fn finish(self, op: AggregateOp, span: Span, notes: &mut Annotations) -> (Meta, Row) {
+        let mut row = Row::of(self.cells.iter().map(|cell| cell.result(op)).collect());
+        for (step, tally) in self.histograms.into_iter().enumerate() {
+            let Some(HistogramTally { total, incompatible }) = tally else { continue };
+            if total.as_ref().is_some_and(Total::bounds_reconciled) {
+                notes.bounds_reconciled(span, Combining::Aggregation);
+            }
+            if self.cells[step].count > 0.0 {
+                notes.mixed_aggregation(span);
+                row.set(step, None);
+                continue;
+            }
+            let Some(total) = total.filter(|_| !incompatible) else { continue };
+            if total.hints_collided() {
+                notes.hints_collide(span, Combining::Aggregation);
+            }
+            let mut result = total.finish();
+            result.compact();
+            row.set(step, Some(histogram_cell(result)));
+        }
+        (self.meta, row)
+    }
+}
+
+impl Tally {
     fn add(&mut self, op: AggregateOp, value: f64) {
         let first = self.count == 0.0;
         self.count += 1.0;
         match op {
-            AggregateOp::Sum => (self.value, self.extra) = kahan(value, self.value, self.extra),
+            AggregateOp::Sum => (self.value, self.extra) = add_compensated(value, self.value, self.extra),
             AggregateOp::Avg => self.mean.add(value),
             AggregateOp::Min if first || value < self.value || self.value.is_nan() => self.value = value,
             AggregateOp::Max if first || value > self.value || self.value.is_nan() => self.value = value,

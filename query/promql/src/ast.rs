@@ -32,6 +32,16 @@ pub enum Type {
 }
 
 impl Type {
+    /// The words of Prometheus's API.
+    pub fn api_name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            Self::Vector => "vector",
+            Self::Matrix => "matrix",
+            Self::String => "string",
+        }
+    }
+
     /// The words of Prometheus's documentation and errors.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -43,17 +53,26 @@ impl Type {
     }
 }
 
+/// How a number was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notation {
+    /// `300`
+    Plain,
+    /// `5m`
+    Duration,
+}
+
 /// An expression.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expr {
     /// A number, or a duration used as a number of seconds.
-    Number(f64, Span),
+    Number(f64, Notation, Span),
     /// A text.
     String(String, Span),
     /// `up{job="a"}`
-    Vector(VectorSelector),
+    Vector(Box<VectorSelector>),
     /// `up{job="a"}[5m]`
-    Matrix(MatrixSelector),
+    Matrix(Box<MatrixSelector>),
     /// `rate(x[5m])[1h:1m]`
     Subquery(Box<Subquery>),
     /// `rate(...)`
@@ -79,7 +98,7 @@ impl Expr {
     /// Where it stands in the text.
     pub fn span(&self) -> Span {
         match self {
-            Self::Number(_, span) | Self::String(_, span) | Self::Paren(_, span) | Self::Unary { span, .. } => *span,
+            Self::Number(_, _, span) | Self::String(_, span) | Self::Paren(_, span) | Self::Unary { span, .. } => *span,
             Self::Vector(selector) => selector.span,
             Self::Matrix(matrix) => matrix.span,
             Self::Subquery(subquery) => subquery.span,
@@ -113,6 +132,19 @@ impl Expr {
         }
     }
 
+    /// How many expressions nest in each other at most.
+    pub fn depth(&self) -> usize {
+        let inner = match self {
+            Self::Number(..) | Self::String(..) | Self::Vector(_) | Self::Matrix(_) => 0,
+            Self::Subquery(subquery) => subquery.expr.depth(),
+            Self::Call(call) => call.args.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Aggregate(aggregate) => aggregate.param.as_ref().map_or(0, Self::depth).max(aggregate.expr.depth()),
+            Self::Binary(binary) => binary.left.depth().max(binary.right.depth()),
+            Self::Unary { expr, .. } | Self::Paren(expr, _) => expr.depth(),
+        };
+        inner + 1
+    }
+
     /// Calls `visit` for this expression and everything in it, outermost first.
     pub fn walk<'a>(&'a self, visit: &mut dyn FnMut(&'a Expr)) {
         visit(self);
@@ -139,7 +171,7 @@ impl Expr {
 #[derive(Clone, Debug, PartialEq)]
 pub enum DurationExpr {
     /// Seconds.
-    Seconds(f64, Span),
+    Seconds(f64, Notation, Span),
     /// `step()`
     Step(Span),
     /// `range()`
@@ -170,7 +202,7 @@ impl DurationExpr {
     /// Where it stands in the text.
     pub fn span(&self) -> Span {
         match self {
-            Self::Seconds(_, span)
+            Self::Seconds(_, _, span)
             | Self::Step(span)
             | Self::Range(span)
             | Self::Negative(_, span)
@@ -292,6 +324,11 @@ impl AggregateOp {
         Self::ALL.iter().find(|(op, _)| *op == self).map_or("", |(_, name)| name)
     }
 
+    /// Whether Prometheus only knows it behind a switch.
+    pub fn is_experimental(self) -> bool {
+        matches!(self, Self::Limitk | Self::LimitRatio)
+    }
+
     pub(crate) fn has_param(self) -> bool {
         matches!(
             self,
@@ -394,6 +431,18 @@ pub enum Cardinality {
     ManyToMany,
 }
 
+impl Cardinality {
+    /// The words of Prometheus's API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OneToOne => "one-to-one",
+            Self::ManyToOne => "many-to-one",
+            Self::OneToMany => "one-to-many",
+            Self::ManyToMany => "many-to-many",
+        }
+    }
+}
+
 /// How vectors on both sides of an operator find each other.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VectorMatching {
@@ -422,6 +471,8 @@ pub struct Binary {
     pub right: Expr,
     /// Whether a comparison yields 0 or 1 and filters nothing.
     pub bool_modifier: bool,
+    /// Where the operator stands.
+    pub op_span: Span,
     /// How vectors match; `None` if an operand is a scalar.
     pub matching: Option<VectorMatching>,
 }

@@ -1,14 +1,18 @@
-//! Operators between vectors.
+//! Operators between vectors, and between a vector and a scalar.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use model::Labels;
+use model::{FloatHistogram, Labels, ResetHint};
 
-use crate::ast::{Binary, BinaryOp, Cardinality, VectorMatching};
+use crate::annotation::Annotations;
+use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Span, Type, VectorMatching};
 use crate::error::EvalError;
-use crate::eval::Evaluator;
+use crate::eval::{Evaluator, emit};
 use crate::labels;
-use crate::tile::{ABSENT, Grid, Meta, Tile, TileBuilder, is_absent, same_labelset};
+use crate::notes::Combining;
+use crate::text::quote;
+use crate::tile::{ABSENT, Cell, Grid, Histogram, Meta, Sink, Tile, TileBuilder, is_absent, same_labelset};
 
 /// The value of an operator, and whether a comparison holds.
 pub(crate) fn operate(op: BinaryOp, a: f64, b: f64) -> (f64, bool) {
@@ -31,8 +35,128 @@ pub(crate) fn operate(op: BinaryOp, a: f64, b: f64) -> (f64, bool) {
     }
 }
 
+fn is_trim(op: BinaryOp) -> bool {
+    matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower)
+}
+
+/// Whether the result is no longer the left operand's metric.
+fn renames(op: BinaryOp) -> bool {
+    !op.is_comparison() && !is_trim(op)
+}
+
+/// Why an operator yields nothing, or what is to be said though it does.
+#[derive(Clone, Debug)]
+enum Remark {
+    IncompatibleTypes(&'static str, &'static str),
+    IncompatibleLayout,
+    HintsCollide(Combining),
+    BoundsReconciled(Combining),
+}
+
+impl Remark {
+    fn note(&self, op: BinaryOp, span: Span, notes: &mut Annotations) {
+        match self {
+            Self::IncompatibleTypes(left, right) => notes.incompatible_types(span, op, left, right),
+            Self::IncompatibleLayout => notes.incompatible_layout(span, op),
+            Self::HintsCollide(combining) => notes.hints_collide(span, *combining),
+            Self::BoundsReconciled(combining) => notes.bounds_reconciled(span, *combining),
+        }
+    }
+
+    /// Whether it takes the result away.
+    fn is_failure(&self) -> bool {
+        !matches!(self, Self::BoundsReconciled(_))
+    }
+}
+
+/// The last remark of each step, with the row that it came from.
+type Remarks = Vec<Option<(usize, Remark)>>;
+
+/// The result of an operator on two samples.
+struct Outcome {
+    cell: Cell,
+    /// A comparison holds.
+    keep: bool,
+    remark: Option<Remark>,
+}
+
+impl Outcome {
+    fn of(histogram: FloatHistogram) -> Self {
+        Self { cell: Cell::Histogram(Arc::new(histogram)), keep: true, remark: None }
+    }
+}
+
+/// An operator on two samples of any kind.
+fn operate_cells(op: BinaryOp, a: &Cell, b: &Cell) -> Outcome {
+    match (a, b) {
+        (Cell::Float(_), Cell::Float(_)) if is_trim(op) => incompatible("float", "float"),
+        (Cell::Float(a), Cell::Float(b)) => {
+            let (value, keep) = operate(op, *a, *b);
+            Outcome { cell: Cell::Float(value), keep, remark: None }
+        }
+        (Cell::Histogram(a), Cell::Histogram(b)) => operate_histograms(op, a, b),
+        (Cell::Float(factor), Cell::Histogram(histogram)) => match op {
+            BinaryOp::Mul => change(histogram, |h| h.scale(*factor)),
+            _ => incompatible("float", "histogram"),
+        },
+        (Cell::Histogram(histogram), Cell::Float(value)) => match op {
+            BinaryOp::Mul => change(histogram, |h| h.scale(*value)),
+            BinaryOp::Div => change(histogram, |h| h.divide(*value)),
+            BinaryOp::TrimUpper => trimmed(histogram, *value, true),
+            BinaryOp::TrimLower => trimmed(histogram, *value, false),
+            _ => incompatible("histogram", "float"),
+        },
+    }
+}
+
+fn incompatible(left: &'static str, right: &'static str) -> Outcome {
+    let remark = Some(Remark::IncompatibleTypes(left, right));
+    Outcome { cell: Cell::Float(ABSENT), keep: false, remark }
+}
+
+fn change(histogram: &Histogram, change: impl FnOnce(&mut FloatHistogram)) -> Outcome {
+    let mut result = FloatHistogram::clone(histogram);
+    change(&mut result);
+    result.compact();
+    Outcome::of(result)
+}
+
+fn trimmed(histogram: &Histogram, at: f64, keep_below: bool) -> Outcome {
+    let mut result = FloatHistogram::clone(histogram);
+    result.trim(at, keep_below);
+    Outcome::of(result)
+}
+
+fn operate_histograms(op: BinaryOp, a: &Histogram, b: &Histogram) -> Outcome {
+    let combining = match op {
+        BinaryOp::Add => Combining::Addition,
+        BinaryOp::Sub => Combining::Subtraction,
+        BinaryOp::Eq | BinaryOp::Ne => {
+            let keep = a.same_data(b) == (op == BinaryOp::Eq);
+            return Outcome { cell: Cell::Histogram(Arc::clone(a)), keep, remark: None };
+        }
+        _ => return incompatible("histogram", "histogram"),
+    };
+    let mut result = FloatHistogram::clone(a);
+    let added = if op == BinaryOp::Add { result.add(b) } else { result.subtract(b) };
+    let Ok(added) = added else {
+        return Outcome { cell: Cell::Float(ABSENT), keep: false, remark: Some(Remark::IncompatibleLayout) };
+    };
+    if op == BinaryOp::Sub {
+        result.reset_hint = ResetHint::Gauge;
+    }
+    result.compact();
+    let mut outcome = Outcome::of(result);
+    if added.hints_collide {
+        outcome.remark = Some(Remark::HintsCollide(combining));
+    } else if added.bounds_reconciled {
+        outcome.remark = Some(Remark::BoundsReconciled(combining));
+    }
+    outcome
+}
+
 /// The value of a place where a comparison said no: nothing comes out, but the labels are taken.
-const CLAIMED: f64 = f64::from_bits(0x7ff0_0000_0000_0003);
+const CLAIMED: f64 = f64::from_bits(model::STALE_NAN_BITS + 1);
 
 fn is_claimed(value: f64) -> bool {
     value.to_bits() == CLAIMED.to_bits()
@@ -46,7 +170,7 @@ struct Pairing {
 }
 
 impl Evaluator<'_> {
-    pub(crate) fn vector_binary(&mut self, binary: &Binary, grid: Grid) -> Result<Tile, EvalError> {
+    pub(crate) fn vector_binary(&mut self, expr: &Expr, binary: &Binary, grid: Grid) -> Result<Tile, EvalError> {
         let Some(matching) = &binary.matching else { return Ok(Tile::new(grid.steps)) };
         let left = self.tile(&binary.left, grid)?;
         let right = self.tile(&binary.right, grid)?;
@@ -56,8 +180,90 @@ impl Evaluator<'_> {
             _ => {
                 let swapped = matching.cardinality == Cardinality::OneToMany;
                 let (many, one) = if swapped { (&right, &left) } else { (&left, &right) };
-                Join { binary, matching, many, one, swapped, builder: TileBuilder::new(grid.steps) }.run()
+                let floats = !left.has_histograms() && !right.has_histograms() && !is_trim(binary.op);
+                let builder = TileBuilder::new(grid.steps);
+                let remarks = vec![None; grid.steps];
+                let join = Join { binary, matching, many, one, swapped, floats, builder, remarks };
+                let (tile, remarks) = join.run()?;
+                // Of each step the last remark counts.
+                for (_, remark) in remarks.into_iter().flatten() {
+                    remark.note(binary.op, expr.span(), &mut self.annotations);
+                }
+                Ok(tile)
             }
+        }
+    }
+
+    /// An operator between a vector and a scalar.
+    pub(crate) fn scalar_binary_rows(
+        &mut self,
+        expr: &Expr,
+        binary: &Binary,
+        grid: Grid,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), EvalError> {
+        let swap = binary.left.result_type() == Type::Scalar;
+        let (vector, scalar) = if swap { (&binary.right, &binary.left) } else { (&binary.left, &binary.right) };
+        let scalars = self.scalar(scalar, grid)?;
+        let scalar = ScalarOperand { op: binary.op, as_bool: binary.bool_modifier, swap, scalars: &scalars };
+        let renames = renames(binary.op) || binary.bool_modifier;
+        let mut remarks: Vec<Option<Remark>> = vec![None; grid.steps];
+        self.rows(vector, grid, &mut |meta, row| {
+            if row.has_histograms() || is_trim(scalar.op) {
+                for (step, remark) in remarks.iter_mut().enumerate() {
+                    let Some(cell) = row.cell(step) else { continue };
+                    let result = scalar.cell(step, &cell, remark);
+                    row.set(step, result);
+                }
+            } else {
+                for (step, value) in row.values.iter_mut().enumerate().filter(|(_, value)| !is_absent(**value)) {
+                    *value = scalar.float(step, *value);
+                }
+            }
+            emit(Meta { drop_name: meta.drop_name || renames, ..meta }, row, sink)
+        })?;
+        for remark in remarks.iter().flatten() {
+            remark.note(binary.op, expr.span(), &mut self.annotations);
+        }
+        Ok(())
+    }
+}
+
+/// The scalar side of an operator.
+struct ScalarOperand<'a> {
+    op: BinaryOp,
+    as_bool: bool,
+    /// The scalar is on the left.
+    swap: bool,
+    scalars: &'a [f64],
+}
+
+impl ScalarOperand<'_> {
+    fn float(&self, step: usize, value: f64) -> f64 {
+        let scalar = self.scalars[step];
+        let (a, b) = if self.swap { (scalar, value) } else { (value, scalar) };
+        let (result, keep) = operate(self.op, a, b);
+        match (self.op.is_comparison(), self.as_bool, keep) {
+            (true, true, _) => f64::from(u8::from(keep)),
+            (true, false, true) => value,
+            (false, _, true) => result,
+            _ => ABSENT,
+        }
+    }
+
+    fn cell(&self, step: usize, cell: &Cell, remark: &mut Option<Remark>) -> Option<Cell> {
+        let scalar = Cell::Float(self.scalars[step]);
+        let outcome =
+            if self.swap { operate_cells(self.op, &scalar, cell) } else { operate_cells(self.op, cell, &scalar) };
+        if let Some(said) = outcome.remark {
+            *remark = Some(said);
+            return None;
+        }
+        match (self.as_bool, outcome.keep) {
+            (true, keep) => Some(Cell::Float(f64::from(u8::from(keep)))),
+            (false, false) => None,
+            (false, true) if self.op.is_comparison() => Some(cell.clone()),
+            (false, true) => Some(outcome.cell),
         }
     }
 }
@@ -82,10 +288,10 @@ fn and_unless(op: BinaryOp, matching: &VectorMatching, mut left: Tile, right: &T
     let present = presence(matching, right);
     for row in 0..left.rows.len() {
         let steps = present.get(&signature(matching, &left.rows[row].labels));
-        for (step, value) in left.row_mut(row).iter_mut().enumerate() {
+        for step in 0..left.steps {
             let matched = steps.is_some_and(|steps| steps[step]);
             if matched != (op == BinaryOp::And) {
-                *value = ABSENT;
+                left.remove(row, step);
             }
         }
     }
@@ -96,10 +302,7 @@ fn or(matching: &VectorMatching, mut left: Tile, right: &Tile) -> Tile {
     let present = presence(matching, &left);
     for (row, meta) in right.rows.iter().enumerate() {
         let steps = present.get(&signature(matching, &meta.labels));
-        let hidden = |step: usize| steps.is_some_and(|steps| steps[step]);
-        let values = right.row(row).iter().enumerate();
-        let values: Vec<f64> = values.map(|(step, value)| if hidden(step) { ABSENT } else { *value }).collect();
-        left.push(meta.clone(), &values);
+        left.push_from(right, row, |step| !steps.is_some_and(|steps| steps[step]));
     }
     left
 }
@@ -112,11 +315,23 @@ struct Join<'a> {
     one: &'a Tile,
     /// Whether `one` is the left side.
     swapped: bool,
+    /// Neither side has histograms, and none can come of it.
+    floats: bool,
     builder: TileBuilder,
+    remarks: Remarks,
+}
+
+/// Where a result goes, and whether one was there for the same elements.
+struct Place {
+    row: usize,
+    step: usize,
+    matched: bool,
+    /// The row of the many side; those of the one side come after.
+    order: usize,
 }
 
 impl Join<'_> {
-    fn run(mut self) -> Result<Tile, EvalError> {
+    fn run(mut self) -> Result<(Tile, Remarks), EvalError> {
         let mut pairings: Vec<(Labels, Pairing)> = Vec::new();
         let mut known: HashMap<Labels, usize> = HashMap::new();
         for (is_one, tile) in [(false, self.many), (true, self.one)] {
@@ -130,48 +345,56 @@ impl Join<'_> {
                 if is_one { pairing.one.push(row) } else { pairing.many.push(row) }
             }
         }
+        // Where one side has nothing at all, nothing is compared, and nothing can be wrong.
+        let (empty_many, empty_one) = (absent_steps(self.many), absent_steps(self.one));
+        let fill = self.matching.fill_left.is_some() || self.matching.fill_right.is_some();
+        let skip: Vec<bool> = empty_many
+            .iter()
+            .zip(&empty_one)
+            .map(|(many, one)| (*many && *one) || (!fill && (*many || *one)))
+            .collect();
         for (key, pairing) in &pairings {
-            self.pair(key, pairing)?;
+            self.pair(key, pairing, &skip)?;
         }
         let mut tile = self.builder.finish();
         for value in tile.values.iter_mut().filter(|value| is_claimed(**value)) {
             *value = ABSENT;
         }
-        Ok(tile)
+        Ok((tile, self.remarks))
     }
 
-    fn pair(&mut self, key: &Labels, pairing: &Pairing) -> Result<(), EvalError> {
-        let fill = self.matching.fill_left.is_some() || self.matching.fill_right.is_some();
+    fn pair(&mut self, key: &Labels, pairing: &Pairing, skip: &[bool]) -> Result<(), EvalError> {
+        // As in Prometheus, the sides are those of the matching: with `group_right`, `fill_left` stands for the many side.
+        let (fill_many, fill_one) = (self.matching.fill_left, self.matching.fill_right);
+        let fill = fill_many.is_some() || fill_one.is_some();
         if !fill && pairing.many.is_empty() && pairing.one.len() < 2 {
             return Ok(());
         }
         // Rows of the result, found once per pair of rows and not once per step.
         let mut rows: HashMap<(Option<usize>, Option<usize>), usize> = HashMap::new();
-        for step in 0..self.many.steps {
+        for step in (0..self.many.steps).filter(|step| !skip[*step]) {
             let one = self.the_one(key, pairing, step)?;
             let mut matched = false;
             for many in &pairing.many {
-                let value = self.many.at(*many, step);
-                if is_absent(value) {
+                if is_absent(self.many.at(*many, step)) || (one.is_none() && fill_one.is_none()) {
                     continue;
                 }
-                let other = one.map(|row| self.one.at(row, step)).or(self.matching.fill_right);
-                let Some(other) = other else { continue };
-                let labels = Some(&self.many.rows[*many]);
                 let row = match rows.get(&(Some(*many), one)) {
                     Some(row) => *row,
                     None => {
+                        let labels = Some(&self.many.rows[*many]);
                         let row = self.result_row(key, labels, one.map(|row| &self.one.rows[row]));
                         rows.insert((Some(*many), one), row);
                         row
                     }
                 };
-                self.put(row, step, value, other, matched)?;
-                matched = true;
+                let place = Place { row, step, matched, order: *many };
+                matched |= self.put(&place, (Some(*many), fill_many), (one, fill_one))?;
             }
-            if let (Some(one), Some(fill), false) = (one, self.matching.fill_left, matched) {
+            if let (Some(one), Some(_), false) = (one, fill_many, matched) {
                 let row = self.result_row(key, None, Some(&self.one.rows[one]));
-                self.put(row, step, fill, self.one.at(one, step), false)?;
+                let place = Place { row, step, matched: false, order: self.many.rows.len() + one };
+                self.put(&place, (None, fill_many), (Some(one), fill_one))?;
             }
         }
         Ok(())
@@ -196,8 +419,7 @@ impl Join<'_> {
 
     fn result_row(&mut self, key: &Labels, many: Option<&Meta>, one: Option<&Meta>) -> usize {
         let meta = many.map_or(key, |meta| &meta.labels);
-        let keeps_name = self.binary.op.is_comparison();
-        let mut labels = if keeps_name { meta.clone() } else { labels::without_name(meta) };
+        let mut labels = if renames(self.binary.op) { labels::without_name(meta) } else { meta.clone() };
         if self.matching.cardinality == Cardinality::OneToOne {
             let (names, on) = (&self.matching.labels, self.matching.on);
             labels = labels::keep(&labels, |name| names.iter().any(|n| n == name) == on);
@@ -209,33 +431,92 @@ impl Join<'_> {
         self.builder.row(&Meta { labels, drop_name: self.binary.bool_modifier })
     }
 
-    fn put(&mut self, row: usize, step: usize, many: f64, one: f64, matched: bool) -> Result<(), EvalError> {
+    /// Computes a result and puts it in its place; whether the elements count as matched.
+    fn put(
+        &mut self,
+        place: &Place,
+        many: (Option<usize>, Option<f64>),
+        one: (Option<usize>, Option<f64>),
+    ) -> Result<bool, EvalError> {
+        let (row, step) = (place.row, place.step);
+        let cell = if self.floats {
+            let value = |tile: &Tile, (at, fill): (Option<usize>, Option<f64>)| {
+                at.map(|row| tile.at(row, step)).or(fill).unwrap_or(ABSENT)
+            };
+            let (many, one) = (value(self.many, many), value(self.one, one));
+            let (a, b) = if self.swapped { (one, many) } else { (many, one) };
+            let (value, keep) = operate(self.binary.op, a, b);
+            Cell::Float(match (self.binary.bool_modifier, keep) {
+                (true, _) => f64::from(u8::from(keep)),
+                (false, true) => value,
+                (false, false) => CLAIMED,
+            })
+        } else {
+            match self.compute(place, many, one) {
+                Some(cell) => cell,
+                None => return Ok(false),
+            }
+        };
         let fault = |message: &str| Err(EvalError::Execution(message.into()));
-        if matched && self.matching.cardinality == Cardinality::OneToOne {
+        if place.matched && self.matching.cardinality == Cardinality::OneToOne {
             return fault(
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)",
             );
         }
-        let (a, b) = if self.swapped { (one, many) } else { (many, one) };
-        let (value, keep) = operate(self.binary.op, a, b);
-        let value = match (self.binary.bool_modifier, keep) {
-            (true, _) => f64::from(u8::from(keep)),
-            (false, true) => value,
-            (false, false) => CLAIMED,
-        };
         if is_absent(self.builder.get(row, step)) {
-            return self.builder.set(row, step, value);
+            self.builder.set(row, step, cell)?;
+            return Ok(true);
         }
         if self.matching.cardinality == Cardinality::OneToOne {
             return Err(same_labelset());
         }
         fault("multiple matches for labels: grouping labels must ensure unique matches")
     }
+
+    /// The result on samples of any kind; `None` if there is none, for which a remark is kept.
+    fn compute(
+        &mut self,
+        place: &Place,
+        many: (Option<usize>, Option<f64>),
+        one: (Option<usize>, Option<f64>),
+    ) -> Option<Cell> {
+        let cell = |tile: &Tile, (at, fill): (Option<usize>, Option<f64>)| match at {
+            Some(row) => tile.cell(row, place.step),
+            None => fill.map(Cell::Float),
+        };
+        let (many, one) = (cell(self.many, many)?, cell(self.one, one)?);
+        let (a, b) = if self.swapped { (&one, &many) } else { (&many, &one) };
+        let outcome = operate_cells(self.binary.op, a, b);
+        if let Some(remark) = outcome.remark {
+            let fails = remark.is_failure();
+            let slot = &mut self.remarks[place.step];
+            if slot.as_ref().is_none_or(|(order, _)| *order <= place.order) {
+                *slot = Some((place.order, remark));
+            }
+            if fails {
+                return None;
+            }
+        }
+        Some(match (self.binary.bool_modifier, outcome.keep) {
+            (true, keep) => Cell::Float(f64::from(u8::from(keep))),
+            (false, true) => outcome.cell,
+            (false, false) => Cell::Float(CLAIMED),
+        })
+    }
+}
+
+/// At which steps no row has anything.
+fn absent_steps(tile: &Tile) -> Vec<bool> {
+    let mut absent = vec![true; tile.steps];
+    for row in 0..tile.rows.len() {
+        absent.iter_mut().zip(tile.row(row)).for_each(|(absent, value)| *absent &= is_absent(*value));
+    }
+    absent
 }
 
 /// A label set as Prometheus's errors print it: all labels in braces, the name among them.
-fn braced(labels: &Labels) -> String {
+pub(crate) fn braced(labels: &Labels) -> String {
     let pairs: Vec<String> =
-        labels.iter().map(|(name, value)| format!("{}={value:?}", labels::quoted_name(name))).collect();
+        labels.iter().map(|(name, value)| format!("{}={}", labels::quoted_name(name), quote(value))).collect();
     format!("{{{}}}", pairs.join(", "))
 }

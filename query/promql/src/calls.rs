@@ -9,14 +9,14 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels;
 use crate::matcher::{MatchOp, anchored};
-use crate::tile::{ABSENT, Grid, Meta, Tile, is_absent};
+use crate::tile::{ABSENT, Grid, Meta, Tile, is_absent, is_float};
 
 fn fault<T>(message: String) -> Result<T, EvalError> {
     Err(EvalError::Execution(message))
 }
 
 /// Whether a text can name a label: any UTF-8 but nothing.
-fn is_label_name(name: &str) -> bool {
+pub(crate) fn is_label_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
 }
 
@@ -55,8 +55,8 @@ impl Evaluator<'_> {
     /// The only element's value; NaN where there are none or several.
     fn scalar_of_vector(&mut self, vector: &Expr, grid: Grid) -> Result<Vec<f64>, EvalError> {
         let mut found = vec![(0u32, f64::NAN); grid.steps];
-        self.rows(vector, grid, &mut |_, values| {
-            for (found, value) in found.iter_mut().zip(values).filter(|(_, value)| !is_absent(**value)) {
+        self.rows(vector, grid, &mut |_, row| {
+            for (found, value) in found.iter_mut().zip(&row.values).filter(|(_, value)| is_float(**value)) {
                 *found = (found.0 + 1, *value);
             }
             Ok(())
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
             "vector" => {
                 let values = self.scalar(&call.args[0], grid)?;
                 let mut tile = Tile::new(grid.steps);
-                tile.push(Meta { labels: Labels::default(), drop_name: false }, &values);
+                tile.push_floats(Meta { labels: Labels::default(), drop_name: false }, &values);
                 Ok(tile)
             }
             "absent" | "absent_over_time" => self.absent(call, grid),
@@ -78,13 +78,11 @@ impl Evaluator<'_> {
             "sort_by_label" | "sort_by_label_desc" => self.sort_by_label(call, grid),
             "label_replace" => self.label_replace(call, grid),
             "label_join" => self.label_join(call, grid),
-            "histogram_quantile" | "histogram_fraction" | "histogram_quantiles" => self.classic_histogram(call, grid),
-            "info" => self.info(call, grid),
-            // Of native histograms, which floats are not.
+            "histogram_quantile" | "histogram_fraction" | "histogram_quantiles" => self.histogram_call(call, grid),
             "histogram_avg" | "histogram_count" | "histogram_sum" | "histogram_stddev" | "histogram_stdvar" => {
-                self.rows(&call.args[0], grid, &mut |_, _| Ok(()))?;
-                Ok(Tile::new(grid.steps))
+                self.native_call(call, grid)
             }
+            "info" => self.info(call, grid),
             name => fault(format!("function {name:?} is not supported on this data")),
         }
     }
@@ -93,8 +91,8 @@ impl Evaluator<'_> {
         let mut present = vec![false; grid.steps];
         let arg = &call.args[0];
         if call.function.name == "absent" {
-            self.rows(arg, grid, &mut |_, values| {
-                present.iter_mut().zip(values).for_each(|(present, value)| *present |= !is_absent(*value));
+            self.rows(arg, grid, &mut |_, row| {
+                present.iter_mut().zip(&row.values).for_each(|(present, value)| *present |= !is_absent(*value));
                 Ok(())
             })?;
         } else {
@@ -110,7 +108,7 @@ impl Evaluator<'_> {
         let values: Vec<f64> = present.into_iter().map(|present| if present { ABSENT } else { 1.0 }).collect();
         let mut tile = Tile::new(grid.steps);
         if values.iter().any(|value| !is_absent(*value)) {
-            tile.push(Meta { labels: absent_labels(arg), drop_name: false }, &values);
+            tile.push_floats(Meta { labels: absent_labels(arg), drop_name: false }, &values);
         }
         Ok(tile)
     }
@@ -118,12 +116,12 @@ impl Evaluator<'_> {
     fn sort(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
         let tile = self.tile(&call.args[0], grid)?;
         if !self.instant {
-            let message = "sort is ineffective for range queries since results are always ordered by labels";
-            self.annotations.warn(call.args[0].span(), message);
+            self.annotations.sort_is_ineffective(call.span);
             return Ok(tile);
         }
         let descending = call.function.name == "sort_desc";
-        Ok(reorder(tile, |tile, a, b| {
+        let tile = tile.select((0..tile.rows.len()).filter(|row| is_float(tile.at(*row, 0))));
+        Ok(reorder(&tile, |tile, a, b| {
             let (a, b) = (tile.at(a, 0), tile.at(b, 0));
             let by_value = if descending { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
             by_value.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
@@ -133,13 +131,12 @@ impl Evaluator<'_> {
     fn sort_by_label(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
         let tile = self.tile(&call.args[0], grid)?;
         if !self.instant {
-            let message = "sort is ineffective for range queries since results are always ordered by labels";
-            self.annotations.warn(call.args[0].span(), message);
+            self.annotations.sort_is_ineffective(call.span);
             return Ok(tile);
         }
         let names: Vec<&str> = call.args[1..].iter().map(|arg| text(Some(arg))).collect();
         let descending = call.function.name == "sort_by_label_desc";
-        Ok(reorder(tile, |tile, a, b| {
+        Ok(reorder(&tile, |tile, a, b| {
             let (a, b) = (&tile.rows[a].labels, &tile.rows[b].labels);
             let value = |labels: &Labels, name: &str| labels.get(name).unwrap_or("").to_owned();
             let by_names = names.iter().map(|name| natural(&value(a, name), &value(b, name)));
@@ -192,14 +189,10 @@ fn replaced(regex: &Regex, replacement: &str, value: &str) -> Option<String> {
     Some(out)
 }
 
-fn reorder(tile: Tile, compare: impl Fn(&Tile, usize, usize) -> std::cmp::Ordering) -> Tile {
+fn reorder(tile: &Tile, compare: impl Fn(&Tile, usize, usize) -> std::cmp::Ordering) -> Tile {
     let mut order: Vec<usize> = (0..tile.rows.len()).collect();
-    order.sort_by(|a, b| compare(&tile, *a, *b));
-    let mut sorted = Tile::new(tile.steps);
-    for row in order {
-        sorted.push(tile.rows[row].clone(), tile.row(row));
-    }
-    sorted
+    order.sort_by(|a, b| compare(tile, *a, *b));
+    tile.select(order)
 }
 
 /// Natural order: runs of digits compare as numbers, so that `host9` comes before `host10`.

@@ -1,6 +1,7 @@
 //! Type checks of a parsed expression, with Prometheus's texts.
 
 use crate::ast::{Aggregate, AggregateOp, Binary, Call, Cardinality, Expr, Span, Type, VectorSelector};
+use crate::text::quote;
 
 /// A message and where it applies.
 pub(crate) type Fault = (Span, String);
@@ -91,7 +92,7 @@ fn check_call(call: &mut Call) -> Result<(), Fault> {
     let is_info = function.name == "info";
     for (at, arg) in call.args.iter_mut().enumerate() {
         if is_info && at == 1 {
-            check_info_selector(arg)?;
+            check_info_selector(arg, call.span)?;
             continue;
         }
         let want = function.args[at.min(wanted - 1)];
@@ -101,7 +102,12 @@ fn check_call(call: &mut Call) -> Result<(), Fault> {
 }
 
 /// The second argument of `info` is a bare label selector, and may match everything.
-fn check_info_selector(arg: &Expr) -> Result<(), Fault> {
+fn check_info_selector(arg: &Expr, call: Span) -> Result<(), Fault> {
+    let found = arg.result_type();
+    if found != Type::Vector {
+        let message = format!("expected type instant vector in call to function \"info\", got {}", found.as_str());
+        return Err((call, message));
+    }
     match arg {
         Expr::Vector(selector) if selector.name.is_empty() => check_selector(selector, true),
         Expr::Vector(_) => Err((arg.span(), "expected label selectors only, got vector selector instead".into())),
@@ -113,7 +119,7 @@ fn check_binary(binary: &mut Binary) -> Result<(), Fault> {
     let left = check(&mut binary.left)?;
     let right = check(&mut binary.right)?;
     let span = binary.left.span().to(binary.right.span());
-    let fault = |text: &str| Err((span, text.to_owned()));
+    let fault = |text: &str| Err((binary.op_span, text.to_owned()));
     let op = binary.op;
     if binary.bool_modifier && !op.is_comparison() {
         return fault("bool modifier can only be used on comparison operators");
@@ -125,10 +131,13 @@ fn check_binary(binary: &mut Binary) -> Result<(), Fault> {
         && matching.on
         && let Some(label) = matching.labels.iter().find(|label| matching.include.contains(label))
     {
-        return fault(&format!("label {label:?} must not occur in ON and GROUP clause at once"));
+        return fault(&format!("label {} must not occur in ON and GROUP clause at once", quote(label)));
     }
-    if !matches!(left, Type::Scalar | Type::Vector) || !matches!(right, Type::Scalar | Type::Vector) {
-        return fault("binary expression must contain only scalar and instant vector types");
+    for (found, operand) in [(left, &binary.left), (right, &binary.right)] {
+        if !matches!(found, Type::Scalar | Type::Vector) {
+            let message = "binary expression must contain only scalar and instant vector types";
+            return Err((operand.span(), message.to_owned()));
+        }
     }
     check_matching(binary, left, right).map_err(|text| (span, text))
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 
 use crate::ast::{
-    Aggregate, At, Binary, Cardinality, DurationExpr, DurationOp, Expr, Subquery, VectorMatching, VectorSelector,
+    Aggregate, At, Binary, Cardinality, DurationExpr, DurationOp, Expr, Notation, Subquery, VectorMatching,
+    VectorSelector,
 };
 use crate::labels::quoted_name;
-use crate::value::format_number;
+use crate::text::{plain_number, quote, short_number};
 
 /// Milliseconds as a duration: `1h30m`.
 fn write_duration(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
@@ -29,10 +30,26 @@ fn write_duration(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
     Ok(())
 }
 
+/// A number as it was written: `5m` stays `5m`.
+fn write_number(f: &mut fmt::Formatter<'_>, value: f64, notation: Notation) -> fmt::Result {
+    match notation {
+        Notation::Plain => f.write_str(&plain_number(value)),
+        Notation::Duration => write_duration(f, (value * 1000.0).round() as i64),
+    }
+}
+
+/// A range, step or offset: a number alone is a duration however it was written.
+fn whole_duration(f: &mut fmt::Formatter<'_>, duration: &DurationExpr) -> fmt::Result {
+    match duration {
+        DurationExpr::Seconds(seconds, ..) => write_duration(f, (seconds * 1000.0).round() as i64),
+        other => write!(f, "{other}"),
+    }
+}
+
 impl fmt::Display for DurationExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Seconds(seconds, _) => write_duration(f, (seconds * 1000.0).round() as i64),
+            Self::Seconds(seconds, notation, _) => write_number(f, *seconds, *notation),
             Self::Step(_) => f.write_str("step()"),
             Self::Range(_) => f.write_str("range()"),
             Self::Negative(inner, _) => write!(f, "-{inner}"),
@@ -51,14 +68,25 @@ impl fmt::Display for DurationExpr {
     }
 }
 
-fn write_modifiers(f: &mut fmt::Formatter<'_>, at: Option<At>, offset: Option<&DurationExpr>) -> fmt::Result {
+fn write_at(f: &mut fmt::Formatter<'_>, at: Option<At>) -> fmt::Result {
     match at {
-        Some(At::TimeMs(ms)) => write!(f, " @ {}.{:03}", ms / 1000, (ms % 1000).abs())?,
-        Some(At::Start) => f.write_str(" @ start()")?,
-        Some(At::End) => f.write_str(" @ end()")?,
-        None => {}
+        Some(At::TimeMs(ms)) => write!(f, " @ {:.3}", ms as f64 / 1000.0),
+        Some(At::Start) => f.write_str(" @ start()"),
+        Some(At::End) => f.write_str(" @ end()"),
+        None => Ok(()),
     }
-    offset.map_or(Ok(()), |offset| write!(f, " offset {offset}"))
+}
+
+fn write_offset(f: &mut fmt::Formatter<'_>, offset: Option<&DurationExpr>) -> fmt::Result {
+    match offset {
+        None => Ok(()),
+        // No offset is the same as one of nothing.
+        Some(DurationExpr::Seconds(seconds, ..)) if *seconds == 0.0 => Ok(()),
+        Some(offset) => {
+            f.write_str(" offset ")?;
+            whole_duration(f, offset)
+        }
+    }
 }
 
 impl VectorSelector {
@@ -68,23 +96,22 @@ impl VectorSelector {
         if classic {
             f.write_str(&self.name)?;
         } else if !self.name.is_empty() {
-            inside.push(format!("{:?}", self.name));
+            inside.push(quote(&self.name));
         }
         let named = !self.name.is_empty();
         let is_name = |at: usize| named && at + 1 == self.matchers.len();
         let rest = self.matchers.iter().enumerate().filter(|(at, _)| !is_name(*at));
         inside.extend(rest.map(|(_, matcher)| matcher.to_string()));
+        inside.sort();
         if !inside.is_empty() || !named { write!(f, "{{{}}}", inside.join(",")) } else { Ok(()) }
     }
 
-    fn write_end(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.anchored {
-            f.write_str(" anchored")?;
+    fn extension(&self) -> &'static str {
+        match (self.anchored, self.smoothed) {
+            (true, _) => " anchored",
+            (false, true) => " smoothed",
+            (false, false) => "",
         }
-        if self.smoothed {
-            f.write_str(" smoothed")?;
-        }
-        write_modifiers(f, self.at, self.offset.as_ref())
     }
 }
 
@@ -92,14 +119,21 @@ fn names(labels: &[String]) -> String {
     labels.iter().map(|label| quoted_name(label)).collect::<Vec<_>>().join(", ")
 }
 
+impl Aggregate {
+    /// What stands before the parenthesis.
+    pub(crate) fn prefix(&self) -> String {
+        let op = self.op.as_str();
+        match (self.without, self.grouping.is_empty()) {
+            (true, _) => format!("{op} without ({}) ", names(&self.grouping)),
+            (false, false) => format!("{op} by ({}) ", names(&self.grouping)),
+            (false, true) => op.to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for Aggregate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.op.as_str())?;
-        match (self.without, self.grouping.is_empty()) {
-            (true, _) => write!(f, " without ({}) ", names(&self.grouping))?,
-            (false, false) => write!(f, " by ({}) ", names(&self.grouping))?,
-            (false, true) => {}
-        }
+        f.write_str(&self.prefix())?;
         match &self.param {
             Some(param) => write!(f, "({param}, {})", self.expr),
             None => write!(f, "({})", self.expr),
@@ -109,7 +143,8 @@ impl fmt::Display for Aggregate {
 
 impl fmt::Display for VectorMatching {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.on || !self.labels.is_empty() {
+        let grouped = matches!(self.cardinality, Cardinality::ManyToOne | Cardinality::OneToMany);
+        if self.on || grouped || !self.labels.is_empty() {
             write!(f, " {} ({})", if self.on { "on" } else { "ignoring" }, names(&self.labels))?;
         }
         match self.cardinality {
@@ -117,7 +152,7 @@ impl fmt::Display for VectorMatching {
             Cardinality::OneToMany => write!(f, " group_right ({})", names(&self.include))?,
             Cardinality::OneToOne | Cardinality::ManyToMany => {}
         }
-        let number = |value: f64| format_number(value);
+        let number = |value: f64| short_number(value);
         match (self.fill_left, self.fill_right) {
             (Some(left), Some(right)) if left == right => write!(f, " fill ({})", number(left)),
             (left, right) => {
@@ -128,43 +163,65 @@ impl fmt::Display for VectorMatching {
     }
 }
 
+impl Binary {
+    /// The operator with its modifiers.
+    pub(crate) fn middle(&self) -> String {
+        let matching = self.matching.as_ref().map(VectorMatching::to_string).unwrap_or_default();
+        format!("{}{}{matching}", self.op.as_str(), if self.bool_modifier { " bool" } else { "" })
+    }
+}
+
 impl fmt::Display for Binary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.left, self.op.as_str())?;
-        if self.bool_modifier {
-            f.write_str(" bool")?;
-        }
-        if let Some(matching) = &self.matching {
-            write!(f, "{matching}")?;
-        }
-        write!(f, " {}", self.right)
+        write!(f, "{} {} {}", self.left, self.middle(), self.right)
+    }
+}
+
+impl Subquery {
+    /// What follows the inner expression: range, step and modifiers.
+    pub(crate) fn suffix(&self) -> String {
+        Suffix(self).to_string()
+    }
+}
+
+struct Suffix<'a>(&'a Subquery);
+
+impl fmt::Display for Suffix<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[")?;
+        whole_duration(f, &self.0.range)?;
+        f.write_str(":")?;
+        self.0.step.as_ref().map_or(Ok(()), |step| whole_duration(f, step))?;
+        f.write_str("]")?;
+        write_at(f, self.0.at)?;
+        write_offset(f, self.0.offset.as_ref())
     }
 }
 
 impl fmt::Display for Subquery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}:", self.expr, self.range)?;
-        if let Some(step) = &self.step {
-            write!(f, "{step}")?;
-        }
-        f.write_str("]")?;
-        write_modifiers(f, self.at, self.offset.as_ref())
+        write!(f, "{}{}", self.expr, Suffix(self))
     }
 }
 
 impl fmt::Display for Expr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Number(value, _) => f.write_str(&format_number(*value)),
-            Self::String(value, _) => write!(f, "{value:?}"),
+            Self::Number(value, notation, _) => write_number(f, *value, *notation),
+            Self::String(value, _) => f.write_str(&quote(value)),
             Self::Vector(selector) => {
                 selector.write_series(f)?;
-                selector.write_end(f)
+                write_at(f, selector.at)?;
+                f.write_str(selector.extension())?;
+                write_offset(f, selector.offset.as_ref())
             }
             Self::Matrix(matrix) => {
                 matrix.selector.write_series(f)?;
-                write!(f, "[{}]", matrix.range)?;
-                matrix.selector.write_end(f)
+                f.write_str("[")?;
+                whole_duration(f, &matrix.range)?;
+                write!(f, "]{}", matrix.selector.extension())?;
+                write_at(f, matrix.selector.at)?;
+                write_offset(f, matrix.selector.offset.as_ref())
             }
             Self::Subquery(subquery) => subquery.fmt(f),
             Self::Call(call) => {

@@ -2,8 +2,9 @@
 
 use crate::ast::{Call, Expr};
 use crate::error::EvalError;
-use crate::eval::{Evaluator, emit, map};
-use crate::tile::{ABSENT, Grid, Meta, Sink, is_absent};
+use crate::eval::{Evaluator, emit};
+use crate::selector::Show;
+use crate::tile::{ABSENT, Grid, Meta, Row, Sink, is_absent};
 
 type Simple = fn(f64) -> f64;
 
@@ -14,7 +15,8 @@ impl Elementwise {
     /// Whether the function works row by row on its first argument.
     pub(crate) fn streams(call: &Call) -> bool {
         let name = call.function.name;
-        simple(name).is_some() || matches!(name, "round" | "clamp" | "clamp_min" | "clamp_max" | "timestamp")
+        simple(name).is_some()
+            || matches!(name, "round" | "clamp" | "clamp_min" | "clamp_max" | "timestamp" | "start_timestamp")
     }
 }
 
@@ -69,39 +71,42 @@ impl Evaluator<'_> {
         let Some(vector) = call.args.first() else {
             // Date functions without an argument are about the time of the step.
             let Some(function) = simple(name) else { return Ok(()) };
-            let mut values: Vec<f64> = (0..grid.steps).map(|step| grid.time(step) as f64 / 1000.0).collect();
-            map(&mut values, function);
-            return sink(Meta { labels: model::Labels::default(), drop_name: false }, &mut values);
+            let values = (0..grid.steps).map(|step| function((grid.time(step) / 1000) as f64)).collect();
+            return sink(Meta { labels: model::Labels::default(), drop_name: false }, &mut Row::of(values));
         };
-        if name == "timestamp" {
-            return self.timestamp(vector, grid, sink);
+        if name.ends_with("timestamp") {
+            return self.timestamp(vector, name == "start_timestamp", grid, sink);
         }
         let mut params = Vec::new();
         for param in &call.args[1..] {
             params.push(self.scalar(param, grid)?);
         }
-        self.rows(vector, grid, &mut |meta, values| {
+        self.rows(vector, grid, &mut |meta, row| {
+            row.drop_histograms();
             match simple(name) {
-                Some(function) => map(values, function),
-                None => with_params(name, values, &params),
+                Some(function) => row.map(function, |_| {}),
+                None => with_params(name, &mut row.values, &params),
             }
-            emit(Meta { drop_name: true, ..meta }, values, sink)
+            emit(Meta { drop_name: true, ..meta }, row, sink)
         })
     }
 
-    /// The time of the sample behind a selector's value; of anything else the time of the step.
-    fn timestamp(&mut self, vector: &Expr, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+    /// The time of the sample behind a selector's value; of anything else the time of the step. Only samples have a start time.
+    fn timestamp(&mut self, vector: &Expr, start: bool, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
         if let Expr::Vector(selector) = vector.unparen() {
-            let as_times = !selector.smoothed;
-            return self.instant_rows(selector, grid, as_times, &mut |meta, values| {
-                sink(Meta { drop_name: true, ..meta }, values)
-            });
+            let show = if start { Show::StartTime } else { Show::Time };
+            return self
+                .instant_rows(selector, grid, show, &mut |meta, row| sink(Meta { drop_name: true, ..meta }, row));
         }
-        self.rows(vector, grid, &mut |meta, values| {
-            for (step, value) in values.iter_mut().enumerate().filter(|(_, value)| !is_absent(**value)) {
+        self.rows(vector, grid, &mut |meta, row| {
+            if start {
+                return Ok(());
+            }
+            for (step, value) in row.values.iter_mut().enumerate().filter(|(_, value)| !is_absent(**value)) {
                 *value = grid.time(step) as f64 / 1000.0;
             }
-            sink(Meta { drop_name: true, ..meta }, values)
+            row.histograms.clear();
+            sink(Meta { drop_name: true, ..meta }, row)
         })
     }
 }
@@ -126,14 +131,26 @@ fn with_params(name: &str, values: &mut [f64], params: &[Vec<f64>]) {
     }
 }
 
-/// The larger one; NaN if either is.
+/// The larger one; NaN if either is, unless the other is infinite, which nothing exceeds.
 pub(crate) fn go_max(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+    if a == f64::INFINITY || b == f64::INFINITY {
+        f64::INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.max(b)
+    }
 }
 
-/// The smaller one; NaN if either is.
+/// The smaller one; NaN if either is, unless the other is infinite below everything.
 pub(crate) fn go_min(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
+    if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if a.is_nan() || b.is_nan() {
+        f64::NAN
+    } else {
+        a.min(b)
+    }
 }
 
 fn days(seconds: f64) -> i64 {

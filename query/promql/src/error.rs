@@ -57,6 +57,15 @@ pub enum EvalError {
         /// The limit.
         max: usize,
     },
+    /// More memory than allowed.
+    #[error(
+        "query processing would hold too many bytes in memory (limit memory_max_bytes = {max}); \
+         narrow the selector or the time range, or take a longer step"
+    )]
+    OutOfMemory {
+        /// The limit.
+        max: usize,
+    },
     /// More steps than allowed.
     #[error(
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
@@ -87,7 +96,7 @@ impl EvalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::TooManySteps | Self::BadStep | Self::EndBeforeStart => ErrorKind::BadData,
-            Self::TooManySamples { .. } | Self::Execution(_) => ErrorKind::Execution,
+            Self::TooManySamples { .. } | Self::OutOfMemory { .. } | Self::Execution(_) => ErrorKind::Execution,
             Self::TimedOut => ErrorKind::Timeout,
             Self::Canceled => ErrorKind::Canceled,
             Self::Source(_) => ErrorKind::Internal,

@@ -1,5 +1,6 @@
 //! The evaluator: which expression goes to which operator, limits, and the shape of the result.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -7,13 +8,13 @@ use std::time::Instant;
 use model::Sample;
 
 use crate::annotation::Annotations;
-use crate::ast::{AggregateOp, Binary, Call, DurationExpr, DurationOp, Expr, Type};
+use crate::ast::{AggregateOp, Call, DurationExpr, DurationOp, Expr, Type};
 use crate::elementwise::Elementwise;
 use crate::error::EvalError;
-use crate::selector::Series;
+use crate::selector::{Series, Show};
 use crate::source::SeriesSource;
-use crate::tile::{Grid, Meta, Sink, Tile, is_absent};
-use crate::value::{MatrixSeries, Outcome, QueryValue, VectorSample};
+use crate::tile::{Cell, Grid, Meta, Row, Sink, Tile, is_absent, is_histogram};
+use crate::value::{HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample};
 
 /// When an expression is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,9 @@ pub enum EvalRange {
     },
 }
 
+/// Bytes that a query may hold if nobody says otherwise.
+const MEMORY_MAX_BYTES: usize = 2 << 30;
+
 /// Limits and defaults of an evaluation.
 #[derive(Clone, Debug)]
 pub struct EvalLimits {
@@ -41,10 +45,19 @@ pub struct EvalLimits {
     pub lookback_ms: i64,
     /// Samples read and values held, summed over the query.
     pub samples_max: usize,
+    /// Bytes of samples and results that a query may hold, summed over the query.
+    pub memory_max_bytes: usize,
+    /// Threads that compute series beside each other. Results do not depend on it.
+    pub threads: usize,
+    /// Series carry `__type__` and `__unit__`, so that these decide what is a counter, and not the metric's name.
+    pub type_labels: bool,
     /// Steps of a range query.
     pub steps_max: usize,
     /// The step of subqueries that name none.
     pub subquery_interval_ms: i64,
+    /// `promql-delayed-name-removal`: a name goes at the end of the query and not where the value stops being the metric's, so that
+    /// what comes between can still see it.
+    pub delayed_name_removal: bool,
     /// When to give up.
     pub deadline: Option<Instant>,
     /// Set by whoever wants the query to stop.
@@ -52,13 +65,17 @@ pub struct EvalLimits {
 }
 
 impl Default for EvalLimits {
-    /// Prometheus's defaults.
+    /// Prometheus's defaults, one thread, and two gigabytes.
     fn default() -> Self {
         Self {
             lookback_ms: 300_000,
             samples_max: 50_000_000,
+            memory_max_bytes: MEMORY_MAX_BYTES,
+            threads: 1,
+            type_labels: false,
             steps_max: 11_000,
             subquery_interval_ms: 60_000,
+            delayed_name_removal: true,
             deadline: None,
             cancel: None,
         }
@@ -72,6 +89,11 @@ pub fn eval(
     range: EvalRange,
     limits: &EvalLimits,
 ) -> Result<Outcome, EvalError> {
+    let outcome = crate::stack::with_room(expr, || run(expr, source, range, limits));
+    outcome.map_err(|error| EvalError::Source(format!("no thread for a deep query: {error}")))?
+}
+
+fn run(expr: &Expr, source: &dyn SeriesSource, range: EvalRange, limits: &EvalLimits) -> Result<Outcome, EvalError> {
     let query = grid_of(range, limits)?;
     let instant = matches!(range, EvalRange::Instant { .. });
     let range_ms = query.end_ms() - query.start_ms;
@@ -84,6 +106,8 @@ pub fn eval(
         annotations: Annotations::default(),
         samples: 0,
         held: 0,
+        held_bytes: 0,
+        without_buckets: crate::plan::selectors_without_buckets(expr),
     };
     evaluator.check()?;
     let value = evaluator.root(expr)?;
@@ -119,6 +143,27 @@ pub(crate) struct Evaluator<'a> {
     samples: usize,
     /// Samples read and values held.
     held: usize,
+    held_bytes: usize,
+    /// Selectors, by where they begin, of whose histograms only count and sum matter.
+    pub(crate) without_buckets: HashSet<usize>,
+}
+
+/// When an evaluation gives up; threads carry it.
+pub(crate) struct Stop {
+    cancel: Option<Arc<AtomicBool>>,
+    deadline: Option<Instant>,
+}
+
+impl Stop {
+    pub(crate) fn check(&self) -> Result<(), EvalError> {
+        if self.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
+            return Err(EvalError::Canceled);
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(EvalError::TimedOut);
+        }
+        Ok(())
+    }
 }
 
 impl Evaluator<'_> {
@@ -161,35 +206,53 @@ impl Evaluator<'_> {
         }
         let mut matrix = Vec::new();
         for series in self.root_windows(expr)? {
-            let times = series.times.iter().zip(&series.values);
-            let samples = times.map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value }).collect();
-            let dropped = if series.drop_name { crate::labels::without_name(&series.labels) } else { series.labels };
-            matrix.push(MatrixSeries { labels: dropped, samples });
+            let floats = (0..series.times.len()).filter(|at| series.histogram(*at).is_none());
+            let samples = floats.map(|at| Sample { time_ms: series.times[at], value: series.values[at] }).collect();
+            let histogram = |at: usize| series.histogram(at).map(|histogram| (series.times[at], histogram));
+            let histograms = (0..series.times.len()).filter_map(histogram);
+            let histograms = histograms
+                .map(|(time_ms, histogram)| HistogramSample { time_ms, histogram: Arc::clone(histogram) })
+                .collect();
+            let labels =
+                if series.drop_name { crate::labels::without_name(&series.labels) } else { series.labels.clone() };
+            matrix.push(MatrixSeries { labels, samples, histograms });
         }
         matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(QueryValue::Matrix(matrix))
     }
 
     fn series_of(&self, labels: model::Labels, values: &[f64]) -> MatrixSeries {
-        let present = values.iter().enumerate().filter(|(_, value)| !is_absent(**value));
+        let present = values.iter().enumerate().filter(|(_, value)| !is_absent(**value) && !is_histogram(**value));
         let samples = present.map(|(step, value)| Sample { time_ms: self.query.time(step), value: *value }).collect();
-        MatrixSeries { labels, samples }
+        MatrixSeries { labels, samples, histograms: Vec::new() }
     }
 
     fn matrix_of(&self, tile: &Tile) -> Vec<MatrixSeries> {
-        let rows = tile.rows.iter().enumerate();
-        let mut matrix: Vec<MatrixSeries> =
-            rows.map(|(at, meta)| self.series_of(meta.labels.clone(), tile.row(at))).collect();
-        matrix.retain(|series| !series.samples.is_empty());
+        let series = |(at, meta): (usize, &Meta)| {
+            let mut series = self.series_of(meta.labels.clone(), tile.row(at));
+            let histogram = |step: usize| tile.histogram(at, step).map(|histogram| (self.query.time(step), histogram));
+            let histograms = (0..tile.steps).filter_map(histogram);
+            series.histograms = histograms
+                .map(|(time_ms, histogram)| HistogramSample { time_ms, histogram: Arc::clone(histogram) })
+                .collect();
+            series
+        };
+        let mut matrix: Vec<MatrixSeries> = tile.rows.iter().enumerate().map(series).collect();
+        matrix.retain(|series| !series.samples.is_empty() || !series.histograms.is_empty());
         matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
         matrix
     }
 
     fn vector_of(&self, expr: &Expr, tile: &Tile) -> QueryValue {
         let time_ms = self.query.start_ms;
-        let rows = tile.rows.iter().zip(&tile.values).filter(|(_, value)| !is_absent(**value));
-        let mut vector: Vec<VectorSample> =
-            rows.map(|(meta, value)| VectorSample { labels: meta.labels.clone(), time_ms, value: *value }).collect();
+        let sample = |(at, meta): (usize, &Meta)| {
+            let (value, histogram) = match tile.cell(at, 0)? {
+                Cell::Float(value) => (value, None),
+                Cell::Histogram(histogram) => (f64::NAN, Some(histogram)),
+            };
+            Some(VectorSample { labels: meta.labels.clone(), time_ms, value, histogram })
+        };
+        let mut vector: Vec<VectorSample> = tile.rows.iter().enumerate().filter_map(sample).collect();
         let ordered = match expr.unparen() {
             Expr::Call(call) => call.function.name.starts_with("sort"),
             Expr::Aggregate(aggregate) => matches!(aggregate.op, AggregateOp::Topk | AggregateOp::Bottomk),
@@ -203,13 +266,22 @@ impl Evaluator<'_> {
 
     /// Stops a query that was cancelled or took too long.
     pub(crate) fn check(&self) -> Result<(), EvalError> {
-        if self.limits.cancel.as_ref().is_some_and(|cancel| cancel.load(Ordering::Relaxed)) {
-            return Err(EvalError::Canceled);
-        }
-        if self.limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-            return Err(EvalError::TimedOut);
-        }
-        Ok(())
+        self.stop().check()
+    }
+
+    pub(crate) fn stop(&self) -> Stop {
+        Stop { cancel: self.limits.cancel.clone(), deadline: self.limits.deadline }
+    }
+
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// Counts bytes against the budget.
+    pub(crate) fn hold_bytes(&mut self, bytes: usize) -> Result<(), EvalError> {
+        self.held_bytes = self.held_bytes.saturating_add(bytes);
+        let max = self.limits.memory_max_bytes;
+        if self.held_bytes > max { Err(EvalError::OutOfMemory { max }) } else { Ok(()) }
     }
 
     /// Counts values against the limit.
@@ -217,6 +289,12 @@ impl Evaluator<'_> {
         self.held = self.held.saturating_add(values);
         let max = self.limits.samples_max;
         if self.held > max { Err(EvalError::TooManySamples { max }) } else { Ok(()) }
+    }
+
+    /// Counts the values of rows, as samples and as bytes.
+    pub(crate) fn hold_values(&mut self, values: usize) -> Result<(), EvalError> {
+        self.hold(values)?;
+        self.hold_bytes(values.saturating_mul(size_of::<f64>()))
     }
 
     pub(crate) fn count_samples(&mut self, samples: usize) -> Result<(), EvalError> {
@@ -244,7 +322,7 @@ impl Evaluator<'_> {
 
     fn duration_seconds(&self, duration: &DurationExpr) -> Result<f64, EvalError> {
         Ok(match duration {
-            DurationExpr::Seconds(seconds, _) => *seconds,
+            DurationExpr::Seconds(seconds, ..) => *seconds,
             DurationExpr::Step(_) if self.instant => 0.0,
             DurationExpr::Step(_) => self.query.step_ms as f64 / 1000.0,
             DurationExpr::Range(_) => self.range_ms as f64 / 1000.0,
@@ -275,7 +353,7 @@ impl Evaluator<'_> {
     /// A scalar expression: one number per step.
     pub(crate) fn scalar(&mut self, expr: &Expr, grid: Grid) -> Result<Vec<f64>, EvalError> {
         match expr {
-            Expr::Number(value, _) => Ok(vec![*value; grid.steps]),
+            Expr::Number(value, ..) => Ok(vec![*value; grid.steps]),
             Expr::Paren(inner, _) => self.scalar(inner, grid),
             Expr::Unary { negative, expr, .. } => {
                 let mut values = self.scalar(expr, grid)?;
@@ -302,21 +380,29 @@ impl Evaluator<'_> {
         let tile = match expr {
             Expr::Paren(inner, _) => return self.tile(inner, grid),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate, grid)?,
-            Expr::Binary(binary) if binary.matching.is_some() => self.vector_binary(binary, grid)?,
+            Expr::Binary(binary) if binary.matching.is_some() => self.vector_binary(expr, binary, grid)?,
             Expr::Call(call) if !self.streams(call) => self.tile_call(call, grid)?,
             _ => {
                 let mut tile = Tile::new(grid.steps);
                 let room = self.limits.samples_max.saturating_sub(self.held);
                 let max = self.limits.samples_max;
-                self.rows(expr, grid, &mut |meta, values| {
-                    tile.push(meta, values);
+                let bytes_max = self.limits.memory_max_bytes;
+                let bytes_room = bytes_max.saturating_sub(self.held_bytes);
+                let mut histogram_bytes = 0usize;
+                self.streamed_rows(expr, grid, &mut |meta, row| {
+                    histogram_bytes += row.histograms.iter().flatten().map(|h| h.size_bytes()).sum::<usize>();
+                    tile.push(meta, row);
+                    if tile.values.len() * size_of::<f64>() + histogram_bytes > bytes_room {
+                        return Err(EvalError::OutOfMemory { max: bytes_max });
+                    }
                     if tile.values.len() > room { Err(EvalError::TooManySamples { max }) } else { Ok(()) }
                 })?;
+                self.hold_bytes(histogram_bytes)?;
                 tile
             }
         };
-        self.hold(tile.values.len())?;
-        Ok(tile)
+        self.hold_values(tile.values.len())?;
+        if self.limits.delayed_name_removal { Ok(tile) } else { tile.finish() }
     }
 
     /// Whether a call works row by row.
@@ -326,48 +412,31 @@ impl Evaluator<'_> {
 
     /// A vector expression row by row, without holding all rows where that can be avoided.
     pub(crate) fn rows(&mut self, expr: &Expr, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+        if self.limits.delayed_name_removal || matches!(expr, Expr::Paren(..) | Expr::Vector(_)) {
+            return self.streamed_rows(expr, grid, sink);
+        }
+        // Rows that lose their names at once may become the same, which only a tile shows.
+        let tile = self.tile(expr, grid)?;
+        tile_rows(tile, sink)
+    }
+
+    fn streamed_rows(&mut self, expr: &Expr, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
         match expr {
             Expr::Paren(inner, _) => self.rows(inner, grid, sink),
-            Expr::Vector(selector) => self.instant_rows(selector, grid, false, sink),
+            Expr::Vector(selector) => self.instant_rows(selector, grid, Show::Value, sink),
             Expr::Unary { negative: false, expr, .. } => self.rows(expr, grid, sink),
-            Expr::Unary { expr, .. } => self.rows(expr, grid, &mut |meta, values| {
-                map(values, |value| -value);
-                sink(Meta { drop_name: true, ..meta }, values)
+            Expr::Unary { expr, .. } => self.rows(expr, grid, &mut |meta, row| {
+                row.map(|value| -value, |histogram| histogram.scale(-1.0));
+                sink(Meta { drop_name: true, ..meta }, row)
             }),
             Expr::Call(call) if crate::ranges::RangeFunction::of(call).is_some() => self.range_call(call, grid, sink),
             Expr::Call(call) if Elementwise::streams(call) => self.elementwise(call, grid, sink),
-            Expr::Binary(binary) if binary.matching.is_none() => self.scalar_binary_rows(binary, grid, sink),
+            Expr::Binary(binary) if binary.matching.is_none() => self.scalar_binary_rows(expr, binary, grid, sink),
             other => {
-                let mut tile = self.tile(other, grid)?;
-                for (at, meta) in std::mem::take(&mut tile.rows).into_iter().enumerate() {
-                    sink(meta, tile.row_mut(at))?;
-                }
-                Ok(())
+                let tile = self.tile(other, grid)?;
+                tile_rows(tile, sink)
             }
         }
-    }
-
-    /// An operator between a vector and a scalar.
-    fn scalar_binary_rows(&mut self, binary: &Binary, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
-        let swap = binary.left.result_type() == Type::Scalar;
-        let (vector, scalar) = if swap { (&binary.right, &binary.left) } else { (&binary.left, &binary.right) };
-        let scalars = self.scalar(scalar, grid)?;
-        let (op, as_bool) = (binary.op, binary.bool_modifier);
-        let renames = !op.is_comparison() || as_bool;
-        self.rows(vector, grid, &mut |meta, values| {
-            for (value, scalar) in values.iter_mut().zip(&scalars).filter(|(value, _)| !is_absent(**value)) {
-                let (a, b) = if swap { (*scalar, *value) } else { (*value, *scalar) };
-                let (result, keep) = crate::binary::operate(op, a, b);
-                *value = match (op.is_comparison(), as_bool, keep) {
-                    (true, true, _) => f64::from(u8::from(keep)),
-                    (true, false, true) => *value,
-                    (false, _, true) => result,
-                    _ => crate::tile::ABSENT,
-                };
-            }
-            let drop_name = meta.drop_name || renames;
-            emit(Meta { drop_name, ..meta }, values, sink)
-        })
     }
 
     /// The samples of the windows of a range vector at the root of an instant query.
@@ -377,13 +446,11 @@ impl Evaluator<'_> {
         let mut found = Vec::new();
         for mut series in windows.series {
             if windows.extended {
-                let extended = crate::extended::window(&series, start_ms, end_ms, windows.smoothed);
-                (series.times, series.values) = extended;
+                if !series.times.is_empty() {
+                    crate::extended::window(&mut series, (start_ms, end_ms), windows.smoothed)?;
+                }
             } else {
-                let from = series.times.partition_point(|time| *time <= start_ms);
-                let to = series.times.partition_point(|time| *time <= end_ms);
-                series.times = series.times[from..to].to_vec();
-                series.values = series.values[from..to].to_vec();
+                series.clip(start_ms, end_ms);
             }
             if !series.times.is_empty() {
                 found.push(series);
@@ -393,14 +460,14 @@ impl Evaluator<'_> {
     }
 }
 
-/// Applies a function to the values that are there.
-pub(crate) fn map(values: &mut [f64], function: impl Fn(f64) -> f64) {
-    for value in values.iter_mut().filter(|value| !is_absent(**value)) {
-        *value = function(*value);
+fn tile_rows(mut tile: Tile, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+    for (at, meta) in std::mem::take(&mut tile.rows).into_iter().enumerate() {
+        sink(meta, &mut tile.take_row(at))?;
     }
+    Ok(())
 }
 
 /// Passes a row on unless it is empty.
-pub(crate) fn emit(meta: Meta, values: &mut [f64], sink: &mut Sink<'_>) -> Result<(), EvalError> {
-    if values.iter().any(|value| !is_absent(*value)) { sink(meta, values) } else { Ok(()) }
+pub(crate) fn emit(meta: Meta, row: &mut Row, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+    if row.is_empty() { Ok(()) } else { sink(meta, row) }
 }

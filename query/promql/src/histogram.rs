@@ -1,14 +1,16 @@
-//! Quantiles and fractions of classic histograms: buckets are series with a label `le`.
+//! Quantiles and fractions of histograms at each step: native ones, and classic ones, whose buckets are series with a label `le`.
 
 use std::collections::HashMap;
 
-use model::{Labels, Timestamp};
+use model::{FloatHistogram, Labels};
 
+use crate::annotation::{Annotations, Repairs};
 use crate::ast::{Call, Expr, Span};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels;
-use crate::tile::{ABSENT, Grid, Meta, Tile, TileBuilder, is_absent};
+use crate::native;
+use crate::tile::{ABSENT, Cell, Grid, Meta, Tile, TileBuilder, is_float};
 use crate::value::format_number;
 
 const BUCKET: &str = "le";
@@ -18,26 +20,33 @@ const TOLERANCE: f64 = 1e-12;
 /// Upper bound and cumulative count.
 type Bucket = (f64, f64);
 
-/// The rows of one histogram.
-struct Histogram {
+/// The rows of one classic histogram.
+struct Classic {
     meta: Meta,
     /// Upper bound and row.
     buckets: Vec<(f64, usize)>,
 }
 
-/// Repairs that were needed because counts fell from one bucket to the next.
-struct Repairs {
-    from_ms: i64,
-    to_ms: i64,
-    count: usize,
-    min_bucket: f64,
-    max_bucket: f64,
-    max_diff: f64,
+/// The histograms of a vector. A classic one and a native one with the same labels at the same step cancel each other out.
+struct Histograms<'a> {
+    input: &'a Tile,
+    classic: Vec<Classic>,
+    /// Rows with native histograms, and the classic one with the same labels.
+    native: Vec<(usize, Option<usize>)>,
+    grid: Grid,
+    span: Span,
+}
+
+/// What is computed of each histogram at one step.
+#[derive(Clone, Copy)]
+enum Measure {
+    Quantile(f64),
+    Fraction(f64, f64),
 }
 
 impl Evaluator<'_> {
     /// `histogram_quantile`, `histogram_quantiles`, `histogram_fraction`.
-    pub(crate) fn classic_histogram(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
+    pub(crate) fn histogram_call(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
         let name = call.function.name;
         let vector_at = match name {
             "histogram_quantile" => 1,
@@ -50,116 +59,143 @@ impl Evaluator<'_> {
             scalars.push((self.scalar(arg, grid)?, arg.span()));
         }
         let input = self.tile(vector, grid)?;
-        let histograms = self.group_buckets(&input, vector.span());
+        let histograms = Histograms::find(&input, grid, vector.span(), &mut self.annotations);
+        let mut builder = TileBuilder::new(grid.steps);
+        let notes = &mut self.annotations;
         if name == "histogram_fraction" {
-            return Ok(fractions(&histograms, &input, &scalars[0].0, &scalars[1].0));
+            let measure = |step: usize| Measure::Fraction(scalars[0].0[step], scalars[1].0[step]);
+            histograms.measure(&measure, None, &mut builder, notes)?;
+            return Ok(builder.finish());
         }
         let label = match call.args.get(1).map(Expr::unparen) {
             Some(Expr::String(label, _)) if name == "histogram_quantiles" => Some(label.as_str()),
             _ => None,
         };
-        self.quantiles(&histograms, (&input, grid), &scalars, label, vector.span())
+        for (qs, q_span) in &scalars {
+            qs.iter().filter(|q| !(0.0..=1.0).contains(*q)).for_each(|q| notes.bad_quantile(*q_span, *q));
+            histograms.measure(&|step| Measure::Quantile(qs[step]), label, &mut builder, notes)?;
+        }
+        Ok(builder.finish())
     }
 
-    fn group_buckets(&mut self, input: &Tile, span: Span) -> Vec<Histogram> {
-        let mut histograms: Vec<Histogram> = Vec::new();
+    /// `histogram_count` and its kin: a number of each native histogram.
+    pub(crate) fn native_call(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
+        let measure: fn(&FloatHistogram) -> f64 = match call.function.name {
+            "histogram_count" => |histogram| histogram.count,
+            "histogram_sum" => |histogram| histogram.sum,
+            "histogram_avg" => |histogram| histogram.sum / histogram.count,
+            "histogram_stddev" => |histogram| native::variance(histogram).sqrt(),
+            _ => native::variance,
+        };
+        let mut tile = Tile::new(grid.steps);
+        self.rows(&call.args[0], grid, &mut |meta, row| {
+            let of = |step: usize| match row.cell(step) {
+                Some(Cell::Histogram(histogram)) => measure(&histogram),
+                _ => ABSENT,
+            };
+            if row.has_histograms() {
+                let values: Vec<f64> = (0..grid.steps).map(of).collect();
+                tile.push_floats(Meta { drop_name: true, ..meta }, &values);
+            }
+            Ok(())
+        })?;
+        Ok(tile)
+    }
+}
+
+impl<'a> Histograms<'a> {
+    fn find(input: &'a Tile, grid: Grid, span: Span, notes: &mut Annotations) -> Self {
+        let mut classic: Vec<Classic> = Vec::new();
         let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut rows = Vec::new();
         for (row, meta) in input.rows.iter().enumerate() {
+            if (0..grid.steps).any(|step| input.histogram(row, step).is_some()) {
+                rows.push(row);
+            }
+            if !input.row(row).iter().any(|value| is_float(*value)) {
+                continue;
+            }
             let text = meta.labels.get(BUCKET).unwrap_or("");
-            let Some(bound) = parse_bound(text) else {
-                self.warn_bad_bucket(&meta.labels, text, span);
+            let Some(bound) = crate::parser::parse_bound(text) else {
+                notes.bad_bucket(span, &meta.labels, text);
                 continue;
             };
             let key = labels::keep(&meta.labels, |name| name != BUCKET);
             let at = *known.entry(key).or_insert_with_key(|key| {
                 let meta = Meta { labels: key.clone(), drop_name: true };
-                histograms.push(Histogram { meta, buckets: Vec::new() });
-                histograms.len() - 1
+                classic.push(Classic { meta, buckets: Vec::new() });
+                classic.len() - 1
             });
-            histograms[at].buckets.push((bound, row));
+            classic[at].buckets.push((bound, row));
         }
-        for histogram in &mut histograms {
+        for histogram in &mut classic {
             histogram.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
         }
-        histograms
+        let native = rows.into_iter().map(|row| (row, known.get(&input.rows[row].labels).copied())).collect();
+        Self { input, classic, native, grid, span }
     }
 
-    fn warn_bad_bucket(&mut self, labels: &Labels, text: &str, span: Span) {
-        let mut message = format!("bucket label \"le\" is missing or has a malformed value of {text:?}");
-        if !labels.metric_name().is_empty() {
-            message.push_str(&format!(" for metric name {:?}", labels.metric_name()));
-        }
-        self.annotations.warn(span, message);
+    /// The steps at which a classic histogram is cancelled out.
+    fn conflicts(&self, classic: usize, step: usize) -> bool {
+        self.native.iter().any(|(row, other)| *other == Some(classic) && self.input.histogram(*row, step).is_some())
     }
 
-    fn quantiles(
-        &mut self,
-        histograms: &[Histogram],
-        (input, grid): (&Tile, Grid),
-        scalars: &[(Vec<f64>, Span)],
+    fn measure(
+        &self,
+        measure: &dyn Fn(usize) -> Measure,
         label: Option<&str>,
-        span: Span,
-    ) -> Result<Tile, EvalError> {
-        let mut builder = TileBuilder::new(input.steps);
-        for (qs, q_span) in scalars {
-            for q in qs.iter().filter(|q| q.is_nan() || **q < 0.0 || **q > 1.0) {
-                self.warn_quantile(*q, *q_span);
-            }
-            for histogram in histograms {
-                let mut repairs = None;
-                for (step, q) in qs.iter().enumerate() {
-                    let mut buckets = histogram.at(input, step);
-                    if buckets.is_empty() {
-                        continue;
-                    }
-                    let value = bucket_quantile(*q, &mut buckets, grid.time(step), &mut repairs);
-                    let mut meta = histogram.meta.clone();
-                    if let Some(label) = label {
-                        meta.labels = labels::with(&meta.labels, label, &open_metrics_number(*q));
-                    }
-                    let row = builder.row(&meta);
-                    builder.set(row, step, value)?;
+        builder: &mut TileBuilder,
+        notes: &mut Annotations,
+    ) -> Result<(), EvalError> {
+        let mut put = |labels: &Labels, measure: Measure, step: usize, value: f64| {
+            let labels = match (label, measure) {
+                (Some(label), Measure::Quantile(q)) => labels::with(labels, label, &open_metrics_number(q)),
+                _ => labels.clone(),
+            };
+            let row = builder.row(&Meta { labels, drop_name: true });
+            builder.set(row, step, Cell::Float(value))
+        };
+        for (row, classic) in &self.native {
+            let labels = &self.input.rows[*row].labels;
+            for step in 0..self.grid.steps {
+                let Some(histogram) = self.input.histogram(*row, step) else { continue };
+                if classic.is_some_and(|at| !self.classic[at].at(self.input, step).is_empty()) {
+                    notes.classic_and_native(self.span, labels);
+                    continue;
                 }
-                if let Some(repairs) = repairs {
-                    self.note_repairs(&histogram.meta.labels, &repairs, span);
-                }
+                let measure = measure(step);
+                let value = match measure {
+                    Measure::Quantile(q) => native::quantile(q, histogram, labels, self.span, notes),
+                    Measure::Fraction(lower, upper) => {
+                        native::fraction((lower, upper), histogram, labels, self.span, notes)
+                    }
+                };
+                put(labels, measure, step, value)?;
             }
         }
-        Ok(builder.finish())
-    }
-
-    fn note_repairs(&mut self, labels: &Labels, repairs: &Repairs, span: Span) {
-        const URL: &str = "https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile";
-        let mut message = format!("input to histogram_quantile needed to be fixed for monotonicity (see {URL})");
-        if !labels.metric_name().is_empty() {
-            message.push_str(&format!(" for metric name {:?}", labels.metric_name()));
+        for (at, classic) in self.classic.iter().enumerate() {
+            for step in (0..self.grid.steps).filter(|step| !self.conflicts(at, *step)) {
+                let mut buckets = classic.at(self.input, step);
+                if buckets.is_empty() {
+                    continue;
+                }
+                let measure = measure(step);
+                let value = match measure {
+                    Measure::Fraction(lower, upper) => bucket_fraction(lower, upper, buckets),
+                    Measure::Quantile(q) => {
+                        let mut repairs = None;
+                        let value = bucket_quantile(q, &mut buckets, self.grid.time(step), &mut repairs);
+                        if let Some(repairs) = repairs {
+                            notes.repaired(self.span, &classic.meta.labels, repairs);
+                        }
+                        value
+                    }
+                };
+                put(&classic.meta.labels, measure, step, value)?;
+            }
         }
-        let time = |ms: i64| Timestamp::from_secs(ms.div_euclid(1000)).to_string();
-        let (min, max, diff) = (repairs.min_bucket, repairs.max_bucket, repairs.max_diff);
-        message.push_str(&format!(
-            ", from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
-            format_number(min),
-            format_number(max),
-            two_digits(diff),
-            repairs.count,
-            time(repairs.from_ms),
-            time(repairs.to_ms)
-        ));
-        self.annotations.info(span, message);
+        Ok(())
     }
-}
-
-/// Go's `%.2g`.
-fn two_digits(value: f64) -> String {
-    let rounded: f64 = format!("{value:.1e}").parse().unwrap_or(value);
-    let size = rounded.abs();
-    if size != 0.0 && !(1e-4..100.0).contains(&size) {
-        let text = format!("{rounded:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
-        return format!("{digits}e{sign}{exponent:0>2}");
-    }
-    format!("{rounded}")
 }
 
 /// A number as a label of OpenMetrics: whole ones end in `.0`.
@@ -168,29 +204,12 @@ fn open_metrics_number(value: f64) -> String {
     if text.bytes().all(|b| b.is_ascii_digit() || b == b'-') { format!("{text}.0") } else { text }
 }
 
-fn parse_bound(text: &str) -> Option<f64> {
-    if text.is_empty() { None } else { crate::parser::parse_bound(text) }
-}
-
-impl Histogram {
+impl Classic {
     /// The buckets that have a value at a step.
     fn at(&self, input: &Tile, step: usize) -> Vec<Bucket> {
         let buckets = self.buckets.iter().map(|(bound, row)| (*bound, input.at(*row, step)));
-        buckets.filter(|(_, count)| !is_absent(*count)).collect()
+        buckets.filter(|(_, count)| is_float(*count)).collect()
     }
-}
-
-fn fractions(histograms: &[Histogram], input: &Tile, lower: &[f64], upper: &[f64]) -> Tile {
-    let mut tile = Tile::new(input.steps);
-    for histogram in histograms {
-        let at = |step: usize| {
-            let buckets = histogram.at(input, step);
-            if buckets.is_empty() { ABSENT } else { bucket_fraction(lower[step], upper[step], buckets) }
-        };
-        let values: Vec<f64> = (0..input.steps).map(at).collect();
-        tile.push(histogram.meta.clone(), &values);
-    }
-    tile
 }
 
 /// Adds up buckets with the same bound.

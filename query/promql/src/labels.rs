@@ -36,7 +36,7 @@ pub(crate) fn with(labels: &Labels, name: &str, value: &str) -> Labels {
 /// Labels by which an aggregation groups or vectors match.
 pub(crate) fn group(labels: &Labels, names: &[String], without: bool) -> Labels {
     if without {
-        keep(labels, |name| !is_metadata(name) && !names.iter().any(|n| n == name))
+        keep(labels, |name| name != METRIC_NAME && !names.iter().any(|n| n == name))
     } else {
         keep(labels, |name| names.iter().any(|n| n == name))
     }
@@ -47,5 +47,5 @@ pub(crate) fn quoted_name(name: &str) -> String {
     let classic = |name: &str| {
         name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
     };
-    if !name.is_empty() && classic(name) { name.to_owned() } else { format!("{name:?}") }
+    if !name.is_empty() && classic(name) { name.to_owned() } else { crate::text::quote(name) }
 }

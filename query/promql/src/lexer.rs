@@ -1,11 +1,10 @@
 //! Text -> tokens.
 
 use nom::branch::alt;
-use nom::bytes::complete::{tag, take_while, take_while1};
-use nom::character::complete::{digit1, multispace1, not_line_ending, one_of};
-use nom::combinator::{opt, recognize};
+use nom::bytes::complete::{tag, take_till, take_while1};
+use nom::combinator::recognize;
 use nom::multi::many1;
-use nom::sequence::{pair, preceded};
+use nom::sequence::pair;
 use nom::{IResult, Parser};
 
 use crate::ast::Span;
@@ -35,17 +34,38 @@ pub(crate) struct Token<'a> {
     pub(crate) span: Span,
 }
 
-/// Longest first.
-const PUNCTUATION: [&str; 26] = [
-    "==", "=~", "!=", "!~", "<=", "</", ">=", ">/", "(", ")", "[", "]", "{", "}", ",", "=", "<", ">", "+", "-", "*",
-    "/", "%", "^", "@", ":",
-];
+/// Operators and brackets outside of braces and brackets, longest first.
+const OPERATORS: [&str; 21] =
+    ["==", "!=", "<=", "</", ">=", ">/", "(", ")", "{", "[", "]", ",", "=", "<", ">", "+", "-", "*", "/", "%", "^"];
 
+/// Operators inside of braces, longest first.
+const MATCHING: [&str; 6] = ["=~", "!~", "!=", "=", ",", "}"];
+
+/// Operators in an arithmetic of durations.
+const DURATIONS: [&str; 10] = ["(", ")", "]", "+", "-", "*", "/", "%", "^", ","];
+
+/// Words that durations may hold.
+const DURATION_WORDS: [&str; 4] = ["step", "range", "max_of", "min_of"];
+
+/// Where the text is read at. Brackets have two places: before a number nothing but durations is expected, after it anything.
 #[derive(Default)]
 struct State {
     parens: usize,
     brace: bool,
     bracket: bool,
+    /// Within brackets, before a number.
+    durations: bool,
+    colon: bool,
+    number: bool,
+}
+
+/// What is wrong, and how many bytes after the start of the token.
+struct Fault(String, usize);
+
+type Lexed<'a> = Result<(&'a str, Tok<'a>), Fault>;
+
+fn fault<T>(message: impl Into<String>) -> Result<T, Fault> {
+    Err(Fault(message.into(), 0))
 }
 
 /// Reads all tokens; the last one is `Eof` or `Error`.
@@ -56,15 +76,11 @@ pub(crate) fn lex(text: &str) -> Vec<Token<'_>> {
     loop {
         rest = skip_blank(rest);
         let start = text.len() - rest.len();
-        let (tok, after) = if rest.is_empty() {
-            (state.at_end().map_or(Tok::Eof, Tok::Error), rest)
-        } else {
-            match token(rest, &mut state) {
-                Ok((after, tok)) => (tok, after),
-                Err(message) => (Tok::Error(message), rest),
-            }
+        let (tok, after, start) = match state.token(rest) {
+            Ok((after, tok)) => (tok, after, start),
+            Err(Fault(message, skip)) => (Tok::Error(message), rest, start + skip),
         };
-        let span = Span { start, end: text.len() - after.len() };
+        let span = Span { start, end: (text.len() - after.len()).max(start) };
         let last = matches!(tok, Tok::Eof | Tok::Error(_));
         tokens.push(Token { tok, span });
         if last {
@@ -75,68 +91,152 @@ pub(crate) fn lex(text: &str) -> Vec<Token<'_>> {
 }
 
 fn skip_blank(text: &str) -> &str {
-    let comment = recognize(pair(tag("#"), not_line_ending));
-    let blank: IResult<&str, Vec<&str>> = many1(alt((multispace1, comment))).parse(text);
+    let space = take_while1(|c: char| matches!(c, ' ' | '\t' | '\n' | '\r'));
+    let comment = recognize(pair(tag("#"), take_till(|c: char| matches!(c, '\n' | '\r'))));
+    let blank: IResult<&str, Vec<&str>> = many1(alt((space, comment))).parse(text);
     blank.map_or(text, |(rest, _)| rest)
 }
 
-fn token<'a>(text: &'a str, state: &mut State) -> Result<(&'a str, Tok<'a>), String> {
-    let first = text.chars().next().unwrap_or(' ');
-    let second = text[first.len_utf8()..].chars().next().unwrap_or(' ');
-    if first == '"' || first == '\'' || first == '`' {
-        return string(text, first);
+/// A character as Go's `%q` prints it; the end of the text is an invalid one.
+fn shown(c: Option<char>) -> String {
+    match c.unwrap_or(char::REPLACEMENT_CHARACTER) {
+        '\'' => "'\\\''".to_owned(),
+        '"' => "'\"'".to_owned(),
+        c => {
+            let quoted = crate::text::quote(c.encode_utf8(&mut [0; 4]));
+            format!("'{}'", &quoted[1..quoted.len() - 1])
+        }
     }
-    let number = first.is_ascii_digit() || (first == '.' && second.is_ascii_digit());
-    if number && !state.brace {
-        return number_or_duration(text);
-    }
-    if is_name_start(first) || (first == ':' && !state.bracket && !state.brace) {
-        return Ok(name(text, state));
-    }
-    let Some(punct) = PUNCTUATION.iter().find(|punct| text.starts_with(**punct)) else {
-        let inside = if state.brace { " inside braces" } else { "" };
-        return match first {
-            '!' if state.brace => Err(format!("unexpected character after '!' inside braces: {second:?}")),
-            '!' => Err(format!("unexpected character after '!': {second:?}")),
-            _ => Err(format!("unexpected character{inside}: {first:?}")),
-        };
-    };
-    state.track(punct)?;
-    Ok((&text[punct.len()..], Tok::Punct(punct)))
 }
 
 impl State {
-    /// Follows the nesting of brackets.
-    fn track(&mut self, punct: &str) -> Result<(), String> {
-        match punct {
-            "(" => self.parens += 1,
-            ")" if self.parens == 0 => return Err("unexpected right parenthesis ')'".into()),
-            ")" => self.parens -= 1,
-            "{" if self.brace => return Err("unexpected left brace '{'".into()),
-            "{" => self.brace = true,
-            "}" if !self.brace => return Err("unexpected character: '}'".into()),
-            "}" => self.brace = false,
-            "[" if self.bracket => return Err("unexpected left bracket '['".into()),
-            "[" => self.bracket = true,
-            "]" if !self.bracket => return Err("unexpected right bracket ']'".into()),
-            "]" => self.bracket = false,
-            ":" if !self.bracket => return Err("unexpected character: ':'".into()),
+    fn token<'a>(&mut self, text: &'a str) -> Lexed<'a> {
+        if self.brace {
+            return self.in_braces(text);
+        }
+        if self.durations {
+            return self.in_durations(text);
+        }
+        let Some(first) = text.chars().next() else {
+            return if self.parens > 0 {
+                fault("unclosed left parenthesis")
+            } else if self.bracket {
+                fault("unclosed left bracket")
+            } else {
+                Ok((text, Tok::Eof))
+            };
+        };
+        if matches!(first, '"' | '\'' | '`') {
+            return string(text, first).map_err(|message| Fault(message, 0));
+        }
+        if starts_number(text) {
+            return self.number(text);
+        }
+        if is_name_start(first) || first == ':' {
+            return if self.bracket { self.word_in_brackets(text, first) } else { Ok(name(text)) };
+        }
+        let second = text[first.len_utf8()..].chars().next();
+        match (first, second) {
+            ('=', Some('~')) => return fault(format!("unexpected character after '=': {}", shown(second))),
+            ('!', second) if second != Some('=') => {
+                return fault(format!("unexpected character after '!': {}", shown(second)));
+            }
+            ('@', _) => return Ok((&text[1..], Tok::Punct("@"))),
             _ => {}
         }
-        Ok(())
-    }
-
-    fn at_end(&self) -> Option<String> {
-        if self.brace {
-            Some("unexpected end of input inside braces".into())
-        } else if self.bracket {
-            Some("unexpected end of input in duration expression".into())
-        } else if self.parens > 0 {
-            Some("unclosed left parenthesis".into())
-        } else {
-            None
+        match OPERATORS.iter().find(|operator| text.starts_with(**operator)) {
+            Some(operator) => self.operator(operator, text),
+            None => fault(format!("unexpected character: {}", shown(Some(first)))),
         }
     }
+
+    fn operator<'a>(&mut self, operator: &'static str, text: &'a str) -> Lexed<'a> {
+        match operator {
+            "(" => self.parens += 1,
+            ")" if self.parens == 0 => return Err(Fault("unexpected right parenthesis ')'".into(), 1)),
+            ")" => self.parens -= 1,
+            "{" => self.brace = true,
+            "[" if self.bracket => return fault("unexpected left bracket '['"),
+            "[" => (self.bracket, self.durations, self.colon, self.number) = (true, true, false, false),
+            "]" if !self.bracket => return fault("unexpected right bracket ']'"),
+            "]" => (self.bracket, self.durations) = (false, false),
+            _ => {}
+        }
+        Ok((&text[operator.len()..], Tok::Punct(operator)))
+    }
+
+    fn number<'a>(&mut self, text: &'a str) -> Lexed<'a> {
+        (self.durations, self.number) = (false, true);
+        number_or_duration(text)
+    }
+
+    fn in_braces<'a>(&mut self, text: &'a str) -> Lexed<'a> {
+        let Some(first) = text.chars().next() else { return fault("unexpected end of input inside braces") };
+        if matches!(first, '"' | '\'' | '`') {
+            return string(text, first).map_err(|message| Fault(message, 0));
+        }
+        if is_name_start(first) {
+            let (word, rest) = text.split_at(text.find(|c: char| !is_name_char(c)).unwrap_or(text.len()));
+            return Ok((rest, Tok::Ident(word)));
+        }
+        if let Some(operator) = MATCHING.iter().find(|operator| text.starts_with(**operator)) {
+            self.brace = *operator != "}";
+            return Ok((&text[operator.len()..], Tok::Punct(operator)));
+        }
+        match first {
+            '!' => {
+                let second = text.chars().nth(1);
+                fault(format!("unexpected character after '!' inside braces: {}", shown(second)))
+            }
+            '{' => fault("unexpected left brace '{'"),
+            _ => fault(format!("unexpected character inside braces: {}", shown(Some(first)))),
+        }
+    }
+
+    fn in_durations<'a>(&mut self, text: &'a str) -> Lexed<'a> {
+        let Some(first) = text.chars().next() else { return fault("unexpected end of input in duration expression") };
+        if starts_number(text) {
+            return self.number(text);
+        }
+        if first == ':' {
+            if !self.number {
+                return Err(Fault("unexpected colon before duration in duration expression".into(), 1));
+            }
+            if self.colon {
+                return Err(Fault("unexpected repeated colon in duration expression".into(), 1));
+            }
+            self.colon = true;
+            return Ok((&text[1..], Tok::Punct(":")));
+        }
+        if let Some((rest, word)) = duration_word(text) {
+            return Ok((rest, Tok::Ident(word)));
+        }
+        match DURATIONS.iter().find(|operator| text.starts_with(**operator)) {
+            Some(operator) => self.operator(operator, text),
+            None => fault(format!("unexpected character in duration expression: {}", shown(Some(first)))),
+        }
+    }
+
+    /// A word or colon after a number in brackets.
+    fn word_in_brackets<'a>(&mut self, text: &'a str, first: char) -> Lexed<'a> {
+        if first == ':' {
+            if self.colon {
+                return fault("unexpected colon ':'");
+            }
+            self.colon = true;
+            return Ok((&text[1..], Tok::Punct(":")));
+        }
+        match duration_word(text) {
+            Some((rest, word)) => Ok((rest, Tok::Ident(word))),
+            None => fault(format!("unexpected character: {}, expected ':'", shown(Some(first)))),
+        }
+    }
+}
+
+fn starts_number(text: &str) -> bool {
+    let mut chars = text.chars();
+    let first = chars.next().unwrap_or(' ');
+    first.is_ascii_digit() || (first == '.' && chars.next().is_some_and(|c| c.is_ascii_digit()))
 }
 
 fn is_name_start(c: char) -> bool {
@@ -147,49 +247,121 @@ fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-fn name<'a>(text: &'a str, state: &State) -> (&'a str, Tok<'a>) {
-    let colons = !state.brace && !state.bracket;
-    let end = text.find(|c: char| !(is_name_char(c) || (colons && c == ':'))).unwrap_or(text.len());
+fn duration_word(text: &str) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !is_name_start(c)).unwrap_or(text.len());
+    let (word, rest) = text.split_at(end);
+    DURATION_WORDS.iter().any(|known| known.eq_ignore_ascii_case(word)).then_some((rest, word))
+}
+
+fn name(text: &str) -> (&str, Tok<'_>) {
+    let end = text.find(|c: char| !(is_name_char(c) || c == ':')).unwrap_or(text.len());
     let (word, rest) = text.split_at(end);
     let tok = match word.to_ascii_lowercase().as_str() {
-        "inf" | "nan" if !state.brace => Tok::Number(word),
+        "inf" | "nan" => Tok::Number(word),
         _ if word.contains(':') => Tok::MetricIdent(word),
         _ => Tok::Ident(word),
     };
     (rest, tok)
 }
 
-fn number_or_duration(text: &str) -> Result<(&str, Tok<'_>), String> {
-    let ends = |rest: &str| !rest.starts_with(is_name_char);
-    if let Ok((rest, word)) = duration(text)
-        && ends(rest)
-    {
-        return Ok((rest, Tok::Duration(word)));
+/// A number if the text is one, else a duration. The error shows as much as was read in vain.
+fn number_or_duration(text: &str) -> Lexed<'_> {
+    let mut scan = Scan { text, at: 0 };
+    if scan.number() {
+        return Ok((&text[scan.at..], Tok::Number(&text[..scan.at])));
     }
-    match number(text) {
-        Ok((rest, word)) if ends(rest) => Ok((rest, Tok::Number(word))),
-        _ => {
-            let end = text.find(|c: char| !is_name_char(c) && c != '.').unwrap_or(text.len());
-            Err(format!("bad number or duration syntax: {:?}", &text[..end]))
+    if scan.duration() {
+        return Ok((&text[scan.at..], Tok::Duration(&text[..scan.at])));
+    }
+    // The character that spoils it is shown too.
+    scan.at += scan.peek().map_or(0, |_| usize::from(scan.spoiled_after_unit()));
+    fault(format!("bad number or duration syntax: {}", crate::text::quote(&text[..scan.at])))
+}
+
+/// A place in a number or duration.
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl Scan<'_> {
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    fn eat(&mut self, set: &[u8]) -> bool {
+        let found = self.peek().is_some_and(|byte| set.contains(&byte));
+        self.at += usize::from(found);
+        found
+    }
+
+    fn eat_all(&mut self, set: &[u8]) {
+        while self.eat(set) {}
+    }
+
+    /// Reads a number: digits with single underscores, one dot, one exponent; or hexadecimal digits.
+    fn number(&mut self) -> bool {
+        const DIGITS: &[u8] = b"0123456789";
+        const HEX_DIGITS: &[u8] = b"0123456789abcdefABCDEF";
+        let mut digits = DIGITS;
+        if self.eat(b"0") && self.eat(b"xX") {
+            self.eat(b"_");
+            digits = HEX_DIGITS;
         }
+        let is_hex = digits.len() > DIGITS.len();
+        self.eat(b".");
+        self.eat(digits);
+        let (mut dot, mut exponent) = (false, false);
+        loop {
+            if self.eat(b".") {
+                if dot || self.eat(b"_.") || is_hex {
+                    return false;
+                }
+                dot = true;
+            } else if !is_hex && self.eat(b"eE") {
+                if exponent {
+                    return false;
+                }
+                exponent = true;
+                self.eat(b"+-");
+                if self.eat(b"._eE") || self.peek().is_none() {
+                    return false;
+                }
+            } else if self.eat(b"_") {
+                if self.eat(b"._eE") || self.peek().is_none() {
+                    return false;
+                }
+            } else if self.peek().is_some_and(|byte| digits.contains(&byte)) {
+                self.eat_all(digits);
+            } else {
+                break;
+            }
+        }
+        !self.peek().is_some_and(|byte| is_name_char(char::from(byte)))
     }
-}
 
-/// Digits and a unit, repeated.
-fn duration(text: &str) -> IResult<&str, &str> {
-    let unit = alt((tag("ms"), recognize(one_of("smhdwy"))));
-    recognize(many1(pair(digit1, unit))).parse(text)
-}
+    /// Goes on after digits that turned out not to be a number: a unit, then more digits with units. Whether the units make sense
+    /// is for the parser.
+    fn duration(&mut self) -> bool {
+        if !self.eat(b"smhdwy") {
+            return false;
+        }
+        self.eat(b"s");
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.eat_all(b"0123456789");
+            if !self.eat(b"smhdw") {
+                return false;
+            }
+            self.eat(b"s");
+        }
+        !self.peek().is_some_and(|byte| is_name_char(char::from(byte)))
+    }
 
-fn number(text: &str) -> IResult<&str, &str> {
-    let digits = || take_while1(|c: char| c.is_ascii_digit() || c == '_');
-    let hex =
-        recognize(preceded(alt((tag("0x"), tag("0X"))), take_while1(|c: char| c.is_ascii_hexdigit() || c == '_')));
-    let exponent = || opt((one_of("eE"), opt(one_of("+-")), digit1));
-    let fraction = (tag("."), take_while(|c: char| c.is_ascii_digit() || c == '_'));
-    let whole = recognize((digits(), opt(fraction), exponent()));
-    let dotted = recognize((tag("."), digits(), exponent()));
-    alt((hex, whole, dotted)).parse(text)
+    /// Whether the last character read is a unit with something glued to it.
+    fn spoiled_after_unit(&self) -> bool {
+        let last = self.text.as_bytes()[..self.at].last().copied().unwrap_or(b' ');
+        b"smhdwy".contains(&last) && self.peek().is_some_and(|byte| is_name_char(char::from(byte)))
+    }
 }
 
 fn string(text: &str, quote: char) -> Result<(&str, Tok<'_>), String> {

@@ -1,7 +1,8 @@
 //! PromQL: text -> syntax tree -> values.
 //!
-//! **Entry points.** [`parse`] turns text into a type-checked [`Expr`]; [`eval`] computes it over a [`SeriesSource`] for the steps
-//! of an [`EvalRange`]. Both speak Prometheus's error texts, because people search the web for them.
+//! **Entry points.** [`parse`] turns text into a type-checked [`Expr`], which prints itself in canonical form, [pretty](Expr::pretty)
+//! and as [JSON](Expr::to_json); [`eval`] computes it over a [`SeriesSource`] for the steps of an [`EvalRange`]; [`parse_series`]
+//! reads the series of promtool's test files. Both speak Prometheus's error texts, because people search the web for them.
 //!
 //! **Read path.** The evaluator works on tiles, series by steps. A selector is asked of the source once for the whole query
 //! and each series is walked once: two pointers follow the window over the samples, so that a sample is looked at once per
@@ -9,15 +10,22 @@
 //! (`sum by (job) (rate(x[5m]))` holds one row per group and one scratch row, never the rates of all series); what must see
 //! everything at once (binary operators between vectors, `topk`, `sort`) collects a `Tile`.
 //!
-//! **Guarantees.** Prometheus 3's semantics: left-open ranges, five minutes of lookback, staleness, extrapolation, delayed name
-//! removal. The official conformance files run as a test with a floor per file that may only rise. Limits on samples, steps and
-//! time are errors that name themselves; a cancelled query stops at the next series.
+//! Rows are columns of numbers. Native histograms are in a side column that a row has only if it needs one, and start times likewise,
+//! so that what has neither pays for neither. With [`EvalLimits::threads`] series are computed beside each other and handed on in
+//! order. [`explain`] shows which operators stream and which collect.
+//!
+//! **Guarantees.** Prometheus 3.14's semantics: left-open ranges, five minutes of lookback, staleness, extrapolation, delayed name
+//! removal, native histograms, and its annotations word for word. Prometheus's own conformance files run as a test, and all of their
+//! cases pass. What Prometheus has behind `--enable-feature` is on unless [`ParserOptions`] says otherwise. Limits on samples, bytes,
+//! steps, nesting and time are errors that name themselves; a cancelled query stops at the next series. Results do not depend on the
+//! number of threads.
 //!
 //! **Not here.** Storage (`series`), HTTP shapes (`api`), rules (`rules`). The deadline is given by the caller.
 
 mod aggregate;
 mod annotation;
 mod ast;
+mod ast_json;
 mod binary;
 mod calls;
 mod check;
@@ -25,17 +33,29 @@ mod display;
 mod elementwise;
 mod error;
 mod eval;
+mod explain;
 mod extended;
+mod extended_histograms;
 mod function;
 mod histogram;
 mod info;
 mod labels;
 mod lexer;
 mod matcher;
+mod mixed;
+mod native;
+mod notes;
+mod parallel;
 mod parser;
+mod plan;
+mod pretty;
 mod ranges;
 mod selector;
+mod sequence;
 mod source;
+mod stack;
+mod starts;
+mod text;
 mod tile;
 mod value;
 mod windows;
@@ -43,12 +63,14 @@ mod windows;
 pub use annotation::{Annotation, Annotations, Severity};
 pub use ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, DurationOp, Expr, MatrixSelector,
-    Span, Subquery, Type, VectorMatching, VectorSelector,
+    Notation, Span, Subquery, Type, VectorMatching, VectorSelector,
 };
 pub use error::{ErrorKind, EvalError, ParseError};
 pub use eval::{EvalLimits, EvalRange, eval};
+pub use explain::explain;
 pub use function::{FUNCTIONS, Function};
 pub use matcher::{MatchOp, Matcher};
-pub use parser::{parse, parse_duration_ms, parse_selector};
+pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selector, parse_with};
+pub use sequence::{SEQUENCE_VALUES_MAX, SequenceValue, parse_metric, parse_series, parse_values};
 pub use source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
-pub use value::{MatrixSeries, Outcome, QueryValue, VectorSample, format_number};
+pub use value::{HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample, format_number, histogram_json};

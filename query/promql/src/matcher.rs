@@ -75,6 +75,7 @@ pub(crate) fn anchored(pattern: &str) -> Result<Regex, String> {
 
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}{:?}", crate::labels::quoted_name(&self.name), self.op.as_str(), self.value)
+        let value = crate::text::quote(&self.value);
+        write!(f, "{}{}{value}", crate::labels::quoted_name(&self.name), self.op.as_str())
     }
 }

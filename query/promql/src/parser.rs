@@ -4,13 +4,50 @@ mod durations;
 mod postfix;
 mod primary;
 
+pub(crate) use durations::parse_number;
+
 use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Span, VectorMatching, VectorSelector};
 use crate::check;
 use crate::error::ParseError;
 use crate::lexer::{Tok, Token, lex};
+use crate::text::quote;
 
 /// How deeply an expression may nest, chains of operators included, so that no query exhausts the stack.
-const DEPTH_MAX: usize = 250;
+pub const DEPTH_MAX: usize = 250;
+
+/// What of the language is switched on. Prometheus has these behind `--enable-feature`; here all are on unless switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParserOptions {
+    /// `promql-experimental-functions`: functions and aggregations that may still change.
+    pub experimental_functions: bool,
+    /// `promql-duration-expr`: arithmetic with durations, such as `[5m * 2]` and `offset step()`.
+    pub duration_expressions: bool,
+    /// `promql-extended-range-selectors`: `anchored` and `smoothed`.
+    pub extended_range_selectors: bool,
+    /// `promql-binop-fill-modifiers`: `fill`, `fill_left` and `fill_right`.
+    pub fill_modifiers: bool,
+}
+
+impl Default for ParserOptions {
+    fn default() -> Self {
+        Self {
+            experimental_functions: true,
+            duration_expressions: true,
+            extended_range_selectors: true,
+            fill_modifiers: true,
+        }
+    }
+}
+
+impl ParserOptions {
+    /// What Prometheus understands if no feature is enabled.
+    pub const STABLE: Self = Self {
+        experimental_functions: false,
+        duration_expressions: false,
+        extended_range_selectors: false,
+        fill_modifiers: false,
+    };
+}
 
 type Parsed<T> = Result<T, ParseError>;
 
@@ -19,11 +56,17 @@ struct Parser<'a> {
     tokens: Vec<Token<'a>>,
     at: usize,
     depth: usize,
+    options: ParserOptions,
+}
+
+/// Parses and type-checks a query, with everything switched on.
+pub fn parse(text: &str) -> Result<Expr, ParseError> {
+    parse_with(text, &ParserOptions::default())
 }
 
 /// Parses and type-checks a query.
-pub fn parse(text: &str) -> Result<Expr, ParseError> {
-    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0 };
+pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseError> {
+    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options: *options };
     if *parser.peek() == Tok::Eof {
         return Err(ParseError::new(text, Span::default(), "no expression found in input"));
     }
@@ -38,7 +81,7 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
 /// Parses a selector of series alone, such as the `match[]` arguments of the API.
 pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
     match parse(text)? {
-        Expr::Vector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(selector),
+        Expr::Vector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(*selector),
         other => Err(ParseError::new(text, other.span(), "expected a series selector such as up{job=\"a\"}")),
     }
 }
@@ -143,22 +186,27 @@ impl<'a> Parser<'a> {
         ParseError::new(self.text, span, message)
     }
 
+    /// The token at hand as errors name it.
     fn describe(&self) -> String {
         match self.peek() {
             Tok::Eof => "end of input".into(),
+            Tok::Punct(punct) if !BRACKETS.contains(punct) => format!("<op:{punct}>"),
             Tok::Punct(punct) => format!("{punct:?}"),
-            Tok::Number(word) => format!("number {word:?}"),
-            Tok::Duration(word) => format!("duration {word:?}"),
-            Tok::Str(_, raw) => format!("string {raw:?}"),
-            Tok::MetricIdent(word) => format!("metric identifier {word:?}"),
-            Tok::Ident(word) if primary::is_keyword(word) => format!("<{word}>"),
-            Tok::Ident(word) => format!("identifier {word:?}"),
+            Tok::Number(word) => format!("number {}", abridged(word)),
+            Tok::Duration(word) => format!("duration {}", abridged(word)),
+            Tok::Str(_, raw) => format!("string {}", abridged(raw)),
+            Tok::MetricIdent(word) => format!("metric identifier {}", quote(word)),
+            Tok::Ident(word) => primary::describe_word(word, matches!(self.peek_after(), Tok::Punct("("))),
             Tok::Error(message) => message.clone(),
         }
     }
 
     fn deeper(&mut self) -> Parsed<()> {
-        self.depth += 1;
+        self.enter(1)
+    }
+
+    fn enter(&mut self, levels: usize) -> Parsed<()> {
+        self.depth += levels;
         if self.depth > DEPTH_MAX {
             return self.fault(self.span(), format!("the query nests deeper than {DEPTH_MAX} levels"));
         }
@@ -172,10 +220,15 @@ impl<'a> Parser<'a> {
         let mut left = self.unary()?;
         while let Some(op) = self.binary_op().filter(|op| op.precedence() >= least) {
             self.deeper()?;
-            self.advance();
+            let op_span = self.advance().span;
             let (bool_modifier, matching) = self.modifiers()?;
             let right = self.expr(op.precedence() + u8::from(op != BinaryOp::Pow))?;
-            left = Expr::Binary(Box::new(Binary { op, left, right, bool_modifier, matching: Some(matching) }));
+            let fills = matching.fill_left.is_some() || matching.fill_right.is_some();
+            if fills && !self.options.fill_modifiers {
+                return self.fault(left.span(), "binop fill modifiers are experimental and not enabled");
+            }
+            let matching = Some(matching);
+            left = Expr::Binary(Box::new(Binary { op, left, right, bool_modifier, op_span, matching }));
         }
         self.depth = depth - 1;
         Ok(left)
@@ -199,7 +252,7 @@ impl<'a> Parser<'a> {
         let expr = self.expr(BinaryOp::Pow.precedence())?;
         let span = sign.to(expr.span());
         Ok(match expr {
-            Expr::Number(value, _) => Expr::Number(if negative { -value } else { value }, span),
+            Expr::Number(value, notation, _) => Expr::Number(if negative { -value } else { value }, notation, span),
             other => Expr::Unary { negative, expr: Box::new(other), span },
         })
     }
@@ -245,8 +298,8 @@ impl<'a> Parser<'a> {
             }
             self.advance();
             self.advance();
-            let value = self.signed_number("fill")?;
-            self.expect(")", "fill", "\")\"")?;
+            let value = self.signed_number("", "")?;
+            self.expect(")", "", "")?;
             if left {
                 matching.fill_left = Some(value);
             }
@@ -256,6 +309,18 @@ impl<'a> Parser<'a> {
         }
         Ok(())
     }
+}
+
+/// Brackets and the like, which errors show as they are; all other signs are operators.
+const BRACKETS: [&str; 9] = ["(", ")", "[", "]", "{", "}", ",", "=", ":"];
+
+/// A word in quotes, cut off after ten characters.
+fn abridged(word: &str) -> String {
+    if word.len() <= 10 {
+        return quote(word);
+    }
+    let head: String = word.chars().take(10).collect();
+    format!("{}...", quote(&head))
 }
 
 /// A number as a label carries it: Go's `ParseFloat`.

@@ -2,11 +2,13 @@
 
 use model::Labels;
 
-use crate::ast::{Call, Expr, MatrixSelector, Subquery};
+use crate::annotation::Annotations;
+use crate::ast::{Call, Expr, MatrixSelector, Span, Subquery};
 use crate::error::EvalError;
-use crate::eval::{Evaluator, emit};
-use crate::selector::{Reference, Series, drop_stale};
-use crate::tile::{ABSENT, Grid, Meta, Sink, is_absent};
+use crate::eval::Evaluator;
+use crate::mixed::{Context, Split};
+use crate::selector::{Reference, Series};
+use crate::tile::{Grid, Meta, Row, Sink, is_absent, is_float, is_histogram};
 use crate::windows::{Kind, Params, WindowFunction};
 
 /// A call of a function over a range.
@@ -51,6 +53,18 @@ impl Windows {
     }
 }
 
+/// A function, its windows and its scalar arguments at each step.
+struct Slide<'a> {
+    kind: Kind,
+    windows: &'a Windows,
+    grid: Grid,
+    params: &'a [Vec<f64>],
+    /// Where annotations point at.
+    span: Span,
+    /// Where series carry their metric's type as a label, that decides what is a counter.
+    type_labels: bool,
+}
+
 impl Evaluator<'_> {
     /// Reads what a range vector covers.
     pub(crate) fn windows(&mut self, expr: &Expr, grid: Grid) -> Result<Windows, EvalError> {
@@ -72,7 +86,7 @@ impl Evaluator<'_> {
         let (first, last) = reference.span(grid);
         let from_ms = first.saturating_sub(range_ms).saturating_sub(before_ms).saturating_add(1);
         let mut series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
-        series.iter_mut().for_each(drop_stale);
+        series.iter_mut().for_each(Series::drop_stale);
         Ok(Windows {
             series,
             reference,
@@ -88,24 +102,25 @@ impl Evaluator<'_> {
         let range_ms = self.duration_ms(&subquery.range, false)?;
         let step_ms = match &subquery.step {
             Some(step) => self.duration_ms(step, false)?.max(1),
-            None => self.limits.subquery_interval_ms,
+            None => self.limits.subquery_interval_ms.max(1),
         };
         let (first, last) = reference.span(grid);
         let after = first.saturating_sub(range_ms);
         // Steps are multiples of the interval, so that they do not move with the query.
         let start_ms = (after.div_euclid(step_ms) + 1).saturating_mul(step_ms);
-        let steps = if last < start_ms { 0 } else { (last - start_ms) / step_ms + 1 };
+        let steps = if last < start_ms { 0 } else { last.saturating_sub(start_ms) / step_ms + 1 };
         let steps = usize::try_from(steps).unwrap_or(usize::MAX);
         self.hold(steps)?;
         let inner = Grid { start_ms, step_ms, steps };
         let mut series = Vec::new();
         if steps > 0 {
-            self.rows(&subquery.expr, inner, &mut |meta, values| {
-                series.push(row_as_series(meta, values, inner));
+            self.rows(&subquery.expr, inner, &mut |meta, row| {
+                series.push(row_as_series(meta, row, inner));
                 Ok(())
             })?;
         }
         self.hold(series.iter().map(|series| series.times.len()).sum())?;
+        self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;
         Ok(Windows { series, reference, range_ms, extended: false, smoothed: false, margins: (0, 0) })
     }
 
@@ -116,62 +131,141 @@ impl Evaluator<'_> {
         for param in &function.params {
             params.push(self.scalar(param, grid)?);
         }
-        self.check_params(call, function.kind, &params)?;
         check_extended(call, function.range)?;
         let mut windows = self.windows(function.range, grid)?;
-        let mut scratch = vec![ABSENT; grid.steps];
-        for series in std::mem::take(&mut windows.series) {
-            self.check()?;
-            let labels = series.labels.clone();
-            let drop_name = series.drop_name || !matches!(function.kind, Kind::Last | Kind::First);
-            if windows.extended {
-                crate::extended::slide(function.kind, &series, &windows, grid, &mut scratch);
+        let series = std::mem::take(&mut windows.series);
+        if !series.is_empty() {
+            check_params(function.kind, &params)?;
+        }
+        let slide = Slide {
+            kind: function.kind,
+            windows: &windows,
+            grid,
+            params: &params,
+            span: call.args[0].span(),
+            type_labels: self.limits.type_labels,
+        };
+        let compute = |series: &Series, row: &mut Row, notes: &mut Annotations| slide.series(series, row, notes);
+        self.each_series(&series, grid, &compute, sink)
+    }
+}
+
+impl Slide<'_> {
+    /// The row of one series.
+    fn series(&self, series: &Series, row: &mut Row, notes: &mut Annotations) -> Meta {
+        if self.windows.extended || series.has_histograms() {
+            let context = &mut Context { kind: self.kind, labels: &series.labels, span: self.span, notes };
+            if self.windows.extended {
+                crate::extended::slide(series, self.windows, self.grid, context, row);
             } else {
-                slide(function.kind, &series, &windows, grid, &params, &mut scratch);
+                self.mixed(series, context, row);
             }
-            if matches!(function.kind, Kind::Rate | Kind::Increase) && scratch.iter().any(|value| !is_absent(*value)) {
-                self.note_non_counter(&labels, function.range);
-            }
-            emit(Meta { labels, drop_name }, &mut scratch, sink)?;
+        } else {
+            self.floats(series, row, notes);
         }
-        Ok(())
+        if matches!(self.kind, Kind::Rate | Kind::Increase) && row.values.iter().any(|value| is_float(*value)) {
+            self.note_non_counter(&series.labels, notes);
+        }
+        let drop_name = series.drop_name || !matches!(self.kind, Kind::Last | Kind::First);
+        Meta { labels: series.labels.clone(), drop_name }
     }
 
-    /// Whether parameters make sense; Prometheus warns about quantiles and refuses smoothing factors.
-    fn check_params(&mut self, call: &Call, kind: Kind, params: &[Vec<f64>]) -> Result<(), EvalError> {
-        if kind == Kind::Quantile {
-            let outside = |q: &&f64| q.is_nan() || **q < 0.0 || **q > 1.0;
-            let bad: Vec<f64> = params[0].iter().filter(outside).copied().collect();
-            for q in bad {
-                self.warn_quantile(q, call.args[0].span());
-            }
+    fn params(&self, step: usize) -> Params {
+        let (start_ms, end_ms) = self.windows.bounds(self.grid, step);
+        let (mut a, mut b) = (0.0, 0.0);
+        if let Some(first) = self.params.first() {
+            a = first[step];
+            b = self.params.get(1).map_or(0.0, |second| second[step]);
         }
-        if kind == Kind::DoubleExponential {
-            for (name, values) in ["smoothing", "trend"].into_iter().zip(params) {
-                let short = if name == "smoothing" { "sf" } else { "tf" };
-                if let Some(bad) = values.iter().find(|value| **value <= 0.0 || **value >= 1.0) {
-                    let message = format!("invalid {name} factor. Expected: 0 < {short} < 1, got: {bad:.6}");
-                    return Err(EvalError::Execution(message));
-                }
-            }
-        }
-        Ok(())
+        Params { start_ms, end_ms, eval_ms: self.grid.time(step), a, b }
     }
 
-    pub(crate) fn warn_quantile(&mut self, q: f64, span: crate::ast::Span) {
-        let q = crate::value::format_number(q);
-        self.annotations.warn(span, format!("quantile value should be between 0 and 1, got {q}"));
+    /// Slides the window over a series of numbers: two pointers that only go forward.
+    fn floats(&self, series: &Series, row: &mut Row, notes: &mut Annotations) {
+        let mut function = WindowFunction::new(self.kind, series);
+        let noteworthy = self.kind == Kind::Quantile || function.has_overlaps();
+        let (mut from, mut to) = (0, 0);
+        for (step, out) in row.values.iter_mut().enumerate() {
+            let params = self.params(step);
+            while series.times.get(to).is_some_and(|time| *time <= params.end_ms) {
+                to += 1;
+            }
+            while from < to && series.times[from] <= params.start_ms {
+                from += 1;
+            }
+            if from == to {
+                continue;
+            }
+            if let Some(value) = function.at(from, to, &params) {
+                *out = value;
+            }
+            if noteworthy {
+                self.note_window(&function, (from, to), &params, &series.labels, notes);
+            }
+        }
+    }
+
+    /// Walks the windows of a series with histograms.
+    fn mixed(&self, series: &Series, context: &mut Context<'_>, row: &mut Row) {
+        let split = Split::new(series);
+        let mut function = WindowFunction::new(self.kind, &split.floats);
+        for step in 0..self.grid.steps {
+            let params = self.params(step);
+            row.set(step, crate::mixed::window(&split, &mut function, &params, context));
+            let floats = split.float_range(params.start_ms, params.end_ms);
+            if !floats.is_empty() && split.points(params.start_ms, params.end_ms).is_empty() {
+                self.note_window(&function, (floats.start, floats.end), &params, &series.labels, context.notes);
+            }
+        }
+    }
+
+    /// What deserves a word about a window of numbers.
+    fn note_window(
+        &self,
+        function: &WindowFunction<'_>,
+        (from, to): (usize, usize),
+        params: &Params,
+        labels: &Labels,
+        notes: &mut Annotations,
+    ) {
+        if self.kind == Kind::Quantile && !(0.0..=1.0).contains(&params.a) {
+            notes.bad_quantile(self.span, params.a);
+        }
+        if function.has_overlap(from, to) {
+            notes.start_overlaps(self.span, labels);
+        }
     }
 
     /// Rates of something that does not look like a counter deserve a word.
-    fn note_non_counter(&mut self, labels: &Labels, range: &Expr) {
+    fn note_non_counter(&self, labels: &Labels, notes: &mut Annotations) {
         let name = labels.metric_name();
-        let counter = ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
-        if !name.is_empty() && !counter {
-            let message = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
-            self.annotations.info(range.span(), format!("{message} {name:?}"));
+        if name.is_empty() {
+            return;
+        }
+        if self.type_labels {
+            let found = labels.get(crate::labels::TYPE).unwrap_or("");
+            if !matches!(found, "counter" | "histogram") {
+                notes.type_is_no_counter(self.span, labels, found);
+            }
+        } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix)) {
+            notes.maybe_no_counter(self.span, labels);
         }
     }
+}
+
+/// Smoothing factors outside of their bounds are refused.
+fn check_params(kind: Kind, params: &[Vec<f64>]) -> Result<(), EvalError> {
+    if kind != Kind::DoubleExponential {
+        return Ok(());
+    }
+    for (name, values) in ["smoothing", "trend"].into_iter().zip(params) {
+        let short = if name == "smoothing" { "sf" } else { "tf" };
+        if let Some(bad) = values.iter().find(|value| **value <= 0.0 || **value >= 1.0) {
+            let message = format!("invalid {name} factor. Expected: 0 < {short} < 1, got: {bad:.6}");
+            return Err(EvalError::Execution(message));
+        }
+    }
+    Ok(())
 }
 
 /// Which functions know what to do with samples outside of the window.
@@ -192,31 +286,25 @@ fn check_extended(call: &Call, range: &Expr) -> Result<(), EvalError> {
     Err(EvalError::Execution(format!("{word} modifier can only be used with: {allowed} - not with {name}")))
 }
 
-fn row_as_series(meta: Meta, values: &[f64], grid: Grid) -> Series {
-    let present = || values.iter().enumerate().filter(|(_, value)| !is_absent(**value));
+/// The results of a subquery as samples. Hints of histograms are about neighbours, which these are not any more.
+fn row_as_series(meta: Meta, row: &Row, grid: Grid) -> Series {
+    let present: Vec<usize> = (0..grid.steps).filter(|step| !is_absent(row.values[*step])).collect();
+    let mut histograms = Vec::new();
+    if row.has_histograms() {
+        let slot = |step: &usize| row.histograms[*step].clone().filter(|_| is_histogram(row.values[*step]));
+        histograms = present.iter().map(slot).collect();
+        for histogram in histograms.iter_mut().flatten() {
+            if histogram.reset_hint != model::ResetHint::Gauge && histogram.reset_hint != model::ResetHint::Unknown {
+                std::sync::Arc::make_mut(histogram).reset_hint = model::ResetHint::Unknown;
+            }
+        }
+    }
     Series {
         labels: meta.labels,
         drop_name: meta.drop_name,
-        times: present().map(|(step, _)| grid.time(step)).collect(),
-        values: present().map(|(_, value)| *value).collect(),
-    }
-}
-
-/// Slides the window over a series: two pointers that only go forward.
-fn slide(kind: Kind, series: &Series, windows: &Windows, grid: Grid, params: &[Vec<f64>], out: &mut [f64]) {
-    let mut function = WindowFunction::new(kind, &series.times, &series.values);
-    let (mut from, mut to) = (0, 0);
-    for (step, out) in out.iter_mut().enumerate() {
-        let (start_ms, end_ms) = windows.bounds(grid, step);
-        while series.times.get(to).is_some_and(|time| *time <= end_ms) {
-            to += 1;
-        }
-        while from < to && series.times[from] <= start_ms {
-            from += 1;
-        }
-        let param = |at: usize| params.get(at).map_or(0.0, |values| values[step]);
-        let eval_ms = grid.time(step);
-        let params = Params { start_ms, end_ms, eval_ms, a: param(0), b: param(1) };
-        *out = if from < to { function.at(from, to, &params).unwrap_or(ABSENT) } else { ABSENT };
+        times: present.iter().map(|step| grid.time(*step)).collect(),
+        values: present.iter().map(|step| row.values[*step]).collect(),
+        histograms,
+        starts: Vec::new(),
     }
 }

@@ -1,20 +1,124 @@
 //! Selectors: from the source to rows, each series walked once.
 
-use model::{Labels, is_stale_nan};
+use std::sync::Arc;
 
-use crate::ast::{At, VectorSelector};
+use model::{FloatHistogram, Labels, ResetHint, is_stale_nan};
+
+use crate::annotation::Annotations;
+use crate::ast::{At, Span, VectorSelector};
 use crate::error::EvalError;
-use crate::eval::{Evaluator, emit};
-use crate::source::SelectRequest;
-use crate::tile::{ABSENT, Grid, Meta, Sink};
+use crate::eval::Evaluator;
+use crate::extended::smoothed_cell;
+use crate::source::{SelectRequest, SourceSeries};
+use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_absent, is_histogram};
 
-/// Samples of one series, in time order.
+/// Samples of one series, in time order. Where a sample is a histogram, its value is the marker [`HISTOGRAM`].
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) labels: Labels,
     pub(crate) drop_name: bool,
     pub(crate) times: Vec<i64>,
     pub(crate) values: Vec<f64>,
+    /// Empty if no sample is a histogram.
+    pub(crate) histograms: Vec<Option<Histogram>>,
+    /// When the counter behind each sample started, zero if unknown; empty if it is unknown for all.
+    pub(crate) starts: Vec<i64>,
+}
+
+impl Series {
+    /// Takes over what a source gave.
+    fn from_source(source: SourceSeries) -> Self {
+        let SourceSeries { labels, times, mut values, mut histograms, mut starts } = source;
+        if histograms.iter().all(Option::is_none) {
+            histograms = Vec::new();
+        }
+        for (value, _) in values.iter_mut().zip(&histograms).filter(|(_, histogram)| histogram.is_some()) {
+            *value = HISTOGRAM;
+        }
+        if starts.iter().all(|start| *start == 0) {
+            starts = Vec::new();
+        }
+        Self { labels, drop_name: false, times, values, histograms, starts }
+    }
+
+    pub(crate) fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
+    /// The histogram of a sample, if it is one.
+    pub(crate) fn histogram(&self, at: usize) -> Option<&Histogram> {
+        self.histograms.get(at)?.as_ref()
+    }
+
+    pub(crate) fn start(&self, at: usize) -> i64 {
+        self.starts.get(at).copied().unwrap_or(0)
+    }
+
+    fn is_stale(&self, at: usize) -> bool {
+        self.histogram(at).map_or_else(|| is_stale_nan(self.values[at]), |histogram| histogram.is_stale())
+    }
+
+    /// Bytes that the samples take.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let histograms: usize = self.histograms.iter().flatten().map(|histogram| histogram.size_bytes()).sum();
+        self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + histograms
+    }
+
+    /// Ranges do not see staleness markers. Bits in values from outside that would mean a histogram here become an ordinary NaN.
+    pub(crate) fn drop_stale(&mut self) {
+        let special = |value: &f64| value.is_nan() && (is_absent(*value) || is_histogram(*value));
+        if !self.has_histograms() {
+            if !self.values.iter().any(special) {
+                return;
+            }
+            self.values.iter_mut().filter(|value| is_histogram(**value)).for_each(|value| *value = f64::NAN);
+        }
+        let keep: Vec<bool> = (0..self.times.len()).map(|at| !self.is_stale(at)).collect();
+        retain(&mut self.times, &keep);
+        retain(&mut self.values, &keep);
+        retain(&mut self.histograms, &keep);
+        retain(&mut self.starts, &keep);
+    }
+
+    /// Leaves only what lies after `start_ms`, up to `end_ms`.
+    pub(crate) fn clip(&mut self, start_ms: i64, end_ms: i64) {
+        let keep: Vec<bool> = self.times.iter().map(|time| *time > start_ms && *time <= end_ms).collect();
+        retain(&mut self.times, &keep);
+        retain(&mut self.values, &keep);
+        retain(&mut self.histograms, &keep);
+        retain(&mut self.starts, &keep);
+    }
+
+    /// Leaves of each histogram only its count and sum, for functions that need no more. Whether a counter was reset is decided
+    /// before, with the buckets.
+    fn drop_buckets(&mut self) {
+        let mut before: Option<Histogram> = None;
+        for slot in self.histograms.iter_mut().flatten() {
+            let mut hint = slot.reset_hint;
+            if hint == ResetHint::Unknown
+                && let Some(before) = &before
+                && !slot.is_stale()
+            {
+                hint = if slot.is_reset_after(before) { ResetHint::Reset } else { ResetHint::NotReset };
+            }
+            let full = Arc::clone(slot);
+            *slot = Arc::new(FloatHistogram {
+                reset_hint: hint,
+                schema: full.schema,
+                count: full.count,
+                sum: full.sum,
+                ..FloatHistogram::default()
+            });
+            if !full.is_stale() {
+                before = Some(full);
+            }
+        }
+    }
+}
+
+fn retain<T>(column: &mut Vec<T>, keep: &[bool]) {
+    let mut keep = keep.iter();
+    column.retain(|_| keep.next().copied().unwrap_or(true));
 }
 
 /// At which time of the data each step looks.
@@ -33,6 +137,18 @@ impl Reference {
     pub(crate) fn span(&self, grid: Grid) -> (i64, i64) {
         (self.time(grid, 0), self.time(grid, grid.steps.saturating_sub(1)))
     }
+}
+
+/// What of a sample an instant selector shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Show {
+    Value,
+    /// The sample's time, in seconds.
+    Time,
+    /// The time of a number; a histogram stays what it is.
+    FloatTime,
+    /// The time since when its counter counts, in seconds.
+    StartTime,
 }
 
 impl Evaluator<'_> {
@@ -61,20 +177,23 @@ impl Evaluator<'_> {
         let request = SelectRequest { matchers: &selector.matchers, start_ms, end_ms };
         let found = self.source.select(&request).map_err(|error| EvalError::Source(error.0))?;
         self.count_samples(found.iter().map(|series| series.times.len()).sum())?;
-        let mut series: Vec<Series> = found
-            .into_iter()
-            .map(|s| Series { labels: s.labels, drop_name: false, times: s.times, values: s.values })
-            .collect();
-        series.sort_by(|a, b| a.labels.cmp(&b.labels));
+        let mut series: Vec<Series> = found.into_iter().map(Series::from_source).collect();
+        self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;
+        if self.without_buckets.contains(&selector.span.start) {
+            series.iter_mut().for_each(Series::drop_buckets);
+        }
+        if !series.is_sorted_by(|a, b| a.labels <= b.labels) {
+            series.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        }
         Ok(series)
     }
 
-    /// The rows of an instant vector selector; with `as_times` the times of the samples instead of their values.
+    /// The rows of an instant vector selector.
     pub(crate) fn instant_rows(
         &mut self,
         selector: &VectorSelector,
         grid: Grid,
-        as_times: bool,
+        show: Show,
         sink: &mut Sink<'_>,
     ) -> Result<(), EvalError> {
         if selector.anchored {
@@ -84,62 +203,78 @@ impl Evaluator<'_> {
         let reference = self.reference(selector.at, selector.offset.as_ref())?;
         let lookback_ms = self.limits.lookback_ms;
         let (first, last) = reference.span(grid);
-        let after_ms = if selector.smoothed { lookback_ms } else { 0 };
+        let smoothed = selector.smoothed && show == Show::Value;
+        let after_ms = if smoothed { lookback_ms } else { 0 };
         let from_ms = first.saturating_sub(lookback_ms).saturating_add(1);
-        let series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
-        let mut scratch = vec![ABSENT; grid.steps];
-        for mut series in series {
-            self.check()?;
-            if selector.smoothed {
-                drop_stale(&mut series);
-                crate::extended::smooth(&series, grid, reference, lookback_ms, &mut scratch);
-            } else {
-                current_values(&series, grid, reference, lookback_ms, as_times, &mut scratch);
-            }
-            emit(Meta { labels: series.labels, drop_name: false }, &mut scratch, sink)?;
+        let mut series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
+        let look = Look { reference, lookback_ms, show, span: selector.span };
+        if smoothed {
+            series.iter_mut().for_each(Series::drop_stale);
         }
-        Ok(())
+        let compute = |series: &Series, row: &mut Row, notes: &mut Annotations| {
+            if smoothed {
+                for step in 0..grid.steps {
+                    row.set(
+                        step,
+                        smoothed_cell(series, look.reference.time(grid, step), lookback_ms, look.span, notes),
+                    );
+                }
+            } else {
+                current_values(series, grid, &look, row);
+            }
+            Meta { labels: series.labels.clone(), drop_name: false }
+        };
+        self.each_series(&series, grid, &compute, sink)
     }
+}
+
+/// How an instant selector looks at its series.
+struct Look {
+    reference: Reference,
+    lookback_ms: i64,
+    show: Show,
+    span: Span,
 }
 
 /// The newest sample at each step that is not older than the lookback and not a staleness marker.
-fn current_values(
-    series: &Series,
-    grid: Grid,
-    reference: Reference,
-    lookback_ms: i64,
-    as_times: bool,
-    out: &mut [f64],
-) {
+fn current_values(series: &Series, grid: Grid, look: &Look, row: &mut Row) {
     let mut next = 0;
-    for (step, out) in out.iter_mut().enumerate() {
-        let now = reference.time(grid, step);
+    if look.show == Show::Value && !series.has_histograms() {
+        for (step, out) in row.values.iter_mut().enumerate() {
+            let now = look.reference.time(grid, step);
+            while series.times.get(next).is_some_and(|time| *time <= now) {
+                next += 1;
+            }
+            let Some(at) = next.checked_sub(1) else { continue };
+            // A staleness marker has the bits of an absent value.
+            if series.times[at] > now.saturating_sub(look.lookback_ms) {
+                *out = if is_histogram(series.values[at]) { f64::NAN } else { series.values[at] };
+            }
+        }
+        return;
+    }
+    for step in 0..grid.steps {
+        let now = look.reference.time(grid, step);
         while series.times.get(next).is_some_and(|time| *time <= now) {
             next += 1;
         }
-        *out = match next.checked_sub(1).map(|at| (series.times[at], series.values[at])) {
-            Some((time, value)) if time > now.saturating_sub(lookback_ms) && !is_stale_nan(value) => {
-                if as_times {
-                    time as f64 / 1000.0
-                } else {
-                    value
-                }
-            }
-            _ => ABSENT,
+        let fresh = |at: &usize| series.times[*at] > now.saturating_sub(look.lookback_ms) && !series.is_stale(*at);
+        let Some(at) = next.checked_sub(1).filter(fresh) else {
+            row.values[step] = ABSENT;
+            continue;
         };
+        match look.show {
+            Show::FloatTime if series.histogram(at).is_none() => row.values[step] = series.times[at] as f64 / 1000.0,
+            Show::Value | Show::FloatTime if series.has_histograms() => row.set(
+                step,
+                Some(match series.histogram(at) {
+                    Some(histogram) => Cell::Histogram(Arc::clone(histogram)),
+                    None => Cell::Float(series.values[at]),
+                }),
+            ),
+            Show::Value | Show::FloatTime => row.values[step] = series.values[at],
+            Show::Time => row.values[step] = series.times[at] as f64 / 1000.0,
+            Show::StartTime => row.values[step] = series.start(at) as f64 / 1000.0,
+        }
     }
-}
-
-/// Ranges do not see staleness markers.
-pub(crate) fn drop_stale(series: &mut Series) {
-    if !series.values.iter().any(|value| is_stale_nan(*value)) {
-        return;
-    }
-    let keep: Vec<bool> = series.values.iter().map(|value| !is_stale_nan(*value)).collect();
-    let mut at = 0;
-    series.times.retain(|_| {
-        at += 1;
-        keep[at - 1]
-    });
-    series.values.retain(|value| !is_stale_nan(*value));
 }

@@ -1,6 +1,8 @@
 //! Where series come from.
 
-use model::Labels;
+use std::sync::Arc;
+
+use model::{FloatHistogram, Labels};
 
 use crate::matcher::Matcher;
 
@@ -15,15 +17,27 @@ pub struct SelectRequest<'a> {
     pub end_ms: i64,
 }
 
-/// One series with its samples.
-#[derive(Clone, Debug, PartialEq)]
+/// One series with its samples, column by column.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SourceSeries {
     /// The series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch, strictly ascending.
     pub times: Vec<i64>,
-    /// As many values, staleness markers included.
+    /// As many values, staleness markers included. What stands where a sample is a histogram does not matter.
     pub values: Vec<f64>,
+    /// As many slots, filled where a sample is a histogram; empty for a series without any.
+    pub histograms: Vec<Option<Arc<FloatHistogram>>>,
+    /// As many times at which the counter behind each sample started, in milliseconds, zero where that is not known; empty for a
+    /// series without any.
+    pub starts: Vec<i64>,
+}
+
+impl SourceSeries {
+    /// A series of numbers.
+    pub fn floats(labels: Labels, times: Vec<i64>, values: Vec<f64>) -> Self {
+        Self { labels, times, values, ..Self::default() }
+    }
 }
 
 /// A source failed; the query fails with its text.

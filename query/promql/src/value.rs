@@ -1,6 +1,8 @@
 //! Results.
 
-use model::{Labels, Sample};
+use std::sync::Arc;
+
+use model::{FloatHistogram, Labels, Sample};
 use serde_json::{Value as Json, json};
 
 use crate::annotation::Annotations;
@@ -12,8 +14,19 @@ pub struct VectorSample {
     pub labels: Labels,
     /// The time of evaluation, milliseconds.
     pub time_ms: i64,
-    /// Its value.
+    /// Its value; not a number if it is a histogram.
     pub value: f64,
+    /// Its value if it is a histogram.
+    pub histogram: Option<Arc<FloatHistogram>>,
+}
+
+/// A histogram at a time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSample {
+    /// Milliseconds since the Unix epoch.
+    pub time_ms: i64,
+    /// The histogram.
+    pub histogram: Arc<FloatHistogram>,
 }
 
 /// One series of a matrix.
@@ -21,8 +34,10 @@ pub struct VectorSample {
 pub struct MatrixSeries {
     /// Its labels.
     pub labels: Labels,
-    /// Its samples in time order.
+    /// Its numbers in time order.
     pub samples: Vec<Sample>,
+    /// Its histograms in time order.
+    pub histograms: Vec<HistogramSample>,
 }
 
 /// What a query yields.
@@ -67,24 +82,67 @@ impl QueryValue {
 
     /// The `data` of the Prometheus API: `{"resultType": ..., "result": ...}`.
     pub fn to_json(&self) -> Json {
-        let point = |time_ms: i64, value: f64| json!([seconds(time_ms), format_number(value)]);
         let result = match self {
             Self::Scalar(sample) => point(sample.time_ms, sample.value),
             Self::String { time_ms, value } => json!([seconds(*time_ms), value]),
-            Self::Vector(samples) => samples
-                .iter()
-                .map(|sample| json!({"metric": metric(&sample.labels), "value": point(sample.time_ms, sample.value)}))
-                .collect(),
-            Self::Matrix(series) => series
-                .iter()
-                .map(|series| {
-                    let values: Vec<Json> = series.samples.iter().map(|s| point(s.time_ms, s.value)).collect();
-                    json!({"metric": metric(&series.labels), "values": values})
-                })
-                .collect(),
+            Self::Vector(samples) => samples.iter().map(vector_json).collect(),
+            Self::Matrix(series) => series.iter().map(matrix_json).collect(),
         };
         json!({"resultType": self.result_type(), "result": result})
     }
+}
+
+fn point(time_ms: i64, value: f64) -> Json {
+    json!([seconds(time_ms), format_number(value)])
+}
+
+fn histogram_point(time_ms: i64, histogram: &FloatHistogram) -> Json {
+    json!([seconds(time_ms), histogram_json(histogram)])
+}
+
+fn vector_json(sample: &VectorSample) -> Json {
+    let metric = metric(&sample.labels);
+    match &sample.histogram {
+        Some(histogram) => json!({"metric": metric, "histogram": histogram_point(sample.time_ms, histogram)}),
+        None => json!({"metric": metric, "value": point(sample.time_ms, sample.value)}),
+    }
+}
+
+/// `values` and `histograms` only if there are some.
+fn matrix_json(series: &MatrixSeries) -> Json {
+    let mut out = json!({"metric": metric(&series.labels)});
+    if !series.samples.is_empty() || series.histograms.is_empty() {
+        out["values"] = series.samples.iter().map(|sample| point(sample.time_ms, sample.value)).collect();
+    }
+    if !series.histograms.is_empty() {
+        let points = series.histograms.iter().map(|sample| histogram_point(sample.time_ms, &sample.histogram));
+        out["histograms"] = points.collect();
+    }
+    out
+}
+
+/// A histogram as the Prometheus API shows it. A bucket is its boundary rule (0: only the upper bound belongs to it, 1: only the
+/// lower, 2: neither, 3: both), its bounds and its count, all but the rule as texts; empty buckets are left out.
+pub fn histogram_json(histogram: &FloatHistogram) -> Json {
+    let mut out = json!({"count": format_number(histogram.count), "sum": format_number(histogram.sum)});
+    let buckets: Vec<Json> = histogram
+        .all_buckets()
+        .iter()
+        .filter(|bucket| bucket.count != 0.0)
+        .map(|bucket| {
+            let rule = match (bucket.lower_inclusive, bucket.upper_inclusive) {
+                (false, true) => 0,
+                (true, false) => 1,
+                (false, false) => 2,
+                (true, true) => 3,
+            };
+            json!([rule, format_number(bucket.lower), format_number(bucket.upper), format_number(bucket.count)])
+        })
+        .collect();
+    if !buckets.is_empty() {
+        out["buckets"] = buckets.into();
+    }
+    out
 }
 
 fn metric(labels: &Labels) -> Json {

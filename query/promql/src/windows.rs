@@ -2,6 +2,11 @@
 
 use std::collections::VecDeque;
 
+use model::histogram::add_compensated;
+
+use crate::selector::Series;
+use crate::starts;
+
 /// A function over a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -65,6 +70,11 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// Whether the time at which a counter started matters.
+    pub(crate) fn uses_starts(self) -> bool {
+        matches!(self, Self::Rate | Self::Increase | Self::Irate | Self::Resets)
+    }
 }
 
 /// What a function needs besides the samples.
@@ -80,13 +90,17 @@ pub(crate) struct Params {
     pub(crate) b: f64,
 }
 
-/// A function bound to one series. Windows must come in order: neither bound goes back.
+/// A function bound to the numbers of one series. Windows must come in order: neither bound goes back.
 pub(crate) struct WindowFunction<'a> {
     kind: Kind,
     times: &'a [i64],
     values: &'a [f64],
-    /// For counters and `resets`: places where the value is below the one before.
+    /// When the counter behind each sample started; empty if unknown.
+    starts: &'a [i64],
+    /// For counters and `resets`: places where the value is below the one before, or the counter started anew.
     resets: Vec<usize>,
+    /// Places where the start time lies before the sample before.
+    overlaps: Vec<usize>,
     /// For `changes`: how many values up to each place differ from the one before.
     changes: Vec<u32>,
     /// For `min` and `max`: places that may become the extreme, best first.
@@ -95,15 +109,36 @@ pub(crate) struct WindowFunction<'a> {
 }
 
 impl<'a> WindowFunction<'a> {
-    pub(crate) fn new(kind: Kind, times: &'a [i64], values: &'a [f64]) -> Self {
+    pub(crate) fn new(kind: Kind, series: &'a Series) -> Self {
+        let (times, values) = (&series.times[..], &series.values[..]);
+        let starts: &[i64] = if kind.uses_starts() { &series.starts } else { &[] };
         let resets = match kind {
-            Kind::Rate | Kind::Increase | Kind::Resets => {
+            Kind::Rate | Kind::Increase | Kind::Resets if starts.is_empty() => {
                 (1..values.len()).filter(|at| values[*at] < values[*at - 1]).collect()
+            }
+            Kind::Rate | Kind::Increase | Kind::Resets => (1..values.len())
+                .filter(|at| values[*at] < values[*at - 1] || starts::is_reset(starts, times, *at))
+                .collect(),
+            _ => Vec::new(),
+        };
+        let overlaps = match kind {
+            Kind::Rate | Kind::Increase if !starts.is_empty() => {
+                (1..values.len()).filter(|at| starts::overlaps(starts, times, *at)).collect()
             }
             _ => Vec::new(),
         };
         let changes = if kind == Kind::Changes { count_changes(values) } else { Vec::new() };
-        Self { kind, times, values, resets, changes, extremes: VecDeque::new(), seen: 0 }
+        Self { kind, times, values, starts, resets, overlaps, changes, extremes: VecDeque::new(), seen: 0 }
+    }
+
+    /// Whether start times overlap with samples anywhere.
+    pub(crate) fn has_overlaps(&self) -> bool {
+        !self.overlaps.is_empty()
+    }
+
+    /// Whether start times overlap with samples within `from..to`.
+    pub(crate) fn has_overlap(&self, from: usize, to: usize) -> bool {
+        between(&self.overlaps, from, to).next().is_some()
     }
 
     /// The result for the samples `from..to`, at least one.
@@ -112,7 +147,7 @@ impl<'a> WindowFunction<'a> {
         let count = values.len();
         Some(match self.kind {
             Kind::Rate | Kind::Increase | Kind::Delta => return self.extrapolated(from, to, params),
-            Kind::Irate | Kind::Idelta => return instant_value(times, values, self.kind == Kind::Irate),
+            Kind::Irate | Kind::Idelta => return self.instant_value(from, to),
             Kind::Sum => sum(values),
             Kind::Avg => mean(values),
             Kind::Min | Kind::Max => self.extreme(from, to),
@@ -125,7 +160,7 @@ impl<'a> WindowFunction<'a> {
             Kind::Quantile => quantile(params.a, &mut values.to_vec()),
             Kind::Mad => median_deviation(values),
             Kind::Changes => f64::from(self.changes[to - 1] - self.changes[from]),
-            Kind::Resets => self.resets_between(from, to).len() as f64,
+            Kind::Resets => between(&self.resets, from, to).count() as f64,
             Kind::Deriv if count < 2 => return None,
             Kind::Deriv => linear_regression(times, values, times[0]).0,
             Kind::PredictLinear if count < 2 => return None,
@@ -142,45 +177,40 @@ impl<'a> WindowFunction<'a> {
         })
     }
 
-    fn resets_between(&self, from: usize, to: usize) -> &[usize] {
-        let first = self.resets.partition_point(|at| *at <= from);
-        let last = self.resets.partition_point(|at| *at < to).max(first);
-        &self.resets[first..last]
+    /// The difference of the last two samples.
+    fn instant_value(&self, from: usize, to: usize) -> Option<f64> {
+        let last = to.checked_sub(1).filter(|last| *last > from)?;
+        let is_rate = self.kind == Kind::Irate;
+        let elapsed_ms = self.times[last] - self.times[last - 1];
+        let fell = self.values[last] < self.values[last - 1];
+        let reset = is_rate && (fell || starts::is_reset(self.starts, self.times, last));
+        let result = if reset { self.values[last] } else { self.values[last] - self.values[last - 1] };
+        Some(if is_rate { result / (elapsed_ms as f64 / 1000.0) } else { result })
     }
 
-    /// Prometheus's extrapolation: to the edge of the window if samples come close to it, else by half of their average
-    /// distance, and a counter never below zero.
+    /// Prometheus's extrapolation. The start time of the first sample, if it is in the window, stands for a sample of zero.
     fn extrapolated(&self, from: usize, to: usize, params: &Params) -> Option<f64> {
-        let gaps = to - from - 1;
-        if gaps == 0 {
-            return None;
-        }
         let is_counter = self.kind != Kind::Delta;
         let (first, last) = (self.values[from], self.values[to - 1]);
         let mut result = last - first;
         if is_counter {
-            result += self.resets_between(from, to).iter().map(|at| self.values[at - 1]).sum::<f64>();
+            result += between(&self.resets, from, to).map(|at| self.values[at - 1]).sum::<f64>();
         }
-        let (first_ms, last_ms) = (self.times[from], self.times[to - 1]);
-        let mut to_start = (first_ms - params.start_ms) as f64 / 1000.0;
-        let mut to_end = (params.end_ms - last_ms) as f64 / 1000.0;
-        let sampled = (last_ms - first_ms) as f64 / 1000.0;
-        let average = sampled / gaps as f64;
-        let threshold = average * 1.1;
-        if to_start >= threshold {
-            to_start = average / 2.0;
+        let start_ms = self.starts.get(from).copied().filter(|_| is_counter);
+        let mut window = Extrapolation {
+            first_ms: self.times[from],
+            last_ms: self.times[to - 1],
+            gaps: to - from - 1,
+            known_start_ms: None,
+        };
+        window.known_start_ms = window.usable_start(start_ms, params);
+        if window.known_start_ms.is_some() {
+            result += first;
+        } else if window.gaps == 0 {
+            return None;
         }
-        if is_counter && result > 0.0 && first >= 0.0 {
-            to_start = to_start.min(sampled * (first / result));
-        }
-        if to_end >= threshold {
-            to_end = average / 2.0;
-        }
-        let mut factor = (sampled + to_start + to_end) / sampled;
-        if self.kind == Kind::Rate {
-            factor /= (params.end_ms - params.start_ms) as f64 / 1000.0;
-        }
-        Some(result * factor)
+        let zero_at = (is_counter && result > 0.0 && first >= 0.0).then(|| first / result);
+        Some(result * window.factor(zero_at, self.kind == Kind::Rate, params))
     }
 
     /// Smallest or largest value; a queue of candidates makes each sample cost once. NaN only counts if there is nothing else.
@@ -208,6 +238,61 @@ impl<'a> WindowFunction<'a> {
     }
 }
 
+/// Those of some ascending places that lie after `from` and before `to`: between two samples of a window.
+fn between(places: &[usize], from: usize, to: usize) -> impl Iterator<Item = usize> + '_ {
+    let first = places.partition_point(|at| *at <= from);
+    let last = places.partition_point(|at| *at < to).max(first);
+    places[first..last].iter().copied()
+}
+
+/// How far the samples of a window reach, for counters of numbers and of histograms alike.
+pub(crate) struct Extrapolation {
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
+    /// Samples less one.
+    pub(crate) gaps: usize,
+    /// A time in the window, before the first sample, at which the counter was zero.
+    pub(crate) known_start_ms: Option<i64>,
+}
+
+impl Extrapolation {
+    /// The start time of the first sample, if it can stand for a sample of zero.
+    pub(crate) fn usable_start(&self, start_ms: Option<i64>, params: &Params) -> Option<i64> {
+        start_ms.filter(|start| *start != 0 && *start > params.start_ms && *start < self.first_ms)
+    }
+
+    /// By what the difference of first and last sample is multiplied: it is extended to the edges of the window if samples come
+    /// close to them, else by half of their average distance, and a counter never below zero, which it had `zero_at` times the
+    /// sampled time before the first sample.
+    pub(crate) fn factor(&self, zero_at: Option<f64>, per_second: bool, params: &Params) -> f64 {
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        let mut sampled = seconds(self.last_ms - self.first_ms);
+        let average = if self.gaps > 0 { sampled / self.gaps as f64 } else { 0.0 };
+        let threshold = average * 1.1;
+        let mut to_start = seconds(self.first_ms - params.start_ms);
+        let mut to_end = seconds(params.end_ms - self.last_ms);
+        if let Some(start) = self.known_start_ms {
+            to_start = 0.0;
+            sampled = seconds(self.last_ms - start);
+        } else {
+            if to_start >= threshold {
+                to_start = average / 2.0;
+            }
+            if let Some(to_zero) = zero_at.map(|zero| sampled * zero).filter(|zero| *zero < to_start) {
+                to_start = to_zero;
+            }
+        }
+        if to_end >= threshold {
+            to_end = average / 2.0;
+        }
+        let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
+        if per_second {
+            factor /= seconds(params.end_ms - params.start_ms);
+        }
+        factor
+    }
+}
+
 fn count_changes(values: &[f64]) -> Vec<u32> {
     let mut count = 0;
     let mut counts = Vec::with_capacity(values.len());
@@ -221,29 +306,8 @@ fn count_changes(values: &[f64]) -> Vec<u32> {
     counts
 }
 
-fn instant_value(times: &[i64], values: &[f64], is_rate: bool) -> Option<f64> {
-    let last = values.len().checked_sub(1).filter(|last| *last > 0)?;
-    let elapsed_ms = times[last] - times[last - 1];
-    let reset = is_rate && values[last] < values[last - 1];
-    let result = if reset { values[last] } else { values[last] - values[last - 1] };
-    Some(if is_rate { result / (elapsed_ms as f64 / 1000.0) } else { result })
-}
-
-/// One step of a compensated sum (Neumaier's variant of Kahan's).
-pub(crate) fn kahan(add: f64, sum: f64, compensation: f64) -> (f64, f64) {
-    let total = sum + add;
-    let compensation = if total.is_infinite() {
-        0.0
-    } else if sum.abs() >= add.abs() {
-        compensation + ((sum - total) + add)
-    } else {
-        compensation + ((add - total) + sum)
-    };
-    (total, compensation)
-}
-
 fn sum(values: &[f64]) -> f64 {
-    let (sum, compensation) = values.iter().fold((0.0, 0.0), |(sum, c), value| kahan(*value, sum, c));
+    let (sum, compensation) = values.iter().fold((0.0, 0.0), |(sum, c), value| add_compensated(*value, sum, c));
     if sum.is_infinite() { sum } else { sum + compensation }
 }
 
@@ -264,7 +328,7 @@ impl Mean {
             return;
         }
         if !self.incremental {
-            let (sum, compensation) = kahan(value, self.sum, self.compensation);
+            let (sum, compensation) = add_compensated(value, self.sum, self.compensation);
             if !sum.is_infinite() {
                 (self.sum, self.compensation) = (sum, compensation);
                 return;
@@ -274,7 +338,8 @@ impl Mean {
             self.compensation /= self.count - 1.0;
         }
         let weight = (self.count - 1.0) / self.count;
-        (self.sum, self.compensation) = kahan(value / self.count, weight * self.sum, weight * self.compensation);
+        (self.sum, self.compensation) =
+            add_compensated(value / self.count, weight * self.sum, weight * self.compensation);
     }
 
     pub(crate) fn value(&self) -> f64 {
@@ -296,8 +361,8 @@ fn variance(values: &[f64]) -> f64 {
     let (mut mean, mut mean_c, mut aux, mut aux_c) = (0.0, 0.0, 0.0, 0.0);
     for (at, value) in values.iter().enumerate() {
         let delta = value - (mean + mean_c);
-        (mean, mean_c) = kahan(delta / (at + 1) as f64, mean, mean_c);
-        (aux, aux_c) = kahan(delta * (value - (mean + mean_c)), aux, aux_c);
+        (mean, mean_c) = add_compensated(delta / (at + 1) as f64, mean, mean_c);
+        (aux, aux_c) = add_compensated(delta * (value - (mean + mean_c)), aux, aux_c);
     }
     (aux + aux_c) / values.len() as f64
 }
@@ -346,10 +411,10 @@ fn linear_regression(times: &[i64], values: &[f64], at_ms: i64) -> (f64, f64) {
     let (mut x, mut y, mut xy, mut xx) = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0));
     for (time, value) in times.iter().zip(values) {
         let at = (time - at_ms) as f64 / 1000.0;
-        x = kahan(at, x.0, x.1);
-        y = kahan(*value, y.0, y.1);
-        xy = kahan(at * value, xy.0, xy.1);
-        xx = kahan(at * at, xx.0, xx.1);
+        x = add_compensated(at, x.0, x.1);
+        y = add_compensated(*value, y.0, y.1);
+        xy = add_compensated(at * value, xy.0, xy.1);
+        xx = add_compensated(at * at, xx.0, xx.1);
     }
     let (x, y, xy, xx) = (x.0 + x.1, y.0 + y.1, xy.0 + xy.1, xx.0 + xx.1);
     let slope = (xy - x * y / n) / (xx - x * x / n);

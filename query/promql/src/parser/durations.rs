@@ -1,8 +1,11 @@
 //! Durations: after `offset` and in square brackets.
 
 use super::{Parsed, Parser, parse_duration_ms};
-use crate::ast::{DurationExpr, DurationOp};
+use crate::ast::{DurationExpr, DurationOp, Notation, Span};
 use crate::lexer::Tok;
+
+/// Levels that parentheses around a duration take besides that of what is in them: as much as they need of the stack.
+const PAREN_LEVELS: usize = 2;
 
 /// Seconds that fit Prometheus's 64-bit nanoseconds.
 const SECONDS_MAX: f64 = 9_223_372_036.854_776;
@@ -12,7 +15,9 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, context: &str, expected: &str) -> Parsed<DurationExpr> {
         let duration = self.duration(0, context, expected)?;
         match &duration {
-            DurationExpr::Seconds(value, span) if *value <= 0.0 => self.fault(*span, "duration must be greater than 0"),
+            DurationExpr::Seconds(value, _, span) if *value <= 0.0 => {
+                self.fault(*span, "duration must be greater than 0")
+            }
             _ => Ok(duration),
         }
     }
@@ -30,7 +35,8 @@ impl Parser<'_> {
             self.deeper()?;
             let op_span = self.advance().span;
             let right = self.duration(precedence + u8::from(op != DurationOp::Pow), context, expected)?;
-            if let (DurationOp::Div | DurationOp::Mod, DurationExpr::Seconds(value, _)) = (op, &right)
+            self.duration_expression(left.span())?;
+            if let (DurationOp::Div | DurationOp::Mod, DurationExpr::Seconds(value, ..)) = (op, &right)
                 && *value == 0.0
             {
                 let what = if op == DurationOp::Div { "division by zero" } else { "modulo by zero" };
@@ -67,7 +73,9 @@ impl Parser<'_> {
         };
         let span = sign.to(operand.span());
         Ok(match operand {
-            DurationExpr::Seconds(value, _) => DurationExpr::Seconds(if negative { -value } else { value }, span),
+            DurationExpr::Seconds(value, notation, _) => {
+                DurationExpr::Seconds(if negative { -value } else { value }, notation, span)
+            }
             other if negative => DurationExpr::Negative(Box::new(other), span),
             other => other,
         })
@@ -76,16 +84,19 @@ impl Parser<'_> {
     fn duration_primary(&mut self, context: &str, expected: &str) -> Parsed<DurationExpr> {
         if matches!(self.peek(), Tok::Number(_) | Tok::Duration(_)) {
             let span = self.span();
-            let value = self.number()?;
+            let (value, notation) = self.number()?;
             if value.is_nan() || value.abs() > SECONDS_MAX {
                 return self.fault(span, "duration out of range");
             }
-            return Ok(DurationExpr::Seconds(value, span));
+            return Ok(DurationExpr::Seconds(value, notation, span));
         }
         if self.is_punct("(") {
             let open = self.advance().span;
+            self.enter(PAREN_LEVELS)?;
             let inner = self.duration(0, "", expected)?;
-            let close = self.expect(")", context, "\")\"")?.span;
+            self.depth -= PAREN_LEVELS;
+            let close = self.expect(")", context, expected)?.span;
+            self.duration_expression(inner.span())?;
             return Ok(DurationExpr::Paren(Box::new(inner), open.to(close)));
         }
         let word = self.keyword().unwrap_or_default();
@@ -93,17 +104,21 @@ impl Parser<'_> {
         match word.as_str() {
             "step" | "range" => {
                 self.advance();
-                self.expect("(", context, "\"(\"")?;
-                let span = start.to(self.expect(")", context, "\")\"")?.span);
+                self.expect("(", context, expected)?;
+                let span = start.to(self.expect(")", context, expected)?.span);
+                self.duration_expression(span)?;
                 Ok(if word == "step" { DurationExpr::Step(span) } else { DurationExpr::Range(span) })
             }
             "max_of" | "min_of" => {
                 self.advance();
-                self.expect("(", context, "\"(\"")?;
+                self.expect("(", context, expected)?;
+                self.enter(PAREN_LEVELS)?;
                 let left = self.duration(0, "", expected)?;
-                self.expect(",", context, "\",\"")?;
+                self.expect(",", context, expected)?;
                 let right = self.duration(0, "", expected)?;
-                self.expect(")", context, "\")\"")?;
+                self.depth -= PAREN_LEVELS;
+                self.expect(")", context, expected)?;
+                self.duration_expression(start)?;
                 let op = if word == "max_of" { DurationOp::MaxOf } else { DurationOp::MinOf };
                 Ok(DurationExpr::Binary(op, Box::new(left), Box::new(right)))
             }
@@ -111,39 +126,74 @@ impl Parser<'_> {
         }
     }
 
+    /// Refuses arithmetic with durations if it is switched off.
+    fn duration_expression(&self, span: Span) -> Parsed<()> {
+        if self.options.duration_expressions {
+            return Ok(());
+        }
+        self.fault(span, "experimental duration expression is not enabled")
+    }
+
     /// A number or a duration in seconds.
-    pub(super) fn number(&mut self) -> Parsed<f64> {
+    pub(super) fn number(&mut self) -> Parsed<(f64, Notation)> {
         let token = self.advance();
-        let value = match token.tok {
-            Tok::Number(word) => parse_number(word),
-            Tok::Duration(word) => parse_duration_ms(word).map(|ms| ms as f64 / 1000.0),
-            _ => None,
-        };
-        match value {
-            Some(value) => Ok(value),
-            None => {
-                let word = &self.text[token.span.start..token.span.end];
-                self.fault(token.span, format!("not a valid duration string: {word:?}"))
-            }
+        match token.tok {
+            Tok::Duration(word) => match parse_duration_ms(word) {
+                Some(ms) => Ok((ms as f64 / 1000.0, Notation::Duration)),
+                None => self.fault(token.span, duration_fault(word)),
+            },
+            Tok::Number(word) => match parse_number(word) {
+                Some(value) if value.is_infinite() && !word.eq_ignore_ascii_case("inf") => {
+                    let message = "value out of range";
+                    self.fault(
+                        token.span,
+                        format!("error parsing number: strconv.ParseFloat: parsing {word:?}: {message}"),
+                    )
+                }
+                Some(value) => Ok((value, Notation::Plain)),
+                None => {
+                    let message = "invalid syntax";
+                    self.fault(
+                        token.span,
+                        format!("error parsing number: strconv.ParseFloat: parsing {word:?}: {message}"),
+                    )
+                }
+            },
+            _ => Err(self.unexpected("", "")),
         }
     }
 
     /// A number with an optional sign.
-    pub(super) fn signed_number(&mut self, context: &str) -> Parsed<f64> {
+    pub(super) fn signed_number(&mut self, context: &str, expected: &str) -> Parsed<f64> {
         let negative = self.is_punct("-");
         if negative || self.is_punct("+") {
             self.advance();
         }
         if !matches!(self.peek(), Tok::Number(_) | Tok::Duration(_)) {
-            return Err(self.unexpected(context, if context == "@" { "timestamp" } else { "number" }));
+            return Err(self.unexpected(context, expected));
         }
-        let value = self.number()?;
+        let (value, _) = self.number()?;
         Ok(if negative { -value } else { value })
     }
 }
 
 /// What may follow `offset`, as errors say it.
 pub(super) const OFFSET_EXPECTED: &str = "number, duration, step(), or range()";
+
+/// What is wrong with a duration, in the words of Prometheus's own parser of durations.
+fn duration_fault(word: &str) -> String {
+    let mut rest = word;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |at| digits + at);
+        let unit = &rest[digits..unit_end];
+        if !matches!(unit, "ms" | "s" | "m" | "h" | "d" | "w" | "y") {
+            return format!("unknown unit {unit:?} in duration {word:?}");
+        }
+        rest = &rest[unit_end..];
+    }
+    format!("not a valid duration string: {word:?}")
+}
 
 /// Go's number literals: decimal, hexadecimal, octal with a leading zero, underscores, Inf, NaN.
 pub(crate) fn parse_number(word: &str) -> Option<f64> {

@@ -4,6 +4,7 @@ use super::durations::OFFSET_EXPECTED;
 use super::{Parsed, Parser};
 use crate::ast::{At, DurationExpr, Expr, MatrixSelector, Span, Subquery};
 use crate::lexer::Tok;
+use crate::value::format_number;
 
 impl Parser<'_> {
     pub(super) fn postfix(&mut self) -> Parsed<Expr> {
@@ -35,6 +36,8 @@ impl Parser<'_> {
         let expected = OFFSET_EXPECTED;
         let range = self.positive_duration("subquery or range selector", expected)?;
         if self.eat(":") {
+            // A chain of subqueries nests as deeply as it is long.
+            self.deeper()?;
             let step = if self.is_punct("]") {
                 None
             } else {
@@ -57,7 +60,7 @@ impl Parser<'_> {
             return self.fault(bracket, "no @ modifiers allowed before range");
         }
         let span = selector.span.to(close);
-        Ok(Expr::Matrix(MatrixSelector { selector, range, span }))
+        Ok(Expr::Matrix(Box::new(MatrixSelector { selector: *selector, range, span })))
     }
 
     fn at_modifier(&mut self, expr: &mut Expr) -> Parsed<()> {
@@ -65,13 +68,14 @@ impl Parser<'_> {
         let word = self.keyword().unwrap_or_default();
         let at = if word == "start" || word == "end" {
             self.advance();
-            self.expect("(", "@", "\"(\"")?;
-            self.expect(")", "@", "\")\"")?;
+            self.expect("(", "@", "timestamp")?;
+            self.expect(")", "@", "timestamp")?;
             if word == "start" { At::Start } else { At::End }
         } else {
-            let seconds = self.signed_number("@")?;
+            let seconds = self.signed_number("@", "timestamp")?;
             if !seconds.is_finite() || seconds.abs() >= i64::MAX as f64 {
-                return self.fault(span, format!("timestamp out of bounds for @ modifier: {seconds:.6}"));
+                let shown = if seconds.is_finite() { format!("{seconds:.6}") } else { format_number(seconds) };
+                return self.fault(span, format!("timestamp out of bounds for @ modifier: {shown}"));
             }
             At::TimeMs((seconds * 1000.0).round() as i64)
         };
@@ -111,6 +115,9 @@ impl Parser<'_> {
     fn extended(&self, expr: &mut Expr, anchored: bool) -> Parsed<()> {
         let span = expr.span();
         let name = if anchored { "anchored" } else { "smoothed" };
+        if !self.options.extended_range_selectors {
+            return self.fault(span, format!("{name} modifier is experimental and not enabled"));
+        }
         let selector = match expr {
             Expr::Vector(selector) => selector,
             Expr::Matrix(matrix) => &mut matrix.selector,

@@ -8,11 +8,7 @@ use crate::function;
 use crate::lexer::Tok;
 use crate::matcher::{MatchOp, Matcher};
 
-const KEYWORDS: [&str; 24] = [
-    "and",
-    "or",
-    "unless",
-    "atan2",
+const KEYWORDS: [&str; 19] = [
     "offset",
     "smoothed",
     "anchored",
@@ -32,13 +28,26 @@ const KEYWORDS: [&str; 24] = [
     "range",
     "max_of",
     "min_of",
-    "sum",
 ];
 
-/// Whether the language uses the word itself.
-pub(super) fn is_keyword(word: &str) -> bool {
-    let word = word.to_ascii_lowercase();
-    KEYWORDS.contains(&word.as_str()) || aggregate_op(&word).is_some()
+/// Levels that a parenthesis takes besides that of its expression: as much as it needs of the stack.
+const PAREN_LEVELS: usize = 1;
+/// Levels that the arguments of a call take besides their own.
+const CALL_LEVELS: usize = 3;
+
+/// A word as errors name it: keywords, operators and aggregations are marked. `fill` is one only before a parenthesis.
+pub(super) fn describe_word(word: &str, before_paren: bool) -> String {
+    let lower = word.to_ascii_lowercase();
+    let is_fill = lower.starts_with("fill");
+    if ["and", "or", "unless", "atan2"].contains(&lower.as_str()) {
+        format!("<op:{word}>")
+    } else if aggregate_op(&lower).is_some() {
+        format!("<aggr:{word}>")
+    } else if KEYWORDS.contains(&lower.as_str()) && (!is_fill || before_paren) {
+        format!("<{word}>")
+    } else {
+        format!("identifier {}", crate::text::quote(word))
+    }
 }
 
 fn aggregate_op(word: &str) -> Option<AggregateOp> {
@@ -49,14 +58,19 @@ impl Parser<'_> {
     pub(super) fn primary(&mut self) -> Parsed<Expr> {
         let span = self.span();
         match self.peek().clone() {
-            Tok::Number(_) | Tok::Duration(_) => Ok(Expr::Number(self.number()?, span)),
+            Tok::Number(_) | Tok::Duration(_) => {
+                let (value, notation) = self.number()?;
+                Ok(Expr::Number(value, notation, span))
+            }
             Tok::Str(value, _) => {
                 self.advance();
                 Ok(Expr::String(value, span))
             }
             Tok::Punct("(") => {
                 self.advance();
+                self.enter(PAREN_LEVELS)?;
                 let inner = self.expr(0)?;
+                self.depth -= PAREN_LEVELS;
                 let close = self.expect(")", "", "")?.span;
                 Ok(Expr::Paren(Box::new(inner), span.to(close)))
             }
@@ -84,11 +98,14 @@ impl Parser<'_> {
             return Err(self.unexpected("", ""));
         }
         if self.is_call() {
-            let Some(function) = function::find(name) else {
-                return self.fault(span, format!("unknown function with name {name:?}"));
-            };
             self.advance();
             let args = self.arguments()?;
+            let Some(function) = function::find(name) else {
+                return self.fault(span, format!("unknown function with name {}", crate::text::quote(name)));
+            };
+            if function.experimental && !self.options.experimental_functions {
+                return self.fault(span, format!("function {} is not enabled", crate::text::quote(name)));
+            }
             return Ok(Expr::Call(Call { function, args, span: span.to(self.end()) }));
         }
         if matches!(word.as_str(), "bool" | "on" | "ignoring" | "group_left" | "group_right") {
@@ -104,6 +121,7 @@ impl Parser<'_> {
         if self.eat(")") {
             return Ok(args);
         }
+        self.enter(CALL_LEVELS)?;
         loop {
             args.push(self.expr(0)?);
             let comma = self.span();
@@ -114,6 +132,7 @@ impl Parser<'_> {
                 return self.fault(comma, "trailing commas not allowed in function call args");
             }
         }
+        self.depth -= CALL_LEVELS;
         self.expect(")", "", "")?;
         Ok(args)
     }
@@ -132,6 +151,10 @@ impl Parser<'_> {
         let wanted = 1 + usize::from(op.has_param());
         if args.is_empty() {
             return self.fault(span, "no arguments for aggregate expression provided");
+        }
+        if op.is_experimental() && !self.options.experimental_functions {
+            let switch = "--enable-feature=promql-experimental-functions";
+            return self.fault(span, format!("{}() is experimental and must be enabled with {switch}", op.as_str()));
         }
         if args.len() != wanted {
             let message = "wrong number of arguments for aggregate expression provided";
@@ -180,7 +203,7 @@ impl Parser<'_> {
         if !name.is_empty() {
             matchers.push(self.matcher(METRIC_NAME, MatchOp::Equal, &name, start)?);
         }
-        Ok(Expr::Vector(VectorSelector {
+        Ok(Expr::Vector(Box::new(VectorSelector {
             name,
             matchers,
             offset: None,
@@ -188,7 +211,7 @@ impl Parser<'_> {
             anchored: false,
             smoothed: false,
             span,
-        }))
+        })))
     }
 
     fn matchers(&mut self, matchers: &mut Vec<Matcher>) -> Parsed<()> {

@@ -1,24 +1,25 @@
 //! Whether a result is the expected one.
 
-use model::{Labels, is_stale_nan};
-use promql::{MatrixSeries, Outcome, QueryValue};
-
-use crate::series::Item;
+use model::{FloatHistogram, Labels, is_stale_nan};
+use promql::{Annotations, MatrixSeries, QueryValue, SequenceValue, VectorSample};
 
 /// What a case expects.
 #[derive(Debug, Default)]
 pub(crate) struct Expected {
-    pub(crate) fail: Option<Pattern>,
+    pub(crate) fail: Vec<Pattern>,
     pub(crate) ordered: bool,
     pub(crate) warnings: Vec<Pattern>,
     pub(crate) infos: Vec<Pattern>,
     pub(crate) no_warnings: bool,
     pub(crate) no_infos: bool,
+    /// Of the old `eval_warn` and `eval_info`: there are some.
+    pub(crate) some_warnings: bool,
+    pub(crate) some_infos: bool,
     pub(crate) string: Option<String>,
     pub(crate) scalar: Option<f64>,
     /// start, end, step of a matrix that an instant query yields.
     pub(crate) range: Option<(i64, i64, i64)>,
-    pub(crate) series: Vec<(Labels, Vec<Item>)>,
+    pub(crate) series: Vec<(Labels, Vec<SequenceValue>)>,
 }
 
 /// A text to find.
@@ -54,39 +55,35 @@ pub(crate) fn almost_equal(a: f64, b: f64) -> bool {
     diff / sum.min(f64::MAX) < 1e-6
 }
 
-/// Compares; the error says what differs.
-pub(crate) fn check(
-    expected: &Expected,
-    outcome: &Outcome,
-    text: &str,
-    grid: Option<(i64, i64, i64)>,
-) -> Result<(), String> {
-    annotations(&expected.warnings, expected.no_warnings, &outcome.annotations.warnings(text))?;
-    annotations(&expected.infos, expected.no_infos, &outcome.annotations.infos(text))?;
-    if expected.fail.is_some() {
-        return Err(format!("expected a failure, got {:?}", outcome.value));
-    }
-    match &outcome.value {
-        QueryValue::Scalar(sample) => match expected.scalar {
-            Some(want) if almost_equal(want, sample.value) => Ok(()),
-            want => Err(format!("scalar {} instead of {want:?}", sample.value)),
-        },
-        QueryValue::String { value, .. } => {
-            if expected.string.as_ref() == Some(value) {
-                Ok(())
-            } else {
-                Err(format!("string {value:?}"))
-            }
-        }
-        QueryValue::Vector(found) => {
-            let found: Vec<(&Labels, f64)> = found.iter().map(|sample| (&sample.labels, sample.value)).collect();
-            vector(expected, &found)
-        }
-        QueryValue::Matrix(found) => matrix(expected, found, expected.range.or(grid).ok_or("unexpected matrix")?),
-    }
+fn same_histogram(want: &FloatHistogram, found: &FloatHistogram, hint_set: bool) -> bool {
+    let (mut want, mut found) = (want.clone(), found.clone());
+    want.compact();
+    found.compact();
+    let same_side = |a: &model::histogram::Buckets, b: &model::histogram::Buckets| {
+        a.counts.len() == b.counts.len() && a.pairs().zip(b.pairs()).all(|(a, b)| a.0 == b.0 && almost_equal(a.1, b.1))
+    };
+    want.schema == found.schema
+        && almost_equal(want.count, found.count)
+        && almost_equal(want.sum, found.sum)
+        && want.custom_values == found.custom_values
+        && want.zero_threshold == found.zero_threshold
+        && almost_equal(want.zero_count, found.zero_count)
+        && same_side(&want.positive, &found.positive)
+        && same_side(&want.negative, &found.negative)
+        && (!hint_set || want.reset_hint == found.reset_hint)
 }
 
-fn annotations(want: &[Pattern], none: bool, found: &[String]) -> Result<(), String> {
+/// Checks warnings and infos; the error says what differs.
+pub(crate) fn check_annotations(expected: &Expected, annotations: &Annotations, query: &str) -> Result<(), String> {
+    let (warnings, infos) = (annotations.warnings(query), annotations.infos(query));
+    if (expected.some_warnings && warnings.is_empty()) || (expected.some_infos && infos.is_empty()) {
+        return Err("expected annotations, got none".into());
+    }
+    one_kind(&expected.warnings, expected.no_warnings, &warnings)?;
+    one_kind(&expected.infos, expected.no_infos, &infos)
+}
+
+fn one_kind(want: &[Pattern], none: bool, found: &[String]) -> Result<(), String> {
     if none && !found.is_empty() {
         return Err(format!("unexpected annotations {found:?}"));
     }
@@ -102,54 +99,107 @@ fn annotations(want: &[Pattern], none: bool, found: &[String]) -> Result<(), Str
     }
 }
 
-fn vector(expected: &Expected, found: &[(&Labels, f64)]) -> Result<(), String> {
+/// Compares a result; the error says what differs.
+pub(crate) fn check(expected: &Expected, value: &QueryValue, grid: Option<(i64, i64, i64)>) -> Result<(), String> {
+    match value {
+        QueryValue::Scalar(sample) => match expected.scalar {
+            Some(want) if almost_equal(want, sample.value) => Ok(()),
+            want => Err(format!("scalar {} instead of {want:?}", sample.value)),
+        },
+        QueryValue::String { value, .. } if expected.string.as_ref() == Some(value) => Ok(()),
+        QueryValue::String { value, .. } => Err(format!("string {value:?} instead of {:?}", expected.string)),
+        QueryValue::Vector(found) => vector(expected, found),
+        QueryValue::Matrix(found) => matrix(expected, found, expected.range.or(grid).ok_or("unexpected matrix")?),
+    }
+}
+
+fn shown(sample: &VectorSample) -> String {
+    match &sample.histogram {
+        Some(histogram) => format!("{} {}", sample.labels, histogram.test_expression()),
+        None => format!("{} {}", sample.labels, sample.value),
+    }
+}
+
+fn vector(expected: &Expected, found: &[VectorSample]) -> Result<(), String> {
     if expected.scalar.is_some() || expected.string.is_some() {
         return Err("a vector is not what was expected".into());
     }
+    let all = || found.iter().map(shown).collect::<Vec<_>>();
     if expected.series.len() != found.len() {
-        return Err(format!("{} series instead of {}: {found:?}", found.len(), expected.series.len()));
+        return Err(format!("{} series instead of {}: {:#?}", found.len(), expected.series.len(), all()));
     }
     for (at, (labels, items)) in expected.series.iter().enumerate() {
-        let place = found.iter().position(|(known, _)| *known == labels);
-        let place = place.ok_or_else(|| format!("{labels} is missing in {found:?}"))?;
+        let place = found.iter().position(|sample| sample.labels == *labels);
+        let place = place.ok_or_else(|| format!("{labels} is missing in {:#?}", all()))?;
         if expected.ordered && place != at {
             return Err(format!("{labels} is at {place} instead of {at}"));
         }
-        match items[..] {
-            [Item::Float(want)] if almost_equal(want, found[place].1) => {}
-            _ => return Err(format!("{labels}: {} instead of {items:?}", found[place].1)),
+        let sample = &found[place];
+        let same = match (&items[..], &sample.histogram) {
+            ([SequenceValue::Float(want)], None) => almost_equal(*want, sample.value),
+            ([SequenceValue::Histogram { histogram, hint_set }], Some(found)) => {
+                same_histogram(histogram, found, *hint_set)
+            }
+            _ => false,
+        };
+        if !same {
+            return Err(format!("{} instead of {}", shown(sample), items.iter().map(item).collect::<String>()));
         }
     }
     Ok(())
 }
 
+fn item(item: &SequenceValue) -> String {
+    match item {
+        SequenceValue::Missing => "_".into(),
+        SequenceValue::Float(value) => value.to_string(),
+        SequenceValue::Histogram { histogram, .. } => histogram.test_expression(),
+    }
+}
+
 fn matrix(expected: &Expected, found: &[MatrixSeries], grid: (i64, i64, i64)) -> Result<(), String> {
+    if expected.ordered || expected.scalar.is_some() || expected.string.is_some() {
+        return Err("a matrix is not what was expected".into());
+    }
     if !found.is_sorted_by(|a, b| a.labels <= b.labels) {
         return Err("the matrix is not sorted".into());
     }
-    let want: Vec<_> = expected.series.iter().collect();
-    if want.len() != found.len() {
-        return Err(format!("{} series instead of {}: {found:?}", found.len(), want.len()));
+    if expected.series.len() != found.len() {
+        return Err(format!("{} series instead of {}: {found:#?}", found.len(), expected.series.len()));
     }
-    for (labels, items) in want {
+    for (labels, items) in &expected.series {
         let series = found.iter().find(|series| series.labels == *labels);
         let series = series.ok_or_else(|| format!("{labels} is missing in {found:?}"))?;
-        let mut samples = series.samples.iter();
-        for (at, item) in items.iter().enumerate() {
+        let (mut samples, mut histograms) = (series.samples.iter(), series.histograms.iter());
+        for (at, want) in items.iter().enumerate() {
             let time = grid.0 + grid.2 * at as i64;
-            match item {
-                Item::Missing => {}
-                Item::Histogram => return Err("expects a native histogram".into()),
-                Item::Float(want) => match samples.next() {
-                    Some(sample) if sample.time_ms == time && almost_equal(*want, sample.value) => {}
-                    other => {
-                        return Err(format!("{labels} at {time}: {other:?} instead of {want} in {:?}", series.samples));
-                    }
-                },
+            if time > grid.1 {
+                return Err(format!("{labels}: more points expected than there are steps"));
+            }
+            let (same, found) = match want {
+                SequenceValue::Missing => continue,
+                SequenceValue::Float(want) => {
+                    let found = samples.next();
+                    let same = found.is_some_and(|s| s.time_ms == time && almost_equal(*want, s.value));
+                    (same, format!("{found:?}"))
+                }
+                SequenceValue::Histogram { histogram, hint_set } => {
+                    let found = histograms.next();
+                    let same = |s: &promql::HistogramSample| {
+                        s.time_ms == time && same_histogram(histogram, &s.histogram, *hint_set)
+                    };
+                    (
+                        found.is_some_and(same),
+                        format!("{:?}", found.map(|s| (s.time_ms, s.histogram.test_expression()))),
+                    )
+                }
+            };
+            if !same {
+                return Err(format!("{labels} at {time}: {found} instead of {}", item(want)));
             }
         }
-        if let Some(extra) = samples.next() {
-            return Err(format!("{labels}: unexpected {extra:?}"));
+        if samples.next().is_some() || histograms.next().is_some() {
+            return Err(format!("{labels}: more points than expected in {series:?}"));
         }
     }
     Ok(())

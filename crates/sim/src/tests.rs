@@ -181,6 +181,7 @@ fn the_view_never_shows_the_future() {
                 let mut seen = format!("{:?}", now.changes());
                 for version in [Version::Old, Version::New] {
                     assert!(now.newest_record(version).is_none_or(|at| at <= timestamp(now_s - LAG_S)));
+                    assert!(!now.recorded(version, timestamp(now_s + 1 - LAG_S)), "the newest second has not arrived");
                     assert!(now.newest_scrape(version).is_none_or(|at| at <= timestamp(now_s)));
                     let _ = write!(
                         seen,
@@ -192,7 +193,8 @@ fn the_view_never_shows_the_future() {
                         now.newest_record(version),
                     );
                 }
-                let _ = write!(seen, "{:?} {:?}", now.probes(from, to), now.neighbour(Neighbour::Peer, from, to));
+                let _ =
+                    write!(seen, "{:?} {:?}", now.probes(from, to), now.neighbour_samples(Neighbour::Peer, from, to));
                 seen
             };
             assert_eq!(looks(&trace), looks(&other), "{confounder} at {now_s}");
@@ -265,7 +267,8 @@ fn a_dependency_s_outage_is_shared() {
     let rate = |version| now.records(version, Some(0), from, to).error_rate().expect("requests");
     let (old, new, added) = (rate(Version::Old), rate(Version::New), trouble(&release).errors);
     assert!((old / new - 1.0).abs() < 0.3 && new > added * 0.7, "old {old}, new {new}, added {added}");
-    let peer = now.neighbour(Neighbour::Peer, from, to).expect("a peer");
+    let peer = now.neighbour_samples(Neighbour::Peer, from, to);
+    let peer = peer[peer.len() - 1].1 - peer[0].1;
     assert!(f64::from(peer.errors) / f64::from(peer.requests) > added * 0.7);
     assert_eq!(trace.harm_before(END_S), Harm::default(), "none of it is the release's");
 }

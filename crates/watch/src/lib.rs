@@ -8,8 +8,8 @@
 //! counters at each tick -> `verdict::Block` -> `verdict::Card`.
 //!
 //! **Guarantees.** The card is in the ledger before the alert comes out, so before anything acts on it. A verdict that changed is in
-//! the audit trail. After a restart a watch asks for everything since its change again: nothing depends on memory. While Backstop itself
-//! is suspect ([`SelfHealth`]) nobody looks, and what there was to see is asked for afterwards.
+//! the audit trail. Samples and lines that come late count. After a restart a watch asks for everything since its change again: nothing
+//! depends on memory. While Backstop itself is suspect ([`SelfHealth`]) nobody looks, and what there was to see is asked for afterwards.
 //!
 //! **Not here.** The tests themselves (`verdict`), what follows (`respond`), when to tick and who answers the questions (`server`).
 

@@ -88,6 +88,27 @@ pub struct WatchRecord {
 }
 
 impl WatchRecord {
+    /// Of a watch that begins at `now`. When it ends and what it compares is filled in with each look.
+    pub(crate) fn begin(change: &Change, card: &Card, now: Timestamp) -> Self {
+        Self {
+            id: change.key(),
+            service: change.target.service.clone(),
+            change: change.clone(),
+            state: WatchState::Watching,
+            started_at: change.started_at,
+            ends_at: now,
+            decided_at: None,
+            evaluated_at: now,
+            interval_ns: 0,
+            comparable: false,
+            sources: Vec::new(),
+            beside: None,
+            card: card.clone(),
+            decided: None,
+            history: Vec::new(),
+        }
+    }
+
     /// Puts a newer card in. True when the verdict is another one.
     pub fn judge(&mut self, card: Card, now: Timestamp) -> bool {
         self.evaluated_at = now;

@@ -186,9 +186,9 @@ fn a_bad_version_beside_a_good_one_raises_an_alert() {
         60,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            6s bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
-            6s fires: deploy of checkout 1 -> 2 is bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            5s bad: 10.10 % of 99 requests of 2 fail, 0.40 % of 180000 before
+            5s fires: deploy of checkout 1 -> 2 is bad: 10.10 % of 99 requests of 2 fail, 0.40 % of 180000 before
         "#]],
     );
 }
@@ -201,7 +201,7 @@ fn a_verdict_of_which_nobody_was_told_is_told_by_the_next_process() {
     let watcher = || Watcher::new(records.clone(), Arc::new(Shop), WatcherOptions::default()).expect("watcher");
     let mut first = watcher();
     let bad = World { new_fails: 0.1, ..WELL };
-    let raised = (1..=6).map(|second| first.tick(at(second), &bad).expect("tick")).last().expect("six looks");
+    let raised = (1..=5).map(|second| first.tick(at(second), &bad).expect("tick")).last().expect("five looks");
     assert_eq!(raised.len(), 1);
     // The version is gone, and so is what it did: only the stored verdict says that it was bad.
     let gone = World { silent_from: 0, ..WELL };
@@ -231,9 +231,9 @@ fn a_good_version_is_called_good_and_its_watch_ends() {
         320,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            124s good: 3025 requests of 2 show no harm
-    "#]],
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            122s good: 3024 requests of 2 show no harm
+        "#]],
     );
 }
 
@@ -245,8 +245,8 @@ fn an_outage_of_a_dependency_clears_the_change() {
         120,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            8s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 6.4 % of its requests fail lately, 0.4 % is usual
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            7s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 2.2 % of its requests fail lately, 0.4 % is usual
         "#]],
     );
 }
@@ -259,9 +259,9 @@ fn silence_is_never_bad() {
         120,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            26s unknown (stale data): the newest data of 2 is 21s old
-            66s unknown (no data): 2 has been silent for 61s
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            25s unknown (stale data): the newest data of 2 is 21s old
+            65s unknown (no data): 2 has been silent for 61s
         "#]],
     );
 }
@@ -274,9 +274,10 @@ fn nothing_is_concluded_while_backstop_itself_is_ill_and_what_was_missed_is_aske
     let world = World { new_fails: 0.1, ..WELL };
     expect![[r#"
         1s unknown (no data): nothing was heard of 2 since the change began
+        2s unknown (too few requests to tell): 24 requests of 2 so far
         3s unknown (the measuring itself is suspect): the clock jumped
-        15s bad: 10.33 % of 300 requests of 2 fail, 0.33 % of 300 of 1
-        15s fires: deploy of checkout 1 -> 2 is bad: 10.33 % of 300 requests of 2 fail, 0.33 % of 300 of 1
+        15s bad: 10.32 % of 349 requests of 2 fail, 0.44 % of 900 of 1
+        15s fires: deploy of checkout 1 -> 2 is bad: 10.32 % of 349 requests of 2 fail, 0.44 % of 900 of 1
     "#]]
     .assert_eq(&told(&ledger, &world, &(Arc::new(Shop), ill), 20));
     // From before the first look on, and the queries fail as well: it is still Backstop that is suspect.
@@ -297,7 +298,7 @@ fn what_both_versions_did_beside_each_other_is_in_the_record() {
     let well = Arc::new(|_: Timestamp| None);
     told(&ledger, &World { new_fails: 0.1, ..WELL }, &(Arc::new(Shop), well), 30);
     let found = record_of(&*ledger, "ci/7").expect("ledger").expect("a watch").beside.expect("both ran");
-    expect![[r#"{"since":"2026-11-23T09:00:02Z","until":"2026-11-23T09:00:28Z","new":{"n":675,"bad":70},"old":{"n":675,"bad":2}}"#]].assert_eq(&serde_json::to_string(&found).expect("json"));
+    expect![[r#"{"since":"2026-11-23T09:00:01Z","until":"2026-11-23T09:00:29Z","new":{"n":724,"bad":75},"old":{"n":724,"bad":2}}"#]].assert_eq(&serde_json::to_string(&found).expect("json"));
 }
 
 #[test]
@@ -322,8 +323,8 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         40,
         expect![[r#"
             1s unknown (no data): nothing was heard of after since the change began
-            4s unknown (too few requests to tell): 50 requests of after so far
-            6s unknown (another cause is as likely): 10.00 % of 150 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
+            2s unknown (too few requests to tell): 48 requests of after so far
+            4s unknown (another cause is as likely): 10.14 % of 148 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
         "#]],
     );
     check(
@@ -332,9 +333,22 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         40,
         expect![[r#"
             1s unknown (no data): nothing was heard of after since the change began
-            4s unknown (too few requests to tell): 50 requests of after so far
-            6s bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
-            6s fires: config of checkout is bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
+            2s unknown (too few requests to tell): 48 requests of after so far
+            4s bad: 10.14 % of 148 requests of after fail, 0.40 % of 180000 before
+            4s fires: config of checkout is bad: 10.14 % of 148 requests of after fail, 0.40 % of 180000 before
         "#]],
     );
+}
+
+#[test]
+fn what_was_missed_is_caught_up_with() {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    record(&ledger, "7", "deploy", Some("2"), 0);
+    let records: Arc<dyn Records> = ledger;
+    let mut watcher = Watcher::new(records.clone(), Arc::new(NoTopology), WatcherOptions::default()).expect("watcher");
+    // 55 minutes without a watcher, and all that happened counts: nothing is taken for a gap.
+    let alerts = watcher.tick(at(3_300), &World { new_fails: 0.1, ..WELL }).expect("tick");
+    let card = record_of(&*records, "ci/7").expect("ledger").expect("a watch").card;
+    let told = format!("{} alerts, {} left out: {}", alerts.len(), card.left_out, card.detail);
+    expect!["1 alerts, 0 left out: 10.33 % of 900 requests of 2 fail, 0.33 % of 900 of 1"].assert_eq(&told);
 }

@@ -9,7 +9,7 @@ use crate::ast::{At, Span, VectorSelector};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::extended::smoothed_cell;
-use crate::source::{SelectRequest, SourceSeries};
+use crate::source::{SelectRequest, SourceError, SourceSeries};
 use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_absent, is_histogram};
 
 /// Samples of one series, in time order. Where a sample is a histogram, its value is the marker [`HISTOGRAM`].
@@ -173,9 +173,18 @@ impl Evaluator<'_> {
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Vec<Series>, EvalError> {
-        self.check()?;
         let request = SelectRequest { matchers: &selector.matchers, start_ms, end_ms };
-        let found = self.source.select(&request).map_err(|error| EvalError::Source(error.0))?;
+        self.check()?;
+        let found = self.source.select(&request);
+        self.take_in(selector, found)
+    }
+
+    fn take_in(
+        &mut self,
+        selector: &VectorSelector,
+        found: Result<Vec<SourceSeries>, SourceError>,
+    ) -> Result<Vec<Series>, EvalError> {
+        let found = found.map_err(|error| EvalError::Source(error.0))?;
         self.count_samples(found.iter().map(|series| series.times.len()).sum())?;
         let mut series: Vec<Series> = found.into_iter().map(Series::from_source).collect();
         self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;
@@ -206,7 +215,15 @@ impl Evaluator<'_> {
         let smoothed = selector.smoothed && show == Show::Value;
         let after_ms = if smoothed { lookback_ms } else { 0 };
         let from_ms = first.saturating_sub(lookback_ms).saturating_add(1);
-        let mut series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
+        let to_ms = last.saturating_add(after_ms);
+        let mut series = if grid.steps == 1 && !smoothed {
+            self.check()?;
+            let request = SelectRequest { matchers: &selector.matchers, start_ms: from_ms, end_ms: to_ms };
+            let found = self.source.newest(&request);
+            self.take_in(selector, found)?
+        } else {
+            self.fetch(selector, from_ms, to_ms)?
+        };
         let look = Look { reference, lookback_ms, show, span: selector.span };
         if smoothed {
             series.iter_mut().for_each(Series::drop_stale);

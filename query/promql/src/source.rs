@@ -49,4 +49,10 @@ pub struct SourceError(pub String);
 pub trait SeriesSource: Send + Sync {
     /// The series that satisfy all matchers and have samples between the times, both included, in any order.
     fn select(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError>;
+
+    /// The same series, each at least with its newest sample between the times: all that a selector at one moment needs. For sources
+    /// that find it without reading the others.
+    fn newest(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
+        self.select(request)
+    }
 }

@@ -104,9 +104,9 @@ fn failures_in_logs_are_compared_by_version_and_with_before() {
         90,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            11s unknown (too few requests to tell): 100 requests of 2 so far
-            19s bad: 15.00 % of 300 requests of 2 fail, 1.00 % of 300 of 1
-            19s fires: deploy of checkout 1 -> 2 is bad: 15.00 % of 300 requests of 2 fail, 1.00 % of 300 of 1
+            10s unknown (too few requests to tell): 100 requests of 2 so far
+            18s bad: 15.00 % of 300 requests of 2 fail, 1.00 % of 300 of 1
+            18s fires: deploy of checkout 1 -> 2 is bad: 15.00 % of 300 requests of 2 fail, 1.00 % of 300 of 1
             errors by "check: $window"
             errors against before by "check: $window"
         "#]],
@@ -117,8 +117,8 @@ fn failures_in_logs_are_compared_by_version_and_with_before() {
         200,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            11s unknown (too few requests to tell): 100 requests of 2 so far
-            126s good: 2900 requests of 2 show no harm
+            10s unknown (too few requests to tell): 100 requests of 2 so far
+            125s good: 2900 requests of 2 show no harm
         "#]],
     );
 }
@@ -133,9 +133,9 @@ fn failures_in_logs_that_know_no_version_are_compared_with_before() {
         90,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            11s unknown (too few requests to tell): 200 requests of 2 so far
-            19s bad: 15.50 % of 600 requests of 2 fail, 1.00 % of 360000 before
-            19s fires: deploy of checkout 1 -> 2 is bad: 15.50 % of 600 requests of 2 fail, 1.00 % of 360000 before
+            10s unknown (too few requests to tell): 200 requests of 2 so far
+            18s bad: 15.50 % of 600 requests of 2 fail, 1.00 % of 360000 before
+            18s fires: deploy of checkout 1 -> 2 is bad: 15.50 % of 600 requests of 2 fail, 1.00 % of 360000 before
             errors against before by "check: $window"
         "#]],
     );
@@ -145,8 +145,8 @@ fn failures_in_logs_that_know_no_version_are_compared_with_before() {
         200,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            11s unknown (too few requests to tell): 200 requests of 2 so far
-            126s good: 5800 requests of 2 show no harm
+            10s unknown (too few requests to tell): 200 requests of 2 so far
+            125s good: 5800 requests of 2 show no harm
         "#]],
     );
 }
@@ -172,9 +172,9 @@ fn events_are_counted_by_request() {
         60,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            14s bad: 20 of 275 requests of 2 log it, at most 0.60 % is usual
-            14s fires: deploy of checkout 1 -> 2 is bad: 20 of 275 requests of 2 log it, at most 0.60 % is usual
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            13s bad: 20 of 299 requests of 2 log it, at most 0.60 % is usual
+            13s fires: deploy of checkout 1 -> 2 is bad: 20 of 299 requests of 2 log it, at most 0.60 % is usual
             error lines: check orders by "check: $window"
         "#]],
     );
@@ -185,9 +185,9 @@ fn events_are_counted_by_request() {
         measure(MeasuredKind::Count),
         60,
         expect![[r#"
-        1s unknown (no data): nothing was heard of 2 since the change began
-        4s unknown (too few requests to tell): 25 requests of 2 so far
-    "#]],
+            1s unknown (no data): nothing was heard of 2 since the change began
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+        "#]],
     );
 }
 

@@ -116,7 +116,12 @@ fn begin(view: &TelemetryView<'_>) -> (Watch, Counters) {
     };
     let dependencies = NEIGHBOURS.iter().filter_map(|(which, name)| Some(((*name).to_owned(), neighbour(*which)?)));
     let watch = Watch::new(spec, Baseline::learn(&windows, &BOUNDS_S), usual.collect(), dependencies.collect());
-    (watch, Counters::new(BOUNDS_S.len() + 1))
+    let mut counters = Counters::new(BOUNDS_S.len() + 1);
+    for ago in (1..=10).rev() {
+        let until = timestamp(START_S - ago);
+        counters.before(&series(view, until));
+    }
+    (watch, counters)
 }
 
 fn seconds(from: Timestamp, to: Timestamp) -> f64 {

@@ -77,9 +77,14 @@ impl Beside {
         self.new_weighted += new.bad * old.n / n;
     }
 
-    /// Whether the old version does well while the new one does not: not a third of what it would have is there.
-    pub(crate) fn old_does_well(&self) -> bool {
-        self.old.n * self.new.rate() >= Self::SURE && self.old_weighted <= self.new_weighted / 3.0
+    /// Whether there are enough requests of the old version to tell.
+    pub(crate) fn tells(&self) -> bool {
+        self.old.n * self.new.rate() >= Self::SURE
+    }
+
+    /// Whether the old version fails as well: at least a third of what it would have, were it as bad, is there.
+    pub(crate) fn is_alike(&self) -> bool {
+        self.old_weighted > self.new_weighted / 3.0
     }
 }
 

@@ -8,8 +8,6 @@ use crate::comparison::{ALIKE_LOG, RECENT_NS, Tally};
 use crate::judge::OLD_REQUESTS_MIN;
 use crate::watch::{FAILURES_MIN, REQUESTS_MIN, Watch};
 
-/// Failing alike means that what is unusual about the old version's failures is at least this part of what is unusual about the new's.
-const ALIKE_SHARE: f64 = 1.0 / 3.0;
 /// A cause that nobody sees is over when failures fell below this part of the most that they were under it.
 const DROPPED_SHARE: f64 = 0.5;
 
@@ -98,10 +96,9 @@ impl Watch {
             return None;
         }
         let usual = self.baseline.total().rate();
-        let (old, new) = (self.old.lately(at, RECENT_NS), self.new.lately(at, RECENT_NS));
-        let alike = old.rate() - usual >= ALIKE_SHARE * (new.rate() - usual);
+        let old = self.old.lately(at, RECENT_NS);
         let label = &self.spec.old_label;
-        if self.errors.old.log_e() >= ALIKE_LOG && old.bad >= FAILURES_MIN && alike {
+        if self.errors.old.log_e() >= ALIKE_LOG && old.bad >= FAILURES_MIN && self.failures_beside().is_alike() {
             let reason = format!(
                 "{label} changed for the worse at the same time: {:.1} % of its requests fail lately, {:.1} % is usual",
                 100.0 * old.rate(),

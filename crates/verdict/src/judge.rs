@@ -126,8 +126,11 @@ impl Watch {
     /// Worse than before, and nothing at the same time to compare with: only if nothing else can be the cause.
     fn conclude_before_after(&self, signal: &Signal, facts: &Facts, now: Timestamp) -> (Verdict, String) {
         let conflict = |detail: String| (Verdict::Unknown(UnknownReason::Conflict), detail);
-        if self.old_does_well(signal) {
-            return (Verdict::Bad, signal.detail.clone());
+        match self.old_has_it(signal) {
+            // What both versions share is then not the cause.
+            Some(false) => return (Verdict::Bad, signal.detail.clone()),
+            Some(true) => return conflict(format!("{}; {} has it as well", signal.detail, self.spec.old_label)),
+            None => {}
         }
         if self.baseline.is_overload(self.load()) && !self.old_bears_the_load() {
             return conflict(format!(
@@ -152,21 +155,22 @@ impl Watch {
         (Verdict::Bad, signal.detail.clone())
     }
 
-    /// Whether the old version runs beside the new one and does not have what the new one has. What both share is then not the cause.
-    fn old_does_well(&self, signal: &Signal) -> bool {
+    /// Whether the old version, which runs beside the new one, has what the new one has. Nothing when it is not there to tell.
+    fn old_has_it(&self, signal: &Signal) -> Option<bool> {
         let runs = self.old.lately(self.until, GOING_ON_NS).n * 4.0 >= self.old.lately(self.until, RECENT_NS).n;
         let beside = match signal.kind {
-            SignalKind::Errors => {
-                let mut beside = Beside::default();
-                self.old.recent().zip(self.new.recent()).for_each(|(old, new)| beside.add(old, new));
-                beside
-            }
-            SignalKind::Pattern => {
-                self.patterns.strongest().map_or_else(Beside::default, |(_, watched)| watched.beside)
-            }
-            SignalKind::Latency | SignalKind::Saturation | SignalKind::Probe => return false,
+            SignalKind::Errors => self.failures_beside(),
+            SignalKind::Pattern => self.patterns.strongest()?.1.beside,
+            SignalKind::Latency | SignalKind::Saturation | SignalKind::Probe => return None,
         };
-        runs && beside.old_does_well()
+        (runs && beside.tells()).then(|| beside.is_alike())
+    }
+
+    /// Failures of both versions of late.
+    pub(crate) fn failures_beside(&self) -> Beside {
+        let mut beside = Beside::default();
+        self.old.recent().zip(self.new.recent()).for_each(|(old, new)| beside.add(old, new));
+        beside
     }
 
     /// Whether the old version ran under the load of now and did well: then load is not the cause.

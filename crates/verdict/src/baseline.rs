@@ -45,8 +45,8 @@ const LOADS_MIN: usize = 5;
 const OVERLOAD: f64 = 1.35;
 /// How long before the change counts as just before it, in seconds.
 const LATELY_S: f64 = 180.0;
-/// Above the most that the past had, so much more is still comparable: latency follows load.
-const LOAD_SLACK: f64 = 1.05;
+/// Above what most of the past had, so much more is still comparable: latency follows load.
+const LOAD_SLACK: f64 = 1.1;
 
 /// What was usual, by stratum.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,8 @@ pub struct Baseline {
     loads: usize,
     /// The median.
     load_usual: f64,
+    /// What nine of ten windows had at most.
+    load_high: f64,
     failing_already: Option<Counts>,
 }
 
@@ -105,6 +107,7 @@ impl Baseline {
         baseline.loads = loads.len();
         baseline.load_max = loads.last().copied().unwrap_or_default();
         baseline.load_usual = loads.get(loads.len() / 2).copied().unwrap_or_default();
+        baseline.load_high = loads.get(loads.len() * 9 / 10).copied().unwrap_or_default();
         let mut all = Buckets::new();
         for (stratum, counts) in &buckets {
             add_buckets(&mut all, counts);
@@ -206,9 +209,9 @@ impl Baseline {
         self.failing_already
     }
 
-    /// Whether so many requests a second are no more than there were before.
+    /// Whether so many requests a second are no more than there were for a good part of the time before.
     pub fn is_usual_load(&self, per_second: f64) -> bool {
-        self.loads < LOADS_MIN || per_second <= self.load_max * LOAD_SLACK
+        self.loads < LOADS_MIN || per_second <= self.load_high * LOAD_SLACK
     }
 
     /// Whether so many requests a second are about what there usually is.

@@ -5,10 +5,12 @@
 //! release is generated once, and every policy runs on it; what a policy does to the traffic is its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
+mod exporter;
 mod goals;
 mod plan;
 mod policies;
 mod product;
+mod question;
 mod report;
 mod simulate;
 

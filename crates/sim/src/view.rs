@@ -102,6 +102,18 @@ impl<'a> TelemetryView<'a> {
         stages
     }
 
+    /// Everything that happened before has arrived, apart from what never will.
+    pub fn arrived(&self) -> Timestamp {
+        timestamp(self.arrived_s())
+    }
+
+    /// Whether a version ran in the second before a time, and its records of that second have arrived.
+    pub fn recorded(&self, version: Version, at: Timestamp) -> bool {
+        let Some(second) = second(at).checked_sub(1) else { return false };
+        let silent = self.release.confounding.delivery.silent(Source::Records, version, second);
+        second < self.arrived_s() && self.runs(version, second) && !silent
+    }
+
     /// Seconds from the beginning of the trace that have arrived.
     fn arrived_s(&self) -> u32 {
         self.arrived[self.now_s as usize].min(self.trace.share.len() as u32)
@@ -253,17 +265,10 @@ impl<'a> TelemetryView<'a> {
         Some(newest - oldest)
     }
 
-    /// A neighbour's counters by its newest sample, with the time of that.
-    pub fn neighbour_counters(&self, which: Neighbour) -> Option<(Timestamp, Counts)> {
-        let at = self.neighbour_scrapes(which, 0, self.now_s).next_back()?;
-        Some((timestamp(at), self.trace.sums[at as usize].neighbours[which as usize]))
-    }
-
-    /// Probes sent and failed so far, with the time after the newest that arrived.
-    pub fn probe_counters(&self) -> Option<(Timestamp, u32, u32)> {
-        let (_, until_s) = self.heard(Version::Old, 0, self.now_s).into_iter().rev().find(|(from, to)| to > from)?;
-        let (sent, failed) = self.probes(timestamp(0), self.now());
-        (sent > 0).then(|| (timestamp(until_s), sent, failed))
+    /// A neighbour's counters by each sample of a range, oldest first.
+    pub fn neighbour_samples(&self, which: Neighbour, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Counts)> {
+        let sample = |at: u32| (timestamp(at), self.trace.sums[at as usize].neighbours[which as usize]);
+        self.neighbour_scrapes(which, second(from), second(to)).map(sample).collect()
     }
 
     /// Probes from outside in a range: sent, failed. They do not know which version answered, and are lost with everything else.

@@ -8,7 +8,7 @@
 //! counters at each tick -> `verdict::Block` -> `verdict::Card`.
 //!
 //! **Guarantees.** The card is in the ledger before the alert comes out, so before anything acts on it. A verdict that changed is in
-//! the audit trail. After a restart a watch asks for everything since its change again: nothing depends on memory.
+//! the audit trail. Samples and lines that come late count. After a restart a watch asks for everything since its change again: nothing depends on memory.
 //!
 //! **Not here.** The tests themselves (`verdict`), what follows (`respond`), when to tick and who answers the questions (`server`).
 

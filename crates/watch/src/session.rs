@@ -8,18 +8,31 @@ use rules::{RuleQuery, RuleQueryError};
 use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec};
 
 use crate::ask::{Measured, MeasuredKind, Topology};
-use crate::patterns::error_lines;
+use crate::patterns::ErrorLines;
 use crate::spans::{self, SpanCounters};
-use crate::telemetry::{Telemetry, Versions};
+use crate::telemetry::{Seen, Telemetry, Versions};
 
 /// How many looks are taken at most to catch up with a change that was reported late, or after a restart.
-const CATCH_UP_LOOKS: i64 = 120;
+const CATCH_UP_LOOKS: i64 = 360;
+/// How far apart they are at most, in nanoseconds. Counters that are read less often count as having a gap, and nothing would be compared.
+const CATCH_UP_STEP_MAX_NS: i64 = 10_000_000_000;
+const _: () = assert!(2 * CATCH_UP_STEP_MAX_NS <= verdict::GAP_MAX_NS);
 /// How far apart two looks are while the change is young, in nanoseconds.
 const LOOK_NS: i64 = 1_000_000_000;
+/// How long before the change counters are looked at first, in nanoseconds: how far apart the samples of what ran before are must be
+/// known when it is gone at once, or everything would wait for it.
+const LEAD_NS: i64 = 11_000_000_000;
 /// How long the window of an additional measure is, in nanoseconds: a counter needs two samples in it.
 const MEASURE_WINDOW_NS: i64 = 15_000_000_000;
 /// How far back error lines are read to say which are usual, in nanoseconds.
 const PATTERN_HISTORY_NS: i64 = 3_600_000_000_000;
+/// How long the slots are in which they are counted, in nanoseconds.
+const PATTERN_HISTORY_SLOT_NS: i64 = 300_000_000_000;
+/// How long the slots are in which those since the change are counted, in nanoseconds.
+const PATTERN_SLOT_NS: i64 = 10_000_000_000;
+/// How long what was measured of fill counts as the fill now, in nanoseconds: until the next scrape, but not for two bins of the test.
+const FILL_HELD_NS: i64 = 15_000_000_000;
+const _: () = assert!(FILL_HELD_NS < verdict::LEAK_BIN_NS);
 /// How often telemetry is looked for again when there was none, in nanoseconds.
 const FIND_AGAIN_NS: i64 = 15_000_000_000;
 
@@ -27,14 +40,17 @@ const FIND_AGAIN_NS: i64 = 15_000_000_000;
 pub(crate) struct Session {
     versions: Versions,
     telemetry: Telemetry,
+    seen: Seen,
     counters: Counters,
     watch: Watch,
     last: Timestamp,
-    lines_until: Timestamp,
+    error_lines: ErrorLines,
     measured_until: Timestamp,
     measured: BTreeMap<Part, f64>,
     probes: BTreeMap<u64, Timestamp>,
     lines: BTreeMap<(Role, String), f64>,
+    /// How full each side was when that was measured last.
+    fill: BTreeMap<Role, (Timestamp, f64)>,
     probe_counts: verdict::Counts,
     spans: SpanCounters,
     service: String,
@@ -72,23 +88,38 @@ impl Session {
         spec.rolled_out_at = change.finished_at;
         let usual = usual_lines(query, service, start)?;
         let enough = baseline.is_enough();
-        Ok(Session {
+        let mut session = Session {
             versions,
+            seen: Seen::default(),
             counters: Counters::new(telemetry.bounds.len() + 1),
             watch: Watch::new(spec, baseline, usual, dependencies),
             last: start,
-            lines_until: start,
+            error_lines: ErrorLines::new(service, start, PATTERN_SLOT_NS),
             measured_until: start,
             measured: BTreeMap::new(),
             probes: BTreeMap::new(),
             lines: BTreeMap::new(),
+            fill: BTreeMap::new(),
             probe_counts: verdict::Counts::default(),
             spans: SpanCounters { until: start, ..SpanCounters::default() },
             service: service.clone(),
             found_at: now,
             enough,
             telemetry,
-        })
+        };
+        session.lead(query, start)?;
+        Ok(session)
+    }
+
+    /// Looks at counters before the change; what they bring then is not held against it.
+    fn lead(&mut self, query: &dyn RuleQuery, start: Timestamp) -> Result<(), RuleQueryError> {
+        let mut at = start.saturating_add_ns(-LEAD_NS);
+        while at <= start {
+            let counters = self.telemetry.counters(query, &self.versions, at, &mut self.seen)?;
+            self.counters.advance(at, &counters, &BTreeMap::new());
+            at = at.saturating_add_ns(LOOK_NS);
+        }
+        Ok(())
     }
 
     /// Whether it should begin again, because nothing was found when it began.
@@ -120,17 +151,19 @@ impl Session {
             self.watch.staged(at);
         }
         let until = now.saturating_add_ns(-self.telemetry.settle_ns());
+        // What is further back than one can catch up with is left out.
+        self.last = self.last.max(until.saturating_add_ns(-CATCH_UP_LOOKS * CATCH_UP_STEP_MAX_NS));
         let step_ns = ((until.0 - self.last.0) / CATCH_UP_LOOKS).max(LOOK_NS);
         while self.last.saturating_add_ns(step_ns) <= until {
             let at = self.last.saturating_add_ns(step_ns);
-            self.look_at(change, query, at)?;
+            self.look_at(query, at)?;
             self.last = at;
         }
         Ok(())
     }
 
-    fn look_at(&mut self, change: &Change, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
-        let mut counters = self.telemetry.counters(query, &self.versions, at)?;
+    fn look_at(&mut self, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
+        let mut counters = self.telemetry.counters(query, &self.versions, at, &mut self.seen)?;
         self.measure(query, at)?;
         counters.extend(self.measured.iter().map(|(part, value)| Counter {
             series: series_of_part(part),
@@ -145,14 +178,13 @@ impl Session {
             value: *value,
             at: self.spans.until,
         }));
-        let fill = self.telemetry.fill(query, &self.versions, at)?;
-        for ((version, pattern), count) in
-            error_lines(query, &change.target.service, TimeRange::new(self.lines_until, at))?
-        {
+        self.fill.extend(self.telemetry.fill(query, &self.versions, at, &mut self.seen)?);
+        let held = self.fill.iter().filter(|(_, (sampled_at, _))| at.0 - sampled_at.0 <= FILL_HELD_NS);
+        let fill = held.map(|(role, (_, share))| (*role, *share)).collect();
+        for ((version, pattern), count) in self.error_lines.advance(query, at)? {
             let role = self.versions.role_of(Some(version.as_str()).filter(|version| !version.is_empty()));
             *self.lines.entry((role, pattern)).or_default() += count;
         }
-        self.lines_until = at;
         self.probe(query, at)?;
         if let Some(mut block) = self.counters.advance(at, &counters, &fill) {
             self.complete(&mut block);
@@ -178,7 +210,7 @@ impl Session {
     }
 
     fn probe(&mut self, query: &dyn RuleQuery, at: Timestamp) -> Result<(), RuleQueryError> {
-        for (series, sampled_at, failed) in self.telemetry.probes(query, at)? {
+        for (series, sampled_at, failed) in self.telemetry.probes(query, at, &mut self.seen)? {
             let known = self.probes.insert(series, sampled_at);
             if known.is_some_and(|known| sampled_at > known) {
                 self.probe_counts.n += 1.0;
@@ -243,8 +275,8 @@ fn usual_lines(
     start: Timestamp,
 ) -> Result<BTreeMap<String, f64>, RuleQueryError> {
     let mut usual = BTreeMap::new();
-    let range = TimeRange::new(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
-    for ((_, pattern), count) in error_lines(query, service, range)? {
+    let from = start.saturating_add_ns(-PATTERN_HISTORY_NS);
+    for ((_, pattern), count) in ErrorLines::new(service, from, PATTERN_HISTORY_SLOT_NS).advance(query, start)? {
         *usual.entry(pattern).or_default() += count;
     }
     Ok(usual)

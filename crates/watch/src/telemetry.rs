@@ -1,6 +1,6 @@
 //! How a service's telemetry is found and read: counters of requests, latency buckets, dependencies, how full it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash as _, Hasher as _};
 
 use model::{Labels, TimeRange, Timestamp};
@@ -17,8 +17,12 @@ pub const DEPENDENCIES_MAX: usize = 8;
 const SERIES_MAX: usize = 50_000;
 /// The label of a histogram bucket's upper bound.
 const LE_LABEL: &str = "le";
-/// How long counters may take to arrive, in nanoseconds.
-const SETTLE_NS: i64 = 2_000_000_000;
+/// How long counters may take to arrive, in nanoseconds, so that questions of one look see the same samples. What arrives later is
+/// not lost: samples have their own times.
+const SETTLE_NS: i64 = 1_000_000_000;
+/// How old a sample of an instance's fill may be, in nanoseconds: an instance that is gone is not full, and one that is read once a
+/// minute still counts.
+const FILL_AGE_MAX_NS: i64 = 75_000_000_000;
 /// How far a look for a service's spans goes back, in nanoseconds.
 const SPANS_WITHIN_NS: i64 = 600_000_000_000;
 /// How far a look for a service's metrics goes back.
@@ -83,8 +87,6 @@ pub struct Telemetry {
     /// Upper bounds of latency buckets, in seconds.
     pub(crate) bounds: Vec<f64>,
 }
-
-type Answer = Result<Vec<(Labels, f64)>, RuleQueryError>;
 
 impl Telemetry {
     /// Looks for what there is of a service and its dependencies up to `at`.
@@ -194,12 +196,13 @@ impl Telemetry {
         .unwrap_or_default()
     }
 
-    /// All counters at a time.
+    /// All counters at a time, but those that have no newer sample than when they were asked for last.
     pub(crate) fn counters(
         &self,
         query: &dyn RuleQuery,
         versions: &Versions,
         at: Timestamp,
+        seen: &mut Seen,
     ) -> Result<Vec<Counter>, RuleQueryError> {
         let mut counters = Vec::new();
         if let Some(family) = &self.service {
@@ -207,19 +210,19 @@ impl Telemetry {
                 let (role, route) = (versions.role(labels), labels::route(labels).to_owned());
                 (Part::Requests(role, route.clone()), Part::Errors(role, route))
             };
-            requests(&sampled(query, &family.requests, at)?, parts, &mut counters);
+            requests(&seen.newer(query, &family.requests, at)?, parts, &mut counters);
             if let Some(buckets) = &family.buckets {
                 let part =
                     |labels: &Labels, at| Part::Bucket(versions.role(labels), labels::route(labels).to_owned(), at);
-                self.buckets(&sampled(query, buckets, at)?, part, &mut counters);
+                self.buckets(&seen.newer(query, buckets, at)?, part, &mut counters);
             }
         }
         for (name, family) in &self.dependencies {
             let parts = |_: &Labels| (Part::DependencyRequests(name.clone()), Part::DependencyErrors(name.clone()));
-            requests(&sampled(query, &family.requests, at)?, parts, &mut counters);
+            requests(&seen.newer(query, &family.requests, at)?, parts, &mut counters);
             if let (Some(buckets), false) = (&family.buckets, self.bounds.is_empty()) {
                 let part = |_: &Labels, at| Part::DependencyBucket(name.clone(), at);
-                self.buckets(&sampled(query, buckets, at)?, part, &mut counters);
+                self.buckets(&seen.newer(query, buckets, at)?, part, &mut counters);
             }
         }
         Ok(counters)
@@ -249,33 +252,36 @@ impl Telemetry {
         }
     }
 
-    /// How full each side is.
+    /// How full the fullest instance of each side is, and when that was measured, when it was since the last look.
     pub(crate) fn fill(
         &self,
         query: &dyn RuleQuery,
         versions: &Versions,
         at: Timestamp,
-    ) -> Result<BTreeMap<Role, f64>, RuleQueryError> {
+        seen: &mut Seen,
+    ) -> Result<BTreeMap<Role, (Timestamp, f64)>, RuleQueryError> {
         let own = |measure: &&Measured| measure.kind == MeasuredKind::Saturation;
         let asked = self.measures.iter().find(own);
         let text = asked.map(|measure| measure.total.replace("$window", "1m")).or(self.fill.clone());
-        let mut fill = BTreeMap::new();
+        let mut fill: BTreeMap<Role, (Timestamp, f64)> = BTreeMap::new();
         let Some(text) = text else { return Ok(fill) };
-        for (labels, value) in query.instant(&text, at)? {
-            let share = fill.entry(versions.role(&labels)).or_insert(value);
-            *share = f64::max(*share, value);
+        let samples = seen.newer(query, &text, at)?;
+        for sample in samples.into_iter().filter(|sample| at.0 - sample.at.0 <= FILL_AGE_MAX_NS) {
+            let known = fill.entry(versions.role(&sample.labels)).or_insert((sample.at, sample.value));
+            *known = (known.0.max(sample.at), known.1.max(sample.value));
         }
         Ok(fill)
     }
 
-    /// The probes whose newest sample is newer than `since`: how many, how many failed.
+    /// The newest result of each probe, when there is any since the last look: which, when, whether it failed.
     pub(crate) fn probes(
         &self,
         query: &dyn RuleQuery,
         at: Timestamp,
+        seen: &mut Seen,
     ) -> Result<Vec<(u64, Timestamp, bool)>, RuleQueryError> {
         let Some(probes) = &self.probes else { return Ok(Vec::new()) };
-        let samples = sampled(query, probes, at)?;
+        let samples = seen.newer(query, probes, at)?;
         Ok(samples.iter().map(|sample| (series_of(&sample.labels, &[]), sample.at, sample.value < 0.5)).collect())
     }
 
@@ -459,19 +465,33 @@ struct Sampled {
     at: Timestamp,
 }
 
-/// Series with the time of their samples: without it, data that stopped would look like data that says zero.
-fn sampled(query: &dyn RuleQuery, text: &str, at: Timestamp) -> Result<Vec<Sampled>, RuleQueryError> {
-    let times: BTreeMap<u64, f64> = query
-        .instant(&format!("timestamp({text})"), at)?
-        .into_iter()
-        .map(|(labels, time)| (series_of(&labels, &[]), time))
-        .collect();
-    let values: Answer = query.instant(text, at);
-    let sampled = values?.into_iter().filter_map(|(labels, value)| {
-        let time_s = times.get(&series_of(&labels, &[]))?;
-        Some(Sampled { labels, value, at: Timestamp((time_s * 1e9) as i64) })
-    });
-    Ok(sampled.collect())
+/// When the newest sample was taken of each series that was asked for, as one number for each question.
+#[derive(Default)]
+pub(crate) struct Seen(BTreeMap<String, u64>);
+
+impl Seen {
+    /// Series with the time of their samples: without it, data that stopped would look like data that says zero. Nothing when no
+    /// series has a newer sample than at the last call: then the values are not even asked for.
+    fn newer(&mut self, query: &dyn RuleQuery, text: &str, at: Timestamp) -> Result<Vec<Sampled>, RuleQueryError> {
+        let mut hasher = std::hash::DefaultHasher::new();
+        let mut times = HashMap::new();
+        for (labels, time_s) in query.instant(&format!("timestamp({text})"), at)? {
+            let series = series_of(&labels, &[]);
+            (series, time_s.to_bits()).hash(&mut hasher);
+            times.insert(series, time_s);
+        }
+        let state = hasher.finish();
+        if times.is_empty() || self.0.get(text) == Some(&state) {
+            return Ok(Vec::new());
+        }
+        let sampled = query.instant(text, at)?.into_iter().filter_map(|(labels, value)| {
+            let time_s = times.get(&series_of(&labels, &[]))?;
+            Some(Sampled { labels, value, at: Timestamp((time_s * 1e3).round() as i64 * 1_000_000) })
+        });
+        let sampled = sampled.collect();
+        self.0.insert(text.to_owned(), state);
+        Ok(sampled)
+    }
 }
 
 fn requests(samples: &[Sampled], parts: impl Fn(&Labels) -> (Part, Part), out: &mut Vec<Counter>) {

@@ -172,9 +172,9 @@ fn a_bad_version_beside_a_good_one_raises_an_alert() {
         60,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            6s bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
-            6s fires: deploy of checkout 1 -> 2 is bad: 10.67 % of 75 requests of 2 fail, 0.40 % of 180000 before
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            5s bad: 10.10 % of 99 requests of 2 fail, 0.40 % of 180000 before
+            5s fires: deploy of checkout 1 -> 2 is bad: 10.10 % of 99 requests of 2 fail, 0.40 % of 180000 before
         "#]],
     );
 }
@@ -187,9 +187,9 @@ fn a_good_version_is_called_good_and_its_watch_ends() {
         320,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            124s good: 3025 requests of 2 show no harm
-    "#]],
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            122s good: 3024 requests of 2 show no harm
+        "#]],
     );
 }
 
@@ -201,8 +201,8 @@ fn an_outage_of_a_dependency_clears_the_change() {
         120,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            8s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 6.4 % of its requests fail lately, 0.4 % is usual
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            7s unknown (another cause is as likely): 2 does not do well, and neither does bank: bank does not do well either: 5.4 % of its requests fail lately, 0.4 % is usual
         "#]],
     );
 }
@@ -215,9 +215,9 @@ fn silence_is_never_bad() {
         120,
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
-            4s unknown (too few requests to tell): 25 requests of 2 so far
-            26s unknown (stale data): the newest data of 2 is 21s old
-            66s unknown (no data): 2 has been silent for 61s
+            2s unknown (too few requests to tell): 24 requests of 2 so far
+            25s unknown (stale data): the newest data of 2 is 21s old
+            65s unknown (no data): 2 has been silent for 61s
         "#]],
     );
 }
@@ -244,8 +244,8 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         40,
         expect![[r#"
             1s unknown (no data): nothing was heard of after since the change began
-            4s unknown (too few requests to tell): 50 requests of after so far
-            6s unknown (another cause is as likely): 10.00 % of 150 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
+            2s unknown (too few requests to tell): 48 requests of after so far
+            4s unknown (another cause is as likely): 10.14 % of 148 requests of after fail, 0.40 % of 180000 before; flag of checkout at the same time: the same service
         "#]],
     );
     check(
@@ -254,9 +254,22 @@ fn two_changes_that_no_version_tells_apart_are_a_conflict() {
         40,
         expect![[r#"
             1s unknown (no data): nothing was heard of after since the change began
-            4s unknown (too few requests to tell): 50 requests of after so far
-            6s bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
-            6s fires: config of checkout is bad: 10.00 % of 150 requests of after fail, 0.40 % of 180000 before
+            2s unknown (too few requests to tell): 48 requests of after so far
+            4s bad: 10.14 % of 148 requests of after fail, 0.40 % of 180000 before
+            4s fires: config of checkout is bad: 10.14 % of 148 requests of after fail, 0.40 % of 180000 before
         "#]],
     );
+}
+
+#[test]
+fn what_was_missed_is_caught_up_with() {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    record(&ledger, "7", "deploy", Some("2"), 0);
+    let records: Arc<dyn Records> = ledger;
+    let mut watcher = Watcher::new(records.clone(), Arc::new(NoTopology), WatcherOptions::default()).expect("watcher");
+    // 55 minutes without a watcher, and all that happened counts: nothing is taken for a gap.
+    let alerts = watcher.tick(at(3_300), &World { new_fails: 0.1, ..WELL }).expect("tick");
+    let card = record_of(&*records, "ci/7").expect("ledger").expect("a watch").card;
+    let told = format!("{} alerts, {} left out: {}", alerts.len(), card.left_out, card.detail);
+    expect!["1 alerts, 0 left out: 10.38 % of 82475 requests of 2 fail, 0.40 % of 82475 of 1"].assert_eq(&told);
 }

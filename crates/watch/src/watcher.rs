@@ -25,6 +25,8 @@ const CONCURRENT_NS: i64 = 600_000_000_000;
 const GONE_NS: i64 = 12_000_000_000;
 /// How long it must have been gone, or well, until its alert is resolved, in nanoseconds.
 const RESOLVE_NS: i64 = 10_000_000_000;
+/// How often the ledger gets the card of a watch whose verdict stays what it is, in nanoseconds: each write waits for the disk.
+const WRITE_NS: i64 = 5_000_000_000;
 const MINUTE_NS: i64 = 60_000_000_000;
 const SECOND_NS: i64 = 1_000_000_000;
 
@@ -59,6 +61,10 @@ pub struct Watcher {
     options: WatcherOptions,
     sessions: BTreeMap<String, Session>,
     next: BTreeMap<String, Timestamp>,
+    /// The records of watches that go on, and when the ledger got them.
+    kept: BTreeMap<String, (WatchRecord, Timestamp)>,
+    /// Changes whose watch has ended.
+    ended: BTreeSet<String>,
     /// Alerts that were raised and are not resolved for good, by change.
     alerts: BTreeMap<String, Alert>,
     /// Since when a raised alert has had no ground.
@@ -89,7 +95,8 @@ impl Watcher {
             }
         }
         let (sessions, next, calm) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Ok(Watcher { records, changes, topology, options, sessions, next, alerts, calm })
+        let (kept, ended) = (BTreeMap::new(), BTreeSet::new());
+        Ok(Watcher { records, changes, topology, options, sessions, next, kept, ended, alerts, calm })
     }
 
     /// The rule group of the alerts: what `Responder::retire` must not retire.
@@ -116,6 +123,9 @@ impl Watcher {
         }
         self.sessions.retain(|key, _| watched.contains(key));
         self.next.retain(|key, _| watched.contains(key));
+        self.kept.retain(|key, _| watched.contains(key));
+        let listed: BTreeSet<String> = changes.iter().map(Change::key).collect();
+        self.ended.retain(|key| listed.contains(key));
         Ok(self.settle(now))
     }
 
@@ -131,8 +141,15 @@ impl Watcher {
         if self.next.get(&key).is_some_and(|next| now < *next) {
             return Ok(true);
         }
-        let known = record_of(&*self.records, &key)?;
+        if self.ended.contains(&key) {
+            return Ok(false);
+        }
+        let (known, written_at) = match self.kept.remove(&key) {
+            Some((record, written_at)) => (Some(record), written_at),
+            None => (record_of(&*self.records, &key)?, Timestamp::default()),
+        };
         if known.as_ref().is_some_and(|known| known.state == WatchState::Ended) {
+            self.ended.insert(key);
             return Ok(false);
         }
         let bake_ns = self.topology.bake_ns(&change.target.service, change.kind).min(self.options.horizon_max_ns);
@@ -156,14 +173,23 @@ impl Watcher {
             decided: None,
             history: Vec::new(),
         });
-        (record.change, record.ends_at, record.interval_ns) = (change.clone(), ends_at, interval_ns);
-        (record.comparable, record.sources) = (comparable, sources);
+        let about = (change.clone(), ends_at, interval_ns, comparable, sources);
+        let altered = about != (record.change, record.ends_at, record.interval_ns, record.comparable, record.sources);
+        (record.change, record.ends_at, record.interval_ns, record.comparable, record.sources) = about;
         let changed = record.judge(card, now) || is_new;
         let ended = now >= ends_at && !self.alerts.contains_key(&key);
         record.state = if ended { WatchState::Ended } else { WatchState::Watching };
-        record.commit(changed || ended, &*self.records)?;
+        let due = changed || ended || altered || now.0 - written_at.0 >= WRITE_NS;
+        if due {
+            record.commit(changed || ended, &*self.records)?;
+        }
         self.raise(&record, now);
-        self.next.insert(key, now.saturating_add_ns(interval_ns));
+        self.next.insert(key.clone(), now.saturating_add_ns(interval_ns));
+        if ended {
+            self.ended.insert(key);
+        } else {
+            self.kept.insert(key, (record, if due { now } else { written_at }));
+        }
         Ok(!ended)
     }
 

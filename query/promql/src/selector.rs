@@ -5,7 +5,7 @@ use model::{Labels, is_stale_nan};
 use crate::ast::{At, VectorSelector};
 use crate::error::EvalError;
 use crate::eval::{Evaluator, emit};
-use crate::source::SelectRequest;
+use crate::source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
 use crate::tile::{ABSENT, Grid, Meta, Sink};
 
 /// Samples of one series, in time order.
@@ -57,9 +57,16 @@ impl Evaluator<'_> {
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Vec<Series>, EvalError> {
-        self.check()?;
         let request = SelectRequest { matchers: &selector.matchers, start_ms, end_ms };
-        let found = self.source.select(&request).map_err(|error| EvalError::Source(error.0))?;
+        self.series_of_source(|source| source.select(&request))
+    }
+
+    fn series_of_source(
+        &mut self,
+        ask: impl FnOnce(&dyn SeriesSource) -> Result<Vec<SourceSeries>, SourceError>,
+    ) -> Result<Vec<Series>, EvalError> {
+        self.check()?;
+        let found = ask(self.source).map_err(|error| EvalError::Source(error.0))?;
         self.count_samples(found.iter().map(|series| series.times.len()).sum())?;
         let mut series: Vec<Series> = found
             .into_iter()
@@ -86,7 +93,11 @@ impl Evaluator<'_> {
         let (first, last) = reference.span(grid);
         let after_ms = if selector.smoothed { lookback_ms } else { 0 };
         let from_ms = first.saturating_sub(lookback_ms).saturating_add(1);
-        let series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
+        let request =
+            SelectRequest { matchers: &selector.matchers, start_ms: from_ms, end_ms: last.saturating_add(after_ms) };
+        let at_once = grid.steps == 1 && !selector.smoothed;
+        let series =
+            self.series_of_source(|source| if at_once { source.newest(&request) } else { source.select(&request) })?;
         let mut scratch = vec![ABSENT; grid.steps];
         for mut series in series {
             self.check()?;

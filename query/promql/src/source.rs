@@ -35,4 +35,15 @@ pub struct SourceError(pub String);
 pub trait SeriesSource: Send + Sync {
     /// The series that satisfy all matchers and have samples between the times, both included, in any order.
     fn select(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError>;
+
+    /// The same series, each with its newest sample between the times only: all that a selector at one moment needs. A source that finds
+    /// it without reading the others says so here.
+    fn newest(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
+        let mut found = self.select(request)?;
+        for series in &mut found {
+            let others = series.times.len().saturating_sub(1);
+            drop((series.times.drain(..others), series.values.drain(..others)));
+        }
+        Ok(found)
+    }
 }

@@ -172,15 +172,6 @@ impl Counters {
         self.left_out
     }
 
-    /// Takes the counters as they stood at a time before counting begins: how often a side sends is learned from it, so that nobody
-    /// waits longer than needed for one that has left.
-    pub fn before(&mut self, counters: &[Counter]) {
-        if self.first {
-            counters.iter().for_each(|counter| self.take(counter));
-            self.fresh.clear();
-        }
-    }
-
     /// Takes the counters as they stand at `now`. The first call only sets where counting begins. Gives a block when one ends.
     pub fn advance(&mut self, now: Timestamp, counters: &[Counter], fill: &BTreeMap<Role, f64>) -> Option<Block> {
         for counter in counters {

@@ -289,6 +289,8 @@ impl Watch {
         let enough = |detector: &Detector, alpha: f64| detector.log_e() >= (1.0 / alpha).ln();
         let accused = enough(&self.errors.before, self.spec.alphas.errors_before)
             || enough(&self.latency.before, self.spec.alphas.latency_before)
+            || enough(&self.probes, self.spec.alphas.probes)
+            || self.leak.log_e() >= (1.0 / self.spec.alphas.saturation).ln()
             || self.patterns.strongest().is_some_and(|(_, watched)| {
                 watched.detector.log_e() >= (1.0 / self.spec.alphas.patterns).ln() + watched.penalty
             });

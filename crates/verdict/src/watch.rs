@@ -274,7 +274,14 @@ impl Watch {
         self.push_overload(at, old);
         let strongest =
             self.patterns.strongest().map_or(0.0, |(_, watched)| watched.detector.log_e() - watched.penalty);
-        let against = self.errors.before.log_e().max(self.latency.before.log_e()).max(strongest);
+        let against = [
+            self.errors.before.log_e(),
+            self.latency.before.log_e(),
+            self.probes.log_e(),
+            self.leak.log_e(),
+            strongest,
+        ];
+        let against = against.into_iter().fold(0.0, f64::max);
         self.suspected_at = if against >= ALIKE_LOG { self.suspected_at.or(Some(at)) } else { None };
     }
 

@@ -271,5 +271,5 @@ fn what_was_missed_is_caught_up_with() {
     let alerts = watcher.tick(at(3_300), &World { new_fails: 0.1, ..WELL }).expect("tick");
     let card = record_of(&*records, "ci/7").expect("ledger").expect("a watch").card;
     let told = format!("{} alerts, {} left out: {}", alerts.len(), card.left_out, card.detail);
-    expect!["1 alerts, 0 left out: 10.38 % of 82475 requests of 2 fail, 0.40 % of 82475 of 1"].assert_eq(&told);
+    expect!["1 alerts, 0 left out: 10.33 % of 900 requests of 2 fail, 0.33 % of 900 of 1"].assert_eq(&told);
 }

@@ -12,6 +12,12 @@ const GROUP_MIN: f64 = 1_500.0;
 pub const RATE_SLACK: f64 = 0.001_5;
 /// A slowdown below this factor is never called unusual: versions differ a little.
 pub const SLOW_SLACK: f64 = 1.04;
+/// How much slower than that a version may be before it is compared with the time before: neighbours and the hour make as much.
+const SLOW_BESIDE: f64 = 1.08;
+/// The same when the past had [`GROUPS_MANY`] groups, whose ups and downs are in what is usual already.
+const SLOW_BESIDE_KNOWN: f64 = 1.02;
+/// So many groups of windows show how latencies come and go.
+const GROUPS_MANY: usize = 12;
 /// How many requests a stratum borrows from all strata together.
 const BORROWED: f64 = 50.0;
 /// Fewest requests before anything is called usual.
@@ -39,8 +45,8 @@ const LOADS_MIN: usize = 5;
 const OVERLOAD: f64 = 1.35;
 /// How long before the change counts as just before it, in seconds.
 const LATELY_S: f64 = 180.0;
-/// Above the most that the past had, so much more is still comparable: latency follows load.
-const LOAD_SLACK: f64 = 1.15;
+/// Above what most of the past had, so much more is still comparable: latency follows load.
+const LOAD_SLACK: f64 = 1.1;
 
 /// What was usual, by stratum.
 #[derive(Clone, Debug, Default)]
@@ -52,34 +58,56 @@ pub struct Baseline {
     shape: Option<Shape>,
     shapes: BTreeMap<String, Shape>,
     slow: f64,
+    groups: usize,
     load_max: f64,
     loads: usize,
-    lately: Counts,
+    /// The median.
+    load_usual: f64,
+    /// What nine of ten windows had at most.
+    load_high: f64,
+    failing_already: Option<Counts>,
 }
 
 impl Baseline {
-    /// Learns from windows of the past, the newest first, and the upper bounds of latency buckets in seconds.
+    /// Learns from windows of the past, the newest first, and the upper bounds of latency buckets in seconds. When the newest were
+    /// bad already, what is usual is what was before them.
     pub fn learn(windows: &[Window], bounds: &[f64]) -> Baseline {
+        let mut passed_s = 0.0;
+        let late = windows.iter().take_while(|window| {
+            passed_s += window.seconds;
+            passed_s - window.seconds < LATELY_S
+        });
+        let (late, earlier) = windows.split_at(late.count());
+        let mut lately = Counts::default();
+        late.iter().flat_map(|window| window.cells.values()).for_each(|cell| lately.add(cell.requests));
+        let before = Baseline::of(earlier, bounds);
+        let settled = before.is_enough() && before.loads >= LOADS_MIN;
+        let expected = lately.n * before.ceiling;
+        let failing = settled && lately.bad > expected + 3.0 * expected.sqrt() + 1.0;
+        let learned = if failing { before } else { Baseline::of(windows, bounds) };
+        Baseline { failing_already: failing.then_some(lately), ..learned }
+    }
+
+    fn of(windows: &[Window], bounds: &[f64]) -> Baseline {
         let mut baseline = Baseline { bounds: bounds.to_vec(), slow: SLOW_SLACK, ..Baseline::default() };
         let mut buckets: BTreeMap<String, Buckets> = BTreeMap::new();
-        let mut lately_s = 0.0;
+        let mut loads = Vec::new();
         for window in windows {
-            let is_late = lately_s < LATELY_S;
-            lately_s += window.seconds;
             let requests: f64 = window.cells.values().map(|cell| cell.requests.n).sum();
             if window.seconds > 0.0 && requests > 0.0 {
-                baseline.loads += 1;
-                baseline.load_max = baseline.load_max.max(requests / window.seconds);
+                loads.push(requests / window.seconds);
             }
             for (stratum, cell) in &window.cells {
-                if is_late {
-                    baseline.lately.add(cell.requests);
-                }
                 baseline.total.add(cell.requests);
                 baseline.strata.entry(stratum.clone()).or_default().add(cell.requests);
                 add_buckets(buckets.entry(stratum.clone()).or_default(), &cell.buckets);
             }
         }
+        loads.sort_by(f64::total_cmp);
+        baseline.loads = loads.len();
+        baseline.load_max = loads.last().copied().unwrap_or_default();
+        baseline.load_usual = loads.get(loads.len() / 2).copied().unwrap_or_default();
+        baseline.load_high = loads.get(loads.len() * 9 / 10).copied().unwrap_or_default();
         let mut all = Buckets::new();
         for (stratum, counts) in &buckets {
             add_buckets(&mut all, counts);
@@ -118,6 +146,7 @@ impl Baseline {
         }
         let uncertain = 2.0 * (rate / self.total.n.max(1.0)).sqrt();
         self.ceiling = rate + RATE_SLACK.max(uncertain + 2.0 * rates.beyond_chance());
+        self.groups = shifts.groups as usize;
         self.slow = SLOW_SLACK.max((2.0 * shifts.beyond_chance()).exp());
     }
 
@@ -129,6 +158,11 @@ impl Baseline {
     /// Requests and failures of the past.
     pub fn total(&self) -> Counts {
         self.total
+    }
+
+    /// How many strata there were.
+    pub fn strata(&self) -> usize {
+        self.strata.len()
     }
 
     /// The usual rate of a stratum.
@@ -150,6 +184,11 @@ impl Baseline {
         self.shapes.get(stratum).or(self.shape.as_ref())
     }
 
+    /// The strata that have shapes of their own.
+    pub(crate) fn shaped(&self) -> impl Iterator<Item = (&String, &Shape)> {
+        self.shapes.iter()
+    }
+
     /// The usual shape of all latencies together.
     pub fn all_shape(&self) -> Option<&Shape> {
         self.shape.as_ref()
@@ -160,15 +199,24 @@ impl Baseline {
         self.slow
     }
 
-    /// The failures just before the change, when there were clearly more than usual already.
-    pub fn failing_already(&self) -> Option<Counts> {
-        let expected = self.lately.n * self.ceiling;
-        (self.lately.bad > expected + 3.0 * expected.sqrt() + 1.0).then_some(self.lately)
+    /// How much slower than usual a version may be besides: little when the past was long enough to show how latencies come and go.
+    pub fn slow_beside(&self) -> f64 {
+        if self.groups >= GROUPS_MANY { SLOW_BESIDE_KNOWN } else { SLOW_BESIDE }
     }
 
-    /// Whether so many requests a second are no more than there were before.
+    /// The failures just before the change, when there were clearly more than usual already.
+    pub fn failing_already(&self) -> Option<Counts> {
+        self.failing_already
+    }
+
+    /// Whether so many requests a second are no more than there were for a good part of the time before.
     pub fn is_usual_load(&self, per_second: f64) -> bool {
-        self.loads < LOADS_MIN || per_second <= self.load_max * LOAD_SLACK
+        self.loads < LOADS_MIN || per_second <= self.load_high * LOAD_SLACK
+    }
+
+    /// Whether so many requests a second are about what there usually is.
+    pub fn is_common_load(&self, per_second: f64) -> bool {
+        self.loads < LOADS_MIN || per_second <= self.load_usual * OVERLOAD
     }
 
     /// Whether so many requests a second are so much more than before that they may be the cause of anything.

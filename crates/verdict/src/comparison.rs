@@ -6,16 +6,15 @@ use model::Timestamp;
 
 use crate::baseline::{Baseline, RATE_SLACK, add_buckets};
 use crate::block::{Block, Cell, Role};
+use crate::everywhere::Everywhere;
 use crate::evidence::Detector;
-use crate::latency::{self, Buckets, SLOWDOWN_WEIGHTS, SLOWDOWNS, Shape};
+use crate::latency::{self, Buckets, Ladder, SLOWDOWN_WEIGHTS, SLOWDOWNS, Shape};
 use crate::rates::{self, Counts, HARM_WEIGHTS, HARMS};
 
 /// How far back the newest counts go, in nanoseconds: harm must still be going on when something is called bad.
 pub const RECENT_NS: i64 = 30_000_000_000;
 /// How long the past counts when the old version's rate now is guessed, in nanoseconds: after this it counts half.
 const GUESS_HALF_LIFE_NS: i64 = 20_000_000_000;
-/// How much slower than before a version may be besides what was usual: the time of day, load and neighbours make as much.
-pub(crate) const BEFORE_SLACK: f64 = 1.08;
 /// How many requests the time before is worth in that guess.
 const GUESS_PRIOR: f64 = 200.0;
 
@@ -37,6 +36,11 @@ impl Tally {
         }
     }
 
+    /// The counts of each block of late, the oldest first.
+    pub(crate) fn recent(&self) -> impl Iterator<Item = Counts> {
+        self.recent.iter().map(|(_, counts)| *counts)
+    }
+
     /// The counts of the last `span_ns` before `at`.
     pub(crate) fn lately(&self, at: Timestamp, span_ns: i64) -> Counts {
         let mut sum = Counts::default();
@@ -44,6 +48,43 @@ impl Tally {
             sum.add(*counts);
         }
         sum
+    }
+}
+
+/// Both versions over the same blocks, each block weighted by how much it can tell (Mantel and Haenszel 1959): shares of traffic that
+/// change meanwhile make no difference then.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Beside {
+    old: Counts,
+    new: Counts,
+    old_weighted: f64,
+    new_weighted: f64,
+}
+
+impl Beside {
+    /// How many failures the old version would have to have, were it as bad, before it is said that it does well.
+    const SURE: f64 = 5.0;
+
+    /// Adds a block; nothing counts before the new version's first failure.
+    pub(crate) fn add(&mut self, old: Counts, new: Counts) {
+        let n = old.n + new.n;
+        if n <= 0.0 || (self.new.bad <= 0.0 && new.bad <= 0.0) {
+            return;
+        }
+        self.old.add(old);
+        self.new.add(new);
+        self.old_weighted += old.bad * new.n / n;
+        self.new_weighted += new.bad * old.n / n;
+    }
+
+    /// Whether there are enough requests of the old version to tell.
+    pub(crate) fn tells(&self) -> bool {
+        self.old.n * self.new.rate() >= Self::SURE
+    }
+
+    /// Whether the old version fails as well: at least a third of what it would have, were it as bad, is there.
+    pub(crate) fn is_alike(&self) -> bool {
+        self.old_weighted > self.new_weighted / 3.0
     }
 }
 
@@ -59,43 +100,49 @@ struct Guess {
 #[derive(Clone, Debug)]
 pub(crate) struct RateComparison {
     /// New beside old.
-    pub split: Detector,
+    pub split: Everywhere,
     /// New against the time before.
-    pub before: Detector,
+    pub before: Everywhere,
     /// Old against the time before: when it fails as well, the change is not to blame.
     pub old: Detector,
     guesses: BTreeMap<String, Guess>,
 }
 
 impl RateComparison {
-    /// Over harm that begins within `horizon_ns`.
-    pub(crate) fn new(horizon_ns: i64) -> Self {
-        let detector = Detector::new(&HARM_WEIGHTS, horizon_ns);
+    /// Over harm that begins within `horizon_ns`, in so many strata.
+    pub(crate) fn new(horizon_ns: i64, strata: usize) -> Self {
+        let everywhere = Everywhere::new(&HARM_WEIGHTS, horizon_ns, strata);
         let old = Detector::quick(&HARM_WEIGHTS, horizon_ns);
-        Self { split: detector.clone(), before: detector, old, guesses: BTreeMap::new() }
+        Self { split: everywhere.clone(), before: everywhere, old, guesses: BTreeMap::new() }
     }
 
     /// Takes a block.
     pub(crate) fn push(&mut self, block: &Block, baseline: &Baseline) {
-        let (mut split, mut before, mut old_before) = ([0.0; HARMS.len()], [0.0; HARMS.len()], [0.0; HARMS.len()]);
-        let (mut compared, mut new_seen, mut old_seen) = (false, false, false);
+        let (mut split, mut before, mut old_before) = (BTreeMap::new(), BTreeMap::new(), [0.0; HARMS.len()]);
+        let mut old_seen = false;
         for stratum in block.strata() {
             let (old, new) = (block.cell(Role::Old, stratum).requests, block.cell(Role::New, stratum).requests);
             let guess = self.guess(stratum, block.until, baseline);
-            compared |= old.n > 0.0 && new.n > 0.0;
-            (new_seen, old_seen) = (new_seen || new.n > 0.0, old_seen || old.n > 0.0);
             let ceiling = baseline.ceiling(stratum);
-            for (at, harm) in HARMS.into_iter().enumerate() {
-                split[at] += rates::split_log(old, new, guess, harm);
-                before[at] += rates::above_log(new, ceiling, harm);
-                old_before[at] += rates::above_log(old, ceiling, harm);
+            if old.n > 0.0 && new.n > 0.0 {
+                let ratios = HARMS.map(|harm| rates::split_log(old, new, guess, harm));
+                split.insert(stratum.to_owned(), ratios.to_vec());
+            }
+            if new.n > 0.0 {
+                before.insert(stratum.to_owned(), HARMS.map(|harm| rates::above_log(new, ceiling, harm)).to_vec());
+            }
+            if old.n > 0.0 {
+                old_seen = true;
+                for (sum, harm) in old_before.iter_mut().zip(HARMS) {
+                    *sum += rates::above_log(old, ceiling, harm);
+                }
             }
             self.learn(stratum, block.until, old);
         }
-        if compared {
+        if !split.is_empty() {
             self.split.push(block.until, &split);
         }
-        if baseline.is_enough() && new_seen {
+        if baseline.is_enough() && !before.is_empty() {
             self.before.push(block.until, &before);
         }
         if baseline.is_enough() && old_seen {
@@ -148,61 +195,82 @@ impl Effect {
 #[derive(Clone, Debug)]
 pub(crate) struct LatencyComparison {
     /// New beside old.
-    pub split: Detector,
+    pub split: Everywhere,
     /// New against the time before.
-    pub before: Detector,
+    pub before: Everywhere,
     /// Old against the time before.
     pub old: Detector,
     guesses: BTreeMap<String, Guess>,
     effects: BTreeMap<String, Effect>,
+    /// What is beyond the usual, for the new and for the old side, by stratum.
+    usual: BTreeMap<String, (Ladder, Ladder)>,
+    /// The same of strata that were too small before.
+    usual_of_all: Option<(Ladder, Ladder)>,
 }
 
 impl LatencyComparison {
-    /// Over harm that begins within `horizon_ns`.
-    pub(crate) fn new(horizon_ns: i64) -> Self {
-        let detector = Detector::new(&SLOWDOWN_WEIGHTS, horizon_ns);
+    /// Over harm that begins within `horizon_ns`, with what was usual before.
+    pub(crate) fn new(horizon_ns: i64, baseline: &Baseline) -> Self {
+        let everywhere = Everywhere::new(&SLOWDOWN_WEIGHTS, horizon_ns, baseline.strata());
         let old = Detector::quick(&SLOWDOWN_WEIGHTS, horizon_ns);
-        let (guesses, effects) = (BTreeMap::new(), BTreeMap::new());
-        Self { split: detector.clone(), before: detector, old, guesses, effects }
+        let ladders = |shape: &Shape| {
+            let edge = shape.slowed(baseline.slow());
+            (Ladder::above(&edge.slowed(baseline.slow_beside())), Ladder::above(&edge))
+        };
+        Self {
+            split: everywhere.clone(),
+            before: everywhere,
+            old,
+            guesses: BTreeMap::new(),
+            effects: BTreeMap::new(),
+            usual: baseline.shaped().map(|(stratum, shape)| (stratum.clone(), ladders(shape))).collect(),
+            usual_of_all: baseline.all_shape().map(ladders),
+        }
     }
 
     /// Takes a block. While new instances are still cold (`warming`), only the old version is learned from. While there is more load
     /// than ever before, nothing is compared with the time before.
     pub(crate) fn push(&mut self, block: &Block, baseline: &Baseline, warming: bool, usual_load: bool) {
-        let mut sums = [[0.0; SLOWDOWNS.len()]; 3];
-        let mut seen = [false; 3];
+        let (mut split, mut before, mut old_before) = (BTreeMap::new(), BTreeMap::new(), None);
         for stratum in block.strata() {
             let (old, new) = (block.cell(Role::Old, stratum), block.cell(Role::New, stratum));
-            if let Some(shape) = self.guess(stratum, block.until, baseline) {
-                self.compare(&shape, &old, &new, &mut sums[0], &mut seen[0]);
+            if let (Some(shape), false) =
+                (self.guess(stratum, block.until, baseline), old.buckets.is_empty() || new.buckets.is_empty())
+            {
+                let ratios = SLOWDOWNS
+                    .map(|factor| latency::split_log(&old.buckets, &new.buckets, &shape, &shape.slowed(factor)));
+                split.insert(stratum.to_owned(), ratios.to_vec());
             }
-            if let Some(usual) = baseline.shape(stratum) {
-                let usual = usual.slowed(baseline.slow());
-                above(&usual.slowed(BEFORE_SLACK), &new, &mut sums[1], &mut seen[1]);
-                above(&usual, &old, &mut sums[2], &mut seen[2]);
+            if let Some((for_new, for_old)) = self.usual.get(stratum).or(self.usual_of_all.as_ref()) {
+                if !new.buckets.is_empty() {
+                    before.insert(stratum.to_owned(), for_new.log_ratios(&new.buckets).to_vec());
+                }
+                if !old.buckets.is_empty() {
+                    let sums = old_before.get_or_insert([0.0; SLOWDOWNS.len()]);
+                    sums.iter_mut().zip(for_old.log_ratios(&old.buckets)).for_each(|(sum, ratio)| *sum += ratio);
+                }
             }
             self.learn(stratum, block.until, &old.buckets);
             if !warming {
                 self.effects.entry(stratum.to_owned()).or_default().push(block.until, &old.buckets, &new.buckets);
             }
         }
-        if !warming {
-            for (detector, at, comparable) in [(&mut self.split, 0, true), (&mut self.before, 1, usual_load)] {
-                if seen[at] && comparable {
-                    detector.push(block.until, &sums[at]);
-                }
-            }
+        if !warming && !split.is_empty() {
+            self.split.push(block.until, &split);
         }
-        if seen[2] {
-            self.old.push(block.until, &sums[2]);
+        if !warming && usual_load && !before.is_empty() {
+            self.before.push(block.until, &before);
+        }
+        if let Some(sums) = old_before {
+            self.old.push(block.until, &sums);
         }
     }
 
     /// How much slower the new side is: the mean difference of the logarithms, each stratum against itself so that another mix of
-    /// endpoints is no difference, and its standard error. Beside the old side, or against what was usual.
-    pub(crate) fn effect(&self, baseline: &Baseline, beside: bool) -> Option<(f64, f64)> {
+    /// endpoints is no difference, and its standard error. Beside the old side, or against what was usual; of all strata or of one.
+    pub(crate) fn effect(&self, baseline: &Baseline, beside: bool, only: Option<&str>) -> Option<(f64, f64)> {
         let (mut sum, mut variance, mut weight) = (0.0, 0.0f64, 0.0);
-        for (stratum, effect) in &self.effects {
+        for (stratum, effect) in self.effects.iter().filter(|(stratum, _)| only.is_none_or(|only| only == *stratum)) {
             let new = Shape::of(baseline.bounds(), &effect.new);
             let new_n: f64 = effect.new.iter().sum();
             let (old, old_n) = match beside {
@@ -220,14 +288,11 @@ impl LatencyComparison {
         (weight > 0.0).then(|| (sum / weight, variance.sqrt() / weight))
     }
 
-    fn compare(&self, shape: &Shape, old: &Cell, new: &Cell, sums: &mut [f64], seen: &mut bool) {
-        if old.buckets.is_empty() || new.buckets.is_empty() {
-            return;
-        }
-        *seen = true;
-        for (sum, factor) in sums.iter_mut().zip(SLOWDOWNS) {
-            *sum += latency::split_log(&old.buckets, &new.buckets, shape, &shape.slowed(factor));
-        }
+    /// What part of the new side's requests a stratum has.
+    pub(crate) fn share(&self, stratum: &str) -> f64 {
+        let n = |effect: &Effect| effect.new.iter().sum::<f64>();
+        let all: f64 = self.effects.values().map(n).sum();
+        self.effects.get(stratum).map_or(0.0, n) / all.max(1.0)
     }
 
     /// The shape of the old version now: what it did lately, and the time before for the rest.
@@ -251,25 +316,19 @@ impl LatencyComparison {
     }
 }
 
-fn above(usual: &Shape, cell: &Cell, sums: &mut [f64], seen: &mut bool) {
-    if cell.buckets.is_empty() {
-        return;
-    }
-    *seen = true;
-    for (sum, factor) in sums.iter_mut().zip(SLOWDOWNS) {
-        *sum += latency::above_log(&cell.buckets, usual, &usual.slowed(factor));
-    }
-}
-
 /// How a dependency does, against the time before.
 #[derive(Clone, Debug)]
 pub(crate) struct DependencyHealth {
     rates: Detector,
     latency: Detector,
+    usual: Option<Ladder>,
     baseline: Baseline,
     tally: Tally,
+    /// Latency buckets of late.
+    recent: VecDeque<(Timestamp, Buckets)>,
     last: Timestamp,
-    failing: bool,
+    fails: bool,
+    slow: bool,
 }
 
 /// Evidence from which on a dependency or the old version counts as failing too: 20 to 1. Much less than what convicts, since it
@@ -284,14 +343,17 @@ impl DependencyHealth {
         Self {
             rates: Detector::quick(&HARM_WEIGHTS, horizon_ns),
             latency: Detector::quick(&SLOWDOWN_WEIGHTS, horizon_ns),
+            usual: baseline.shape(DEPENDENCY_STRATUM).map(|usual| Ladder::above(&usual.slowed(baseline.slow()))),
             baseline,
             tally: Tally::default(),
+            recent: VecDeque::new(),
             last: Timestamp::default(),
-            failing: false,
+            fails: false,
+            slow: false,
         }
     }
 
-    /// Takes what a block says of it.
+    /// Takes what a block says of it. Failures and slowness are told apart: that it does not fail any more does not say that it is quick.
     pub(crate) fn push(&mut self, at: Timestamp, cell: &Cell) {
         if cell.requests.n > 0.0 {
             self.last = at;
@@ -299,31 +361,40 @@ impl DependencyHealth {
         self.tally.push(at, cell.requests);
         let ceiling = self.baseline.ceiling(DEPENDENCY_STRATUM);
         self.rates.push(at, &HARMS.map(|harm| rates::above_log(cell.requests, ceiling, harm)));
-        if let (Some(usual), false) = (self.baseline.shape(DEPENDENCY_STRATUM), cell.buckets.is_empty()) {
-            let usual = usual.slowed(self.baseline.slow());
-            let ratio = |factor| latency::above_log(&cell.buckets, &usual, &usual.slowed(factor));
-            self.latency.push(at, &SLOWDOWNS.map(ratio));
+        if let (Some(usual), false) = (&self.usual, cell.buckets.is_empty()) {
+            self.latency.push(at, &usual.log_ratios(&cell.buckets));
+            self.recent.push_back((at, cell.buckets.clone()));
         }
-        let evidence = self.rates.log_e().max(self.latency.log_e());
-        if evidence >= ALIKE_LOG {
-            self.failing = true;
-        } else if self.failing && self.lately_usual(at) {
-            self.failing = false;
+        while self.recent.front().is_some_and(|(first, _)| at.0 - first.0 > RECENT_NS) {
+            self.recent.pop_front();
         }
-        if self.failing && self.lately_usual(at) {
+        self.fails |= self.rates.log_e() >= ALIKE_LOG;
+        self.slow |= self.latency.log_e() >= ALIKE_LOG;
+        if self.fails && self.lately_succeeds(at) {
+            self.fails = false;
             self.rates.forget();
+        }
+        if self.slow && self.lately_quick() {
+            self.slow = false;
             self.latency.forget();
         }
     }
 
-    fn lately_usual(&self, at: Timestamp) -> bool {
+    fn lately_succeeds(&self, at: Timestamp) -> bool {
         let lately = self.tally.lately(at, RECENT_NS);
         lately.n > 0.0 && lately.rate() <= self.baseline.ceiling(DEPENDENCY_STRATUM)
     }
 
-    /// Whether it fails, as far as is known.
+    fn lately_quick(&self) -> bool {
+        let Some(usual) = self.baseline.shape(DEPENDENCY_STRATUM) else { return true };
+        let mut lately = Buckets::new();
+        self.recent.iter().for_each(|(_, buckets)| add_buckets(&mut lately, buckets));
+        !lately.is_empty() && usual.log_mean_of(&lately) <= usual.slowed(self.baseline.slow()).log_mean()
+    }
+
+    /// Whether it fails or is slow, as far as is known.
     pub(crate) fn failing(&self) -> bool {
-        self.failing
+        self.fails || self.slow
     }
 
     /// Whether it was heard of at a time or later.
@@ -338,7 +409,7 @@ impl DependencyHealth {
         let expected = lately.n * ceiling;
         let surprising = lately.bad > expected + 2.0 * expected.max(1.0).sqrt() + 1.0;
         let fresh = at.0 - self.last.0 <= crate::block::SILENCE_MAX_NS;
-        fresh && !self.failing && !surprising && self.baseline.is_enough()
+        fresh && !self.failing() && !surprising && self.baseline.is_enough()
     }
 
     /// Whether its latency is measured: without, nobody can say that it is not slow.
@@ -346,9 +417,15 @@ impl DependencyHealth {
         self.baseline.shape(DEPENDENCY_STRATUM).is_some()
     }
 
-    /// Failures lately, what is usual, and the evidence.
-    pub(crate) fn figures(&self, at: Timestamp) -> (Counts, f64, f64) {
+    /// Failures lately and what is usual, for people.
+    pub(crate) fn describe(&self, name: &str, at: Timestamp) -> String {
+        let lately = self.tally.lately(at, RECENT_NS);
         let usual = (self.baseline.ceiling(DEPENDENCY_STRATUM) - RATE_SLACK).max(0.0);
-        (self.tally.lately(at, RECENT_NS), usual, self.rates.log_e().max(self.latency.log_e()))
+        format!(
+            "{name} does not do well either: {:.1} % of its requests fail lately, {:.1} % is usual{}",
+            100.0 * lately.rate(),
+            100.0 * usual,
+            if self.slow { ", and it is slower than usual" } else { "" }
+        )
     }
 }

@@ -12,7 +12,7 @@ use model::Timestamp;
 
 /// Most evidence that one tick may add, as a natural logarithm: failures come in bursts, and no single moment may convict. A
 /// likelihood ratio that is capped is still an e-value, since it only gets smaller.
-pub const TICK_LOG_MAX: f64 = 3.0;
+pub const TICK_LOG_MAX: f64 = 4.0;
 
 /// Share of the prior on harm that is there from the first request on.
 const PRIOR_AT_ONCE: f64 = 0.6;
@@ -84,6 +84,11 @@ impl Detector {
         let later = ((elapsed_s - MINUTE_S) / (self.horizon_s - MINUTE_S)).clamp(0.0, 1.0);
         let whole = PRIOR_AT_ONCE + first + (1.0 - PRIOR_AT_ONCE - PRIOR_FIRST_MINUTE) * later;
         whole - self.spent
+    }
+
+    /// How many alternatives there are.
+    pub(crate) fn alternatives(&self) -> usize {
+        self.priors.len()
     }
 
     /// The logarithm of the e-value now.

@@ -4,8 +4,8 @@ use model::Timestamp;
 
 use crate::block::{Role, SILENCE_MAX_NS};
 use crate::card::{Card, Compare, Exonerated, Side, Signal, SignalKind};
-use crate::comparison::{ALIKE_LOG, BEFORE_SLACK, RECENT_NS};
-use crate::evidence::Detector;
+use crate::comparison::{ALIKE_LOG, Beside, RECENT_NS};
+use crate::everywhere::Everywhere;
 use crate::latency::{SLOWDOWNS, Shape};
 use crate::leak::LEAK_FULL_WITHIN_NS;
 use crate::pattern::PATTERN_RATE_MIN;
@@ -17,12 +17,16 @@ use crate::{UnknownReason, Verdict};
 const GOING_ON_NS: i64 = 10_000_000_000;
 /// How full something must be, or how soon, before filling up is harm.
 const FILL_MIN: f64 = 0.5;
+/// Slowness of a smaller part of the requests is not harm that is worth a rollback.
+const STRATUM_SHARE_MIN: f64 = 0.02;
 /// Fewest failures of late before rates convict.
 const FAILURES_LATELY_MIN: f64 = 2.0;
 /// The level of intervals on cards.
 const INTERVAL_ALPHA: f64 = 0.05;
 /// How large differences usually are, for the width of intervals.
 const DIFFERENCE_SPREAD: f64 = 0.02;
+/// Fewest requests of the old version from which it is said that it does well under what both versions share.
+pub(crate) const OLD_REQUESTS_MIN: f64 = 100.0;
 /// How long after the change good may be said first, in nanoseconds.
 const GOOD_AFTER_NS: i64 = 120_000_000_000;
 
@@ -57,7 +61,8 @@ impl Watch {
     pub fn judge(&self, now: Timestamp, facts: &Facts) -> Card {
         let mut signals = self.signals();
         if let Some(excuse) = &self.excuse {
-            for signal in signals.iter_mut().filter(|signal| signal.compare == Compare::BeforeAfter) {
+            let held = |signal: &&mut Signal| signal.compare == Compare::BeforeAfter && excuse.covers(signal.kind);
+            for signal in signals.iter_mut().filter(held) {
                 signal.detail = format!("not held against the change: {}", excuse.reason);
                 signal.verdict = Verdict::Unknown(UnknownReason::Conflict);
             }
@@ -121,10 +126,13 @@ impl Watch {
     /// Worse than before, and nothing at the same time to compare with: only if nothing else can be the cause.
     fn conclude_before_after(&self, signal: &Signal, facts: &Facts, now: Timestamp) -> (Verdict, String) {
         let conflict = |detail: String| (Verdict::Unknown(UnknownReason::Conflict), detail);
-        if self.old_does_well(signal) {
-            return (Verdict::Bad, signal.detail.clone());
+        match self.old_has_it(signal) {
+            // What both versions share is then not the cause.
+            Some(false) => return (Verdict::Bad, signal.detail.clone()),
+            Some(true) => return conflict(format!("{}; {} has it as well", signal.detail, self.spec.old_label)),
+            None => {}
         }
-        if self.baseline.is_overload(self.load()) {
+        if self.baseline.is_overload(self.load()) && !self.old_bears_the_load() {
             return conflict(format!(
                 "{}; there is more traffic than before, and overload is as likely",
                 signal.detail
@@ -136,7 +144,7 @@ impl Watch {
         if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.well(now)) {
             return conflict(format!("{}; whether {name}, which it depends on, is well is not known", signal.detail));
         }
-        let since = self.accused_at.unwrap_or(self.until);
+        let since = self.suspected_at.unwrap_or(self.until);
         if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.heard_since(since)) {
             return conflict(format!("{}; {name}, which it depends on, was not heard of since", signal.detail));
         }
@@ -147,23 +155,32 @@ impl Watch {
         (Verdict::Bad, signal.detail.clone())
     }
 
-    /// Whether the old version runs beside the new one and does not have what the new one has. What both share is then not the cause.
-    fn old_does_well(&self, signal: &Signal) -> bool {
-        const SURE: f64 = 5.0;
-        let old = self.old.lately(self.until, GOING_ON_NS);
-        match signal.kind {
-            // As many as it would have, were it as bad: five at least, and not a third of them are there.
-            SignalKind::Errors => {
-                let alike = old.n * signal.new.value;
-                alike >= SURE && old.bad <= alike / 3.0
-            }
-            SignalKind::Latency | SignalKind::Pattern | SignalKind::Saturation | SignalKind::Probe => false,
-        }
+    /// Whether the old version, which runs beside the new one, has what the new one has. Nothing when it is not there to tell.
+    fn old_has_it(&self, signal: &Signal) -> Option<bool> {
+        let runs = self.old.lately(self.until, GOING_ON_NS).n * 4.0 >= self.old.lately(self.until, RECENT_NS).n;
+        let beside = match signal.kind {
+            SignalKind::Errors => self.failures_beside(),
+            SignalKind::Pattern => self.patterns.strongest()?.1.beside,
+            SignalKind::Latency | SignalKind::Saturation | SignalKind::Probe => return None,
+        };
+        (runs && beside.tells()).then(|| beside.is_alike())
+    }
+
+    /// Failures of both versions of late.
+    pub(crate) fn failures_beside(&self) -> Beside {
+        let mut beside = Beside::default();
+        self.old.recent().zip(self.new.recent()).for_each(|(old, new)| beside.add(old, new));
+        beside
+    }
+
+    /// Whether the old version ran under the load of now and did well: then load is not the cause.
+    fn old_bears_the_load(&self) -> bool {
+        let old = self.overloaded_old.total;
+        old.n >= OLD_REQUESTS_MIN && old.rate() <= self.baseline.total().rate() + self.spec.harm_min
     }
 
     /// Whether another change is seen not to be the cause: what it changed does well, or the old version, which has it as well, does.
     fn clears(&self, other: &Concurrent, now: Timestamp) -> bool {
-        const OLD_REQUESTS_MIN: f64 = 100.0;
         match &other.needed {
             // What shows nothing itself is seen through the others that need it.
             Some(needed) => match self.dependencies.get(needed) {
@@ -230,7 +247,7 @@ impl Watch {
         &self,
         name: &str,
         compare: Compare,
-        detector: &Detector,
+        detector: &Everywhere,
         alpha: f64,
         old: Counts,
         new: Counts,
@@ -304,13 +321,16 @@ impl Watch {
             Compare::BeforeAfter => (self.baseline.all_shape()?.clone(), self.baseline.total().n, "before"),
         };
         let n: f64 = new_buckets.iter().sum();
-        let factor = detector.likeliest().map_or(1.0, |at| SLOWDOWNS[at]);
+        let (likeliest, only) = detector.likeliest();
+        let factor = likeliest.map_or(1.0, |at| SLOWDOWNS[at]);
         let beside = compare == Compare::VersionSplit;
-        let (shift, error) = self.latency.effect(&self.baseline, beside).unwrap_or((0.0, f64::INFINITY));
+        let share = only.map_or(1.0, |stratum| self.latency.share(stratum));
+        let (shift, error) = self.latency.effect(&self.baseline, beside, only).unwrap_or((0.0, f64::INFINITY));
         let (effect, surely) = (shift.exp(), (shift - error).exp());
         let needed = (1.0 / alpha).ln();
-        let slow_min = if beside { self.spec.slow_min } else { self.spec.slow_min * BEFORE_SLACK };
-        let verdict = match detector.log_e() >= needed && surely >= slow_min {
+        let edge = self.baseline.slow() * self.baseline.slow_beside();
+        let slow_min = if beside { self.spec.slow_min } else { self.spec.slow_min.max(edge) };
+        let verdict = match detector.log_e() >= needed && surely >= slow_min && share >= STRATUM_SHARE_MIN {
             true if n >= REQUESTS_MIN => Verdict::Bad,
             _ if n < REQUESTS_MIN || detector.log_e() >= ALIKE_LOG => Verdict::Unknown(UnknownReason::LowSample),
             _ => Verdict::Good,

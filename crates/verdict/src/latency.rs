@@ -127,7 +127,24 @@ pub(crate) fn split_log(old: &[f64], new: &[f64], shape: &Shape, slowed: &Shape)
     shape.log_likelihood(old) - mean.log_likelihood(old) + slowed.log_likelihood(new) - mean.log_likelihood(new)
 }
 
-/// The logarithm of the likelihood ratio of a slowed shape against the shape at the edge of what is usual.
-pub(crate) fn above_log(counts: &[f64], usual: &Shape, slowed: &Shape) -> f64 {
-    slowed.log_likelihood(counts) - usual.log_likelihood(counts)
+/// What each bucket says for every one of [`SLOWDOWNS`] against a shape at the edge of what is usual: made once, since the shapes do not
+/// change while a watch goes on.
+#[derive(Clone, Debug)]
+pub(crate) struct Ladder {
+    /// For each slowdown and bucket, the logarithm of the likelihood ratio of one request.
+    ratios: [Vec<f64>; SLOWDOWNS.len()],
+}
+
+impl Ladder {
+    pub(crate) fn above(usual: &Shape) -> Ladder {
+        let ratio = |(slowed, usual): (&f64, &f64)| (slowed / usual).ln();
+        let ratios = SLOWDOWNS.map(|factor| usual.slowed(factor).shares.iter().zip(&usual.shares).map(ratio).collect());
+        Ladder { ratios }
+    }
+
+    /// The logarithms of the likelihood ratios of counts.
+    pub(crate) fn log_ratios(&self, counts: &[f64]) -> [f64; SLOWDOWNS.len()] {
+        let dot = |ratios: &Vec<f64>| counts.iter().zip(ratios).map(|(count, ratio)| count * ratio).sum();
+        std::array::from_fn(|at| dot(&self.ratios[at]))
+    }
 }

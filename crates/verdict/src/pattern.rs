@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::block::{Block, Role};
+use crate::comparison::Beside;
 use crate::evidence::Detector;
 use crate::rates::{Counts, above_log};
 
@@ -24,6 +25,8 @@ pub(crate) struct Watched {
     pub new: f64,
     /// Lines of the old version meanwhile.
     pub old: f64,
+    /// Requests and lines of both versions since the new one's first line.
+    pub beside: Beside,
     /// What is added to the threshold because so many patterns are looked at.
     pub penalty: f64,
     /// How often it came before, per request.
@@ -60,9 +63,12 @@ impl Patterns {
         }
         let patterns: Vec<String> = self.watched.keys().cloned().collect();
         for pattern in patterns {
-            let count = block.patterns.get(&(Role::New, pattern.clone())).copied().unwrap_or(0.0);
+            let lines = |role| block.patterns.get(&(role, pattern.clone())).copied().unwrap_or(0.0);
+            let (count, old_count) = (lines(Role::New), lines(Role::Old));
             let requests = new.max(count);
-            if let (true, Some(watched)) = (requests > 0.0, self.watched.get_mut(&pattern)) {
+            let Some(watched) = self.watched.get_mut(&pattern) else { continue };
+            watched.beside.add(Counts { n: old, bad: old_count }, Counts { n: requests, bad: count });
+            if requests > 0.0 {
                 let counts = Counts { n: requests, bad: count };
                 let ratios = RISES.map(|rise| above_log(counts, watched.usual, rise));
                 watched.detector.push(block.until, &ratios);
@@ -80,7 +86,14 @@ impl Patterns {
             let seen = self.usual.get(pattern).copied().unwrap_or(0.0);
             let usual = (USUAL_FACTOR * seen.max(1.0) / self.requests.max(1.0)).max(PATTERN_RATE_MIN);
             let detector = Detector::new(&[1.0; RISES.len()], self.horizon_ns);
-            let watched = Watched { detector, new: 0.0, old: 0.0, penalty: (place * (place + 1.0)).ln(), usual };
+            let watched = Watched {
+                detector,
+                new: 0.0,
+                old: 0.0,
+                beside: Beside::default(),
+                penalty: (place * (place + 1.0)).ln(),
+                usual,
+            };
             self.watched.insert(pattern.to_owned(), watched);
         }
         self.watched.get_mut(pattern)

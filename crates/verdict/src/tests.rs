@@ -171,18 +171,18 @@ fn an_outage_of_a_dependency_accuses_nobody() {
 
 #[test]
 fn harm_is_found_and_soon() {
-    check(Release { harm: 0.02, ..GOOD }, 200, expect!["199 of 200 bad, median after 59s"]);
-    check(Release { harm: 0.1, ..GOOD }, 200, expect!["200 of 200 bad, median after 18s"]);
-    check(Release { harm: 0.02, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 30s"]);
-    check(Release { harm: 0.1, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 5s"]);
-    check(Release { harm: 0.02, harm_from_s: 240, ..GOOD }, 100, expect!["100 of 100 bad, median after 294s"]);
-    check(Release { harm: 0.005, seconds: 1800, ..GOOD }, 50, expect!["49 of 50 bad, median after 607s"]);
+    check(Release { harm: 0.02, ..GOOD }, 200, expect!["200 of 200 bad, median after 56s"]);
+    check(Release { harm: 0.1, ..GOOD }, 200, expect!["200 of 200 bad, median after 16s"]);
+    check(Release { harm: 0.02, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 26s"]);
+    check(Release { harm: 0.1, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 4s"]);
+    check(Release { harm: 0.02, harm_from_s: 240, ..GOOD }, 100, expect!["100 of 100 bad, median after 286s"]);
+    check(Release { harm: 0.005, seconds: 1800, ..GOOD }, 50, expect!["49 of 50 bad, median after 557s"]);
 }
 
 #[test]
 fn slowness_is_found() {
-    check(Release { slow: 1.5, ..GOOD }, 50, expect!["50 of 50 bad, median after 193s"]);
-    check(Release { slow: 3.0, ..GOOD }, 50, expect!["50 of 50 bad, median after 183s"]);
+    check(Release { slow: 1.5, ..GOOD }, 50, expect!["50 of 50 bad, median after 188s"]);
+    check(Release { slow: 3.0, ..GOOD }, 50, expect!["50 of 50 bad, median after 182s"]);
 }
 
 /// Below what versions, load and the time of day make by themselves nothing is told once the old version is gone: the price of not

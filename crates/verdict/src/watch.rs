@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::Timestamp;
 
-use crate::baseline::{Baseline, RATE_SLACK};
+use crate::baseline::Baseline;
 use crate::block::{Block, Role};
 use crate::comparison::{ALIKE_LOG, DependencyHealth, LatencyComparison, RECENT_NS, RateComparison, Tally};
 use crate::evidence::Detector;
+use crate::excuse::Excuse;
 use crate::leak::Leak;
 use crate::pattern::Patterns;
 use crate::rates::{Counts, HARM_WEIGHTS, HARMS, above_log};
@@ -54,8 +55,8 @@ pub struct Alphas {
 impl Default for Alphas {
     fn default() -> Self {
         Self {
-            errors_split: 4e-4,
-            errors_before: 4e-4,
+            errors_split: 1e-3,
+            errors_before: 1e-3,
             latency_split: 1e-4,
             latency_before: 1e-4,
             patterns: 1e-4,
@@ -130,8 +131,10 @@ pub struct Watch {
     pub(crate) new_last: Option<Timestamp>,
     /// While the old version or a dependency fails too, what the new one does against the time before is excused.
     pub(crate) excuse: Option<Excuse>,
-    /// Since when there is enough evidence against the time before. What clears a dependency must be as new.
-    pub(crate) accused_at: Option<Timestamp>,
+    /// Since when there is some evidence against the time before. What clears a dependency must be as new.
+    pub(crate) suspected_at: Option<Timestamp>,
+    /// The old version since load is so high that it could be the cause.
+    pub(crate) overloaded_old: Tally,
     /// Blocks whose latencies wait, and whether load was usual then.
     unjudged: VecDeque<(Block, bool)>,
     load: VecDeque<(Timestamp, f64)>,
@@ -139,16 +142,6 @@ pub struct Watch {
     leak_load: f64,
     /// The new version's share of traffic over the warm-up, in steps of ten seconds.
     shares: VecDeque<(Timestamp, Counts)>,
-}
-
-/// Why the new version's failures are not its own.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Excuse {
-    pub(crate) what: String,
-    pub(crate) reason: String,
-    pub(crate) since: Timestamp,
-    /// Since when its cause is gone.
-    pub(crate) over_since: Option<Timestamp>,
 }
 
 /// Latency buckets of both sides over the last blocks.
@@ -195,21 +188,12 @@ impl Watch {
         dependencies: BTreeMap<String, Baseline>,
     ) -> Watch {
         let horizon_ns = spec.horizon_ns;
-        let excuse = baseline.failing_already().map(|counts| Excuse {
-            what: "the time before the change".to_owned(),
-            reason: format!(
-                "{:.1} % of requests failed in the minutes before it already, {:.1} % is usual",
-                100.0 * counts.rate(),
-                100.0 * baseline.total().rate()
-            ),
-            since: spec.started_at,
-            over_since: None,
-        });
+        let excuse = Excuse::of_the_time_before(&baseline);
         let requests = baseline.total().n;
         let health = |(name, baseline): (String, Baseline)| (name, DependencyHealth::new(baseline, horizon_ns));
         Watch {
-            errors: RateComparison::new(horizon_ns),
-            latency: LatencyComparison::new(horizon_ns),
+            errors: RateComparison::new(horizon_ns, baseline.strata()),
+            latency: LatencyComparison::new(horizon_ns, &baseline),
             patterns: Patterns::new(patterns, requests, horizon_ns),
             leak: Leak::default(),
             old_fill: 0.0,
@@ -225,7 +209,8 @@ impl Watch {
             old_last: None,
             new_last: None,
             excuse,
-            accused_at: None,
+            suspected_at: None,
+            overloaded_old: Tally::default(),
             unjudged: VecDeque::new(),
             load: VecDeque::new(),
             leak_load: 0.0,
@@ -286,15 +271,27 @@ impl Watch {
             health.push(at, &block.dependencies.get(name).cloned().unwrap_or_default());
         }
         self.excuses(at);
-        let enough = |detector: &Detector, alpha: f64| detector.log_e() >= (1.0 / alpha).ln();
-        let accused = enough(&self.errors.before, self.spec.alphas.errors_before)
-            || enough(&self.latency.before, self.spec.alphas.latency_before)
-            || enough(&self.probes, self.spec.alphas.probes)
-            || self.leak.log_e() >= (1.0 / self.spec.alphas.saturation).ln()
-            || self.patterns.strongest().is_some_and(|(_, watched)| {
-                watched.detector.log_e() >= (1.0 / self.spec.alphas.patterns).ln() + watched.penalty
-            });
-        self.accused_at = if accused { self.accused_at.or(Some(at)) } else { None };
+        self.push_overload(at, old);
+        let strongest =
+            self.patterns.strongest().map_or(0.0, |(_, watched)| watched.detector.log_e() - watched.penalty);
+        let against = [
+            self.errors.before.log_e(),
+            self.latency.before.log_e(),
+            self.probes.log_e(),
+            self.leak.log_e(),
+            strongest,
+        ];
+        let against = against.into_iter().fold(0.0, f64::max);
+        self.suspected_at = if against >= ALIKE_LOG { self.suspected_at.or(Some(at)) } else { None };
+    }
+
+    /// What the old version does under so much load that load itself could be the cause.
+    fn push_overload(&mut self, at: Timestamp, old: Counts) {
+        if self.baseline.is_overload(self.load()) {
+            self.overloaded_old.push(at, old);
+        } else {
+            self.overloaded_old = Tally::default();
+        }
     }
 
     /// Latencies wait a while: that new instances came is seen in the share of traffic only after they have served cold.
@@ -373,71 +370,6 @@ impl Watch {
                 self.leak = Leak::default();
             }
             self.leak.push(at, *fill, growing);
-        }
-    }
-
-    /// Looks for another cause: while there is one, what speaks against the time before is let go of.
-    fn excuses(&mut self, at: Timestamp) {
-        let usual_load = self.baseline.is_usual_load(self.load());
-        let old_alive = self.old_last.is_some_and(|last| at.0 - last.0 <= RECENT_NS);
-        let lately = self.old.lately(at, RECENT_NS);
-        if lately.n >= REQUESTS_MIN && lately.rate() <= self.baseline.total().rate() + RATE_SLACK {
-            // It failed once and does not any more: what it had then excuses nobody now.
-            self.errors.old.forget();
-        }
-        let old_fails = self.errors.old.log_e().max(self.latency.old.log_e());
-        let failing = self.dependencies.iter().find(|(_, health)| health.failing());
-        let found = if let Some((name, health)) = failing {
-            let (lately, usual, _) = health.figures(at);
-            let reason = format!(
-                "{name} does not do well either: {:.1} % of its requests fail lately, {:.1} % is usual",
-                100.0 * lately.rate(),
-                100.0 * usual
-            );
-            Some((name.clone(), reason))
-        } else if old_alive && old_fails >= ALIKE_LOG {
-            let reason = format!(
-                "{} changed for the worse at the same time: {:.1} % of its requests fail lately, {:.1} % is usual",
-                self.spec.old_label,
-                100.0 * self.old.lately(at, RECENT_NS).rate(),
-                100.0 * self.baseline.total().rate()
-            );
-            Some((self.spec.old_label.clone(), reason))
-        } else {
-            None
-        };
-        match (found, &mut self.excuse) {
-            (Some((what, reason)), known) => {
-                let since = known.as_ref().map_or(at, |known| known.since);
-                *known = Some(Excuse { what, reason, since, over_since: None });
-            }
-            (None, Some(known)) => {
-                let usual = self.baseline.total().rate() + self.spec.harm_min;
-                let calm = |tally: &Tally| tally.lately(at, RECENT_NS).rate() <= usual;
-                let over = match self.dependencies.get(&known.what) {
-                    // A dependency that is well again may have left a storm of retries behind.
-                    Some(health) => health.well(at) && (usual_load || calm(&self.new)),
-                    // The old version may be gone, and then nobody sees how its cause goes on but the new one.
-                    None => {
-                        if old_alive {
-                            calm(&self.old)
-                        } else {
-                            calm(&self.new)
-                        }
-                    }
-                };
-                known.over_since = if over { known.over_since.or(Some(at)) } else { None };
-                if known.over_since.is_some_and(|since| at.0 - since.0 >= RECENT_NS) {
-                    self.excuse = None;
-                }
-            }
-            (None, None) => {}
-        }
-        if self.excuse.is_some() {
-            self.errors.before.forget();
-            self.latency.before.forget();
-            self.patterns.forget();
-            self.probes.forget();
         }
     }
 }

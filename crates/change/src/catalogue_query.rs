@@ -176,7 +176,7 @@ mod tests {
                 sum by (v) (rate(x[5m]))
                   0: the query has no $window; write the range as [$window]: the watch decides how long it looks back
                 sum by (v) (rate(x[$windw]))
-                  19: promql: unexpected character: '$'; 
+                  19: promql: unexpected character in duration expression: '$'; 
                 sum by (v) (rate(x[$window])
                   28: promql: unclosed left parenthesis; 
                 x[$window]

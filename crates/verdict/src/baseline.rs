@@ -7,7 +7,7 @@ use crate::latency::{Buckets, Shape};
 use crate::rates::{Counts, inside};
 
 /// Fewest requests of a group of windows: the usual ups and downs are those between such groups.
-const GROUP_MIN: f64 = 1_500.0;
+const GROUP_MIN: f64 = 1_000.0;
 /// A share of failures is never called unusual when it is above the usual by less than this: 0.15 points.
 pub const RATE_SLACK: f64 = 0.001_5;
 /// A slowdown below this factor is never called unusual: versions differ a little.

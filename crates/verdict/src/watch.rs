@@ -32,7 +32,7 @@ const LOAD_WINDOW_NS: i64 = 60_000_000_000;
 /// A share of traffic that grew by more than this within the warm-up means that new instances came, so that they are cold.
 const SHARE_STEP: f64 = 0.04;
 
-/// The false alarm rate of each signal over the whole watch; 12 in 10,000 together, and far less in fact, since a
+/// The false alarm rate of each signal over the whole watch; 19 in 10,000 together, and far less in fact, since a
 /// verdict needs more than evidence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Alphas {
@@ -56,7 +56,7 @@ impl Default for Alphas {
     fn default() -> Self {
         Self {
             errors_split: 1e-3,
-            errors_before: 1e-3,
+            errors_before: 5e-4,
             latency_split: 1e-4,
             latency_before: 1e-4,
             patterns: 1e-4,

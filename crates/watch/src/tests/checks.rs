@@ -105,8 +105,8 @@ fn failures_in_logs_are_compared_by_version_and_with_before() {
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
             10s unknown (too few requests to tell): 100 requests of 2 so far
-            18s bad: 15.00 % of 300 requests of 2 fail, 1.00 % of 300 of 1
-            18s fires: deploy of checkout 1 -> 2 is bad: 15.00 % of 300 requests of 2 fail, 1.00 % of 300 of 1
+            14s bad: 15.00 % of 200 requests of 2 fail, 1.00 % of 200 of 1
+            14s fires: deploy of checkout 1 -> 2 is bad: 15.00 % of 200 requests of 2 fail, 1.00 % of 200 of 1
             errors by "check: $window"
             errors against before by "check: $window"
         "#]],
@@ -173,8 +173,8 @@ fn events_are_counted_by_request() {
         expect![[r#"
             1s unknown (no data): nothing was heard of 2 since the change began
             2s unknown (too few requests to tell): 24 requests of 2 so far
-            13s bad: 20 of 299 requests of 2 log it, at most 0.60 % is usual
-            13s fires: deploy of checkout 1 -> 2 is bad: 20 of 299 requests of 2 log it, at most 0.60 % is usual
+            12s bad: 15 of 274 requests of 2 log it, at most 0.60 % is usual
+            12s fires: deploy of checkout 1 -> 2 is bad: 15 of 274 requests of 2 log it, at most 0.60 % is usual
             error lines: check orders by "check: $window"
         "#]],
     );

@@ -337,19 +337,27 @@ impl Ledger {
         const PAGE: usize = 10_000;
         let (mut seq, mut hash) = (0, AUDIT_GENESIS.to_owned());
         loop {
-            let page = self.audit(seq, PAGE)?;
-            for record in &page {
+            // Others may write between two pages.
+            let connection = self.connection.lock();
+            let mut statement = connection.prepare_cached(
+                "SELECT seq, time_ns, actor, verb, subject, detail, hash FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2",
+            )?;
+            let mut rows = statement.query(params![sql_int(seq), sql_limit(PAGE)])?;
+            let first = seq;
+            while let Some(row) = rows.next()? {
+                let record = audit_record(row)?;
                 if record.seq != seq + 1 {
                     return Err(LedgerError::Altered { seq: seq + 1, reason: "it is missing" });
                 }
                 seq = record.seq;
-                let wanted = chain(&hash, seq, &record.entry);
+                let detail: String = row.get(5)?;
+                let wanted = chain(&hash, seq, &record.entry, &detail);
                 if record.hash != wanted {
                     return Err(LedgerError::Altered { seq, reason: "its hash does not match its contents" });
                 }
                 hash = wanted;
             }
-            if page.len() < PAGE {
+            if seq - first < PAGE as u64 {
                 return Ok((seq, hash));
             }
         }
@@ -561,21 +569,28 @@ fn append_audit(transaction: &Transaction<'_>, entry: &AuditEntry) -> Result<(),
         .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
     let (seq, before) = last.map_or((1, AUDIT_GENESIS.to_owned()), |(seq, hash)| (seq + 1, hash));
-    let hash = chain(&before, u64::try_from(seq).unwrap_or(0), entry);
+    let detail = canonical_json(&entry.detail);
+    let hash = chain(&before, u64::try_from(seq).unwrap_or(0), entry, &detail);
     let sql =
         "INSERT INTO audit (seq, time_ns, actor, verb, subject, detail, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let AuditEntry { time, actor, verb, subject, detail } = entry;
-    let detail = canonical_json(detail);
+    let AuditEntry { time, actor, verb, subject, .. } = entry;
     transaction.prepare_cached(sql)?.execute(params![seq, time.0, actor, verb, subject, detail, hash])?;
     Ok(())
 }
 
-fn chain(before: &str, seq: u64, entry: &AuditEntry) -> String {
-    let contents = json!({
-        "seq": seq, "time_ns": entry.time.0, "actor": entry.actor, "verb": entry.verb, "subject": entry.subject,
-        "detail": entry.detail,
-    });
-    sha256_hex(format!("{before}{}", canonical_json(&contents)).as_bytes())
+/// The hash of an entry after another one, over the canonical JSON of its contents. The detail is taken as the text that is kept: a
+/// number that is read and written again may end in another digit.
+fn chain(before: &str, seq: u64, entry: &AuditEntry, detail: &str) -> String {
+    let text = |text: &str| Json::String(text.to_owned());
+    let AuditEntry { time, actor, verb, subject, .. } = entry;
+    let contents = format!(
+        r#"{{"actor":{},"detail":{detail},"seq":{seq},"subject":{},"time_ns":{},"verb":{}}}"#,
+        text(actor),
+        text(subject),
+        time.0,
+        text(verb)
+    );
+    sha256_hex(format!("{before}{contents}").as_bytes())
 }
 
 fn audit_record(row: &rusqlite::Row<'_>) -> Result<AuditRecord, LedgerError> {

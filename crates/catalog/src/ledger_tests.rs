@@ -80,6 +80,26 @@ fn listings_filter_and_order() {
     assert_eq!(ids(Filter { id_prefix: Some("c".into()), limit: 1, ..Filter::default() }), ["c1"]);
 }
 
+/// Read and written again, some numbers end in another digit; the trail must not look altered for it.
+#[test]
+fn numbers_of_every_kind_verify() {
+    let ledger = Ledger::in_memory().unwrap();
+    let mut state = 7_u64;
+    for _ in 0..500 {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let number = (state >> 11) as f64 / (1_u64 << 53) as f64;
+        let entry = AuditEntry {
+            time: Timestamp(1),
+            actor: "a".to_owned(),
+            verb: "score".to_owned(),
+            subject: "s".to_owned(),
+            detail: json!({"score": number, "small": number * 1e-200}),
+        };
+        ledger.commit(vec![Write::Audit(entry)]).unwrap();
+    }
+    assert_eq!(ledger.verify_audit().unwrap().0, 500);
+}
+
 #[test]
 fn the_audit_trail_only_grows_and_shows_any_change() {
     let folder = std::env::temp_dir().join(format!("ledger-audit-{}", std::process::id()));

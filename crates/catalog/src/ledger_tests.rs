@@ -1,5 +1,7 @@
 //! The ledger keeps its promises.
 
+use serde_json::json;
+
 use super::*;
 
 fn document(id: &str, secs: i64, service: &str, state: &str) -> Document {

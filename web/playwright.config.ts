@@ -14,7 +14,9 @@ export default defineConfig({
   fullyParallel: true,
   workers: 2,
   reporter: "list",
-  timeout: 30_000,
+  timeout: 60_000,
+  // What is waited for comes in milliseconds; a machine that is busy with other things may take seconds.
+  expect: { timeout: 15_000 },
   use: {
     baseURL: real ?? "http://127.0.0.1:7071",
     viewport: { width: 1440, height: 900 },

@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Good releases at 20 requests a second, of each set, for the rate of false rollbacks.
     #[arg(long, default_value_t = 3_000)]
     good: u32,
+    /// Gives every release this confounder instead of one by chance, such as `retry storm`.
+    #[arg(long)]
+    confounder: Option<String>,
     /// Policies by name, such as `Flagger*`.
     #[arg(long, default_value = "*")]
     only: String,
@@ -70,7 +73,7 @@ fn main() -> Result<ExitCode> {
     }
     ensure!(options.threads > 0, "--threads 0 would never end; give at least 1");
     let mut report = Report::default();
-    for group in Group::all(&options) {
+    for group in Group::all(&options)? {
         eprintln!("{}: {} releases", group.title(), group.count);
         let outcomes = simulate::run(&group, &names, options.threads)?;
         report.add(&group, outcomes);

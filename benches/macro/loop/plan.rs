@@ -1,7 +1,8 @@
 //! Which releases are simulated.
 
+use anyhow::{Result, bail};
 use serde::Serialize;
-use sim::{Kind, Release};
+use sim::{CONFOUNDERS, Confounder, Kind, Release};
 
 use crate::Options;
 
@@ -19,6 +20,8 @@ pub(crate) struct Group {
     pub(crate) content: Content,
     /// Releases.
     pub(crate) count: u32,
+    /// What surrounds every one of them, where it is not left to chance.
+    pub(crate) confounder: Option<Confounder>,
 }
 
 /// What a group is made of.
@@ -32,10 +35,11 @@ pub(crate) enum Content {
 
 impl Group {
     /// What a run simulates: for each set the mixed releases of each rate, then what single goals need more of.
-    pub(crate) fn all(options: &Options) -> Vec<Self> {
+    pub(crate) fn all(options: &Options) -> Result<Vec<Self>> {
+        let confounder = options.confounder.as_deref().map(confounder_named).transpose()?;
         let mut groups = Vec::new();
         for &set in &options.sets {
-            let group = |rate, content, count| Self { set, rate, content, count };
+            let group = |rate, content, count| Self { set, rate, content, count, confounder };
             groups.extend(options.rates.iter().map(|rate| group(*rate, Content::Mixed, options.releases)));
             for kind in [Kind::Errors(20), Kind::Errors(100)] {
                 groups.push(group(GOAL_RATE, Content::Only(kind), options.focus));
@@ -43,20 +47,19 @@ impl Group {
             groups.push(group(GOAL_RATE, Content::Only(Kind::Good), options.good));
         }
         groups.retain(|group| group.count > 0);
-        groups
+        Ok(groups)
     }
 
     /// The release of an index. Groups share no seed.
     pub(crate) fn release(&self, index: u32) -> Release {
         let seeds = self.set * 1_000;
-        match self.content {
-            Content::Mixed => Release::of_set(seeds, index, self.rate),
-            Content::Only(Kind::Good) => Release::new(seeds + 1, index, self.rate, Kind::Good),
-            Content::Only(Kind::Errors(tenths)) => {
-                Release::new(seeds + 100 + u64::from(tenths), index, self.rate, Kind::Errors(tenths))
-            }
-            Content::Only(kind) => Release::new(seeds + 2, index, self.rate, kind),
-        }
+        let (set, kind) = match self.content {
+            Content::Mixed => (seeds, Release::kind_of(index)),
+            Content::Only(Kind::Good) => (seeds + 1, Kind::Good),
+            Content::Only(Kind::Errors(tenths)) => (seeds + 100 + u64::from(tenths), Kind::Errors(tenths)),
+            Content::Only(kind) => (seeds + 2, kind),
+        };
+        Release::with_confounder(set, index, self.rate, kind, self.confounder)
     }
 
     /// Its name in reports.
@@ -65,6 +68,16 @@ impl Group {
             Content::Mixed => "mixed".to_owned(),
             Content::Only(kind) => format!("only {kind}"),
         };
-        format!("set {}, {} requests/s, {what}", self.set, self.rate)
+        let under = self.confounder.map(|confounder| format!(", {confounder}")).unwrap_or_default();
+        format!("set {}, {} requests/s, {what}{under}", self.set, self.rate)
+    }
+}
+
+/// The confounder that reports call so.
+fn confounder_named(name: &str) -> Result<Confounder> {
+    let names = CONFOUNDERS.map(|(confounder, _)| confounder.to_string());
+    match names.iter().position(|known| known == name) {
+        Some(at) => Ok(CONFOUNDERS[at].0),
+        None => bail!("no confounder is called {name:?}; names are {names:?}"),
     }
 }

@@ -65,6 +65,8 @@ pub struct Config {
     pub freeze: Vec<serde_json::Value>,
     /// Whom notifications reach, by name.
     pub receivers: BTreeMap<String, ReceiverConfig>,
+    /// Who is told when a playbook could not repair, or nobody answered: names of receivers, or `log`.
+    pub escalation_receivers: Vec<String>,
     /// Who reports changes.
     pub changes: ChangesConfig,
     /// Clusters of Kubernetes.

@@ -16,6 +16,9 @@ use crate::{
     StreamRetentionConfig, TokenSource,
 };
 
+/// The receiver that is always there: Backstop's own log.
+const LOG: &str = "log";
+
 /// The file, key by key. Every key has a default; an unknown one is an error. What each means stands in
 /// [`crate::SETTINGS`].
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -38,6 +41,7 @@ pub struct RawConfig {
     pub approvers: Vec<RawApprover>,
     pub freeze: Vec<serde_json::Value>,
     pub receivers: BTreeMap<String, RawReceiver>,
+    pub escalation_receivers: Vec<String>,
     pub changes: RawChanges,
     pub kubernetes: RawKubernetes,
 }
@@ -208,6 +212,7 @@ impl Default for RawConfig {
             approvers: Vec::new(),
             freeze: Vec::new(),
             receivers: BTreeMap::new(),
+            escalation_receivers: vec![LOG.to_owned()],
             changes: RawChanges::default(),
             kubernetes: RawKubernetes::default(),
         }
@@ -290,6 +295,7 @@ impl RawConfig {
             actions: check.actions(self.actions)?,
             approvers: check.approvers(self.approvers)?,
             freeze: self.freeze,
+            escalation_receivers: check.escalation(self.escalation_receivers, &self.receivers)?,
             receivers: check.receivers(self.receivers)?,
             changes: check.changes(self.changes)?,
             kubernetes: check.kubernetes(self.kubernetes)?,
@@ -427,6 +433,25 @@ impl Check<'_> {
         Ok(approvers)
     }
 
+    fn escalation(
+        &self,
+        names: Vec<String>,
+        receivers: &BTreeMap<String, RawReceiver>,
+    ) -> Result<Vec<String>, ConfigError> {
+        let unknown = names.iter().find(|name| *name != LOG && !receivers.contains_key(*name));
+        match unknown {
+            Some(name) => {
+                let hint = "declare it under `receivers`, or write `log`";
+                Err(self.error("escalation_receivers", name, "a receiver's name", hint))
+            }
+            None if names.is_empty() => {
+                let hint = "name at least one, so that somebody hears of what could not be repaired";
+                Err(self.error("escalation_receivers", "[]", "names of receivers", hint))
+            }
+            None => Ok(names),
+        }
+    }
+
     fn receivers(&self, raw: BTreeMap<String, RawReceiver>) -> Result<BTreeMap<String, ReceiverConfig>, ConfigError> {
         let mut receivers = BTreeMap::new();
         for (name, receiver) in raw {
@@ -469,6 +494,7 @@ mod tests {
         assert_eq!(config.listeners.syslog_udp, None);
         assert_eq!(config.store.retention_logs, Duration::from_secs(7 * 86_400));
         assert_eq!(config.receivers["here"], ReceiverConfig::Log);
+        assert_eq!(config.escalation_receivers, ["log"]);
     }
 
     #[test]
@@ -513,6 +539,18 @@ mod tests {
 
     #[test]
     fn mistakes_name_the_key() {
+        check_error(
+            "escalation_receivers: [pager]",
+            expect![[r#"
+                backstop.yaml: escalation_receivers is "pager", which is not a receiver's name
+                hint: declare it under `receivers`, or write `log`"#]],
+        );
+        check_error(
+            "escalation_receivers: []",
+            expect![[r#"
+                backstop.yaml: escalation_receivers is "[]", which is not names of receivers
+                hint: name at least one, so that somebody hears of what could not be repaired"#]],
+        );
         check_error(
             "store: {flush_bytes: lots}",
             expect![[r#"

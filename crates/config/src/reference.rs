@@ -153,6 +153,11 @@ pub const SETTINGS: &[Setting] = &[
         "Whom notifications reach, by name: `team: {webhook: {url: ..., headers: {...}}}` or `here: {log: {}}`.",
     ),
     setting(
+        "escalation_receivers",
+        "[\"log\"]",
+        "Who is told when a playbook could not repair, when nobody answered a question, and when a repaired incident fires again: names of `receivers`, or `log`.",
+    ),
+    setting(
         "changes.sources",
         "{}",
         "Who reports changes, by name: `shop: {adapter: github, secrets: [{env: SHOP_SECRET}]}`. `docs/changes.md` lists the adapters, how each proves a secret, and the mapping of `generic`.",

@@ -298,7 +298,9 @@ fn responder(
         tracing::warn!("playbook {name} is in mode {mode} and nobody can approve: name people under `approvers`");
     }
     // One process has the directory at a time, so leases of that name are its predecessor's or its own.
-    let options = ResponderOptions { approvers: approvers.principals(), freeze, ..ResponderOptions::default() };
+    let escalation_receivers = config.escalation_receivers.clone();
+    let approvers = approvers.principals();
+    let options = ResponderOptions { approvers, freeze, escalation_receivers, ..ResponderOptions::default() };
     let responder = Responder::new(records(ledger), playbooks, options, Box::new(kill_switch), clock::now())?;
     let responder = responder.with_health(Arc::<OwnHealth>::clone(health));
     Ok(responder.with_surroundings(Arc::<ServiceBoard>::clone(services)))

@@ -60,8 +60,12 @@ impl Release {
     /// The release of an index in a mixed set: every second one is good, the others are of each bad kind in turn; confounders by
     /// chance.
     pub fn of_set(set: u64, index: u32, rate: f64) -> Self {
-        let kind = if index.is_multiple_of(2) { Kind::Good } else { BAD_KINDS[index as usize / 2 % BAD_KINDS.len()] };
-        Self::new(set, index, rate, kind)
+        Self::new(set, index, rate, Self::kind_of(index))
+    }
+
+    /// The kind of an index in a mixed set.
+    pub fn kind_of(index: u32) -> Kind {
+        if index.is_multiple_of(2) { Kind::Good } else { BAD_KINDS[index as usize / 2 % BAD_KINDS.len()] }
     }
 
     /// Whether it is good. What happens beside a good release does not make it bad.

@@ -9,7 +9,7 @@ use crate::block::{Block, Cell, Role};
 use crate::everywhere::Everywhere;
 use crate::evidence::Detector;
 use crate::latency::{self, Buckets, Ladder, SLOWDOWN_WEIGHTS, SLOWDOWNS, Shape};
-use crate::rates::{self, Counts, HARM_WEIGHTS, HARMS};
+use crate::rates::{self, Counts, HARM_WEIGHTS, HARMS, inside};
 
 /// How far back the newest counts go, in nanoseconds: harm must still be going on when something is called bad.
 pub const RECENT_NS: i64 = 30_000_000_000;
@@ -59,11 +59,16 @@ pub(crate) struct Beside {
     new: Counts,
     old_weighted: f64,
     new_weighted: f64,
+    /// How many of the failures the new version would have, were both alike.
+    new_expected: f64,
 }
 
 impl Beside {
-    /// How many failures the old version would have to have, were it as bad, before it is said that it does well.
+    /// How many failures the old version would have to have, were it as bad, before it is said that it is not better.
     const SURE: f64 = 5.0;
+    /// How unlikely it must be that both are alike before it is said that the old version does not have it: 1 in 500, as a natural
+    /// logarithm.
+    const UNLIKE_LOG: f64 = 6.214_608_098_422_191;
 
     /// Adds a block; nothing counts before the new version's first failure.
     pub(crate) fn add(&mut self, old: Counts, new: Counts) {
@@ -75,16 +80,37 @@ impl Beside {
         self.new.add(new);
         self.old_weighted += old.bad * new.n / n;
         self.new_weighted += new.bad * old.n / n;
+        self.new_expected += (old.bad + new.bad) * new.n / n;
     }
 
-    /// Whether there are enough requests of the old version to tell.
-    pub(crate) fn tells(&self) -> bool {
-        self.old.n * self.new.rate() >= Self::SURE
+    /// How often the new version fails since its first failure.
+    pub(crate) fn new_rate(&self) -> f64 {
+        self.new.rate()
     }
 
-    /// Whether the old version fails as well: at least a third of what it would have, were it as bad, is there.
-    pub(crate) fn is_alike(&self) -> bool {
+    /// Whether at least a third of what the old version would have, were it as bad, is there.
+    pub(crate) fn looks_alike(&self) -> bool {
         self.old_weighted > self.new_weighted / 3.0
+    }
+
+    /// Whether the old version has it as well. Nothing where there are too few requests, or failures, to tell.
+    pub(crate) fn is_alike(&self) -> Option<bool> {
+        match self.looks_alike() {
+            true => (self.old.n * self.new.rate() >= Self::SURE).then_some(true),
+            false => self.is_unlike().then_some(false),
+        }
+    }
+
+    /// Whether so few of the failures are the old version's that chance is no explanation. Each failure falls to one of the versions by
+    /// its share of the block's requests; the bound on so many of the new one's is Hoeffding's, exact when all are.
+    fn is_unlike(&self) -> bool {
+        let all = self.old.bad + self.new.bad;
+        if all <= 0.0 || self.new.bad <= self.new_expected {
+            return false;
+        }
+        let (seen, expected) = (self.new.bad / all, inside(self.new_expected / all));
+        let rest = if seen < 1.0 { (1.0 - seen) * ((1.0 - seen) / (1.0 - expected)).ln() } else { 0.0 };
+        all * (seen * (seen / expected).ln() + rest) >= Self::UNLIKE_LOG
     }
 }
 
@@ -334,6 +360,10 @@ pub(crate) struct DependencyHealth {
 /// Evidence from which on a dependency or the old version counts as failing too: 20 to 1. Much less than what convicts, since it
 /// only holds.
 pub const ALIKE_LOG: f64 = 2.995_732_273_553_991;
+/// Over how long a burst of failures of a dependency is looked for, in nanoseconds.
+const BURST_NS: i64 = RECENT_NS / 2;
+/// How much likelier the usual must be to clear a dependency: 7 to 1, as a natural logarithm. It is beside what says that it is well.
+const CLEARED_LOG: f64 = 2.0;
 /// The stratum of a dependency's counts.
 pub const DEPENDENCY_STRATUM: &str = "";
 
@@ -397,18 +427,29 @@ impl DependencyHealth {
         self.fails || self.slow
     }
 
-    /// Whether it was heard of at a time or later.
-    pub(crate) fn heard_since(&self, at: Timestamp) -> bool {
-        self.last >= at
+    /// Whether it was heard of after a time.
+    pub(crate) fn heard_after(&self, at: Timestamp) -> bool {
+        self.last > at
+    }
+
+    /// Whether what was heard of it since a time clears it of having failed since, by a share `excess` more than usual: its failures
+    /// must be far likelier to be the usual ones. Heard of for [`RECENT_NS`] they are, however few its requests are; where nothing is
+    /// said to have failed, hearing of it is enough.
+    pub(crate) fn is_cleared(&self, since: Timestamp, excess: Option<f64>) -> bool {
+        let heard_ns = self.last.0 - since.0;
+        let (true, Some(excess)) = ((1..RECENT_NS).contains(&heard_ns), excess) else { return heard_ns > 0 };
+        let counts = self.tally.lately(self.last, heard_ns - 1);
+        let usual = (counts.n * self.baseline.total().rate()).max(1.0);
+        let more = self.tally.lately(self.last, RECENT_NS).n * excess * heard_ns as f64 / RECENT_NS as f64;
+        more - counts.bad * (more / usual).ln_1p() >= CLEARED_LOG
     }
 
     /// Whether it was measured lately and looks well, also at the faster look that a burst of failures would show in.
     pub(crate) fn well(&self, at: Timestamp) -> bool {
-        let lately = self.tally.lately(at, RECENT_NS / 2);
-        let ceiling = self.baseline.ceiling(DEPENDENCY_STRATUM);
-        let expected = lately.n * ceiling;
-        let surprising = lately.bad > expected + 2.0 * expected.max(1.0).sqrt() + 1.0;
+        let lately = self.tally.lately(at, BURST_NS);
         let fresh = at.0 - self.last.0 <= crate::block::SILENCE_MAX_NS;
+        let expected = lately.n * self.baseline.ceiling(DEPENDENCY_STRATUM);
+        let surprising = lately.bad > expected + 2.0 * expected.max(1.0).sqrt() + 1.0;
         fresh && !self.failing() && !surprising && self.baseline.is_enough()
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use model::Timestamp;
 
+use crate::block::REST;
 use crate::evidence::{Detector, log_add};
 
 /// How likely it is taken to be that a fault is everywhere.
@@ -18,25 +19,39 @@ pub(crate) struct Everywhere {
     all: Detector,
     each: BTreeMap<String, Detector>,
     empty: Detector,
-    /// Over how many strata the rest of the prior is spread.
-    strata: usize,
+    /// Over how many places the rest of the prior is spread: one for each stratum that is known beforehand, and one for all others.
+    places: usize,
 }
 
 impl Everywhere {
-    /// For alternatives of these weights; `strata` are known beforehand. More may turn up, and share one place.
+    /// For alternatives of these weights; `strata` are known beforehand. More may turn up, and share one place that is kept for them
+    /// from the start: a place that were made later would have no part of the prior.
     pub(crate) fn new(weights: &[f64], horizon_ns: i64, strata: usize) -> Self {
         let empty = Detector::new(weights, horizon_ns);
-        Self { all: empty.clone(), each: BTreeMap::new(), empty, strata: strata.max(1) }
+        Self { all: empty.clone(), each: BTreeMap::new(), empty, places: strata + 1 }
     }
 
     /// Takes the logarithms of likelihood ratios of a tick that ends at `at`, by stratum.
     pub(crate) fn push(&mut self, at: Timestamp, ratios: &BTreeMap<String, Vec<f64>>) {
-        let mut sums = vec![0.0; self.empty.alternatives()];
+        let alternatives = self.empty.alternatives();
+        let mut sums = vec![0.0; alternatives];
+        let mut by_place: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+        let mut taken = self.each.keys().filter(|place| *place != REST).count();
         for (stratum, ratios) in ratios {
-            sums.iter_mut().zip(ratios).for_each(|(sum, ratio)| *sum += ratio);
-            let full = self.each.len() > self.strata && !self.each.contains_key(stratum);
-            let place = if full { crate::block::REST } else { stratum };
-            self.each.entry(place.to_owned()).or_insert_with(|| self.empty.clone()).push(at, ratios);
+            add(&mut sums, ratios);
+            let place = match self.each.contains_key(stratum) {
+                true => stratum,
+                false if taken + 1 < self.places && stratum != REST => {
+                    taken += 1;
+                    stratum
+                }
+                false => REST,
+            };
+            // Strata that share a place are one there: what a moment may add is limited for all of them together.
+            add(by_place.entry(place).or_insert_with(|| vec![0.0; alternatives]), ratios);
+        }
+        for (place, ratios) in by_place {
+            self.each.entry(place.to_owned()).or_insert_with(|| self.empty.clone()).push(at, &ratios);
         }
         self.all.push(at, &sums);
     }
@@ -44,7 +59,7 @@ impl Everywhere {
     /// The logarithm of the e-value now.
     pub(crate) fn log_e(&self) -> f64 {
         // A stratum that was not seen yet has an e-value of 1.
-        let places = self.strata.max(self.each.len()) as f64;
+        let places = self.places as f64;
         let unseen = places - self.each.len() as f64;
         let rest = if unseen > 0.0 { unseen.ln() } else { f64::NEG_INFINITY };
         let sum = self.each.values().map(Detector::log_e).fold(rest, log_add);
@@ -53,7 +68,7 @@ impl Everywhere {
 
     /// Which alternative has gained the most, and the stratum when it is one of them alone.
     pub(crate) fn likeliest(&self) -> (Option<usize>, Option<&str>) {
-        let alone = ((1.0 - EVERYWHERE) / EVERYWHERE / self.strata as f64).ln();
+        let alone = ((1.0 - EVERYWHERE) / EVERYWHERE / self.places as f64).ln();
         let best = self.each.iter().max_by(|a, b| a.1.log_e().total_cmp(&b.1.log_e()));
         match best {
             Some((stratum, found)) if self.each.len() > 1 && found.log_e() + alone > self.all.log_e() => {
@@ -68,4 +83,9 @@ impl Everywhere {
         self.all.forget();
         self.each.values_mut().for_each(Detector::forget);
     }
+}
+
+/// Adds ratios, alternative by alternative.
+fn add(sums: &mut [f64], ratios: &[f64]) {
+    sums.iter_mut().zip(ratios).for_each(|(sum, ratio)| *sum += ratio);
 }

@@ -98,7 +98,7 @@ impl Watch {
         let usual = self.baseline.total().rate();
         let old = self.old.lately(at, RECENT_NS);
         let label = &self.spec.old_label;
-        if self.errors.old.log_e() >= ALIKE_LOG && old.bad >= FAILURES_MIN && self.failures_beside().is_alike() {
+        if self.errors.old.log_e() >= ALIKE_LOG && old.bad >= FAILURES_MIN && self.failures_beside().looks_alike() {
             let reason = format!(
                 "{label} changed for the worse at the same time: {:.1} % of its requests fail lately, {:.1} % is usual",
                 100.0 * old.rate(),

@@ -4,7 +4,7 @@ use model::Timestamp;
 
 use crate::block::{Role, SILENCE_MAX_NS};
 use crate::card::{Card, Compare, Exonerated, Side, Signal, SignalKind};
-use crate::comparison::{ALIKE_LOG, Beside, RECENT_NS};
+use crate::comparison::{ALIKE_LOG, Beside, DependencyHealth, RECENT_NS};
 use crate::everywhere::Everywhere;
 use crate::latency::{SLOWDOWNS, Shape};
 use crate::leak::LEAK_FULL_WITHIN_NS;
@@ -145,7 +145,10 @@ impl Watch {
             return conflict(format!("{}; whether {name}, which it depends on, is well is not known", signal.detail));
         }
         let since = self.suspected_at.unwrap_or(self.until);
-        if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.heard_since(since)) {
+        let began = self.worse_since.unwrap_or(since);
+        let excess = self.excess_of(signal);
+        let accused = |health: &DependencyHealth| !health.heard_after(since) || !health.is_cleared(began, excess);
+        if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| accused(health)) {
             return conflict(format!("{}; {name}, which it depends on, was not heard of since", signal.detail));
         }
         let untimed = self.dependencies.iter().find(|(_, health)| !health.timed());
@@ -153,6 +156,15 @@ impl Watch {
             return conflict(format!("{}; whether {name}, which it depends on, is slow is not known", signal.detail));
         }
         (Verdict::Bad, signal.detail.clone())
+    }
+
+    /// The share of requests that would have failed at a dependency, were it the cause.
+    fn excess_of(&self, signal: &Signal) -> Option<f64> {
+        match signal.kind {
+            SignalKind::Errors => Some((signal.new.value - signal.old.value).max(0.0)),
+            SignalKind::Pattern => self.patterns.strongest().map(|(_, watched)| watched.beside.new_rate()),
+            SignalKind::Latency | SignalKind::Saturation | SignalKind::Probe => None,
+        }
     }
 
     /// Whether the old version, which runs beside the new one, has what the new one has. Nothing when it is not there to tell.
@@ -163,7 +175,7 @@ impl Watch {
             SignalKind::Pattern => self.patterns.strongest()?.1.beside,
             SignalKind::Latency | SignalKind::Saturation | SignalKind::Probe => return None,
         };
-        (runs && beside.tells()).then(|| beside.is_alike())
+        if runs { beside.is_alike() } else { None }
     }
 
     /// Failures of both versions of late.

@@ -131,7 +131,9 @@ pub struct Watch {
     pub(crate) new_last: Option<Timestamp>,
     /// While the old version or a dependency fails too, what the new one does against the time before is excused.
     pub(crate) excuse: Option<Excuse>,
-    /// Since when there is some evidence against the time before. What clears a dependency must be as new.
+    /// Since when anything at all speaks against the time before: about when it began.
+    pub(crate) worse_since: Option<Timestamp>,
+    /// Since when there is some evidence against the time before. What clears a dependency must be newer.
     pub(crate) suspected_at: Option<Timestamp>,
     /// The old version since load is so high that it could be the cause.
     pub(crate) overloaded_old: Tally,
@@ -209,6 +211,7 @@ impl Watch {
             old_last: None,
             new_last: None,
             excuse,
+            worse_since: None,
             suspected_at: None,
             overloaded_old: Tally::default(),
             unjudged: VecDeque::new(),
@@ -282,6 +285,7 @@ impl Watch {
             strongest,
         ];
         let against = against.into_iter().fold(0.0, f64::max);
+        self.worse_since = if against > 0.0 { self.worse_since.or(Some(at)) } else { None };
         self.suspected_at = if against >= ALIKE_LOG { self.suspected_at.or(Some(at)) } else { None };
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use change::Change;
 use model::{TimeRange, Timestamp};
 use rules::{RuleQuery, RuleQueryError};
-use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec};
+use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec, Window};
 
 use crate::ask::Topology;
 use crate::beside::{Beside, SideBySide};
@@ -77,7 +77,8 @@ impl Session {
             label: telemetry.measures.iter().find_map(|measure| measure.version_label.clone()),
         };
         let start = change.started_at;
-        let baseline = Baseline::learn(&telemetry.history(query, start, service)?, &telemetry.bounds);
+        let windows = telemetry.history(query, start, service)?;
+        let baseline = Baseline::learn(&windows, &telemetry.bounds);
         let mut dependencies = BTreeMap::new();
         let spanned = telemetry.spans.iter().filter(|name| *name != service);
         for name in telemetry.dependencies.keys().chain(spanned) {
@@ -91,6 +92,11 @@ impl Session {
         let before = TimeRange::new(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);
         let mut usual = usual_lines(query, service, before)?;
         usual.extend(measures::usual_events(&telemetry, query, before)?);
+        // What is usual is told per request of the whole baseline, which has the days before as well.
+        let requests = requests_within(&windows, PATTERN_HISTORY_NS);
+        if requests > 0.0 {
+            usual.values_mut().for_each(|lines| *lines *= baseline.total().n / requests);
+        }
         let enough = baseline.is_enough();
         let mut session = Session {
             versions,
@@ -280,4 +286,14 @@ fn usual_lines(
         *usual.entry(pattern).or_default() += count;
     }
     Ok(usual)
+}
+
+/// The requests of the newest windows, as far as they make up so much time.
+fn requests_within(windows: &[Window], span_ns: i64) -> f64 {
+    let mut passed_s = 0.0;
+    let newest = windows.iter().take_while(|window| {
+        passed_s += window.seconds;
+        passed_s <= span_ns as f64 / 1e9
+    });
+    newest.flat_map(|window| window.cells.values()).map(|cell| cell.requests.n).sum()
 }

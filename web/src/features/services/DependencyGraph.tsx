@@ -7,8 +7,9 @@ import type { Drawn, Need } from "./surroundings";
 
 /** Room around the drawing for focus rings and arrow heads, in pixels. */
 const MARGIN = 10;
-/** As much of a name as fits into a box, in columns of half a Chinese character. */
-const NAME_COLUMNS = 23;
+/** As much of a name, and of what is said of it, as fits into a box, in columns of half a Chinese character. */
+const NAME_COLUMNS = 25;
+const SAYS_COLUMNS = 33;
 
 export const serviceHref = (name: string) => `/services?service=${encodeURIComponent(name)}`;
 
@@ -69,7 +70,16 @@ function useCentred(frame: React.RefObject<HTMLDivElement | null>, at: Point | u
 
 function Head({ id }: { id: string }) {
   return (
-    <marker id={id} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
+    <marker
+      id={id}
+      viewBox="0 0 8 8"
+      refX="7"
+      refY="4"
+      markerWidth="9"
+      markerHeight="9"
+      markerUnits="userSpaceOnUse"
+      orient="auto"
+    >
       <path d="M0 0 8 4 0 8Z" />
     </marker>
   );
@@ -105,11 +115,11 @@ function Box(props: { name: string; at: Point; state: ServiceState | undefined; 
         <rect className="box" width={BOX.width} height={BOX.height} rx={5} />
         <rect className="tone" x={1.5} y={1.5} width={4} height={BOX.height - 3} rx={2} />
         <text x={14} y={says ? middle - 4 : middle + 4.5}>
-          {clipped(name)}
+          {clipped(name, NAME_COLUMNS)}
         </text>
         {says && (
           <text className="says" x={14} y={middle + 13}>
-            {says}
+            {clipped(says, SAYS_COLUMNS)}
           </text>
         )}
       </g>
@@ -132,12 +142,12 @@ export function useStateText() {
   };
 }
 
-/** A name that is too long for its box, cut; the whole is in its title and in the table. */
-function clipped(name: string): string {
+/** What is too long for its box, cut; the whole is in its title. */
+function clipped(text: string, most: number): string {
   let columns = 0;
-  for (const [at, character] of [...name].entries()) {
+  for (const [at, character] of [...text].entries()) {
     columns += /\p{Script=Han}|[\u3000-\u303f\uff00-\uffef]/u.test(character) ? 2 : 1;
-    if (columns > NAME_COLUMNS) return `${[...name].slice(0, at - 1).join("")}\u2026`;
+    if (columns > most) return `${[...text].slice(0, at - 1).join("")}\u2026`;
   }
-  return name;
+  return text;
 }

@@ -23,9 +23,11 @@ export interface Layout<A extends Arrow> {
 }
 
 /** The size of a service's box and the space between, in pixels. */
-export const BOX = { width: 184, height: 44, gapX: 72, gapY: 16 };
+export const BOX = { width: 204, height: 44, gapX: 72, gapY: 16 };
 /** The space that an arrow gets which passes between boxes. */
 const PASS_HEIGHT = 10;
+/** How far apart arrows meet a box, and on how much of its side. */
+const PORT = { apart: 9, most: BOX.height - 12 };
 /** How often the order within layers, and then the heights, are bettered; more changes hardly anything. */
 const SWEEPS = 12;
 
@@ -66,7 +68,10 @@ export function layout<A extends Arrow>(services: string[], arrows: A[]): Layout
     width: Math.max(0, columns.length * (BOX.width + BOX.gapX) - BOX.gapX),
     height: Math.max(0, ...columns.flat().map(({ y, height }) => y + height / 2)),
     boxes: new Map([...places].map(([name, { layer, y }]) => [name, { x: leftOf(layer), y: y - BOX.height / 2 }])),
-    ways: drawn.map((arrow, index) => ({ arrow, points: wayOf(chains[index] as Place[], turned.has(arrow)) })),
+    ways: waysOf(chains).map((points, index) => {
+      const arrow = drawn[index] as A;
+      return { arrow, points: turned.has(arrow) ? points.reverse() : points };
+    }),
   };
 }
 
@@ -219,13 +224,38 @@ function spread(column: Place[], wanted: number[]) {
     for (let at = first; at < first + count; at++) (column[at] as Place).y = wish + (offsets[at] as number);
 }
 
-/** From side to side of the boxes and straight through each place between. A turned arrow is walked from its own beginning. */
-function wayOf(places: Place[], turned: boolean): Point[] {
-  const points = places.flatMap(({ layer, y }, at) => [
-    ...(at > 0 ? [{ x: leftOf(layer), y }] : []),
-    ...(at < places.length - 1 ? [{ x: leftOf(layer) + BOX.width, y }] : []),
-  ]);
-  return turned ? points.reverse() : points;
+/** From side to side of the boxes and straight through each place between, from the left. */
+function waysOf(chains: Place[][]): Point[][] {
+  const leaving = ports(chains, 0, 1);
+  const arriving = ports(chains, -1, -2);
+  return chains.map((places) =>
+    places.flatMap(({ layer, y }, at) => {
+      if (at === 0) return [{ x: leftOf(layer) + BOX.width, y: y + (leaving.get(places) ?? 0) }];
+      if (at === places.length - 1) return [{ x: leftOf(layer), y: y + (arriving.get(places) ?? 0) }];
+      return [
+        { x: leftOf(layer), y },
+        { x: leftOf(layer) + BOX.width, y },
+      ];
+    }),
+  );
+}
+
+/** How far from the middle of its box's side each arrow meets it, in the order of where they come from or go. */
+function ports(chains: Place[][], end: number, next: number): Map<Place[], number> {
+  const offsets = new Map<Place[], number>();
+  const meeting = new Map<Place, Place[][]>();
+  for (const places of chains) {
+    const box = places.at(end) as Place;
+    meeting.set(box, [...(meeting.get(box) ?? []), places]);
+  }
+  for (const group of meeting.values()) {
+    group.sort((a, b) => (a.at(next)?.y ?? 0) - (b.at(next)?.y ?? 0));
+    const apart = Math.min(PORT.apart, PORT.most / group.length);
+    group.forEach((places, at) => {
+      offsets.set(places, (at - (group.length - 1) / 2) * apart);
+    });
+  }
+  return offsets;
 }
 
 /** An SVG path through the points: curves where it changes its height between layers, straight lines past boxes. */

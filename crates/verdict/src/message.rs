@@ -5,6 +5,9 @@
 //!
 //! Names of values say how they are shown: `*_ns` is a span of time, `*percent` and other numbers are plain, `kind` is a kind of change,
 //! and `version`, `old` and `other` are names or one of [`WORDS`].
+//!
+//! A new row needs a text in `web/src/i18n/en-card.ts` and `zh-CN-card.ts`: `UPDATE_EXPECT=1 cargo test -p verdict` writes the list that
+//! their tests walk.
 
 use std::fmt;
 

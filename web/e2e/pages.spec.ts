@@ -37,7 +37,7 @@ test("a change: watch card, stages, diff; ids may hold slashes", async ({ page }
   await expect(card).toContainText("+47.8 points");
   await expect(card).toContainText("212.4 of 9.21 needed");
   await expect(card).toContainText("at least 500 needed");
-  await expect(card).toContainText("the old version has the flag too");
+  await expect(card).toContainText("its own watch called it good before this change began");
   await expect(card.getByRole("link", { name: "Open in search" })).toHaveCount(1);
   await expect(page.locator(".diff .add")).toHaveCount(2);
   await expect(page.locator(".stages li")).toHaveCount(3);
@@ -55,7 +55,7 @@ test("a watch that goes on says what would settle it", async ({ page }) => {
 
 test("an incident shows the evidence, the guards, the dry run and the report", async ({ page }) => {
   await page.goto("/incidents/inc-7");
-  await expect(page.locator(".watch-card")).toContainText("share of 5xx");
+  await expect(page.locator(".watch-card")).toContainText("errors");
   const actions = page.getByRole("region", { name: "Actions" });
   await expect(actions).toContainText("dry run: 3 replicas would go to 1.9.4");
   await actions.getByText("What the decision rests on").click();

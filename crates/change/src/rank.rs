@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
+use verdict::{Message, Span, stored_message, stored_messages};
 
 use crate::rank_split::{SplitOutcome, VersionSplit};
 use crate::{Change, ChangeKind, ServiceGraph, Target};
@@ -80,12 +81,18 @@ pub struct Suspect {
     pub score: f64,
     /// Why, for people: what counted most.
     pub reason: String,
+    /// The same for readers of any language; nothing in records of before there was one.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
     /// The parts of the score.
     #[serde(default)]
     pub parts: ScoreParts,
     /// Everything that was found, for people.
     #[serde(default)]
     pub reasons: Vec<String>,
+    /// The same for readers of any language.
+    #[serde(default, deserialize_with = "stored_messages", skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Message>,
     /// What its version split says.
     #[serde(default = "no_split")]
     pub split: SplitOutcome,
@@ -187,50 +194,55 @@ pub fn rank_with(input: &AttributionInput<'_>) -> Suspects {
 
 impl Suspect {
     /// What its place among the others rests on, said first.
-    fn conclude(&mut self, reason: String) {
-        self.reasons.insert(0, reason.clone());
-        self.reason = reason;
+    fn conclude(&mut self, reason: Message) {
+        self.reason = reason.to_string();
+        self.reasons.insert(0, self.reason.clone());
+        self.messages.insert(0, reason.clone());
+        self.message = Some(reason);
+    }
+
+    fn said(&self) -> Message {
+        self.message.clone().unwrap_or_else(|| Message::Verbatim { text: self.reason.clone() })
     }
 }
 
 /// How a candidate stands beside the first suspect.
 enum Beside {
-    Rival(String),
-    Unlikely(String),
-    Cleared(String),
+    Rival(Message),
+    Unlikely(Message),
+    Cleared(Message),
 }
 
 fn beside(first: &Suspect, other: &Suspect, input: &AttributionInput<'_>) -> Beside {
-    let name = first.change.summary();
+    let change = Box::new(first.change.message());
     let (other_until, first_until) = (moved_until(&other.change, input.now), moved_until(&first.change, input.now));
     if other.split == SplitOutcome::Worse {
-        return Beside::Rival(format!("like {name} it is the likely cause: {}", other.reason));
+        return Beside::Rival(Message::LikewiseWorse { change, why: Box::new(other.said()) });
     }
     if other_until.saturating_add_ns(APART_NS) < first.change.started_at {
-        return Beside::Cleared(format!("{name} came after it, and the alert after that"));
+        return Beside::Cleared(Message::CameBefore { change });
     }
     let (worse, rest) = (&first.change.target.service, &other.change.target.service);
     // What needs the worse one has troubles of its own besides.
     let needs_it = input.graph.is_some_and(|graph| graph.path(rest, worse).is_some());
     if first.split == SplitOutcome::Worse && !needs_it {
-        let why = "its old version meets the same dependencies and fails less";
-        return Beside::Cleared(format!("the new version of {name} is worse by itself: {why}"));
+        return Beside::Cleared(Message::OtherIsWorse { change });
     }
     if let (SplitOutcome::Worse, Some(worse), Some(versions)) = (first.split, &first.versions, &other.versions)
         && versions.ratio_is_below(worse.ratio_at_least())
     {
-        return Beside::Cleared(format!("its new version is far from as bad as that of {name}: {}", versions.text()));
+        return Beside::Cleared(Message::FarFromAsBad { change, counts: Box::new(versions.message()) });
     }
     let (base, of_first) = (other.parts.without_split(), first.parts.without_split());
     if base < RIVAL_SHARE * of_first {
-        return Beside::Unlikely(format!("far less likely than {name}: {base:.2} against {of_first:.2}"));
+        return Beside::Unlikely(Message::FarLessLikely { change, score: base, other_score: of_first });
     }
     Beside::Rival(if other.change.started_at > first_until {
-        format!("it came after {name} and before the alert")
+        Message::CameBetween { change }
     } else if other_until >= first.change.started_at {
-        format!("it ran at the same time as {name}")
+        Message::RanBeside { change }
     } else {
-        format!("it ran less than {} before {name}", human(APART_NS))
+        Message::RanJustBefore { change, apart_ns: Span(APART_NS) }
     })
 }
 
@@ -247,50 +259,55 @@ fn judge(input: &AttributionInput<'_>, change: &Change) -> Suspect {
     } else {
         match (outcome, &split_reason) {
             (SplitOutcome::Worse | SplitOutcome::Alike, Some(reason)) => reason.clone(),
-            _ => format!("{topology_reason}, {time_reason}"),
+            _ => Message::Both { first: Box::new(topology_reason.clone()), second: Box::new(time_reason.clone()) },
         }
     };
     let parts = ScoreParts { time, topology, split: split_part, kind: kind_prior(change.kind) };
-    let reasons = [Some(topology_reason), Some(time_reason), split_reason].into_iter().flatten().collect();
+    let messages: Vec<Message> =
+        [Some(topology_reason), Some(time_reason), split_reason].into_iter().flatten().collect();
     Suspect {
         change: change.clone(),
         score: parts.product(),
-        reason,
+        reason: reason.to_string(),
+        message: Some(reason),
         parts,
-        reasons,
+        reasons: messages.iter().map(Message::to_string).collect(),
+        messages,
         split: outcome,
         versions: split.cloned(),
     }
 }
 
-fn split_part(split: Option<&VersionSplit>) -> (SplitOutcome, f64, Option<String>) {
+fn split_part(split: Option<&VersionSplit>) -> (SplitOutcome, f64, Option<Message>) {
     let Some(split) = split else { return (SplitOutcome::None, SPLIT_UNKNOWN, None) };
     let outcome = split.outcome();
-    let (part, what) = match outcome {
-        SplitOutcome::Worse => (1.0, "its new version is worse"),
-        SplitOutcome::Alike => (0.0, "its old version fails alike"),
-        SplitOutcome::Undecided | SplitOutcome::None => (SPLIT_UNKNOWN, "its versions can not be told apart yet"),
+    let counts = Box::new(split.message());
+    let (part, reason) = match outcome {
+        SplitOutcome::Worse => (1.0, Message::SplitWorse { counts }),
+        SplitOutcome::Alike => (0.0, Message::SplitAlike { counts }),
+        SplitOutcome::Undecided | SplitOutcome::None => (SPLIT_UNKNOWN, Message::SplitUndecided { counts }),
     };
-    (outcome, part, Some(format!("{what}: {}", split.text())))
+    (outcome, part, Some(reason))
 }
 
 /// A change is an interval: as long as it is in motion its age is 0.
-fn time_part(input: &AttributionInput<'_>, change: &Change) -> (f64, String) {
+fn time_part(input: &AttributionInput<'_>, change: &Change) -> (f64, Message) {
     let early_ns = input.active_at.0.saturating_sub(change.started_at.0);
     if early_ns < 0 {
-        return (0.0, format!("it began {} after the alert did", human(-early_ns)));
+        return (0.0, Message::BeganAfterAlert { late_ns: Span(-early_ns) });
     }
     let age_ns = input.active_at.0.saturating_sub(moved_until(change, input.now).0).max(0);
     if age_ns > input.within_ns {
-        return (0.0, format!("it was over {} before the alert, more than {}", human(age_ns), human(input.within_ns)));
+        return (0.0, Message::OverTooLong { age_ns: Span(age_ns), within_ns: Span(input.within_ns) });
     }
     let score = 0.5f64.powf(age_ns as f64 / half_life_ns(change.kind) as f64);
-    let ended = match age_ns {
-        0 => " and was still in motion".to_owned(),
-        age_ns if age_ns == early_ns => String::new(),
-        age_ns => format!(" and was over {} before it", human(age_ns)),
+    let (early, age) = (Span(early_ns), Span(age_ns));
+    let reason = match age_ns {
+        0 => Message::BeganInMotion { early_ns: early },
+        age_ns if age_ns == early_ns => Message::BeganBefore { early_ns: early },
+        _ => Message::BeganAndOver { early_ns: early, age_ns: age },
     };
-    (score, format!("began {} before the alert{ended}", human(early_ns)))
+    (score, reason)
 }
 
 /// Until when a change was in motion. One without an end counts as the moment it began, or its latest stage: a source that
@@ -305,46 +322,36 @@ fn moved_until(change: &Change, now: Timestamp) -> Timestamp {
     }
 }
 
-fn topology_part(input: &AttributionInput<'_>, change: &Change) -> (f64, String) {
+fn topology_part(input: &AttributionInput<'_>, change: &Change) -> (f64, Message) {
     let (affected, target) = (input.affected, &change.target);
     if let (Some(here), Some(there)) = (&affected.environment, &target.environment)
         && here != there
     {
-        return (0.0, format!("it is in the environment {there}, the alert in {here}"));
+        return (0.0, Message::OtherEnvironment { theirs: there.clone(), ours: here.clone() });
     }
     if target.service == affected.service {
-        return (1.0, "same service".to_owned());
+        return (1.0, Message::OfSameService {});
     }
     if let Some(path) = input.graph.and_then(|graph| graph.path(&affected.service, &target.service)) {
         let steps = path.len() - 1;
-        let what = if steps == 1 { "a dependency".to_owned() } else { format!("a dependency {steps} steps away") };
         let part = STEP_FACTOR.powi(i32::try_from(steps).unwrap_or(i32::MAX));
-        return (part, format!("{what} ({})", path.join(" -> ")));
+        let path = path.join(" -> ");
+        return match steps {
+            1 => (part, Message::OfDependency { path }),
+            _ => (part, Message::OfFarDependency { steps: steps as u64, path }),
+        };
     }
     let same = |a: &Option<String>, b: &Option<String>| a.is_some() && a == b;
     let same_cluster = same(&affected.cluster, &target.cluster);
     let may_be_same = same_cluster || affected.cluster.is_none() || target.cluster.is_none();
     if may_be_same && same(&affected.namespace, &target.namespace) {
-        return (NEIGHBOUR, "in the same namespace".to_owned());
+        return (NEIGHBOUR, Message::InNamespace {});
     }
     if same_cluster {
-        return (NEIGHBOUR / 2.0, "in the same cluster".to_owned());
+        return (NEIGHBOUR / 2.0, Message::InCluster {});
     }
     let reverse = input.graph.is_some_and(|graph| graph.path(&target.service, &affected.service).is_some());
-    let (needy, needed) = (&affected.service, &target.service);
-    let reason = if reverse {
-        format!("{needed} needs {needy}, and not the other way round")
-    } else {
-        format!("{needy} is not known to need {needed}")
-    };
+    let (needy, needed) = (affected.service.clone(), target.service.clone());
+    let reason = if reverse { Message::NeedsTheOther { needed, needy } } else { Message::NotNeeded { needy, needed } };
     (0.0, reason)
-}
-
-/// A duration for people: `90s`, `5m`, `2h`.
-fn human(ns: i64) -> String {
-    match ns / 1_000_000_000 {
-        secs @ 0..=119 => format!("{secs}s"),
-        secs @ 120..=7199 => format!("{}m", secs / 60),
-        secs => format!("{}h", secs / 3600),
-    }
 }

@@ -6,6 +6,7 @@
 //! rates. It is exact for rare failures and cautious for frequent ones, and small samples need no correction: they decide nothing.
 
 use serde::{Deserialize, Serialize};
+use verdict::Message;
 
 /// Level of both tests: how often chance alone makes a like change look worse, or one that is worse by [`ALIKE_RATIO`] look
 /// alike. Failures come in bursts, which makes the true chance somewhat larger; hence 0.01 and not the customary 0.05.
@@ -105,9 +106,8 @@ impl VersionSplit {
     }
 
     /// The numbers, for people.
-    pub(crate) fn text(&self) -> String {
-        let side = |counts: SplitCounts| format!("{} of {}", counts.bad, counts.n);
-        format!("{} requests of the new version failed, {} of the old one beside it", side(self.new), side(self.old))
+    pub(crate) fn message(&self) -> Message {
+        Message::SplitCounts { bad: self.new.bad, n: self.new.n, old_bad: self.old.bad, old_n: self.old.n }
     }
 }
 

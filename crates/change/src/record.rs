@@ -6,6 +6,7 @@ use catalog::ledger::time_text;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use verdict::Message;
 
 use crate::merge::Record;
 use crate::redact;
@@ -233,17 +234,23 @@ impl Change {
 
     /// One line for people: `deploy of checkout 1.4.0 -> 1.5.0 by ci`.
     pub fn summary(&self) -> String {
-        let mut text = format!("{} of {}", self.kind.as_str(), self.target.service);
-        match (&self.from_version, &self.to_version) {
-            (Some(from), Some(to)) => text.push_str(&format!(" {from} -> {to}")),
-            (None, Some(to)) => text.push_str(&format!(" to {to}")),
-            (Some(from), None) => text.push_str(&format!(" from {from}")),
-            (None, None) => {}
+        self.message().to_string()
+    }
+
+    /// The same for readers of any language.
+    pub fn message(&self) -> Message {
+        let (kind, service) = (self.kind.as_str().to_owned(), self.target.service.clone());
+        let that = Box::new(Message::Change { kind, service });
+        let message = match (self.from_version.clone(), self.to_version.clone()) {
+            (Some(from), Some(to)) => Message::ChangeFromTo { that, from, to },
+            (None, Some(to)) => Message::ChangeTo { that, to },
+            (Some(from), None) => Message::ChangeFrom { that, from },
+            (None, None) => *that,
+        };
+        match self.actor.clone() {
+            Some(actor) => Message::ChangeBy { that: Box::new(message), actor },
+            None => message,
         }
-        if let Some(actor) = &self.actor {
-            text.push_str(&format!(" by {actor}"));
-        }
-        text
     }
 
     /// The last time at which it is known to have had an effect begin: its end, or its beginning while it runs.

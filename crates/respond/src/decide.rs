@@ -2,6 +2,7 @@
 
 use change::{SplitOutcome, Suspect};
 use model::Timestamp;
+use verdict::Message;
 
 use crate::attribute::{Attributed, Scene};
 use crate::judge::Around;
@@ -17,9 +18,10 @@ impl Responder {
             Some(change) => found.accuse(&change.key()),
             None => found.first.take(),
         };
-        let blamed = first.as_ref().map(|first| (first.change.clone(), first.reasons.join(", ")));
-        let accused = accused.map(|change| (change, "the verdict of the watch over it".to_owned()));
-        let (change, attribution) = accused.or(blamed).unzip();
+        let blamed = first.as_ref().map(|first| (first.change.clone(), first.messages.clone()));
+        let accused = accused.map(|change| (change, vec![Message::AccusedByWatch {}]));
+        let (change, why) = accused.or(blamed).unzip();
+        let text = |why: &Vec<Message>| why.iter().map(Message::to_string).collect::<Vec<_>>().join(", ");
         let cleared = found.exonerated.iter().find(|one| is_of(one, &run.service) && one.split == SplitOutcome::Alike);
         let around = Around {
             service: &run.service,
@@ -41,7 +43,8 @@ impl Responder {
             evaluated_at: alert.evaluated_at,
             decided_at: now,
             change,
-            attribution,
+            attribution: why.as_ref().map(text),
+            attribution_messages: why.unwrap_or_default(),
             score: first.as_ref().map(|first| first.parts),
             versions: first.and_then(|first| first.versions),
             concurrent: found.concurrent,

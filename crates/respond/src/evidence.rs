@@ -8,7 +8,7 @@ use model::Timestamp;
 use rules::DataState;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use verdict::{Card, Verdict};
+use verdict::{Card, Message, Verdict, stored_messages};
 
 /// What a guard said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +51,9 @@ pub struct Evidence {
     pub change: Option<Change>,
     /// Why it is.
     pub attribution: Option<String>,
+    /// The same for readers of any language, one for each reason; empty in records of before there were any.
+    #[serde(default, deserialize_with = "stored_messages", skip_serializing_if = "Vec::is_empty")]
+    pub attribution_messages: Vec<Message>,
     /// The parts of its score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub score: Option<ScoreParts>,

@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::Verdict;
+use crate::{Message, Verdict, stored_message, stored_messages};
 
 /// What kind of thing was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct Side {
 pub struct Signal {
     /// Its name.
     pub name: String,
+    /// The same for readers of any language; nothing in records of before there was one, as with the other messages here.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub title: Option<Message>,
     /// Its kind.
     pub kind: SignalKind,
     /// What was asked; filled in by whoever asks.
@@ -78,15 +81,50 @@ pub struct Signal {
     pub verdict: Verdict,
     /// Why, for people.
     pub detail: String,
+    /// The same for readers of any language.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+}
+
+impl Signal {
+    /// Why it says what it says: the message, or the text of a record that has none.
+    pub fn said(&self) -> Message {
+        self.message.clone().unwrap_or_else(|| Message::Verbatim { text: self.detail.clone() })
+    }
+
+    /// Its name, in the same way.
+    pub fn named(&self) -> Message {
+        self.title.clone().unwrap_or_else(|| Message::Verbatim { text: self.name.clone() })
+    }
+
+    /// Says something else.
+    pub(crate) fn say(&mut self, message: Message) {
+        self.detail = message.to_string();
+        self.message = Some(message);
+    }
 }
 
 /// What was looked at and cleared, or what clears the change.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Exonerated {
     /// What: a version, a dependency, another change.
     pub what: String,
+    /// The same for readers of any language.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub title: Option<Message>,
     /// Why.
     pub reason: String,
+    /// The same for readers of any language.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
+}
+
+impl Exonerated {
+    /// What was cleared, and why.
+    pub fn new(what: Message, why: Message) -> Exonerated {
+        let (text, reason) = (what.to_string(), why.to_string());
+        Exonerated { what: text, title: Some(what), reason, message: Some(why) }
+    }
 }
 
 /// The whole card.
@@ -96,6 +134,9 @@ pub struct Card {
     pub verdict: Verdict,
     /// In one sentence.
     pub detail: String,
+    /// The same for readers of any language.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
     /// Up to when data was compared.
     #[serde(with = "time_text")]
     pub until: Timestamp,
@@ -105,8 +146,35 @@ pub struct Card {
     pub exonerated: Vec<Exonerated>,
     /// What would change the verdict.
     pub would_change: Vec<String>,
+    /// The same for readers of any language, each in the place of its text; empty where that is not known.
+    #[serde(default, deserialize_with = "stored_messages", skip_serializing_if = "Vec::is_empty")]
+    pub would_change_messages: Vec<Message>,
     /// Requests that arrived after a gap and were not compared.
     pub left_out: f64,
+}
+
+impl Card {
+    /// A card without any measurement.
+    pub fn new(verdict: Verdict, message: Message, until: Timestamp) -> Card {
+        Card {
+            verdict,
+            detail: message.to_string(),
+            message: Some(message),
+            until,
+            signals: Vec::new(),
+            exonerated: Vec::new(),
+            would_change: Vec::new(),
+            would_change_messages: Vec::new(),
+            left_out: 0.0,
+        }
+    }
+
+    /// The same with what it rests on.
+    #[must_use]
+    pub fn with(self, signals: Vec<Signal>, exonerated: Vec<Exonerated>, would_change: Vec<Message>) -> Card {
+        let texts = would_change.iter().map(Message::to_string).collect();
+        Card { signals, exonerated, would_change: texts, would_change_messages: would_change, ..self }
+    }
 }
 
 /// Writes times as RFC 3339 text.

@@ -9,6 +9,7 @@ use crate::block::{Block, Cell, Role};
 use crate::everywhere::Everywhere;
 use crate::evidence::Detector;
 use crate::latency::{self, Buckets, Ladder, SLOWDOWN_WEIGHTS, SLOWDOWNS, Shape};
+use crate::message::{Message, rounded};
 use crate::rates::{self, Counts, HARM_WEIGHTS, HARMS, inside};
 
 /// How far back the newest counts go, in nanoseconds: harm must still be going on when something is called bad.
@@ -459,14 +460,11 @@ impl DependencyHealth {
     }
 
     /// Failures lately and what is usual, for people.
-    pub(crate) fn describe(&self, name: &str, at: Timestamp) -> String {
+    pub(crate) fn describe(&self, name: &str, at: Timestamp) -> Message {
         let lately = self.tally.lately(at, RECENT_NS);
         let usual = (self.baseline.ceiling(DEPENDENCY_STRATUM) - RATE_SLACK).max(0.0);
-        format!(
-            "{name} does not do well either: {:.1} % of its requests fail lately, {:.1} % is usual{}",
-            100.0 * lately.rate(),
-            100.0 * usual,
-            if self.slow { ", and it is slower than usual" } else { "" }
-        )
+        let (percent, usual_percent) = (rounded(100.0 * lately.rate(), 1), rounded(100.0 * usual, 1));
+        let failing = Message::DependencyFails { dependency: name.to_owned(), percent, usual_percent };
+        if self.slow { Message::DependencySlower { that: Box::new(failing) } } else { failing }
     }
 }

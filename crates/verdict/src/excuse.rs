@@ -6,6 +6,7 @@ use crate::baseline::{Baseline, RATE_SLACK};
 use crate::card::SignalKind;
 use crate::comparison::{ALIKE_LOG, RECENT_NS, Tally};
 use crate::judge::OLD_REQUESTS_MIN;
+use crate::message::{Message, TIME_BEFORE, rounded};
 use crate::watch::{FAILURES_MIN, REQUESTS_MIN, Watch};
 
 /// A cause that nobody sees is over when failures fell below this part of the most that they were under it.
@@ -24,7 +25,7 @@ pub(crate) enum Covers {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Excuse {
     pub(crate) what: String,
-    pub(crate) reason: String,
+    pub(crate) reason: Message,
     covers: Covers,
     /// The most that failed under it, as a share.
     worst: f64,
@@ -36,12 +37,11 @@ impl Excuse {
     /// Things were bad before the change already.
     pub(crate) fn of_the_time_before(baseline: &Baseline) -> Option<Excuse> {
         let counts = baseline.failing_already()?;
-        let reason = format!(
-            "{:.1} % of requests failed in the minutes before it already, {:.1} % is usual",
-            100.0 * counts.rate(),
-            100.0 * baseline.total().rate()
-        );
-        let what = "the time before the change".to_owned();
+        let reason = Message::FailingAlready {
+            percent: rounded(100.0 * counts.rate(), 1),
+            usual_percent: rounded(100.0 * baseline.total().rate(), 1),
+        };
+        let what = TIME_BEFORE.to_owned();
         Some(Excuse { what, reason, covers: Covers::All, worst: counts.rate(), over_since: None })
     }
 
@@ -88,7 +88,7 @@ impl Watch {
     }
 
     /// What else goes wrong now: a dependency, or the old version with the new one.
-    fn cause(&self, at: Timestamp) -> Option<(String, String, Covers)> {
+    fn cause(&self, at: Timestamp) -> Option<(String, Message, Covers)> {
         if let Some((name, health)) = self.dependencies.iter().find(|(_, health)| health.failing()) {
             return Some((name.clone(), health.describe(name, at), Covers::All));
         }
@@ -99,11 +99,11 @@ impl Watch {
         let old = self.old.lately(at, RECENT_NS);
         let label = &self.spec.old_label;
         if self.errors.old.log_e() >= ALIKE_LOG && old.bad >= FAILURES_MIN && self.failures_beside().looks_alike() {
-            let reason = format!(
-                "{label} changed for the worse at the same time: {:.1} % of its requests fail lately, {:.1} % is usual",
-                100.0 * old.rate(),
-                100.0 * usual
-            );
+            let reason = Message::OldWorse {
+                old: label.clone(),
+                percent: rounded(100.0 * old.rate(), 1),
+                usual_percent: rounded(100.0 * usual, 1),
+            };
             return Some((label.clone(), reason, Covers::All));
         }
         if self.latency.old.log_e() >= ALIKE_LOG {
@@ -114,7 +114,7 @@ impl Watch {
                 .as_ref()
                 .is_some_and(|known| known.covers == Covers::Latency && old.rate() <= usual + RATE_SLACK);
             let covers = if succeeds || known { Covers::Latency } else { Covers::All };
-            let reason = format!("{label} became slower at the same time");
+            let reason = Message::OldSlower { old: label.clone() };
             return Some((label.clone(), reason, covers));
         }
         None

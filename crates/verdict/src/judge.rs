@@ -8,6 +8,7 @@ use crate::comparison::{ALIKE_LOG, Beside, DependencyHealth, RECENT_NS};
 use crate::everywhere::Everywhere;
 use crate::latency::{SLOWDOWNS, Shape};
 use crate::leak::LEAK_FULL_WITHIN_NS;
+use crate::message::{BEFORE, Message, USUAL, rounded};
 use crate::pattern::PATTERN_RATE_MIN;
 use crate::rates::{Counts, difference};
 use crate::watch::{FAILURES_MIN, REQUESTS_MIN, Watch};
@@ -34,9 +35,9 @@ const GOOD_AFTER_NS: i64 = 120_000_000_000;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Concurrent {
     /// Which.
-    pub what: String,
+    pub what: Message,
     /// Why it matters.
-    pub reason: String,
+    pub reason: Message,
     /// When it began.
     pub at: Timestamp,
     /// The service that was changed, when it is one that this service needs; `None` when it is this service itself.
@@ -63,99 +64,90 @@ impl Watch {
         if let Some(excuse) = &self.excuse {
             let held = |signal: &&mut Signal| signal.compare == Compare::BeforeAfter && excuse.covers(signal.kind);
             for signal in signals.iter_mut().filter(held) {
-                signal.detail = format!("not held against the change: {}", excuse.reason);
+                signal.say(Message::NotHeld { why: Box::new(excuse.reason.clone()) });
                 signal.verdict = Verdict::Unknown(UnknownReason::Conflict);
             }
         }
-        let (verdict, detail) = self.conclude(&signals, now, facts);
+        let (verdict, message) = self.conclude(&signals, now, facts);
         let mut exonerated = facts.cleared.clone();
         if let Some(excuse) = &self.excuse {
-            let what = format!("this change, by {}", excuse.what);
-            exonerated.push(Exonerated { what, reason: excuse.reason.clone() });
+            let what = Message::ThisChange { other: excuse.what.clone() };
+            exonerated.push(Exonerated::new(what, excuse.reason.clone()));
         }
         let would_change = self.would_change(&verdict, &signals);
-        let left_out = 0.0;
-        Card { verdict, detail, until: self.until, signals, exonerated, would_change, left_out }
+        Card::new(verdict, message, self.until).with(signals, exonerated, would_change)
     }
 
-    fn conclude(&self, signals: &[Signal], now: Timestamp, facts: &Facts) -> (Verdict, String) {
-        let unknown = |reason, detail: String| (Verdict::Unknown(reason), detail);
+    fn conclude(&self, signals: &[Signal], now: Timestamp, facts: &Facts) -> (Verdict, Message) {
+        let unknown = |reason, message: Message| (Verdict::Unknown(reason), message);
+        let version = self.spec.new_label.clone();
         if let Some(error) = &facts.query_error {
-            return unknown(UnknownReason::QueryError, error.clone());
+            return unknown(UnknownReason::QueryError, Message::Verbatim { text: error.clone() });
         }
         if let Some(why) = &facts.self_suspect {
-            return unknown(UnknownReason::SelfSuspect, why.clone());
+            return unknown(UnknownReason::SelfSuspect, Message::Verbatim { text: why.clone() });
         }
         let Some(new_last) = self.new_last else {
-            let detail = format!("nothing was heard of {} since the change began", self.spec.new_label);
-            return unknown(UnknownReason::NoData, detail);
+            return unknown(UnknownReason::NoData, Message::NothingHeard { version });
         };
-        let silent_s = (now.0 - new_last.0) / 1_000_000_000;
+        let seconds = (now.0 - new_last.0) / 1_000_000_000;
         if now.0 - new_last.0 > 3 * SILENCE_MAX_NS {
-            return unknown(UnknownReason::NoData, format!("{} has been silent for {silent_s}s", self.spec.new_label));
+            return unknown(UnknownReason::NoData, Message::Silent { version, seconds });
         }
         if now.0 - new_last.0 > SILENCE_MAX_NS {
-            return unknown(
-                UnknownReason::StaleData,
-                format!("the newest data of {} is {silent_s}s old", self.spec.new_label),
-            );
+            return unknown(UnknownReason::StaleData, Message::Stale { version, seconds });
         }
         let bad: Vec<&Signal> = signals.iter().filter(|signal| signal.verdict == Verdict::Bad).collect();
         let split = bad.iter().find(|signal| signal.compare == Compare::VersionSplit);
         if let Some(signal) = split {
-            return (Verdict::Bad, signal.detail.clone());
+            return (Verdict::Bad, signal.said());
         }
         if let Some(signal) = bad.first() {
             return self.conclude_before_after(signal, facts, now);
         }
         if let Some(excuse) = &self.excuse {
-            let detail = format!(
-                "{} does not do well, and neither does {}: {}",
-                self.spec.new_label, excuse.what, excuse.reason
-            );
-            return unknown(UnknownReason::Conflict, detail);
+            let (other, why) = (excuse.what.clone(), Box::new(excuse.reason.clone()));
+            return unknown(UnknownReason::Conflict, Message::NeitherWell { version, other, why });
         }
+        let requests = self.new.total.n as u64;
         if self.good(signals, now) {
-            let detail = format!("{} requests of {} show no harm", self.new.total.n as u64, self.spec.new_label);
-            return (Verdict::Good, detail);
+            return (Verdict::Good, Message::NoHarm { requests, version });
         }
-        let detail = format!("{} requests of {} so far", self.new.total.n as u64, self.spec.new_label);
-        unknown(UnknownReason::LowSample, detail)
+        unknown(UnknownReason::LowSample, Message::SoFar { requests, version })
     }
 
     /// Worse than before, and nothing at the same time to compare with: only if nothing else can be the cause.
-    fn conclude_before_after(&self, signal: &Signal, facts: &Facts, now: Timestamp) -> (Verdict, String) {
-        let conflict = |detail: String| (Verdict::Unknown(UnknownReason::Conflict), detail);
+    fn conclude_before_after(&self, signal: &Signal, facts: &Facts, now: Timestamp) -> (Verdict, Message) {
+        let conflict = |message: Message| (Verdict::Unknown(UnknownReason::Conflict), message);
+        let that = Box::new(signal.said());
         match self.old_has_it(signal) {
             // What both versions share is then not the cause.
-            Some(false) => return (Verdict::Bad, signal.detail.clone()),
-            Some(true) => return conflict(format!("{}; {} has it as well", signal.detail, self.spec.old_label)),
+            Some(false) => return (Verdict::Bad, *that),
+            Some(true) => return conflict(Message::OldHasIt { that, old: self.spec.old_label.clone() }),
             None => {}
         }
         if self.baseline.is_overload(self.load()) && !self.old_bears_the_load() {
-            return conflict(format!(
-                "{}; there is more traffic than before, and overload is as likely",
-                signal.detail
-            ));
+            return conflict(Message::Overload { that });
         }
         if let Some(other) = facts.concurrent.iter().find(|other| !self.clears(other, now)) {
-            return conflict(format!("{}; {} at the same time: {}", signal.detail, other.what, other.reason));
+            let (change, why) = (Box::new(other.what.clone()), Box::new(other.reason.clone()));
+            return conflict(Message::SameTime { that, change, why });
         }
         if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| !health.well(now)) {
-            return conflict(format!("{}; whether {name}, which it depends on, is well is not known", signal.detail));
+            return conflict(Message::DependencyUnknown { that, dependency: name.clone() });
         }
         let since = self.suspected_at.unwrap_or(self.until);
         let began = self.worse_since.unwrap_or(since);
         let excess = self.excess_of(signal);
         let accused = |health: &DependencyHealth| !health.heard_after(since) || !health.is_cleared(began, excess);
         if let Some((name, _)) = self.dependencies.iter().find(|(_, health)| accused(health)) {
-            return conflict(format!("{}; {name}, which it depends on, was not heard of since", signal.detail));
+            return conflict(Message::DependencyUnheard { that, dependency: name.clone() });
         }
         let untimed = self.dependencies.iter().find(|(_, health)| !health.timed());
         if let (SignalKind::Latency, Some((name, _))) = (signal.kind, untimed) {
-            return conflict(format!("{}; whether {name}, which it depends on, is slow is not known", signal.detail));
+            return conflict(Message::DependencyUntimed { that, dependency: name.clone() });
         }
-        (Verdict::Bad, signal.detail.clone())
+        (Verdict::Bad, *that)
     }
 
     /// The share of requests that would have failed at a dependency, were it the cause.
@@ -238,7 +230,14 @@ impl Watch {
         let (old, new) = (recent(&self.old), recent(&self.new));
         let now_old = if old.n > 0.0 { old } else { self.old.total };
         let detector = &self.errors.split;
-        self.errors_signal("errors", Compare::VersionSplit, detector, self.spec.alphas.errors_split, now_old, new)
+        self.errors_signal(
+            Message::SignalErrors {},
+            Compare::VersionSplit,
+            detector,
+            self.spec.alphas.errors_split,
+            now_old,
+            new,
+        )
     }
 
     fn errors_before(&self) -> Signal {
@@ -246,7 +245,7 @@ impl Watch {
         let old = self.baseline.total();
         let detector = &self.errors.before;
         self.errors_signal(
-            "errors against before",
+            Message::SignalErrorsBefore {},
             Compare::BeforeAfter,
             detector,
             self.spec.alphas.errors_before,
@@ -257,7 +256,7 @@ impl Watch {
 
     fn errors_signal(
         &self,
-        name: &str,
+        title: Message,
         compare: Compare,
         detector: &Everywhere,
         alpha: f64,
@@ -277,22 +276,14 @@ impl Watch {
             _ if detector.log_e() >= ALIKE_LOG => Verdict::Unknown(UnknownReason::LowSample),
             _ => Verdict::Good,
         };
-        let beside = if compare == Compare::VersionSplit { &self.spec.old_label } else { "before" };
+        let beside = if compare == Compare::VersionSplit { &self.spec.old_label } else { BEFORE };
         let (_, low, high) = match compare {
             Compare::VersionSplit => difference(self.old.total, self.new.total, INTERVAL_ALPHA, DIFFERENCE_SPREAD),
             Compare::BeforeAfter => {
                 difference(self.baseline.total(), self.new.total, INTERVAL_ALPHA, DIFFERENCE_SPREAD)
             }
         };
-        let whose = if compare == Compare::VersionSplit { format!("of {beside}") } else { beside.to_owned() };
-        let detail = format!(
-            "{:.2} % of {} requests of {} fail, {:.2} % of {} {whose}",
-            100.0 * new.rate(),
-            new.n as u64,
-            self.spec.new_label,
-            100.0 * old.rate(),
-            old.n as u64,
-        );
+        let message = self.failures_told(compare, old, new);
         let side = |label: &str, counts: Counts| Side {
             label: label.to_owned(),
             n: counts.n.round(),
@@ -300,7 +291,8 @@ impl Watch {
             value: counts.rate(),
         };
         Signal {
-            name: name.to_owned(),
+            name: title.to_string(),
+            title: Some(title),
             kind: SignalKind::Errors,
             query: String::new(),
             compare,
@@ -313,7 +305,20 @@ impl Watch {
             log_e_needed: needed,
             min_n: REQUESTS_MIN,
             verdict,
-            detail,
+            detail: message.to_string(),
+            message: Some(message),
+        }
+    }
+
+    fn failures_told(&self, compare: Compare, old: Counts, new: Counts) -> Message {
+        let (percent, requests, version) = (rounded(100.0 * new.rate(), 2), new.n as u64, self.spec.new_label.clone());
+        let (old_percent, old_requests) = (rounded(100.0 * old.rate(), 2), old.n as u64);
+        match compare {
+            Compare::VersionSplit => {
+                let old = self.spec.old_label.clone();
+                Message::ErrorsBeside { percent, requests, version, old_percent, old_requests, old }
+            }
+            Compare::BeforeAfter => Message::ErrorsBefore { percent, requests, version, old_percent, old_requests },
         }
     }
 
@@ -330,7 +335,7 @@ impl Watch {
             Compare::VersionSplit => {
                 (Shape::of(bounds, &old_buckets)?, old_buckets.iter().sum(), self.spec.old_label.as_str())
             }
-            Compare::BeforeAfter => (self.baseline.all_shape()?.clone(), self.baseline.total().n, "before"),
+            Compare::BeforeAfter => (self.baseline.all_shape()?.clone(), self.baseline.total().n, BEFORE),
         };
         let n: f64 = new_buckets.iter().sum();
         let (likeliest, only) = detector.likeliest();
@@ -355,9 +360,19 @@ impl Watch {
             bad: None,
             value: shape.quantile(0.5),
         };
-        let name = if compare == Compare::VersionSplit { "latency" } else { "latency against before" };
+        let title = if beside { Message::SignalLatency {} } else { Message::SignalLatencyBefore {} };
+        let message = Message::Latencies {
+            version: self.spec.new_label.clone(),
+            median_ms: rounded(new_50, 0),
+            p99_ms: rounded(new_99, 0),
+            old: label.to_owned(),
+            old_median_ms: rounded(old_50, 0),
+            old_p99_ms: rounded(old_99, 0),
+            factor,
+        };
         Some(Signal {
-            name: name.to_owned(),
+            name: title.to_string(),
+            title: Some(title),
             kind: SignalKind::Latency,
             query: String::new(),
             compare,
@@ -370,11 +385,8 @@ impl Watch {
             log_e_needed: needed,
             min_n: REQUESTS_MIN,
             verdict,
-            detail: format!(
-                "{} takes {new_50:.0} ms in the median and {new_99:.0} ms at the 99th percentile, {label} {old_50:.0} and \
-                 {old_99:.0} ms; likeliest {factor} times as long",
-                self.spec.new_label
-            ),
+            detail: message.to_string(),
+            message: Some(message),
         })
     }
 
@@ -395,12 +407,21 @@ impl Watch {
             bad: Some(lines.round()),
             value: lines / n.max(1.0),
         };
+        let title = Message::SignalLines { pattern: pattern.to_owned() };
+        let lines = Message::Lines {
+            lines: watched.new as u64,
+            requests: self.patterns.new_requests() as u64,
+            version: self.spec.new_label.clone(),
+            usual_percent: rounded(100.0 * watched.usual, 2),
+        };
+        let message = if alike { Message::LinesOfBoth { that: Box::new(lines) } } else { lines };
         Some(Signal {
-            name: format!("error lines: {pattern}"),
+            name: title.to_string(),
+            title: Some(title),
             kind: SignalKind::Pattern,
             query: String::new(),
             compare: Compare::BeforeAfter,
-            old: side("usual", self.baseline.total().n, watched.usual * self.baseline.total().n),
+            old: side(USUAL, self.baseline.total().n, watched.usual * self.baseline.total().n),
             new: side(&self.spec.new_label, self.patterns.new_requests(), watched.new),
             effect: rate / watched.usual,
             effect_unit: "ratio".to_owned(),
@@ -409,14 +430,8 @@ impl Watch {
             log_e_needed: needed,
             min_n: FAILURES_MIN,
             verdict,
-            detail: format!(
-                "{} of {} requests of {} log it, at most {:.2} % is usual{}",
-                watched.new as u64,
-                self.patterns.new_requests() as u64,
-                self.spec.new_label,
-                100.0 * watched.usual,
-                if alike { ", but the old version logs it as well" } else { "" }
-            ),
+            detail: message.to_string(),
+            message: Some(message),
         })
     }
 
@@ -427,8 +442,10 @@ impl Watch {
         let above_old = fill > self.old_fill + 0.05;
         let verdict = if self.leak.log_e() >= needed && soon && above_old { Verdict::Bad } else { Verdict::Good };
         let side = |label: &str, value: f64| Side { label: label.to_owned(), n: 0.0, bad: None, value };
+        let (title, message) = (Message::SignalFilling {}, self.filling_told(fill, full_in_ns));
         Some(Signal {
-            name: "filling up".to_owned(),
+            name: title.to_string(),
+            title: Some(title),
             kind: SignalKind::Saturation,
             query: String::new(),
             compare: Compare::BeforeAfter,
@@ -441,14 +458,18 @@ impl Watch {
             log_e_needed: needed,
             min_n: 0.0,
             verdict,
-            detail: format!(
-                "{} is {:.0} % full and grows; full in {} minutes at this pace; the old version was {:.0} % full at most",
-                self.spec.new_label,
-                100.0 * fill,
-                full_in_ns / 60_000_000_000,
-                100.0 * self.old_fill
-            ),
+            detail: message.to_string(),
+            message: Some(message),
         })
+    }
+
+    fn filling_told(&self, fill: f64, full_in_ns: i64) -> Message {
+        Message::Filling {
+            version: self.spec.new_label.clone(),
+            percent: rounded(100.0 * fill, 0),
+            minutes: full_in_ns / 60_000_000_000,
+            old_percent: rounded(100.0 * self.old_fill, 0),
+        }
     }
 
     fn probe_signal(&self) -> Option<Signal> {
@@ -465,12 +486,15 @@ impl Watch {
             bad: Some(counts.bad.round()),
             value: counts.rate(),
         };
+        let title = Message::SignalProbes {};
+        let message = Message::ProbesFailed { failed: counts.bad as u64, probes: counts.n as u64 };
         Some(Signal {
-            name: "probes".to_owned(),
+            name: title.to_string(),
+            title: Some(title),
             kind: SignalKind::Probe,
             query: String::new(),
             compare: Compare::BeforeAfter,
-            old: side("before", Counts::default()),
+            old: side(BEFORE, Counts::default()),
             new: side(&self.spec.new_label, counts),
             effect: 100.0 * lately.rate(),
             effect_unit: "points".to_owned(),
@@ -479,38 +503,32 @@ impl Watch {
             log_e_needed: needed,
             min_n: FAILURES_MIN,
             verdict: if harm { Verdict::Bad } else { Verdict::Good },
-            detail: format!("{} of {} probes failed since the change", counts.bad as u64, counts.n as u64),
+            detail: message.to_string(),
+            message: Some(message),
         })
     }
 
-    fn would_change(&self, verdict: &Verdict, signals: &[Signal]) -> Vec<String> {
-        let mut texts = Vec::new();
+    fn would_change(&self, verdict: &Verdict, signals: &[Signal]) -> Vec<Message> {
+        let mut messages = Vec::new();
         match verdict {
             Verdict::Bad => {
                 for signal in signals.iter().filter(|signal| signal.verdict == Verdict::Bad) {
-                    texts.push(format!(
-                        "without {} the evidence would not do: it has e^{:.1}, e^{:.1} is needed",
-                        signal.name, signal.log_e, signal.log_e_needed
-                    ));
+                    let (log_e, needed) = (rounded(signal.log_e, 1), rounded(signal.log_e_needed, 1));
+                    messages.push(Message::WithoutSignal { signal: Box::new(signal.named()), log_e, needed });
                 }
-                texts.push("the old version or a dependency failing alike would clear the change".to_owned());
+                messages.push(Message::AlikeClears {});
             }
-            Verdict::Good => texts.push("any signal reaching its evidence while the watch goes on".to_owned()),
+            Verdict::Good => messages.push(Message::AnySignal {}),
             Verdict::Unknown(_) => {
                 if let Some(nearest) =
                     signals.iter().max_by(|a, b| (a.log_e - a.log_e_needed).total_cmp(&(b.log_e - b.log_e_needed)))
                 {
-                    texts.push(format!(
-                        "bad: {} at e^{:.1}; it has e^{:.1}",
-                        nearest.name, nearest.log_e_needed, nearest.log_e
-                    ));
+                    let (log_e, needed) = (rounded(nearest.log_e, 1), rounded(nearest.log_e_needed, 1));
+                    messages.push(Message::BadAt { signal: Box::new(nearest.named()), needed, log_e });
                 }
-                let margin = 100.0 * self.spec.good_margin;
-                texts.push(format!(
-                    "good: failures surely less than {margin} points above the old version's, and nothing suspicious"
-                ));
+                messages.push(Message::GoodBelow { points: 100.0 * self.spec.good_margin });
             }
         }
-        texts
+        messages
     }
 }

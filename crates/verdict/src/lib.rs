@@ -27,6 +27,7 @@ mod excuse;
 mod judge;
 mod latency;
 mod leak;
+mod message;
 mod pattern;
 mod rates;
 #[cfg(test)]
@@ -42,6 +43,9 @@ pub use evidence::{Detector, TICK_LOG_MAX};
 pub use judge::{Concurrent, Facts};
 pub use latency::{Buckets, SLOWDOWNS, Shape};
 pub use leak::{LEAK_BIN_NS, LEAK_FULL_WITHIN_NS, LEAK_WARMUP_NS};
+pub use message::{
+    AFTER, BEFORE, MESSAGE_CODES, Message, Span, TIME_BEFORE, USUAL, WORDS, stored_message, stored_messages,
+};
 pub use pattern::{PATTERN_RATE_MIN, PATTERNS_MAX};
 pub use rates::{Counts, HARMS, difference};
 pub use verdict::{UnknownReason, Verdict};

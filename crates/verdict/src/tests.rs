@@ -173,8 +173,8 @@ fn an_outage_of_a_dependency_accuses_nobody() {
 fn harm_is_found_and_soon() {
     check(Release { harm: 0.02, ..GOOD }, 200, expect!["200 of 200 bad, median after 58s"]);
     check(Release { harm: 0.1, ..GOOD }, 200, expect!["200 of 200 bad, median after 17s"]);
-    check(Release { harm: 0.02, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 27s"]);
-    check(Release { harm: 0.1, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 4s"]);
+    check(Release { harm: 0.02, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 28s"]);
+    check(Release { harm: 0.1, rollout_s: 1, ..GOOD }, 200, expect!["200 of 200 bad, median after 7s"]);
     check(Release { harm: 0.02, harm_from_s: 240, ..GOOD }, 100, expect!["100 of 100 bad, median after 289s"]);
     check(Release { harm: 0.005, seconds: 1800, ..GOOD }, 50, expect!["49 of 50 bad, median after 607s"]);
 }

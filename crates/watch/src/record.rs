@@ -5,7 +5,7 @@ use change::Change;
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use verdict::{Card, Verdict};
+use verdict::{Card, Message, Verdict, stored_message};
 
 use crate::Beside;
 
@@ -43,6 +43,9 @@ pub struct HistoryEntry {
     pub verdict: Verdict,
     /// Why.
     pub detail: String,
+    /// The same for readers of any language; nothing in records of before there was one.
+    #[serde(default, deserialize_with = "stored_message", skip_serializing_if = "Option::is_none")]
+    pub message: Option<Message>,
 }
 
 /// A watch as the ledger has it. Its id is the change's key.
@@ -114,8 +117,8 @@ impl WatchRecord {
         self.evaluated_at = now;
         let changed = self.history.last().is_none_or(|last| last.verdict != card.verdict);
         if changed {
-            let (verdict, detail) = (card.verdict.clone(), card.detail.clone());
-            self.history.push(HistoryEntry { at: now, verdict, detail });
+            let (verdict, detail, message) = (card.verdict.clone(), card.detail.clone(), card.message.clone());
+            self.history.push(HistoryEntry { at: now, verdict, detail, message });
             let surplus = self.history.len().saturating_sub(HISTORY_MAX);
             self.history.drain(..surplus);
         }

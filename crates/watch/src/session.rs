@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use change::Change;
 use model::{TimeRange, Timestamp};
 use rules::{RuleQuery, RuleQueryError};
-use verdict::{Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec, Window};
+use verdict::{
+    AFTER, BEFORE, Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec, Window,
+};
 
 use crate::ask::Topology;
 use crate::beside::{Beside, SideBySide};
@@ -86,7 +88,7 @@ impl Session {
             dependencies.insert(name.clone(), Baseline::learn(&windows, &telemetry.bounds));
         }
         let label = |version: &Option<String>, word: &str| version.clone().unwrap_or_else(|| word.to_owned());
-        let (old, new) = (label(&change.from_version, "before"), label(&change.to_version, "after"));
+        let (old, new) = (label(&change.from_version, BEFORE), label(&change.to_version, AFTER));
         let mut spec = WatchSpec::new(&old, &new, start, horizon_ns);
         spec.rolled_out_at = change.finished_at;
         let before = TimeRange::new(start.saturating_add_ns(-PATTERN_HISTORY_NS), start);

@@ -7,7 +7,7 @@ use catalog::ledger::{Filter, LedgerError, LedgerTable, Records, sha256_hex};
 use change::{Change, ChangeBook};
 use model::{TimeRange, Timestamp};
 use rules::{Alert, AlertState, DataState, RuleQuery};
-use verdict::{Card, Concurrent, Exonerated, Facts, UnknownReason, Verdict};
+use verdict::{Card, Concurrent, Exonerated, Facts, Message, UnknownReason, Verdict};
 
 use crate::ask::{SelfHealth, Topology};
 use crate::record::{WatchRecord, WatchState, read, record_of};
@@ -244,19 +244,18 @@ impl Watcher {
                 continue;
             }
             let before_ns = change.started_at.0 - other.settled_at().0;
-            let what = other.summary();
+            let what = other.message();
             if before_ns > CONCURRENT_NS {
                 continue;
             }
             let good = record_of(&*self.records, &other.key())?
                 .is_some_and(|record| before_ns > 0 && record.card.verdict == Verdict::Good);
             if good {
-                let reason = "its own watch called it good before this change began".to_owned();
-                facts.cleared.push(Exonerated { what, reason });
+                facts.cleared.push(Exonerated::new(what, Message::ClearedByWatch {}));
             } else {
-                let reason = if same { "the same service" } else { "a service that this one needs" };
+                let reason = if same { Message::SameService {} } else { Message::NeededService {} };
                 let needed = (!same).then(|| other.target.service.clone());
-                facts.concurrent.push(Concurrent { what, reason: reason.to_owned(), at: other.started_at, needed });
+                facts.concurrent.push(Concurrent { what, reason, at: other.started_at, needed });
             }
         }
         Ok(facts)
@@ -347,24 +346,17 @@ fn interval(age_ns: i64) -> i64 {
 }
 
 fn failed(error: &str, now: Timestamp) -> Card {
-    unmeasured(UnknownReason::QueryError, error, "an answer to the questions", now)
+    unmeasured(UnknownReason::QueryError, error, Message::AnswerNeeded {}, now)
 }
 
 fn suspected(why: &str, now: Timestamp) -> Card {
-    unmeasured(UnknownReason::SelfSuspect, why, "Backstop being well", now)
+    unmeasured(UnknownReason::SelfSuspect, why, Message::BackstopWell {}, now)
 }
 
 /// A card without any measurement.
-fn unmeasured(reason: UnknownReason, detail: &str, would_change: &str, now: Timestamp) -> Card {
-    Card {
-        verdict: Verdict::Unknown(reason),
-        detail: detail.to_owned(),
-        until: now,
-        signals: Vec::new(),
-        exonerated: Vec::new(),
-        would_change: vec![would_change.to_owned()],
-        left_out: 0.0,
-    }
+fn unmeasured(reason: UnknownReason, text: &str, would_change: Message, now: Timestamp) -> Card {
+    let card = Card::new(Verdict::Unknown(reason), Message::Verbatim { text: text.to_owned() }, now);
+    card.with(Vec::new(), Vec::new(), vec![would_change])
 }
 
 fn annotations(record: &WatchRecord) -> BTreeMap<String, String> {

@@ -7,6 +7,17 @@ export const TOKEN = "good-token";
 const QUERY =
   'sum by (service_version) (rate(http_requests_total{service="checkout",code=~"5.."}[1m])) / sum by (service_version) (rate(http_requests_total{service="checkout"}[1m]))';
 
+// Sentences as the server stores them beside their English text.
+const FAILS = {
+  code: "errors_beside",
+  values: { percent: 48.24, requests: 398, version: "2.0.0", old_percent: 0.42, old_requests: 4012, old: "1.9.4" },
+};
+const FLAG = { code: "change", values: { kind: "flag", service: "checkout" } };
+const BASKET = {
+  code: "change_by",
+  values: { that: { code: "change_from_to", values: { that: FLAG, from: "off", to: "on" } }, actor: "mei" },
+};
+
 function badWatch(deploy) {
   const unknown = { verdict: "unknown", reason: "low_sample" };
   return {
@@ -18,9 +29,12 @@ function badWatch(deploy) {
     decided_at: iso(deploy + 41_000),
     evaluated_at: iso(deploy + 96_000),
     ends_at: iso(deploy + 100_000),
+    detail: "48.24 % of 398 requests of 2.0.0 fail, 0.42 % of 4012 of 1.9.4",
+    message: FAILS,
     signals: [
       {
-        name: "share of 5xx",
+        name: "errors",
+        title: { code: "signal_errors", values: {} },
         kind: "errors",
         query: QUERY,
         compare: "version_split",
@@ -32,7 +46,8 @@ function badWatch(deploy) {
         log_e_needed: 9.21,
         min_n: 50,
         verdict: { verdict: "bad" },
-        detail: "192 of 398 requests to 2.0.0 failed, 17 of 4,012 to 1.9.4 at the same time",
+        detail: "48.24 % of 398 requests of 2.0.0 fail, 0.42 % of 4012 of 1.9.4",
+        message: FAILS,
       },
       {
         name: "payment declined, upstream <*> returned 502",
@@ -65,12 +80,32 @@ function badWatch(deploy) {
       },
     ],
     exonerated: [
-      { what: "flag of checkout: new-basket on", reason: "the old version has the flag too, and does not fail" },
+      {
+        what: "flag of checkout off -> on by mei",
+        title: BASKET,
+        reason: "its own watch called it good before this change began",
+        message: { code: "cleared_by_watch", values: {} },
+      },
     ],
-    would_change: ["The old version failing alike at the same time would make it Unknown (conflict)"],
+    would_change: [
+      "without errors the evidence would not do: it has e^212.4, e^9.2 is needed",
+      "the old version or a dependency failing alike would clear the change",
+    ],
+    would_change_messages: [
+      {
+        code: "without_signal",
+        values: { signal: { code: "signal_errors", values: {} }, log_e: 212.4, needed: 9.2 },
+      },
+      { code: "alike_clears", values: {} },
+    ],
     history: [
-      { at: iso(deploy + 5000), ...unknown, detail: "n 12 of 50" },
-      { at: iso(deploy + 41_000), verdict: "bad", detail: "log e 11.3 of 9.21" },
+      {
+        at: iso(deploy + 5000),
+        ...unknown,
+        detail: "12 requests of 2.0.0 so far",
+        message: { code: "so_far", values: { requests: 12, version: "2.0.0" } },
+      },
+      { at: iso(deploy + 41_000), verdict: "bad", detail: "as an older release stored it" },
     ],
   };
 }
@@ -244,12 +279,18 @@ export function makeLoop(shop, now) {
       },
       { service: "cart", in_catalogue: true, owners: ["shop"], criticality: { tier: 2 }, needs: ["catalog"] },
       { service: "payment", in_catalogue: true, owners: ["money"], criticality: { tier: 1 }, needs: [] },
+      { service: "reports", in_catalogue: true, owners: ["money"], criticality: { tier: 3 }, needs: [] },
     ],
     serviceGraph: {
-      nodes: ["checkout", "cart", "payment", "catalog"].map((service) => ({ service })),
+      nodes: ["checkout", "cart", "payment", "catalog", "bank", "ledger"].map((service) => ({ service })),
       edges: [
         { caller: "checkout", callee: "payment", kind: "calls", provenance: ["file"] },
         { caller: "cart", callee: "catalog", kind: "calls", provenance: ["traces"] },
+        { caller: "payment", callee: "bank", kind: "calls", provenance: ["file", "traces"] },
+        // A circle: the bank reports back.
+        { caller: "bank", callee: "ledger", kind: "calls", provenance: ["traces"] },
+        { caller: "ledger", callee: "payment", kind: "calls", provenance: ["traces"] },
+        { caller: "checkout", callee: "catalog", kind: "calls", provenance: ["traces"] },
       ],
     },
     diff: {
@@ -275,8 +316,18 @@ function dress(detail, watch, other) {
       decided_at: watch.decided_at,
       active_at: watch.started_at,
       verdict: { verdict: "bad" },
-      attribution: "same service, began 41 s before the alert",
-      exonerated: [{ change: other, reason: "it began 1 h 11 min before the alert, more than 30 min" }],
+      attribution: "same service, began 41s before the alert",
+      attribution_messages: [
+        { code: "of_same_service", values: {} },
+        { code: "began_before", values: { early_ns: 41e9 } },
+      ],
+      exonerated: [
+        {
+          change: other,
+          reason: "it was over 71m before the alert, more than 30m",
+          message: { code: "over_too_long", values: { age_ns: 4260e9, within_ns: 1800e9 } },
+        },
+      ],
       concurrent: [],
       guards: [
         { guard: "kill_switch", passed: true, detail: "not engaged" },

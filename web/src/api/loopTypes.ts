@@ -6,6 +6,24 @@ export type VerdictWord = "good" | "bad" | "unknown";
 /** A verdict as a watch writes it, or as the evidence of an action does. */
 export type Verdict = VerdictWord | { verdict: VerdictWord; reason?: string | null };
 
+/** A sentence as a value: what the English text beside it says, for readers of any language. A value may be a message again. */
+export interface Message {
+  code: string;
+  values?: Record<string, unknown>;
+}
+
+export const CHANGE_KINDS = [
+  "deploy",
+  "config",
+  "flag",
+  "schema",
+  "infra",
+  "scale",
+  "secret",
+  "route",
+  "data",
+] as const;
+
 export interface SignalSide {
   label: string;
   n: number | null;
@@ -15,6 +33,7 @@ export interface SignalSide {
 
 export interface Signal {
   name: string;
+  title?: Message | null;
   kind: string;
   query: string;
   compare?: string | null;
@@ -27,6 +46,15 @@ export interface Signal {
   min_n?: number | null;
   verdict: Verdict;
   detail?: string | null;
+  message?: Message | null;
+}
+
+/** What was cleared, and why. */
+export interface Exonerated {
+  what: string;
+  title?: Message | null;
+  reason: string;
+  message?: Message | null;
 }
 
 export interface Watch {
@@ -40,10 +68,18 @@ export interface Watch {
   decided_at?: string | null;
   evaluated_at?: string | null;
   signals?: Signal[];
-  exonerated?: { what: string; reason: string }[];
+  exonerated?: Exonerated[];
   would_change?: string[];
+  would_change_messages?: Message[] | null;
   detail?: string | null;
-  history?: { at: string; verdict: Verdict; reason?: string | null; detail?: string | null }[];
+  message?: Message | null;
+  history?: {
+    at: string;
+    verdict: Verdict;
+    reason?: string | null;
+    detail?: string | null;
+    message?: Message | null;
+  }[];
 }
 
 export interface Guard {
@@ -56,6 +92,7 @@ export interface Suspect {
   change: Change;
   score?: number;
   reason: string;
+  message?: Message | null;
 }
 
 /** What a decision rests on, as it was stored before the action began. */
@@ -71,6 +108,7 @@ export interface Evidence {
   decided_at?: string | null;
   change?: Change | null;
   attribution?: string | null;
+  attribution_messages?: Message[] | null;
   concurrent?: Suspect[];
   exonerated?: Suspect[];
   verdict?: Verdict;

@@ -1,3 +1,4 @@
+import { enCard } from "./en-card";
 import { enLoop } from "./en-loop";
 
 /** English, the source catalogue: its keys are the type of every other one. */
@@ -215,6 +216,7 @@ export const en = {
   "rules.inactive": "Inactive",
 
   ...enLoop,
+  ...enCard,
 } as const;
 
 export type MessageKey = keyof typeof en;

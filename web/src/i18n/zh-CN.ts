@@ -1,4 +1,5 @@
 import type { Catalogue } from "./en";
+import { zhCNCard } from "./zh-CN-card";
 import { zhCNLoop } from "./zh-CN-loop";
 
 /** Simplified Chinese. Query keywords and command lines stay English. */
@@ -213,4 +214,5 @@ export const zhCN: Catalogue = {
   "rules.inactive": "未触发",
 
   ...zhCNLoop,
+  ...zhCNCard,
 };

@@ -17,6 +17,18 @@ use crate::{Api, ApiError};
 const LIST: usize = 200;
 /// Most watches of a listing.
 const LIST_MAX: usize = 10_000;
+/// The parts of a card that are shown as the watch's own.
+const CARD_PARTS: [&str; 9] = [
+    "verdict",
+    "detail",
+    "message",
+    "signals",
+    "exonerated",
+    "would_change",
+    "would_change_messages",
+    "left_out",
+    "until",
+];
 
 /// What a listing is about.
 #[derive(Debug, Default, Deserialize)]
@@ -91,7 +103,7 @@ fn shown(document: Document) -> Value {
     let decided = watch["decided"].take();
     let gone = ["no_data", "stale_data"].iter().any(|reason| watch["card"]["verdict"]["reason"] == *reason);
     let mut card = if gone && decided.is_object() { decided } else { watch["card"].take() };
-    for part in ["verdict", "detail", "signals", "exonerated", "would_change", "left_out", "until"] {
+    for part in CARD_PARTS {
         watch[part] = card[part].take();
     }
     if let Some(fields) = watch.as_object_mut() {

@@ -2,7 +2,7 @@
 
 use change::{Catalogue, ServiceEntry, ServiceGraph, SpanFact, SplitCounts, TraceLearner};
 use model::{SpanId, SpanKind, TraceId};
-use verdict::{Card, Compare, Side, Signal, SignalKind};
+use verdict::{Card, Compare, Message, Side, Signal, SignalKind};
 use watch::{Beside, WatchRecord, WatchState};
 
 use super::*;
@@ -55,16 +55,11 @@ fn watched(ledger: &Arc<Ledger>, id: &str, verdict: Verdict, text: &str) {
         min_n: 20.0,
         verdict: verdict.clone(),
         detail: String::new(),
+        title: None,
+        message: None,
     };
-    let card = Card {
-        verdict,
-        detail: "compared".to_owned(),
-        until: at(20),
-        signals: vec![signal],
-        exonerated: Vec::new(),
-        would_change: Vec::new(),
-        left_out: 0.0,
-    };
+    let card = Card::new(verdict, Message::Verbatim { text: "compared".to_owned() }, at(20));
+    let card = card.with(vec![signal], Vec::new(), Vec::new());
     let record = WatchRecord {
         id: change.key(),
         service: change.target.service.clone(),

@@ -1,4 +1,4 @@
-import type { Watch } from "../../api/loopTypes";
+import { CHANGE_KINDS, type Watch } from "../../api/loopTypes";
 import type { Change } from "../../api/types";
 import { type Badge, badgeOf } from "../../api/verdict";
 
@@ -11,7 +11,7 @@ export interface Filter {
 }
 
 export const BADGES: Badge[] = ["bad", "unknown", "good", "watching", "none"];
-export const KINDS = ["deploy", "config", "flag", "schema", "infra", "scale", "secret", "route", "data"] as const;
+export const KINDS = CHANGE_KINDS;
 export const SPANS = [
   ["-1h", 3_600_000],
   ["-24h", 86_400_000],

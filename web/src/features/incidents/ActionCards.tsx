@@ -4,6 +4,7 @@ import { readVerdict } from "../../api/verdict";
 import { useI18n } from "../../i18n";
 import { Guards, Reasons } from "../../ui/Evidence/Lists";
 import { QueryText } from "../../ui/Evidence/QueryText";
+import { useToldAll } from "../../ui/Evidence/useTold";
 import { VerdictMark } from "../../ui/Evidence/VerdictMark";
 import { OutcomeMark } from "../../ui/Marks";
 import { changeLine } from "./changeLine";
@@ -63,10 +64,11 @@ function ActionCard({ action }: { action: Action }) {
 }
 
 const reasons = (suspects: Suspect[] = []) =>
-  suspects.map(({ change, reason }) => ({ what: changeLine(change), reason }));
+  suspects.map(({ change, reason, message }) => ({ what: changeLine(change), reason, message: message ?? null }));
 
 function DecisionEvidence({ evidence }: { evidence: Evidence }) {
   const { t, time, span, number } = useI18n();
+  const toldAll = useToldAll();
   const { word, reason } = readVerdict(evidence.verdict);
   const value = typeof evidence.value === "number" ? number(evidence.value) : null;
   return (
@@ -81,7 +83,7 @@ function DecisionEvidence({ evidence }: { evidence: Evidence }) {
           ["incident.value", value],
           ["incident.window", evidence.window_ns ? span(evidence.window_ns / 1e6) : null],
           ["incident.decided", evidence.decided_at ? time(evidence.decided_at) : null],
-          ["incident.why", evidence.attribution],
+          ["incident.why", toldAll(evidence.attribution_messages, evidence.attribution)],
         ]}
       />
       {evidence.query && (

@@ -2,6 +2,7 @@ import type { FieldValue, IncidentDetail, TimelineEntry, TimelineKind } from "..
 import { Link } from "../../app/router";
 import { searchHref } from "../../app/searchUrl";
 import { useI18n } from "../../i18n";
+import { toldFields } from "../../ui/Evidence/message";
 import { Icon } from "../../ui/Icon";
 import { OutcomeMark } from "../../ui/Marks";
 
@@ -80,10 +81,11 @@ function Evidence({ evidence }: { evidence: Record<string, FieldValue> }) {
 const DEPTH_MAX = 3;
 
 function EvidenceTable({ value, depth = 0 }: { value: Record<string, FieldValue>; depth?: number }) {
+  const i18n = useI18n();
   return (
     <table>
       <tbody>
-        {Object.entries(value).map(([name, part]) => (
+        {Object.entries(toldFields(i18n, value)).map(([name, part]) => (
           <tr key={name}>
             <th scope="row">{name}</th>
             <td>
@@ -110,7 +112,9 @@ const isObjectList = (value: FieldValue): value is Fields[] =>
   Array.isArray(value) && value.length > 0 && value.every(isObject);
 
 /** A list of things alike (guards, checks), one a line. */
-function ListTable({ items }: { items: Fields[] }) {
+function ListTable({ items: stored }: { items: Fields[] }) {
+  const i18n = useI18n();
+  const items = stored.map((item) => toldFields(i18n, item));
   const names = [...new Set(items.flatMap((item) => Object.keys(item)))];
   return (
     <table className="list">

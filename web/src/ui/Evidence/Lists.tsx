@@ -1,7 +1,8 @@
-import type { Guard, Watch } from "../../api/loopTypes";
+import type { Exonerated, Guard, Message, Watch } from "../../api/loopTypes";
 import { readVerdict } from "../../api/verdict";
 import { useI18n } from "../../i18n";
 import { Icon } from "../Icon";
+import { useTold } from "./useTold";
 import { VerdictMark } from "./VerdictMark";
 
 /** Each guard, whether it let the action happen, and why; those that refused come first. */
@@ -40,15 +41,16 @@ function GuardLines({ guards }: { guards: Guard[] }) {
 }
 
 /** Changes or causes with the reason why each is on this list. */
-export function Reasons({ title, items }: { title: string; items: { what: string; reason: string }[] }) {
+export function Reasons({ title, items }: { title: string; items: Exonerated[] }) {
+  const told = useTold();
   if (items.length === 0) return null;
   return (
     <div className="evidence-part">
       <h3>{title}</h3>
       <ul className="reasons">
-        {items.map(({ what, reason }) => (
+        {items.map(({ what, title, reason, message }) => (
           <li key={`${what} ${reason}`}>
-            <b>{what}</b> <span className="dim">{reason}</span>
+            <b>{told(title, what)}</b> <span className="dim">{told(message, reason)}</span>
           </li>
         ))}
       </ul>
@@ -56,15 +58,16 @@ export function Reasons({ title, items }: { title: string; items: { what: string
   );
 }
 
-export function WouldChange({ items }: { items: string[] }) {
+export function WouldChange({ items, messages }: { items: string[]; messages?: Message[] | null | undefined }) {
   const { t } = useI18n();
+  const told = useTold();
   if (items.length === 0) return null;
   return (
     <div className="evidence-part">
       <h3>{t("evidence.wouldChange")}</h3>
       <ul className="bullets">
-        {items.map((item) => (
-          <li key={item}>{item}</li>
+        {items.map((item, index) => (
+          <li key={item}>{told(messages?.[index], item)}</li>
         ))}
       </ul>
     </div>
@@ -73,17 +76,18 @@ export function WouldChange({ items }: { items: string[] }) {
 
 export function VerdictHistory({ history }: { history: NonNullable<Watch["history"]> }) {
   const { t, time } = useI18n();
+  const told = useTold();
   if (history.length === 0) return null;
   return (
     <details className="evidence-part">
       <summary>{t("evidence.history")}</summary>
       <ol className="history">
-        {history.map(({ at, verdict, reason: beside, detail }) => {
+        {history.map(({ at, verdict, reason: beside, detail, message }) => {
           const { word, reason } = readVerdict(verdict, beside);
           return (
             <li key={`${at} ${word}`}>
               <time dateTime={at}>{time(at).slice(11)}</time> <VerdictMark badge={word} reason={reason} />{" "}
-              <span className="dim">{detail}</span>
+              <span className="dim">{told(message, detail)}</span>
             </li>
           );
         })}

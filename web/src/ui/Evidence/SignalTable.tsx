@@ -2,7 +2,9 @@ import { Fragment } from "react";
 import type { Signal, SignalSide } from "../../api/loopTypes";
 import { isShare, readVerdict, sideText, strengthOf } from "../../api/verdict";
 import { useI18n } from "../../i18n";
+import { nameText } from "./message";
 import { QueryText } from "./QueryText";
+import { useTold } from "./useTold";
 import { VerdictMark } from "./VerdictMark";
 
 const KINDS = ["errors", "latency", "saturation", "pattern", "probe", "count"] as const;
@@ -12,6 +14,7 @@ const UNITS = ["points", "ratio", "per_minute"] as const;
 /** What was measured, old against new: a line of figures for each signal, and under it the query that they come from. */
 export function SignalTable(props: { signals: Signal[]; from?: string | null; to?: string | null }) {
   const { t } = useI18n();
+  const told = useTold();
   return (
     <section className="scroll-x" tabIndex={0} aria-label={t("evidence.signal")}>
       <table className="data-table signals">
@@ -32,7 +35,7 @@ export function SignalTable(props: { signals: Signal[]; from?: string | null; to
               <tr className="query-row">
                 <td colSpan={6}>
                   <QueryText query={signal.query} from={props.from ?? null} to={props.to ?? null} />
-                  {signal.detail && <p className="dim">{signal.detail}</p>}
+                  {signal.detail && <p className="dim">{told(signal.message, signal.detail)}</p>}
                 </td>
               </tr>
             </Fragment>
@@ -45,13 +48,14 @@ export function SignalTable(props: { signals: Signal[]; from?: string | null; to
 
 function Figures({ signal }: { signal: Signal }) {
   const { t } = useI18n();
+  const told = useTold();
   const kind = KINDS.find((one) => one === signal.kind);
   const compare = COMPARES.find((one) => one === signal.compare);
   const { word, reason } = readVerdict(signal.verdict);
   return (
     <tr>
       <td>
-        <b>{signal.name}</b>
+        <b>{told(signal.title, signal.name)}</b>
         <p className="dim">
           {kind ? t(`signal.${kind}`) : signal.kind}
           {compare && `, ${t(`compare.${compare}`)}`}
@@ -75,14 +79,15 @@ function Figures({ signal }: { signal: Signal }) {
 }
 
 function Side({ side, share }: { side: SignalSide | null; share: boolean }) {
-  const { t, number } = useI18n();
+  const i18n = useI18n();
+  const { t, number } = i18n;
   const value = sideText(side, share, number);
   return (
     <td className="num nowrap">
       {value ?? <span className="dim">{t("reason.no_data")}</span>}
       {side && (
         <p className="dim">
-          {[side.label, side.n !== null && side.n !== undefined ? t("evidence.n", { n: side.n }) : ""]
+          {[nameText(i18n, side.label), side.n !== null && side.n !== undefined ? t("evidence.n", { n: side.n }) : ""]
             .filter(Boolean)
             .join(" \u00b7 ")}
         </p>

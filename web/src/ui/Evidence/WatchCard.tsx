@@ -3,12 +3,14 @@ import { badgeOf, readVerdict } from "../../api/verdict";
 import { useI18n } from "../../i18n";
 import { Reasons, VerdictHistory, WouldChange } from "./Lists";
 import { SignalTable } from "./SignalTable";
+import { useTold } from "./useTold";
 import { VerdictMark } from "./VerdictMark";
 import "./evidence.css";
 
 /** The evidence card of a watch: the verdict, what was measured, what was cleared, and what would change the verdict. */
 export function WatchCard({ watch, title }: { watch: Watch; title: string }) {
   const { t, time, span } = useI18n();
+  const told = useTold();
   const { reason } = readVerdict(watch.verdict);
   const signals = watch.signals ?? [];
   const started = Date.parse(watch.started_at);
@@ -29,7 +31,7 @@ export function WatchCard({ watch, title }: { watch: Watch; title: string }) {
           <span className="dim">{t("evidence.evaluated", { time: time(watch.evaluated_at).slice(11) })}</span>
         )}
       </header>
-      {watch.detail && <p className="watch-detail">{watch.detail}</p>}
+      {watch.detail && <p className="watch-detail">{told(watch.message, watch.detail)}</p>}
       {signals.length > 0 ? (
         <SignalTable signals={signals} from={watch.started_at} to={watch.ends_at ?? null} />
       ) : (
@@ -37,7 +39,7 @@ export function WatchCard({ watch, title }: { watch: Watch; title: string }) {
       )}
       <div className="evidence-parts">
         <Reasons title={t("evidence.exonerated")} items={watch.exonerated ?? []} />
-        <WouldChange items={watch.would_change ?? []} />
+        <WouldChange items={watch.would_change ?? []} messages={watch.would_change_messages} />
         <VerdictHistory history={watch.history ?? []} />
       </div>
     </section>

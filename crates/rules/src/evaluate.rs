@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use catalog::ledger::{Document, LedgerError, LedgerTable, Records, Write, sha256_hex, time_text};
-use model::{
-    Labels, LabelsBuilder, METRIC_NAME, Sample as SeriesSample, SeriesBatch, SeriesSamples, TimeRange, Timestamp,
-    Value, stale_nan,
-};
+use model::{FloatHistogram, Labels, LabelsBuilder, METRIC_NAME, TimeRange, Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::state::{Origin, Recovery, RuleState, Sample};
+use crate::output::{RuleSamples, SampleSink, alert_series};
+use crate::state::{Origin, Recovery, RuleState, Sample, Scene};
+use crate::template::Surroundings;
 use crate::{Alert, DataState, Group, NoData, Rule, RuleExpr, RuleKind, When};
 
 /// Why a query of a rule failed.
@@ -19,10 +18,26 @@ use crate::{Alert, DataState, Group, NoData, Rule, RuleExpr, RuleKind, When};
 #[error("{0}")]
 pub struct RuleQueryError(pub String);
 
+/// One sample of the vector that a rule's expression yields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleSample {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its value; not a number if it is a histogram.
+    pub value: f64,
+    /// Its value if it is a histogram.
+    pub histogram: Option<Arc<FloatHistogram>>,
+}
+
 /// How rules ask questions. The server implements it over the engine; calls may block.
 pub trait RuleQuery {
     /// Evaluates PromQL at a time.
     fn instant(&self, expr: &str, at: Timestamp) -> Result<Vec<(Labels, f64)>, RuleQueryError>;
+    /// As [`RuleQuery::instant`], with native histograms as they are. A source without any need not have it.
+    fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<RuleSample>, RuleQueryError> {
+        let float = |(labels, value)| RuleSample { labels, value, histogram: None };
+        Ok(self.instant(expr, at)?.into_iter().map(float).collect())
+    }
     /// Runs a query of the native language over a range of time; the rows' columns by name. It must be the whole answer: one that was
     /// cut short is an error.
     fn logs(&self, query: &str, range: TimeRange) -> Result<Vec<BTreeMap<String, Value>>, RuleQueryError>;
@@ -62,8 +77,8 @@ pub struct Evaluation {
     pub at: Timestamp,
     /// Slots of the interval that passed without an evaluation since the last one.
     pub missed: i64,
-    /// Samples of recording rules, staleness markers included.
-    pub samples: SeriesBatch,
+    /// Samples of recording rules and the series of alerts, staleness markers included; empty when a sink took them.
+    pub samples: RuleSamples,
     /// Rules that failed, by name, and why.
     pub errors: Vec<(String, String)>,
 }
@@ -75,6 +90,7 @@ struct RuleSlot {
     saved: Json,
     health: Health,
     evaluated_at: Option<Timestamp>,
+    /// The series that it wrote last: what is gone from them ends at once, with a staleness marker.
     recorded: BTreeSet<Labels>,
 }
 
@@ -90,6 +106,7 @@ pub struct GroupEvaluator {
     group: Group,
     slots: Vec<RuleSlot>,
     records: Arc<dyn Records>,
+    surroundings: Surroundings,
     last_slot: Option<i64>,
 }
 
@@ -115,10 +132,17 @@ impl GroupEvaluator {
                 None => RuleState::default(),
             };
             let saved = state.durable();
-            let (health, recorded) = (Health::Unknown, BTreeSet::new());
+            let before = alert_series(&rule.name, state.alerts.values());
+            let (health, recorded) = (Health::Unknown, before.into_iter().map(|(labels, _)| labels).collect());
             slots.push(RuleSlot { key, rule: rule.clone(), state, saved, health, evaluated_at: None, recorded });
         }
-        Ok(GroupEvaluator { group, slots, records, last_slot: None })
+        Ok(GroupEvaluator { group, slots, records, surroundings: Surroundings::default(), last_slot: None })
+    }
+
+    /// With what templates may say of the server: its external labels and its address.
+    pub fn with_surroundings(mut self, surroundings: Surroundings) -> GroupEvaluator {
+        self.surroundings = surroundings;
+        self
     }
 
     /// The group.
@@ -137,6 +161,18 @@ impl GroupEvaluator {
     /// Evaluates the group if it is due at `now`, for the latest multiple of its interval that has passed. Fails when the state
     /// can not be saved; it is kept in memory then, and the next evaluation saves it.
     pub fn evaluate(&mut self, now: Timestamp, query: &dyn RuleQuery) -> Result<Option<Evaluation>, LedgerError> {
+        let mut samples = RuleSamples::default();
+        let evaluation = self.evaluate_into(now, query, &mut samples)?;
+        Ok(evaluation.map(|evaluation| Evaluation { samples, ..evaluation }))
+    }
+
+    /// As [`GroupEvaluator::evaluate`]; the sink has a rule's samples before the next rule is evaluated, which thus sees them.
+    pub fn evaluate_into(
+        &mut self,
+        now: Timestamp,
+        query: &dyn RuleQuery,
+        sink: &mut dyn SampleSink,
+    ) -> Result<Option<Evaluation>, LedgerError> {
         let slot = now.0.div_euclid(self.group.interval_ns);
         let missed = match self.last_slot {
             Some(last) if slot <= last => return Ok(None),
@@ -144,13 +180,28 @@ impl GroupEvaluator {
             None => 0,
         };
         self.last_slot = Some(slot);
-        let at = Timestamp(slot * self.group.interval_ns);
-        let mut evaluation = Evaluation { at, missed, ..Evaluation::default() };
+        let evaluation = self.evaluate_at(Timestamp(slot * self.group.interval_ns), query, sink)?;
+        Ok(Some(Evaluation { missed, ..evaluation }))
+    }
+
+    /// Evaluates the group for a time, whenever it is due: for tests of rules.
+    pub(crate) fn evaluate_at(
+        &mut self,
+        at: Timestamp,
+        query: &dyn RuleQuery,
+        sink: &mut dyn SampleSink,
+    ) -> Result<Evaluation, LedgerError> {
+        let mut evaluation = Evaluation { at, ..Evaluation::default() };
         for slot in &mut self.slots {
-            let run = SlotRun { group: &self.group, at, query };
-            match slot.rule.kind {
+            let run = SlotRun { group: &self.group, at, query, surroundings: &self.surroundings };
+            let written = match slot.rule.kind {
                 RuleKind::Alert => run.alert(slot),
-                RuleKind::Record => run.record(slot, &mut evaluation.samples),
+                RuleKind::Record => run.record(slot),
+            };
+            if let Some(samples) = written.filter(|samples| !samples.is_empty())
+                && let Err(error) = sink.store(samples)
+            {
+                slot.health = Health::Err(format!("its samples were not stored: {error}"));
             }
             slot.evaluated_at = Some(at);
             if let Health::Err(error) = &slot.health {
@@ -158,7 +209,7 @@ impl GroupEvaluator {
             }
         }
         self.save(at)?;
-        Ok(Some(evaluation))
+        Ok(evaluation)
     }
 
     /// Every alert of the group: pending, firing, and resolved in the last 15 minutes.
@@ -213,6 +264,7 @@ struct SlotRun<'a> {
     group: &'a Group,
     at: Timestamp,
     query: &'a dyn RuleQuery,
+    surroundings: &'a Surroundings,
 }
 
 /// What a query said.
@@ -224,37 +276,63 @@ struct Answer {
 }
 
 impl SlotRun<'_> {
-    fn alert(&self, slot: &mut RuleSlot) {
+    /// Evaluates an alert rule; what is written, `None` after an evaluation that failed: what was written goes on then.
+    fn alert(&self, slot: &mut RuleSlot) -> Option<RuleSamples> {
         let mut answer = match self.ask(&slot.rule, &slot.state) {
             Ok(answer) => answer,
             Err(error) => {
                 slot.state.unmeasured(self.at);
                 slot.health = Health::Err(error.0);
-                return;
+                return None;
             }
         };
         slot.health = if answer.data { Health::Ok } else { Health::NoData };
         if !answer.data {
             match slot.rule.no_data {
                 NoData::Ok => {}
-                NoData::Keep | NoData::Unknown => return slot.state.unmeasured(self.at),
+                NoData::Keep | NoData::Unknown => {
+                    slot.state.unmeasured(self.at);
+                    return Some(self.alert_samples(slot));
+                }
                 NoData::Alerting => answer.samples.push(no_data_sample()),
             }
         }
         let Answer { samples, recovery, .. } = answer;
         let origin = Origin { key: &slot.key, group: self.group, rule: &slot.rule };
-        if let Err(error) = slot.state.step(origin, samples, &recovery, self.at) {
+        let scene = self.scene();
+        if let Err(error) = slot.state.step(origin, samples, &recovery, &scene) {
             slot.state.unmeasured(self.at);
             slot.health = Health::Err(error);
+            return None;
         }
+        Some(self.alert_samples(slot))
+    }
+
+    fn scene(&self) -> Scene<'_> {
+        Scene { at: self.at, asked_at: self.asked_at(), query: self.query, surroundings: self.surroundings }
+    }
+
+    /// The time that queries are for and samples are written at.
+    fn asked_at(&self) -> Timestamp {
+        self.at.saturating_add_ns(-self.group.query_offset_ns)
+    }
+
+    fn alert_samples(&self, slot: &mut RuleSlot) -> RuleSamples {
+        let series = alert_series(&slot.rule.name, slot.state.alerts.values());
+        let mut out = RuleSamples::default();
+        let now = series.iter().map(|(labels, _)| labels.clone()).collect();
+        for (labels, value) in series {
+            out.push(labels, self.asked_at(), value);
+        }
+        out.end_gone(&mut slot.recorded, now, self.asked_at());
+        out
     }
 
     fn ask(&self, rule: &Rule, state: &RuleState) -> Result<Answer, RuleQueryError> {
-        let at = self.at.saturating_add_ns(-self.group.query_offset_ns);
+        let at = self.asked_at();
         match &rule.expr {
             RuleExpr::Promql { expr, presence, recover } => {
-                let samples: Vec<Sample> =
-                    self.query.instant(expr, at)?.into_iter().map(|(labels, value)| sample(&labels, value)).collect();
+                let samples: Vec<Sample> = self.query.vector(expr, at)?.into_iter().map(sample).collect();
                 let asks_presence = samples.is_empty() && presence != expr && rule.no_data != NoData::Ok;
                 let data = !samples.is_empty() || (asks_presence && !self.query.instant(presence, at)?.is_empty());
                 // With the policy `ok` nobody needs to know whether an empty answer was health or no data.
@@ -285,41 +363,44 @@ impl SlotRun<'_> {
         }
     }
 
-    fn record(&self, slot: &mut RuleSlot, out: &mut SeriesBatch) {
-        let RuleSlot { rule, state, .. } = &*slot;
-        let answer = match self.ask(rule, state) {
-            Ok(answer) => answer,
+    fn record(&self, slot: &mut RuleSlot) -> Option<RuleSamples> {
+        match self.recorded(&slot.rule, &slot.state) {
+            Ok((mut out, now)) => {
+                out.end_gone(&mut slot.recorded, now, self.asked_at());
+                slot.health = Health::Ok;
+                Some(out)
+            }
             Err(error) => {
                 slot.health = Health::Err(error.0);
-                return;
+                None
             }
-        };
-        let mut now = BTreeSet::new();
-        let mut series = Vec::new();
+        }
+    }
+
+    fn recorded(&self, rule: &Rule, state: &RuleState) -> Result<(RuleSamples, BTreeSet<Labels>), RuleQueryError> {
+        let answer = self.ask(rule, state)?;
+        let (mut out, mut now) = (RuleSamples::default(), BTreeSet::new());
         for sample in &answer.samples {
             let labels = recorded_labels(rule, sample);
-            series.push(one_sample(labels.clone(), self.at, sample.value));
             if !now.insert(labels.clone()) {
-                slot.health =
-                    Health::Err(format!("the result has the series {labels} twice; group by what tells them apart"));
-                return;
+                let text = format!("the result has the series {labels} twice; group by what tells them apart");
+                return Err(RuleQueryError(text));
+            }
+            match &sample.histogram {
+                Some(histogram) => out.push_histogram(labels, self.asked_at(), Arc::clone(histogram)),
+                None => out.push(labels, self.asked_at(), sample.value),
             }
         }
-        if self.group.limit > 0 && now.len() > self.group.limit {
-            let (found, limit) = (now.len(), self.group.limit);
-            slot.health = Health::Err(format!("the rule yields {found} series, the group's limit is {limit}"));
-            return;
+        let (found, limit) = (now.len(), self.group.limit);
+        if limit > 0 && found > limit {
+            return Err(RuleQueryError(format!("the rule yields {found} series, the group's limit is {limit}")));
         }
-        let gone = slot.recorded.difference(&now);
-        series.extend(gone.map(|labels| one_sample(labels.clone(), self.at, stale_nan())));
-        out.series.append(&mut series);
-        slot.recorded = now;
-        slot.health = Health::Ok;
+        Ok((out, now))
     }
 }
 
 fn no_data_sample() -> Sample {
-    Sample { labels: BTreeMap::new(), value: f64::NAN, columns: BTreeMap::new(), data: DataState::NoData }
+    Sample { data: DataState::NoData, ..Sample::measured(BTreeMap::new(), f64::NAN) }
 }
 
 fn label_map(labels: &Labels) -> BTreeMap<String, String> {
@@ -327,8 +408,9 @@ fn label_map(labels: &Labels) -> BTreeMap<String, String> {
     named.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn sample(labels: &Labels, value: f64) -> Sample {
-    Sample { labels: label_map(labels), value, columns: BTreeMap::new(), data: DataState::Measured }
+fn sample(found: RuleSample) -> Sample {
+    let labels = found.labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Sample { histogram: found.histogram, ..Sample::measured(labels, found.value) }
 }
 
 fn row_labels(row: &BTreeMap<String, Value>, by: &[String]) -> BTreeMap<String, String> {
@@ -341,21 +423,18 @@ fn row_sample(row: &BTreeMap<String, Value>, by: &[String], when: Option<&When>)
     let value = when.and_then(|when| when.value(row)).or_else(first_number).unwrap_or(f64::NAN);
     let json = |value: &Value| serde_json::from_str(&value.to_json()).unwrap_or(Json::Null);
     let columns = row.iter().map(|(name, value)| (name.clone(), json(value))).collect();
-    Sample { labels: row_labels(row, by), value, columns, data: DataState::Measured }
+    Sample { columns, ..Sample::measured(row_labels(row, by), value) }
 }
 
+/// The series that a sample is recorded as. Labels of recording rules are no templates, as in Prometheus.
 fn recorded_labels(rule: &Rule, sample: &Sample) -> Labels {
     let mut labels = LabelsBuilder::default();
     for (name, value) in &sample.labels {
         labels.set(name.as_str(), value.as_str());
     }
     for (name, template) in &rule.labels {
-        labels.set(name.as_str(), template.render(&sample.labels, sample.value));
+        labels.set(name.as_str(), template.text());
     }
     labels.set(METRIC_NAME, rule.name.as_str());
     labels.build()
-}
-
-fn one_sample(labels: Labels, at: Timestamp, value: f64) -> SeriesSamples {
-    SeriesSamples { labels, samples: vec![SeriesSample { time_ms: at.millis(), value }], exemplars: Vec::new() }
 }

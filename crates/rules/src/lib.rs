@@ -19,12 +19,11 @@ mod alert;
 mod check;
 mod evaluate;
 mod file;
-mod go_format;
+mod output;
 mod problem;
 mod state;
 mod syntax;
 mod template;
-mod template_parse;
 #[cfg(test)]
 mod tests;
 mod when;
@@ -32,11 +31,12 @@ mod yaml;
 
 pub use alert::{Alert, AlertState, DataState, service_of};
 pub use check::{Loaded, Report, check, load};
-pub use evaluate::{Evaluation, GroupEvaluator, Health, RuleQuery, RuleQueryError, RuleStatus};
+pub use evaluate::{Evaluation, GroupEvaluator, Health, RuleQuery, RuleQueryError, RuleSample, RuleStatus};
 pub use file::{FILE_BYTES_MAX, Group, INTERVAL_NS_DEFAULT, INTERVAL_NS_MIN, NoData, Rule, RuleExpr, RuleKind};
+pub use output::{ALERTS, ALERTS_FOR_STATE, RecordedHistogram, RuleSamples, SampleSink};
 pub use problem::Problem;
 pub use state::{OUTAGE_TOLERANCE_NS, RESOLVED_RETENTION_NS};
 pub use syntax::{Bound, LogsInfo, PromqlInfo, QueryProblem, check_logs, check_promql};
-pub use template::{Template, TemplateError};
+pub use template::{Surroundings, Template, TemplateError};
 pub use when::{When, WhenError};
 pub use yaml::{Mapper, Problems, yaml_problem};

@@ -2,13 +2,15 @@
 //! (prometheus/rules/alerting.go), with recovery conditions and no-data policies beside it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use catalog::ledger::{canonical_json, sha256_hex};
-use model::Timestamp;
+use model::{FloatHistogram, METRIC_NAME, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
-use crate::{Alert, AlertState, DataState, Group, Rule, RuleExpr};
+use crate::template::{Moment, Surroundings, Template};
+use crate::{Alert, AlertState, DataState, Group, Rule, RuleExpr, RuleQuery};
 
 /// How long a resolved alert is kept, in nanoseconds: long enough for every receiver to be told, Prometheus's 15 minutes.
 pub const RESOLVED_RETENTION_NS: i64 = 15 * 60 * 1_000_000_000;
@@ -20,11 +22,43 @@ pub const OUTAGE_TOLERANCE_NS: i64 = 3600 * 1_000_000_000;
 /// One measured label set for which the condition holds.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sample {
-    /// The labels, without the metric's name.
+    /// The labels, with the metric's name if the expression keeps it: templates may say it.
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) value: f64,
+    pub(crate) histogram: Option<Arc<FloatHistogram>>,
     pub(crate) columns: BTreeMap<String, Json>,
     pub(crate) data: DataState,
+}
+
+impl Sample {
+    /// A number that was measured.
+    pub(crate) fn measured(labels: BTreeMap<String, String>, value: f64) -> Sample {
+        Sample { labels, value, histogram: None, columns: BTreeMap::new(), data: DataState::Measured }
+    }
+}
+
+/// When and amid what an evaluation is.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub(crate) at: Timestamp,
+    /// The time that queries are for: earlier by the group's offset.
+    pub(crate) asked_at: Timestamp,
+    pub(crate) query: &'a dyn RuleQuery,
+    pub(crate) surroundings: &'a Surroundings,
+}
+
+impl Scene<'_> {
+    fn fill(&self, template: &Template, sample: &Sample) -> String {
+        let moment = Moment {
+            labels: &sample.labels,
+            value: sample.value,
+            histogram: sample.histogram.as_deref(),
+            at: self.asked_at,
+            query: Some(self.query),
+            surroundings: self.surroundings,
+        };
+        template.render_at(&moment)
+    }
 }
 
 /// Which alerts a recovery condition lets go.
@@ -70,13 +104,14 @@ impl RuleState {
         origin: Origin<'_>,
         samples: Vec<Sample>,
         recovery: &Recovery,
-        at: Timestamp,
+        scene: &Scene<'_>,
     ) -> Result<(), String> {
-        let found = label_samples(origin.rule, samples)?;
+        let at = scene.at;
+        let found = label_samples(origin.rule, samples, scene)?;
         let mut next = self.clone();
         let mut present = BTreeSet::new();
         for (labels, sample) in found {
-            present.insert(next.hold(origin, labels, sample, at));
+            present.insert(next.hold(origin, labels, sample, scene));
         }
         next.settle(origin.rule, &present, recovery, at);
         let active = next.alerts.values().filter(|alert| alert.state != AlertState::Resolved).count();
@@ -90,10 +125,11 @@ impl RuleState {
     }
 
     /// The condition holds for a label set; returns its fingerprint.
-    fn hold(&mut self, origin: Origin<'_>, labels: BTreeMap<String, String>, sample: Sample, at: Timestamp) -> String {
+    fn hold(&mut self, origin: Origin<'_>, labels: AlertLabels, sample: Sample, scene: &Scene<'_>) -> String {
+        let at = scene.at;
         let Origin { key, group, rule } = origin;
         let fingerprint = fingerprint(key, &labels);
-        let annotations = render(rule, &sample);
+        let annotations = render(rule, &sample, scene);
         let value = sample.value.is_finite().then_some(sample.value);
         let alive = self.alerts.get_mut(&fingerprint).filter(|alert| alert.state != AlertState::Resolved);
         if let Some(alert) = alive {
@@ -208,13 +244,14 @@ fn release(rule: &Rule, alert: &mut Alert, recovery: &Recovery, at: Timestamp) {
 type AlertLabels = BTreeMap<String, String>;
 
 /// Adds the rule's labels to the samples'; two samples with the same labels afterwards are an error, as in Prometheus.
-fn label_samples(rule: &Rule, samples: Vec<Sample>) -> Result<Vec<(AlertLabels, Sample)>, String> {
+fn label_samples(rule: &Rule, samples: Vec<Sample>, scene: &Scene<'_>) -> Result<Vec<(AlertLabels, Sample)>, String> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::with_capacity(samples.len());
     for sample in samples {
         let mut labels = sample.labels.clone();
+        labels.remove(METRIC_NAME);
         for (name, template) in &rule.labels {
-            labels.insert(name.clone(), template.render(&sample.labels, sample.value));
+            labels.insert(name.clone(), scene.fill(template, &sample));
         }
         labels.insert("alertname".to_owned(), rule.name.clone());
         labels.retain(|_, value| !value.is_empty());
@@ -228,9 +265,9 @@ fn label_samples(rule: &Rule, samples: Vec<Sample>) -> Result<Vec<(AlertLabels, 
     Ok(found)
 }
 
-fn render(rule: &Rule, sample: &Sample) -> BTreeMap<String, String> {
+fn render(rule: &Rule, sample: &Sample, scene: &Scene<'_>) -> BTreeMap<String, String> {
     let texts = rule.annotations.iter();
-    texts.map(|(name, template)| (name.clone(), template.render(&sample.labels, sample.value))).collect()
+    texts.map(|(name, template)| (name.clone(), scene.fill(template, sample))).collect()
 }
 
 fn fingerprint(key: &str, labels: &BTreeMap<String, String>) -> String {

@@ -305,9 +305,9 @@ fn mistakes_have_a_line_and_a_column() {
     check_mistakes(
         "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: up\n    annotations: {summary: '{{ nonsense $value }}'}\n",
         expect![[r#"
-        rules.yaml:6:32: template: there is no function "nonsense"
-          hint: the functions are humanize, humanize1024, humanizePercentage, humanizeDuration, humanizeTimestamp, printf, index, title, toUpper, toLower, eq, ne, lt, le, gt, ge, and, or, not
-        1 files, 0 groups, 0 rules, 1 problems"#]],
+            rules.yaml:6:32: template: there is no function "nonsense"
+              hint: the functions are query, first, label, value, strvalue, args, sortByLabel, humanize, humanize1024, humanizeDuration, humanizePercentage, humanizeTimestamp, toTime, toDuration, parseDuration, now, reReplaceAll, match, title, toUpper, toLower, stripPort, stripDomain, graphLink, tableLink, pathPrefix, externalURL, urlQueryEscape, safeHtml, tmpl, printf, print, println, index, slice, len, html, urlquery, js, eq, ne, lt, le, gt, ge, and, or, not, true, false, nil
+            1 files, 0 groups, 0 rules, 1 problems"#]],
     );
 }
 

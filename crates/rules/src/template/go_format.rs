@@ -1,7 +1,50 @@
-//! Numbers as Go prints them, because Prometheus's templates do (`text/template`, `fmt`, Prometheus's `template` package).
+//! Numbers and times as Go prints them, because Prometheus's templates do (`text/template`, `fmt`, Prometheus's `template` package).
+
+use model::Timestamp;
+
+/// Go's `strconv.ParseFloat`, decimal.
+pub(super) fn parse_float(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
+/// Go's text of a time of day in UTC, from seconds since the Unix epoch.
+pub(super) fn go_time(seconds: f64) -> String {
+    let text = Timestamp((seconds * 1e3).round() as i64 * 1_000_000).to_string();
+    let plain = text.replace('T', " ");
+    let plain = plain.trim_end_matches('Z');
+    let shown = if plain.contains('.') { plain.trim_end_matches('0').trim_end_matches('.') } else { plain };
+    format!("{shown} +0000 UTC")
+}
+
+/// Go's text of a duration: `1h2m3.5s`.
+pub(super) fn go_duration(seconds: f64) -> String {
+    let ns = seconds * 1e9;
+    if ns == 0.0 {
+        return "0s".to_owned();
+    }
+    let size = seconds.abs();
+    let sign = if seconds < 0.0 { "-" } else { "" };
+    if size < 1.0 {
+        let (unit, factor) =
+            [("ns", 1e9), ("\u{b5}s", 1e6)].into_iter().find(|(_, f)| size * f < 1e3).unwrap_or(("ms", 1e3));
+        return format!("{sign}{}{unit}", go_value(round_to(size * factor, 1e9 / factor)));
+    }
+    let whole = size.trunc() as u64;
+    let (hours, minutes) = (whole / 3600, whole / 60 % 60);
+    let rest = go_value(round_to(size - (whole - whole % 60) as f64, 1e9));
+    match (hours, minutes) {
+        (0, 0) => format!("{sign}{rest}s"),
+        (0, _) => format!("{sign}{minutes}m{rest}s"),
+        _ => format!("{sign}{hours}h{minutes}m{rest}s"),
+    }
+}
+
+fn round_to(n: f64, parts: f64) -> f64 {
+    (n * parts).round() / parts
+}
 
 /// Go's `%v` of a float64: the shortest digits, an exponent outside 1e-4 to 1e21.
-pub(crate) fn go_value(n: f64) -> String {
+pub(super) fn go_value(n: f64) -> String {
     if !n.is_finite() {
         return not_finite(n);
     }
@@ -9,7 +52,7 @@ pub(crate) fn go_value(n: f64) -> String {
 }
 
 /// Go's `%.<digits>g`.
-pub(crate) fn go_general(n: f64, digits: usize) -> String {
+pub(super) fn go_general(n: f64, digits: usize) -> String {
     if !n.is_finite() {
         return not_finite(n);
     }
@@ -28,32 +71,32 @@ pub(crate) fn go_general(n: f64, digits: usize) -> String {
 }
 
 /// Go's `%.<decimals>e`.
-pub(crate) fn go_scientific(n: f64, decimals: usize) -> String {
+pub(super) fn go_scientific(n: f64, decimals: usize) -> String {
     if n.is_finite() { go_exponent(&format!("{n:.decimals$e}")) } else { not_finite(n) }
 }
 
 /// Go's `%.<decimals>f`.
-pub(crate) fn go_fixed(n: f64, decimals: usize) -> String {
+pub(super) fn go_fixed(n: f64, decimals: usize) -> String {
     if n.is_finite() { format!("{n:.decimals$}") } else { not_finite(n) }
 }
 
 /// `humanize`: SI prefixes, four digits.
-pub(crate) fn humanize(n: f64) -> String {
+pub(super) fn humanize(n: f64) -> String {
     scaled(n, 1000.0, &["k", "M", "G", "T", "P", "E", "Z", "Y"], &["m", "u", "n", "p", "f", "a", "z", "y"])
 }
 
 /// `humanize1024`: binary prefixes, four digits.
-pub(crate) fn humanize1024(n: f64) -> String {
+pub(super) fn humanize1024(n: f64) -> String {
     scaled(n, 1024.0, &["ki", "Mi", "Gi", "Ti", "Pi", "Ei", "Zi", "Yi"], &[])
 }
 
 /// `humanizePercentage`: a ratio as per cent.
-pub(crate) fn humanize_percentage(n: f64) -> String {
+pub(super) fn humanize_percentage(n: f64) -> String {
     format!("{}%", go_general(n * 100.0, 4))
 }
 
 /// `humanizeDuration`: seconds as days, hours, minutes, seconds.
-pub(crate) fn humanize_duration(n: f64) -> String {
+pub(super) fn humanize_duration(n: f64) -> String {
     if !n.is_finite() {
         return not_finite(n);
     }

@@ -2,10 +2,11 @@
 //!
 //! **Entry points.** [`check`] reads rule files and reports every mistake as `file:line:column: message`; [`load`] does the same
 //! and keeps the groups. A [`GroupEvaluator`] evaluates one group; its [`GroupEvaluator::alerts`] are what the loop decides about.
+//! [`test_rules`] runs promtool's unit-test files with that evaluator.
 //!
 //! **Write path.** Files of Prometheus's format, extended with `logs`, `window`, `when`, `recover`, `no_data` and `playbook` ->
 //! [`Group`] -> [`GroupEvaluator::evaluate`] at each slot of the group's interval: queries through [`RuleQuery`], one
-//! [`Alert`] per label set, samples of recording rules. State that changed is committed to the ledger's `rule_state` table
+//! [`Alert`] per label set; samples of recording rules, `ALERTS` and `ALERTS_FOR_STATE` to a [`SampleSink`]. State that changed is committed to the ledger's `rule_state` table
 //! before the evaluation returns.
 //!
 //! **Guarantees.** Prometheus's meaning of `for`, `keep_firing_for`, `limit`, labels and duplicates. An evaluation that failed keeps every
@@ -26,6 +27,7 @@ mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
+mod unit;
 mod when;
 mod yaml;
 
@@ -38,5 +40,6 @@ pub use problem::Problem;
 pub use state::{OUTAGE_TOLERANCE_NS, RESOLVED_RETENTION_NS};
 pub use syntax::{Bound, LogsInfo, PromqlInfo, QueryProblem, check_logs, check_promql};
 pub use template::{Surroundings, Template, TemplateError};
+pub use unit::{CaseReport, TEST_SAMPLES_MAX, TEST_STEPS_MAX, TestFiles, TestOptions, TestReport, junit, test_rules};
 pub use when::{When, WhenError};
 pub use yaml::{Mapper, Problems, yaml_problem};

@@ -176,6 +176,25 @@ pub(crate) enum RulesCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Runs unit tests of rules: promtool's test files, unchanged. What a rule records and its ALERTS are seen by later rules, and
+    /// the server's own evaluator runs them in virtual time.
+    Test(RulesTestArgs),
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct RulesTestArgs {
+    /// Test files.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only groups of tests whose name this finds something in; may be given more than once.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) run: Vec<String>,
+    /// Differences line by line: `-` what was expected, `+` what came.
+    #[arg(long)]
+    pub(crate) diff: bool,
+    /// Also writes the results as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -23,12 +23,16 @@ pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failu
     files.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect()
 }
 
-/// `backstop rules check`.
+/// `backstop rules check|test`.
 pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
-    let RulesCommand::Check { files } = command;
-    let report = rules::check(&read_all(files)?);
-    println!("{report}");
-    if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+    match command {
+        RulesCommand::Check { files } => {
+            let report = rules::check(&read_all(files)?);
+            println!("{report}");
+            if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+        }
+        RulesCommand::Test(args) => crate::rules_test_cmd::run(args),
+    }
 }
 
 /// `backstop playbooks check|graph|simulate`.

@@ -19,6 +19,7 @@ mod offline;
 mod people_cmd;
 mod query;
 mod remote;
+mod rules_test_cmd;
 mod runtime;
 mod serve;
 mod simulate_cmd;

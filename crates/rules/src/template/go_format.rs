@@ -43,7 +43,7 @@ fn round_to(n: f64, parts: f64) -> f64 {
     (n * parts).round() / parts
 }
 
-/// Go's `%v` of a float64: the shortest digits, an exponent outside 1e-4 to 1e21.
+/// Go's `%v` of a float64: the shortest digits, an exponent below 1e-4 and when there are more than 21 digits.
 pub(super) fn go_value(n: f64) -> String {
     if !n.is_finite() {
         return not_finite(n);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use engine::{Engine, QueryRequest};
 use model::{Labels, TenantId, TimeRange, Timestamp, Value};
 use promql::QueryValue;
-use rules::{RuleQuery, RuleQueryError};
+use rules::{RuleQuery, RuleQueryError, RuleSample};
 use serde_json::Value as Json;
 use tokio::runtime::Handle;
 
@@ -47,13 +47,20 @@ impl EngineQuery {
 
 impl RuleQuery for EngineQuery {
     fn instant(&self, expr: &str, at: Timestamp) -> Result<Vec<(Labels, f64)>, RuleQueryError> {
+        Ok(self.vector(expr, at)?.into_iter().map(|sample| (sample.labels, sample.value)).collect())
+    }
+
+    fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<RuleSample>, RuleQueryError> {
         let result = self.runtime.block_on(self.engine.prom_instant(&self.tenant, expr, at.millis()));
         let result = result.map_err(|error| RuleQueryError(error.to_string()))?;
         match result.outcome.value {
-            QueryValue::Scalar(sample) => Ok(vec![(Labels::default(), sample.value)]),
-            QueryValue::Vector(samples) => {
-                Ok(samples.into_iter().map(|sample| (sample.labels, sample.value)).collect())
+            QueryValue::Scalar(sample) => {
+                Ok(vec![RuleSample { labels: Labels::default(), value: sample.value, histogram: None }])
             }
+            QueryValue::Vector(samples) => Ok(samples
+                .into_iter()
+                .map(|sample| RuleSample { labels: sample.labels, value: sample.value, histogram: sample.histogram })
+                .collect()),
             other => Err(RuleQueryError(format!("the expression is a {}, not a vector", other.result_type()))),
         }
     }

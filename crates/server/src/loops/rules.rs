@@ -1,12 +1,13 @@
-//! One thread for each group of rules: evaluates it when it is due, publishes how alerts stand, and tells the responder.
+//! One thread for each group of rules: evaluates it when it is due, stores what its rules record and the series of its alerts,
+//! publishes how alerts stand, and tells the responder.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::RuleBoard;
-use model::{Batch, BatchData, TenantId, Timestamp};
+use model::{Batch, BatchData, SeriesBatch, TenantId, Timestamp};
 use respond::Responder;
-use rules::{Evaluation, GroupEvaluator};
+use rules::{Evaluation, GroupEvaluator, RuleQueryError, RuleSamples, SampleSink};
 use store::Store;
 use telemetry::{clock, metrics};
 
@@ -36,13 +37,13 @@ pub(crate) fn run_group(mut evaluator: GroupEvaluator, parts: &RuleParts) {
             return;
         }
         let (now, start) = (clock::now(), Instant::now());
-        match evaluator.evaluate(now, &parts.query) {
+        let mut sink = StoreSink { store: &parts.store };
+        match evaluator.evaluate_into(now, &parts.query, &mut sink) {
             Ok(None) => {}
             Ok(Some(evaluation)) => {
                 metrics::RULE_EVALUATION_SECONDS.record(start.elapsed());
                 count(&evaluator, &evaluation);
                 parts.board.publish(&evaluator, evaluation.at, start.elapsed());
-                record(evaluation, parts);
                 observe(&evaluator, now, parts);
             }
             Err(error) => tracing::error!(group = name, %error, "the state of rules was not saved"),
@@ -71,15 +72,25 @@ fn count(evaluator: &GroupEvaluator, evaluation: &Evaluation) {
     }
 }
 
-/// Stores the samples of recording rules.
-fn record(evaluation: Evaluation, parts: &RuleParts) {
-    if evaluation.samples.series.is_empty() {
-        return;
-    }
-    let batch = Batch { tenant: TenantId::default(), data: BatchData::Series(evaluation.samples) };
-    let stored = parts.store.append(vec![batch]).and_then(store::Ack::wait);
-    if let Err(error) = stored {
-        tracing::error!(%error, "samples of recording rules were not stored");
+/// Stores what rules write. It is durable, and seen by queries, before the next rule of the group is evaluated.
+struct StoreSink<'a> {
+    store: &'a Store,
+}
+
+impl SampleSink for StoreSink<'_> {
+    fn store(&mut self, samples: RuleSamples) -> Result<(), RuleQueryError> {
+        if !samples.series.is_empty() {
+            let series = SeriesBatch { series: samples.series, ..SeriesBatch::default() };
+            let batch = Batch { tenant: TenantId::default(), data: BatchData::Series(series) };
+            let stored = self.store.append(vec![batch]).and_then(store::Ack::wait);
+            stored.map_err(|error| RuleQueryError(error.to_string()))?;
+        }
+        match samples.histograms.len() {
+            0 => Ok(()),
+            n => Err(RuleQueryError(format!(
+                "{n} are native histograms, which the store does not keep; record numbers of them"
+            ))),
+        }
     }
 }
 

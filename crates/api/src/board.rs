@@ -8,10 +8,15 @@ use parking_lot::Mutex;
 use rules::{Alert, AlertState, GroupEvaluator, Health, RuleExpr, RuleKind, RuleStatus};
 use serde_json::{Map, Value, json};
 
+use crate::prometheus::rule_filter::{RuleFilter, token};
+
 /// How many of its intervals may pass without an evaluation of a group before it is late.
 const LATE_INTERVALS: i64 = 3;
 /// What is added to that, in nanoseconds: evaluations take time.
 const LATE_SLACK_NS: i64 = 10_000_000_000;
+
+/// Go's zero time, which Prometheus shows for what has not been yet.
+const NEVER: &str = "0001-01-01T00:00:00Z";
 
 /// Every group as it was after its last evaluation.
 #[derive(Debug, Default)]
@@ -22,6 +27,8 @@ pub struct RuleBoard {
 #[derive(Clone, Debug)]
 struct GroupState {
     interval_ns: i64,
+    query_offset_ns: i64,
+    limit: usize,
     evaluated_at: Timestamp,
     took: Duration,
     rules: Vec<RuleState>,
@@ -48,7 +55,14 @@ impl RuleBoard {
     pub fn publish(&self, evaluator: &GroupEvaluator, at: Timestamp, took: Duration) {
         let group = evaluator.group();
         let rules = evaluator.status().iter().map(rule_state).collect();
-        let state = GroupState { interval_ns: group.interval_ns, evaluated_at: at, took, rules };
+        let state = GroupState {
+            interval_ns: group.interval_ns,
+            query_offset_ns: group.query_offset_ns,
+            limit: group.limit,
+            evaluated_at: at,
+            took,
+            rules,
+        };
         self.groups.lock().insert((group.file.clone(), group.name.clone()), state);
     }
 
@@ -88,25 +102,47 @@ impl RuleBoard {
         json!({"groups": groups})
     }
 
-    /// The shape of Prometheus's `/api/v1/rules`. `kind` keeps only `alert` or `record` rules.
-    pub(crate) fn to_prometheus(&self, kind: Option<&str>) -> Value {
+    /// The shape of Prometheus's `/api/v1/rules`: groups in order, without those of which no rule is wanted. The error says that a
+    /// token is of no group.
+    pub(crate) fn to_prometheus(&self, filter: &RuleFilter) -> Result<Value, String> {
         let groups = self.groups.lock();
-        let wanted = |rule: &&RuleState| kind.is_none_or(|kind| (kind == "record") == rule.recording);
-        let groups: Vec<Value> = groups
-            .iter()
-            .map(|((file, name), group)| {
-                json!({
-                    "name": name,
-                    "file": file,
-                    "interval": seconds(group.interval_ns),
-                    "limit": 0,
-                    "rules": group.rules.iter().filter(wanted).map(RuleState::to_prometheus).collect::<Vec<_>>(),
-                    "evaluationTime": group.took.as_secs_f64(),
-                    "lastEvaluation": group.evaluated_at.to_string(),
-                })
-            })
-            .collect();
-        json!({"groups": groups})
+        let mut shown = Vec::new();
+        let mut next_token = None;
+        let mut begun = filter.next_token.is_none();
+        for ((file, name), group) in groups.iter() {
+            begun = begun || filter.next_token.as_ref().is_some_and(|wanted| *wanted == token(file, name));
+            if !begun || !filter.wants_group(file, name) {
+                continue;
+            }
+            let wanted = |rule: &&RuleState| filter.wants_rule(&rule.name, rule.recording, &rule.labels);
+            let rules: Vec<Value> =
+                group.rules.iter().filter(wanted).map(|rule| rule.to_prometheus(filter.exclude_alerts)).collect();
+            if rules.is_empty() {
+                continue;
+            }
+            if filter.groups_max.is_some_and(|most| shown.len() == most) {
+                next_token = Some(token(file, name));
+                break;
+            }
+            shown.push(json!({
+                "name": name,
+                "file": file,
+                "interval": seconds(group.interval_ns),
+                "queryOffset": seconds(group.query_offset_ns),
+                "limit": group.limit,
+                "rules": rules,
+                "evaluationTime": group.took.as_secs_f64(),
+                "lastEvaluation": group.evaluated_at.to_string(),
+            }));
+        }
+        if let Some(wanted) = filter.next_token.as_ref().filter(|_| !begun) {
+            return Err(format!("invalid group_next_token '{wanted}'. were rule groups changed?"));
+        }
+        let mut answer = json!({"groups": shown});
+        if let Some(token) = next_token {
+            answer["groupNextToken"] = token.into();
+        }
+        Ok(answer)
     }
 }
 
@@ -171,7 +207,7 @@ impl RuleState {
         })
     }
 
-    fn to_prometheus(&self) -> Value {
+    fn to_prometheus(&self, exclude_alerts: bool) -> Value {
         let mut shown = json!({
             "type": if self.recording { "recording" } else { "alerting" },
             "name": self.name,
@@ -179,17 +215,17 @@ impl RuleState {
             "labels": self.labels,
             "health": self.health,
             "lastError": self.error.clone().unwrap_or_default(),
-            "lastEvaluation": self.evaluated_at.map(|at| at.to_string()),
+            "lastEvaluation": self.evaluated_at.map_or_else(|| NEVER.to_owned(), |at| at.to_string()),
             "evaluationTime": 0.0,
         });
         if let (false, Some(shown)) = (self.recording, shown.as_object_mut()) {
-            self.add_alerting(shown);
+            self.add_alerting(shown, exclude_alerts);
         }
         shown
     }
 
-    fn add_alerting(&self, shown: &mut Map<String, Value>) {
-        let active = self.alerts.iter().filter(|alert| alert.state != AlertState::Resolved);
+    fn add_alerting(&self, shown: &mut Map<String, Value>, exclude_alerts: bool) {
+        let active = self.alerts.iter().filter(|alert| !exclude_alerts && alert.state != AlertState::Resolved);
         shown.insert("state".to_owned(), self.state().into());
         shown.insert("duration".to_owned(), seconds(self.for_ns).into());
         shown.insert("keepFiringFor".to_owned(), seconds(self.keep_firing_for_ns).into());
@@ -200,11 +236,36 @@ impl RuleState {
 
 /// An alert in the shape of Prometheus's `/api/v1/alerts`.
 pub(crate) fn prometheus_alert(alert: &Alert) -> Value {
-    json!({
+    let mut shown = json!({
         "labels": alert.labels,
         "annotations": alert.annotations,
         "state": alert.state,
         "activeAt": alert.active_at.to_string(),
-        "value": alert.value.map_or_else(|| "NaN".to_owned(), |value| format!("{value:e}")),
-    })
+        "value": alert.value.map_or_else(|| "NaN".to_owned(), exponent_form),
+    });
+    if let Some(since) = alert.keep_firing_since {
+        shown["keepFiringSince"] = since.to_string().into();
+    }
+    shown
+}
+
+/// A number as Go's `strconv.FormatFloat(value, 'e', -1, 64)` prints it, which clients of Prometheus get: `1e+00`.
+fn exponent_form(value: f64) -> String {
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_go_exponents() {
+        let cases = [(1.0, "1e+00"), (0.0, "0e+00"), (-12.5, "-1.25e+01"), (3e-7, "3e-07"), (1e120, "1e+120")];
+        for (value, want) in cases {
+            assert_eq!(exponent_form(value), want);
+        }
+    }
 }

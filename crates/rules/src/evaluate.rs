@@ -383,8 +383,8 @@ impl SlotRun<'_> {
         for sample in &answer.samples {
             let labels = recorded_labels(rule, sample);
             if !now.insert(labels.clone()) {
-                let text = format!("the result has the series {labels} twice; group by what tells them apart");
-                return Err(RuleQueryError(text));
+                let text = "vector contains metrics with the same labelset after applying rule labels";
+                return Err(RuleQueryError(format!("{text}: {labels}; group by what tells them apart")));
             }
             match &sample.histogram {
                 Some(histogram) => out.push_histogram(labels, self.asked_at(), Arc::clone(histogram)),
@@ -393,7 +393,8 @@ impl SlotRun<'_> {
         }
         let (found, limit) = (now.len(), self.group.limit);
         if limit > 0 && found > limit {
-            return Err(RuleQueryError(format!("the rule yields {found} series, the group's limit is {limit}")));
+            let advice = "raise it or narrow the query";
+            return Err(RuleQueryError(format!("exceeded limit of {limit} with {found} series; {advice}")));
         }
         Ok((out, now))
     }

@@ -118,7 +118,7 @@ impl RuleState {
         let limit = origin.group.limit;
         if limit > 0 && active > limit {
             let advice = "raise it or narrow the query";
-            return Err(format!("the rule yields {active} alerts, the group's limit is {limit}; {advice}"));
+            return Err(format!("exceeded limit of {limit} with {active} alerts; {advice}"));
         }
         *self = next;
         Ok(())
@@ -256,9 +256,8 @@ fn label_samples(rule: &Rule, samples: Vec<Sample>, scene: &Scene<'_>) -> Result
         labels.insert("alertname".to_owned(), rule.name.clone());
         labels.retain(|_, value| !value.is_empty());
         if !seen.insert(labels.clone()) {
-            return Err(format!(
-                "the result has the labels {labels:?} twice after the rule's labels; group by what tells them apart"
-            ));
+            let text = "vector contains metrics with the same labelset after applying alert labels";
+            return Err(format!("{text}: {labels:?}; group by what tells them apart"));
         }
         found.push((labels, sample));
     }

@@ -19,7 +19,7 @@ struct Script(Vec<Option<Vec<f64>>>);
 
 impl Script {
     fn at(&self, time: Timestamp) -> Result<Vec<f64>, RuleQueryError> {
-        let second = usize::try_from(time.0 / SECOND_NS - START_S).expect("after the start");
+        let second = usize::try_from(time.0 / SECOND_NS - START_S).unwrap_or(0);
         let values = self.0.get(second).or(self.0.last()).cloned().flatten();
         values.ok_or_else(|| RuleQueryError("the store is out of reach".to_owned()))
     }
@@ -333,4 +333,82 @@ groups:
         description: "{{ $labels.instance }} of job {{ $labels.job }} has been down for more than {{ $value | humanizeDuration }}."
 "#;
     check_mistakes(text, expect!["1 files, 1 groups, 2 rules, 0 problems"]);
+}
+
+/// What a group writes at each second: series, the second that it is written at, value.
+fn check_written(rules: &str, script: Vec<Option<Vec<f64>>>, seconds: i64, want: Expect) {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    let mut evaluators = evaluators(rules, &ledger, at(0));
+    let script = Script(script);
+    let mut out = String::new();
+    for second in 0..seconds {
+        let evaluation = evaluators[0].evaluate(at(second), &script).expect("ledger").expect("due");
+        for series in evaluation.samples.series {
+            for sample in series.samples {
+                let value =
+                    if model::is_stale_nan(sample.value) { "stale".to_owned() } else { sample.value.to_string() };
+                let written = sample.time_ms / 1000 - START_S;
+                let _ = writeln!(out, "{second}s: {} @{written}s {value}", series.labels);
+            }
+        }
+        for (rule, error) in evaluation.errors {
+            let _ = writeln!(out, "{second}s: {rule} failed: {error}");
+        }
+    }
+    want.assert_eq(&out);
+}
+
+#[test]
+fn alerts_are_series_that_end_with_a_marker() {
+    let script = vec![Some(vec![5.0]), Some(vec![5.0]), None, Some(vec![0.0]), Some(vec![0.0])];
+    check_written(
+        &rule("    for: 1s\n    labels: {severity: page}\n"),
+        script,
+        5,
+        expect![[r#"
+        0s: ALERTS{alertname="A", alertstate="pending", pod="0", service="checkout", severity="page"} @0s 1
+        0s: ALERTS_FOR_STATE{alertname="A", pod="0", service="checkout", severity="page"} @0s 1795424400
+        1s: ALERTS{alertname="A", alertstate="firing", pod="0", service="checkout", severity="page"} @1s 1
+        1s: ALERTS_FOR_STATE{alertname="A", pod="0", service="checkout", severity="page"} @1s 1795424400
+        1s: ALERTS{alertname="A", alertstate="pending", pod="0", service="checkout", severity="page"} @1s stale
+        2s: A failed: the store is out of reach
+        3s: ALERTS{alertname="A", alertstate="firing", pod="0", service="checkout", severity="page"} @3s stale
+        3s: ALERTS_FOR_STATE{alertname="A", pod="0", service="checkout", severity="page"} @3s stale
+    "#]],
+    );
+}
+
+#[test]
+fn recorded_samples_are_as_late_as_what_they_are_of() {
+    let rules = "groups:\n- name: g\n  interval: 1s\n  query_offset: 2s\n  limit: 1\n  labels: {team: a}\n  rules:\n  - record: r\n    expr: errors > 1\n    labels: {text: '{{ $value }}'}\n";
+    let script = vec![Some(vec![5.0]), Some(vec![5.0]), Some(vec![5.0]), Some(vec![0.0]), Some(vec![5.0, 5.0])];
+    check_written(
+        rules,
+        script,
+        7,
+        expect![[r#"
+        0s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @-2s 5
+        1s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @-1s 5
+        2s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @0s 5
+        3s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @1s 5
+        4s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @2s 5
+    "#]],
+    );
+}
+
+#[test]
+fn a_restart_ends_the_series_of_alerts_that_are_gone() {
+    let ledger = Arc::new(Ledger::in_memory().expect("ledger"));
+    let script = Script(vec![Some(vec![5.0]), Some(vec![0.0])]);
+    timeline(&mut evaluators(&rule(""), &ledger, at(0)), 0..1, &script);
+    let evaluation = evaluators(&rule(""), &ledger, at(1))[0].evaluate(at(1), &script).expect("ledger").expect("due");
+    let ended = evaluation.samples.series.iter().filter(|series| model::is_stale_nan(series.samples[0].value));
+    assert_eq!(ended.count(), 2);
+}
+
+/// Each group has a thread of its own.
+#[test]
+fn an_evaluator_can_go_to_another_thread() {
+    fn sent<T: Send>() {}
+    sent::<GroupEvaluator>();
 }

@@ -172,11 +172,9 @@ pub(crate) async fn metadata(
 
 /// `/api/v1/rules`.
 pub(crate) async fn rules(State(api): State<Arc<Api>>, params: Params) -> Result<Json<Value>, PromError> {
-    let kind = params.get("type").filter(|kind| !kind.is_empty());
-    if let Some(kind) = kind.filter(|kind| !["alert", "record"].contains(kind)) {
-        return Err(PromError::bad_data(format!("not supported value \"{kind}\"")));
-    }
-    Ok(success(api.board.to_prometheus(kind), Vec::new(), Vec::new()))
+    let filter = super::rule_filter::RuleFilter::read(&params)?;
+    let shown = api.board.to_prometheus(&filter).map_err(PromError::bad_data)?;
+    Ok(success(shown, Vec::new(), Vec::new()))
 }
 
 /// `/api/v1/alerts`.

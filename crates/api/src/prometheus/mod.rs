@@ -4,3 +4,4 @@ mod envelope;
 pub(crate) mod meta;
 mod params;
 pub(crate) mod query;
+pub(crate) mod rule_filter;

@@ -36,6 +36,14 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 }
 
 impl Params {
+    /// The parameters of a query string.
+    #[cfg(test)]
+    pub(crate) fn of(encoded: &str) -> Self {
+        let mut params = Self::default();
+        params.read(encoded);
+        params
+    }
+
     fn read(&mut self, encoded: &str) {
         for pair in encoded.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));

@@ -1,14 +1,14 @@
 //! Values in templates, and how they print, compare and count as true.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::go_format as go;
 
 /// A sample of a query.
 #[derive(Debug, PartialEq)]
 pub(super) struct Sample {
-    pub(super) labels: Rc<BTreeMap<String, String>>,
+    pub(super) labels: Arc<BTreeMap<String, String>>,
     pub(super) value: f64,
 }
 
@@ -21,11 +21,11 @@ pub(super) enum Datum {
     Number(f64),
     Text(String),
     /// A map from name to text: labels.
-    Labels(Rc<BTreeMap<String, String>>),
+    Labels(Arc<BTreeMap<String, String>>),
     /// A map from name to anything: what `args` makes, and what an alert's template is given.
-    Fields(Rc<BTreeMap<String, Datum>>),
-    Sample(Rc<Sample>),
-    Vector(Vec<Rc<Sample>>),
+    Fields(Arc<BTreeMap<String, Datum>>),
+    Sample(Arc<Sample>),
+    Vector(Vec<Arc<Sample>>),
     /// A time, in seconds since the Unix epoch.
     Time(f64),
     /// A duration, in seconds.
@@ -68,14 +68,14 @@ impl Datum {
         }
     }
 
-    pub(super) fn sample(&self) -> Result<&Rc<Sample>, String> {
+    pub(super) fn sample(&self) -> Result<&Arc<Sample>, String> {
         match self {
             Self::Sample(sample) => Ok(sample),
             other => Err(format!("wrong type for value; expected *template.sample; got {}", other.kind())),
         }
     }
 
-    pub(super) fn vector(&self) -> Result<&[Rc<Sample>], String> {
+    pub(super) fn vector(&self) -> Result<&[Arc<Sample>], String> {
         match self {
             Self::Vector(samples) => Ok(samples),
             other => Err(format!("wrong type for value; expected template.queryResult; got {}", other.kind())),
@@ -111,7 +111,7 @@ impl Datum {
             }
             Self::Fields(map) => map.get(name).cloned().unwrap_or(Self::Nil),
             Self::Sample(sample) => match name {
-                "Labels" => Self::Labels(Rc::clone(&sample.labels)),
+                "Labels" => Self::Labels(Arc::clone(&sample.labels)),
                 "Value" => Self::Number(sample.value),
                 _ => return unknown(),
             },
@@ -146,10 +146,10 @@ impl Datum {
             Self::Labels(labels) => map_text(labels.iter().map(|(name, value)| (name, value.clone()))),
             Self::Fields(map) => map_text(map.iter().map(|(name, value)| (name, value.show()))),
             Self::Sample(sample) => {
-                format!("{{{} {}}}", Self::Labels(Rc::clone(&sample.labels)).show(), go::go_value(sample.value))
+                format!("{{{} {}}}", Self::Labels(Arc::clone(&sample.labels)).show(), go::go_value(sample.value))
             }
             Self::Vector(samples) => {
-                let shown: Vec<String> = samples.iter().map(|sample| Self::Sample(Rc::clone(sample)).show()).collect();
+                let shown: Vec<String> = samples.iter().map(|sample| Self::Sample(Arc::clone(sample)).show()).collect();
                 format!("[{}]", shown.join(" "))
             }
             Self::Time(seconds) => go::go_time(*seconds),

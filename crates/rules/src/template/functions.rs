@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::data::{Datum, Sample, label};
 use super::run::Run;
@@ -109,14 +109,14 @@ pub(super) fn apply(function: &Function, args: &[Datum], run: &mut Run<'_>) -> R
     Ok(match function.name {
         "query" => query(text(0)?, run)?,
         "first" => {
-            Datum::Sample(Rc::clone(at(0).vector()?.first().ok_or("first() called on vector with no elements")?))
+            Datum::Sample(Arc::clone(at(0).vector()?.first().ok_or("first() called on vector with no elements")?))
         }
         "label" => Datum::Text(label(&at(1).sample()?.labels, text(0)?).unwrap_or_default().to_owned()),
         "value" => Datum::Number(at(0).sample()?.value),
         "strvalue" => Datum::Text(at(0).sample()?.labels.get("__value__").cloned().unwrap_or_default()),
         "args" => {
             let named = args.iter().enumerate().map(|(i, arg)| (format!("arg{i}"), arg.clone()));
-            Datum::Fields(Rc::new(named.collect()))
+            Datum::Fields(Arc::new(named.collect()))
         }
         "sortByLabel" => sort_by_label(text(0)?, at(1).vector()?),
         "now" => Datum::Number(run.moment.at.millis() as f64 / 1e3),
@@ -176,13 +176,13 @@ fn query(expr: &str, run: &Run<'_>) -> Result<Datum, String> {
     let found = source.instant(expr, run.moment.at).map_err(|error| error.to_string())?;
     let sample = |(labels, value): (model::Labels, f64)| {
         let labels = labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Rc::new(Sample { labels: Rc::new(labels), value })
+        Arc::new(Sample { labels: Arc::new(labels), value })
     };
     Ok(Datum::Vector(found.into_iter().map(sample).collect()))
 }
 
-fn sort_by_label(name: &str, samples: &[Rc<Sample>]) -> Datum {
-    let key = |sample: &Rc<Sample>| label(&sample.labels, name).unwrap_or_default().to_owned();
+fn sort_by_label(name: &str, samples: &[Arc<Sample>]) -> Datum {
+    let key = |sample: &Arc<Sample>| label(&sample.labels, name).unwrap_or_default().to_owned();
     let mut samples = samples.to_vec();
     samples.sort_by_cached_key(key);
     Datum::Vector(samples)
@@ -236,7 +236,7 @@ fn index(value: &Datum, key: &Datum) -> Result<Datum, String> {
         (Datum::Fields(map), Datum::Text(name)) => Ok(map.get(name).cloned().unwrap_or(Datum::Nil)),
         (Datum::Vector(samples), Datum::Int(at)) => {
             let sample = usize::try_from(*at).ok().and_then(|at| samples.get(at));
-            Ok(Datum::Sample(Rc::clone(sample.ok_or_else(|| format!("index out of range: {at}"))?)))
+            Ok(Datum::Sample(Arc::clone(sample.ok_or_else(|| format!("index out of range: {at}"))?)))
         }
         (Datum::Text(text), Datum::Int(at)) => {
             let byte = usize::try_from(*at).ok().and_then(|at| text.as_bytes().get(at));

@@ -17,7 +17,7 @@ pub(super) fn go_time(seconds: f64) -> String {
 }
 
 /// Go's text of a duration: `1h2m3.5s`.
-pub(super) fn go_duration(seconds: f64) -> String {
+pub(crate) fn go_duration(seconds: f64) -> String {
     let ns = seconds * 1e9;
     if ns == 0.0 {
         return "0s".to_owned();
@@ -43,12 +43,12 @@ fn round_to(n: f64, parts: f64) -> f64 {
     (n * parts).round() / parts
 }
 
-/// Go's `%v` of a float64: the shortest digits, an exponent below 1e-4 and when there are more than 21 digits.
+/// Go's `%v` of a float64: the shortest digits, an exponent below 1e-4 and from a million on.
 pub(super) fn go_value(n: f64) -> String {
     if !n.is_finite() {
         return not_finite(n);
     }
-    if n != 0.0 && !(1e-4..1e21).contains(&n.abs()) { go_exponent(&format!("{n:e}")) } else { n.to_string() }
+    if n != 0.0 && !(1e-4..1e6).contains(&n.abs()) { go_exponent(&format!("{n:e}")) } else { n.to_string() }
 }
 
 /// Go's `%.<digits>g`.
@@ -169,7 +169,16 @@ mod tests {
     #[test]
     fn numbers_print_as_in_go() {
         // Expected values are those of Prometheus's own template tests and of Go's fmt.
-        let values = [(0.05, "0.05"), (21.0, "21"), (1e21, "1e+21"), (0.00001, "1e-05"), (f64::INFINITY, "+Inf")];
+        let values = [
+            (0.05, "0.05"),
+            (21.0, "21"),
+            (1e21, "1e+21"),
+            (999_999.5, "999999.5"),
+            (1e6, "1e+06"),
+            (123_456_789.0, "1.23456789e+08"),
+            (0.00001, "1e-05"),
+            (f64::INFINITY, "+Inf"),
+        ];
         for (n, want) in values {
             assert_eq!(go_value(n), want);
         }

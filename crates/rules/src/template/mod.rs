@@ -19,6 +19,8 @@ use model::{FloatHistogram, Timestamp};
 
 use crate::RuleQuery;
 
+pub(crate) use go_format::go_duration;
+
 /// What templates may say of the server that they are filled in by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {

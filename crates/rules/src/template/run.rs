@@ -1,7 +1,7 @@
 //! Fills templates in.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::Moment;
 use super::data::Datum;
@@ -38,18 +38,18 @@ pub(super) struct Run<'a> {
 
 /// Runs a program; the error says what failed.
 pub(super) fn run(program: &Program, moment: &Moment<'_>) -> Result<String, String> {
-    let labels = Datum::Labels(Rc::new(moment.labels.clone()));
+    let labels = Datum::Labels(Arc::new(moment.labels.clone()));
     let value = match moment.histogram {
         Some(histogram) => Datum::Text(histogram.to_string()),
         None => Datum::Number(moment.value),
     };
-    let external = Datum::Labels(Rc::new(moment.surroundings.external_labels.clone()));
+    let external = Datum::Labels(Arc::new(moment.surroundings.external_labels.clone()));
     let url = Datum::Text(moment.surroundings.external_url.clone());
     let given = [("Labels", labels), ("Value", value), ("ExternalLabels", external), ("ExternalURL", url)];
     let variables = [("$labels", 0), ("$value", 1), ("$externalLabels", 2), ("$externalURL", 3)];
     let mut variables: Vec<(String, Datum)> =
         variables.iter().map(|(name, at)| ((*name).to_owned(), given[*at].1.clone())).collect();
-    let root = Datum::Fields(Rc::new(given.into_iter().map(|(name, datum)| (name.to_owned(), datum)).collect()));
+    let root = Datum::Fields(Arc::new(given.into_iter().map(|(name, datum)| (name.to_owned(), datum)).collect()));
     variables.push(("$".to_owned(), root.clone()));
     let mut run = Run { moment, program, variables, dot: root, out: String::new(), turns: 0, calls: 0 };
     run.nodes(&program.nodes)?;

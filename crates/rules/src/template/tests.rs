@@ -107,7 +107,7 @@ fn prometheus_functions() {
     );
     check(
         r#"{{ parseDuration "1h2m" }} {{ now }} {{ 1435065584.128 | humanizeTimestamp }}"#,
-        expect!["3720 1435065584 2015-06-23 13:19:44.128 +0000 UTC"],
+        expect!["3720 1.435065584e+09 2015-06-23 13:19:44.128 +0000 UTC"],
     );
     check(
         r#"{{ 1435065584.128 | toTime }} {{ (90.5 | toDuration).Minutes }} {{ 3661.5 | toDuration }}"#,

@@ -7,11 +7,11 @@ use catalog::ledger::{Document, Filter, LedgerError, LedgerTable, Records, Write
 use model::{Labels, TimeRange, Timestamp, Value};
 use promql::{EvalLimits, EvalRange, QueryValue, SequenceValue};
 
-use super::file::{AlertTest, Duration, ExpectedSample, ExprTest, TestFile, TestGroup};
+use super::file::{AlertTest, ExpectedSample, ExprTest, TestFile, TestGroup};
 use super::outcome::{FoundAlert, FoundSample, alerts_failure, same_samples, samples_failure};
 use super::storage::{Sink, Storage};
 use super::{TEST_SAMPLES_MAX, TEST_STEPS_MAX, TestOptions};
-use crate::template::Surroundings;
+use crate::template::{Surroundings, go_duration};
 use crate::{AlertState, Group, GroupEvaluator, RuleQuery, RuleQueryError, RuleSample};
 
 /// Keeps nothing: a test starts nowhere and ends nowhere.
@@ -155,7 +155,7 @@ impl Running<'_> {
             let mut sink = Sink(&self.query.storage);
             let evaluation = evaluator.evaluate_at(at, &self.query, &mut sink).map_err(|error| error.to_string())?;
             for (rule, error) in evaluation.errors {
-                let since = Duration(at.millis());
+                let since = go_duration(at.secs_f64());
                 self.failures.push(format!("    rule: {rule}, time: {since}, err: {error}"));
                 well = false;
             }

@@ -303,8 +303,8 @@ fn a_rule_that_fails_ends_the_test() {
     expect![[r#"
         Unit Testing:  test.yml
           FAILED:
-            rule: r, time: 0s, err: the rule yields 2 series, the group's limit is 1
-            rule: Many, time: 0s, err: the rule yields 2 alerts, the group's limit is 1; raise it or narrow the query
+            rule: r, time: 0s, err: exceeded limit of 1 with 2 series; raise it or narrow the query
+            rule: Many, time: 0s, err: exceeded limit of 1 with 2 alerts; raise it or narrow the query
     "#]]
     .assert_eq(&test_rules("test.yml", test, &files, &TestOptions::default()).to_string());
 }

@@ -80,3 +80,29 @@ fn mistakes_in_files_have_a_line_and_a_column_and_exit_with_1() {
     assert_eq!(served.status.code(), Some(2), "{}", err(&served));
     assert!(err(&served).contains("no authentication"), "{}", err(&served));
 }
+
+#[test]
+fn unit_tests_of_rules_run_and_say_what_differs() {
+    let dir = tempfile::tempdir().expect("directory");
+    let rules = "groups:\n- name: g\n  rules:\n  - {alert: Down, expr: up == 0, for: 2m}\n";
+    std::fs::create_dir(dir.path().join("rules")).expect("directory");
+    write(dir.path(), "rules/a.yaml", rules);
+    let head = "rule_files: [rules/*.yaml]\ntests:\n- name: t\n  interval: 1m\n";
+    let input = "  input_series: [{series: up, values: 0x9}]\n";
+    let alerts =
+        "  alert_rule_test: [{eval_time: 1m, alertname: Down}, {eval_time: 2m, alertname: Down, exp_alerts: [{}]}]\n";
+    let right = write(dir.path(), "right.yaml", &format!("{head}{input}{alerts}"));
+    let wrong = write(dir.path(), "wrong.yaml", &format!("{head}{input}{}", alerts.replace("1m", "3m")));
+    let well = backstop(&["rules", "test", &right]);
+    assert_eq!(out(&well), format!("Unit Testing:  {right}\n  SUCCESS\n\n"));
+    assert_eq!(well.status.code(), Some(0));
+    let junit = dir.path().join("out.xml");
+    let bad = backstop(&["rules", "test", "--junit", &junit.display().to_string(), &right, &wrong]);
+    assert_eq!(bad.status.code(), Some(1));
+    assert!(out(&bad).contains("    alertname: Down, time: 3m, \n        exp:[], \n        got:["), "{}", out(&bad));
+    let xml = std::fs::read_to_string(&junit).expect("the report");
+    assert!(xml.contains("<testcase name=\"t\"><failure>"), "{xml}");
+    let none = backstop(&["rules", "test", "--run", "other", &wrong]);
+    assert_eq!(none.status.code(), Some(0), "{}", out(&none));
+    assert_eq!(backstop(&["rules", "test", "--run", "(", &wrong]).status.code(), Some(2));
+}

@@ -387,12 +387,14 @@ fn recorded_samples_are_as_late_as_what_they_are_of() {
         script,
         7,
         expect![[r#"
-        0s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @-2s 5
-        1s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @-1s 5
-        2s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @0s 5
-        3s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @1s 5
-        4s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @2s 5
-    "#]],
+            0s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @-2s 5
+            1s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @-1s 5
+            2s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @0s 5
+            3s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @1s 5
+            4s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @2s 5
+            5s: r{pod="0", service="checkout", team="a", text="{{ $value }}"} @3s stale
+            6s: r failed: exceeded limit of 1 with 2 series; raise it or narrow the query
+        "#]],
     );
 }
 

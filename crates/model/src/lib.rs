@@ -28,12 +28,12 @@ mod time;
 mod value;
 
 pub use batch::{Batch, BatchData};
-pub use histogram::{FloatHistogram, ResetHint};
+pub use histogram::{FloatHistogram, ResetHint, settle_reset_hints};
 pub use ids::{RowId, SpanId, TenantId, TraceId};
 pub use log::{LogRecord, Scope};
 pub use metric::{
-    Exemplar, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, STALE_NAN_BITS, Sample, SeriesBatch,
-    SeriesSamples, is_stale_nan, stale_nan,
+    Exemplar, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, STALE_NAN_BITS, Sample,
+    SeriesBatch, SeriesSamples, is_stale_nan, stale_nan,
 };
 pub use row::Row;
 pub use selector::StreamSelector;

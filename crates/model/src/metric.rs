@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::FloatHistogram;
+
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";
 
@@ -119,6 +121,17 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// A histogram at a time: a sample of a native histogram series.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSample {
+    /// Milliseconds since the Unix epoch.
+    pub time_ms: i64,
+    /// When the counts began, in milliseconds; zero where that is not known.
+    pub start_ms: i64,
+    /// The distribution; its staleness marker is a sum of [`stale_nan`].
+    pub histogram: Arc<FloatHistogram>,
+}
+
 /// An example of what a sample counted: usually a trace id.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exemplar {
@@ -139,8 +152,14 @@ pub enum MetricKind {
     Gauge,
     /// Buckets.
     Histogram,
+    /// Buckets that may lose what they counted.
+    GaugeHistogram,
     /// Quantiles.
     Summary,
+    /// Facts about a target as labels.
+    Info,
+    /// One series for each state that something may be in.
+    StateSet,
     /// Not known.
     Unknown,
 }
@@ -152,14 +171,18 @@ impl MetricKind {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::GaugeHistogram => "gaugehistogram",
             Self::Summary => "summary",
+            Self::Info => "info",
+            Self::StateSet => "stateset",
             Self::Unknown => "unknown",
         }
     }
 
     /// Reads the word back; anything else is unknown.
     pub fn parse(word: &str) -> Self {
-        [Self::Counter, Self::Gauge, Self::Histogram, Self::Summary]
+        use MetricKind::{Counter, Gauge, GaugeHistogram, Histogram, Info, StateSet, Summary};
+        [Counter, Gauge, Histogram, GaugeHistogram, Summary, Info, StateSet]
             .into_iter()
             .find(|kind| kind.as_str() == word)
             .unwrap_or(Self::Unknown)
@@ -180,12 +203,17 @@ pub struct MetricMetadata {
 }
 
 /// Samples of one series, in the order sent.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesSamples {
     /// The series, `__name__` included.
     pub labels: Labels,
-    /// Its samples.
+    /// Its samples that are numbers.
     pub samples: Vec<Sample>,
+    /// As many times at which the counter behind each number started, in milliseconds, zero where that is not known; empty when
+    /// none is known.
+    pub starts: Vec<i64>,
+    /// Its samples that are histograms.
+    pub histograms: Vec<HistogramSample>,
     /// Its exemplars.
     pub exemplars: Vec<Exemplar>,
 }
@@ -199,10 +227,38 @@ pub struct SeriesBatch {
     pub metadata: Vec<MetricMetadata>,
 }
 
-impl SeriesBatch {
-    /// How many samples there are in all series.
+impl SeriesSamples {
+    /// How many samples there are, histograms included.
     pub fn sample_count(&self) -> usize {
-        self.series.iter().map(|series| series.samples.len()).sum()
+        self.samples.len() + self.histograms.len()
+    }
+
+    /// Bytes that its samples and exemplars take in memory, roughly; labels are not counted.
+    pub fn size_bytes(&self) -> usize {
+        /// An exemplar with a few labels of its own.
+        const EXEMPLAR_BYTES: usize = 256;
+        let histograms: usize = self.histograms.iter().map(|sample| 16 + sample.histogram.size_bytes()).sum();
+        self.samples.len() * size_of::<Sample>()
+            + self.starts.len() * size_of::<i64>()
+            + self.exemplars.len() * EXEMPLAR_BYTES
+            + histograms
+    }
+}
+
+impl SeriesBatch {
+    /// How many samples there are in all series, histograms included.
+    pub fn sample_count(&self) -> usize {
+        self.series.iter().map(SeriesSamples::sample_count).sum()
+    }
+
+    /// How many of the samples are histograms.
+    pub fn histogram_count(&self) -> usize {
+        self.series.iter().map(|series| series.histograms.len()).sum()
+    }
+
+    /// How many exemplars there are in all series.
+    pub fn exemplar_count(&self) -> usize {
+        self.series.iter().map(|series| series.exemplars.len()).sum()
     }
 }
 

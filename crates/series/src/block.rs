@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! "BSERIES1"  page page ...  footer  trailer
-//! page     zstd of: time axes and values of consecutive series; series of one scrape target share an axis
+//! page     zstd of: time axes and values of consecutive series; series of one scrape target share an axis; behind the values
+//!          of a series its start times and its histograms, where it has any (version 2; its entry says which)
 //! footer   zstd of: tenant, span, names of blocks it replaces, symbols, pages, series, metadata, exemplars
 //! trailer  footer offset u64, bytes u64, raw bytes u64, crc32c of the footer u32, version u32   (little endian, 32 bytes)
 //! ```
@@ -19,10 +20,16 @@ use model::{Exemplar, Labels, MetricKind, MetricMetadata, TenantId};
 
 use crate::SeriesError;
 use crate::codec::{self, Corrupt, Reader};
+use crate::histograms;
 use crate::samples::Samples;
 
 const MAGIC: &[u8; 8] = b"BSERIES1";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+/// The version before, which had neither start times nor histograms.
+const VERSION_FLOATS: u32 = 1;
+/// Bits of an entry: what is behind its values.
+const HAS_STARTS: u8 = 1;
+const HAS_HISTOGRAMS: u8 = 2;
 const TRAILER_BYTES: usize = 32;
 /// A page is closed when its raw bytes reach this: large enough to compress, small enough to read for one series.
 const PAGE_BYTES: usize = 64 * 1024;
@@ -68,6 +75,8 @@ pub(crate) struct Entry {
     axis_at: u32,
     values_at: u32,
     pub(crate) samples: u32,
+    /// What is behind the values: [`HAS_STARTS`], [`HAS_HISTOGRAMS`].
+    extras: u8,
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
 }
@@ -104,7 +113,7 @@ pub(crate) struct BlockFile {
 pub(crate) fn write(dir: &Path, id: BlockId, content: &Content) -> Result<(BlockFile, Footer), SeriesError> {
     let path = dir.join(id.file_name());
     let temporary = path.with_extension("tmp");
-    let bytes = encode(content, &temporary)?;
+    let bytes = encode(content, &temporary, VERSION)?;
     let io = |action| SeriesError::io(action, &temporary);
     let mut file = File::create(&temporary).map_err(io("create"))?;
     file.write_all(&bytes).map_err(io("write"))?;
@@ -119,14 +128,15 @@ pub(crate) fn sync_dir(dir: &Path) -> Result<(), SeriesError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(SeriesError::io("sync", dir))
 }
 
-fn encode(content: &Content, path: &Path) -> Result<Vec<u8>, SeriesError> {
+/// The bytes of a block in the layout of a version; an earlier one has no place for what came later.
+fn encode(content: &Content, path: &Path, version: u32) -> Result<Vec<u8>, SeriesError> {
     let mut pages = PageWriter { out: MAGIC.to_vec(), ..PageWriter::default() };
     let mut entries = Vec::with_capacity(content.series.len());
     for (_, samples) in &content.series {
         entries.push(pages.add(samples).map_err(SeriesError::io("compress", path))?);
     }
     pages.close().map_err(SeriesError::io("compress", path))?;
-    let raw = encode_footer(content, &pages.pages, &entries);
+    let raw = encode_footer(content, &pages.pages, &entries, version);
     let footer = zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(SeriesError::io("compress", path))?;
     let mut out = pages.out;
     let offset = out.len() as u64;
@@ -135,7 +145,7 @@ fn encode(content: &Content, path: &Path) -> Result<Vec<u8>, SeriesError> {
     out.extend_from_slice(&(footer.len() as u64).to_le_bytes());
     out.extend_from_slice(&(raw.len() as u64).to_le_bytes());
     out.extend_from_slice(&crc32c::crc32c(&footer).to_le_bytes());
-    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&version.to_le_bytes());
     Ok(out)
 }
 
@@ -163,7 +173,17 @@ impl PageWriter {
         });
         let values_at = self.raw.len() as u32;
         codec::put_values(&mut self.raw, &samples.values);
+        let mut extras = 0;
+        if !samples.starts.is_empty() {
+            extras |= HAS_STARTS;
+            codec::put_times(&mut self.raw, &samples.starts);
+        }
+        if !samples.histograms.is_empty() {
+            extras |= HAS_HISTOGRAMS;
+            histograms::put(&mut self.raw, &samples.histograms);
+        }
         Ok(Entry {
+            extras,
             page: self.pages.len() as u32,
             axis_at,
             values_at,
@@ -216,7 +236,7 @@ impl<'a> Symbols<'a> {
     }
 }
 
-fn encode_footer(content: &Content, pages: &[Page], entries: &[Entry]) -> Vec<u8> {
+fn encode_footer(content: &Content, pages: &[Page], entries: &[Entry], version: u32) -> Vec<u8> {
     let mut symbols = Symbols::default();
     let mut body = Vec::new();
     codec::put_varint(&mut body, content.series.len() as u64);
@@ -224,6 +244,9 @@ fn encode_footer(content: &Content, pages: &[Page], entries: &[Entry]) -> Vec<u8
         symbols.put_labels(&mut body, labels);
         for n in [entry.page, entry.axis_at, entry.values_at, entry.samples] {
             codec::put_varint(&mut body, n.into());
+        }
+        if version != VERSION_FLOATS {
+            body.push(entry.extras);
         }
         codec::put_signed(&mut body, entry.min_ms);
         codec::put_signed(&mut body, entry.max_ms);
@@ -261,13 +284,15 @@ fn encode_footer(content: &Content, pages: &[Page], entries: &[Entry]) -> Vec<u8
 pub(crate) fn open(path: &Path, id: BlockId) -> Result<(BlockFile, Footer), SeriesError> {
     let file = File::open(path).map_err(SeriesError::io("open", path))?;
     let bytes = file.metadata().map_err(SeriesError::io("inspect", path))?.len();
-    let raw = read_footer(&file, bytes, path)?;
-    let footer = decode_footer(&raw).map_err(|Corrupt| SeriesError::damaged(path, "its footer makes no sense"))?;
+    let (raw, version) = read_footer(&file, bytes, path)?;
+    let footer =
+        decode_footer(&raw, version).map_err(|Corrupt| SeriesError::damaged(path, "its footer makes no sense"))?;
     let pages = footer.pages.clone();
     Ok((BlockFile { id, path: path.to_owned(), bytes, file, pages }, footer))
 }
 
-fn read_footer(file: &File, file_bytes: u64, path: &Path) -> Result<Vec<u8>, SeriesError> {
+/// The footer's bytes and the version of the layout.
+fn read_footer(file: &File, file_bytes: u64, path: &Path) -> Result<(Vec<u8>, u32), SeriesError> {
     let damaged = |reason: String| SeriesError::damaged(path, reason);
     if file_bytes < (MAGIC.len() + TRAILER_BYTES) as u64 {
         return Err(damaged(format!("it has only {file_bytes} bytes")));
@@ -280,8 +305,8 @@ fn read_footer(file: &File, file_bytes: u64, path: &Path) -> Result<Vec<u8>, Ser
     let word = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| trailer[at + i]));
     let half = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| trailer[at + i]));
     let (offset, bytes, raw_bytes, crc, version) = (word(0), word(8), word(16), half(24), half(28));
-    if magic != *MAGIC || version != VERSION {
-        return Err(damaged(format!("it is not a series block of version {VERSION}")));
+    if magic != *MAGIC || !(VERSION_FLOATS..=VERSION).contains(&version) {
+        return Err(damaged(format!("it is not a series block of version {VERSION_FLOATS} to {VERSION}")));
     }
     if offset.checked_add(bytes) != Some(trailer_at) || raw_bytes > RAW_BYTES_MAX {
         return Err(damaged(format!("its trailer points at bytes {offset}+{bytes} of {file_bytes}")));
@@ -291,10 +316,11 @@ fn read_footer(file: &File, file_bytes: u64, path: &Path) -> Result<Vec<u8>, Ser
     if crc32c::crc32c(&footer) != crc {
         return Err(damaged("the checksum of its footer does not hold".to_owned()));
     }
-    zstd::bulk::decompress(&footer, raw_bytes as usize).map_err(|error| damaged(format!("its footer: {error}")))
+    let raw = zstd::bulk::decompress(&footer, raw_bytes as usize);
+    Ok((raw.map_err(|error| damaged(format!("its footer: {error}")))?, version))
 }
 
-fn decode_footer(raw: &[u8]) -> Result<Footer, Corrupt> {
+fn decode_footer(raw: &[u8], version: u32) -> Result<Footer, Corrupt> {
     let mut reader = Reader(raw);
     let r = &mut reader;
     let tenant = TenantId::new(r.text()?).ok_or(Corrupt)?;
@@ -304,7 +330,7 @@ fn decode_footer(raw: &[u8]) -> Result<Footer, Corrupt> {
     let mut series = Vec::new();
     for _ in 0..r.count()? {
         let labels = read_labels(r, &symbols)?;
-        let entry = read_entry(r)?;
+        let entry = read_entry(r, version)?;
         if entry.page as usize >= pages.len() {
             return Err(Corrupt);
         }
@@ -332,12 +358,13 @@ fn read_page_ref(r: &mut Reader<'_>) -> Result<Page, Corrupt> {
     Ok(Page { offset: r.varint()?, bytes: read_u32(r)?, raw_bytes: read_u32(r)?, crc: read_u32(r)? })
 }
 
-fn read_entry(r: &mut Reader<'_>) -> Result<Entry, Corrupt> {
+fn read_entry(r: &mut Reader<'_>, version: u32) -> Result<Entry, Corrupt> {
     Ok(Entry {
         page: read_u32(r)?,
         axis_at: read_u32(r)?,
         values_at: read_u32(r)?,
         samples: read_u32(r)?,
+        extras: if version == VERSION_FLOATS { 0 } else { r.byte()? },
         min_ms: r.signed()?,
         max_ms: r.signed()?,
     })
@@ -386,6 +413,43 @@ fn decode_samples(page: &[u8], entry: &Entry) -> Result<Samples, Corrupt> {
     if times.len() != entry.samples as usize {
         return Err(Corrupt);
     }
-    let values = codec::read_values(&mut at(entry.values_at)?, times.len())?;
-    Ok(Samples { times, values })
+    let reader = &mut at(entry.values_at)?;
+    let values = codec::read_values(reader, times.len())?;
+    let mut samples = Samples { times, values, ..Samples::default() };
+    if entry.extras & HAS_STARTS != 0 {
+        samples.starts = codec::read_times(reader)?;
+    }
+    if entry.extras & HAS_HISTOGRAMS != 0 {
+        samples.histograms = histograms::read(reader, samples.len())?;
+    }
+    let whole = |len: usize| len == 0 || len == samples.len();
+    if whole(samples.starts.len()) && whole(samples.histograms.len()) { Ok(samples) } else { Err(Corrupt) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_of_the_version_before_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let labels: Labels = [("__name__", "up")].into_iter().collect();
+        let samples = Samples { times: vec![1, 2, 5], values: vec![0.5, -0.0, 7.0], ..Samples::default() };
+        let content = Content {
+            tenant: TenantId::default(),
+            replaces: Vec::new(),
+            series: vec![(labels.clone(), Arc::new(samples.clone()))],
+            metadata: Vec::new(),
+            exemplars: Vec::new(),
+        };
+        let id = BlockId { sequence: 1, generation: 0 };
+        for version in VERSION_FLOATS..=VERSION {
+            let path = dir.path().join(id.file_name());
+            std::fs::write(&path, encode(&content, &path, version).unwrap()).unwrap();
+            let (file, footer) = open(&path, id).unwrap();
+            let (found, entry) = &footer.series[0];
+            let back = file.samples(&file.page(entry.page).unwrap(), entry).unwrap();
+            assert_eq!((found, &back), (&labels, &samples), "version {version}");
+        }
+    }
 }

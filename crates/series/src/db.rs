@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use model::{Labels, MetricMetadata, SeriesBatch, TenantId};
+use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, TenantId, settle_reset_hints};
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{self, BlockFile, BlockId, Content, Footer};
@@ -38,14 +38,20 @@ pub struct FlushReport {
 }
 
 /// Samples of one series.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct SeriesData {
     /// The series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch, strictly ascending.
     pub times: Vec<i64>,
-    /// The values, bit for bit, staleness markers included.
+    /// The values, bit for bit, staleness markers included; zero where the sample is a histogram.
     pub values: Vec<f64>,
+    /// As many slots, filled where a sample is a histogram, with what is known about resets of the counter in the hints; empty for
+    /// a series without any.
+    pub histograms: Vec<Option<Arc<FloatHistogram>>>,
+    /// As many times at which the counter behind each sample started, in milliseconds, zero where that is not known; empty for a
+    /// series without any.
+    pub starts: Vec<i64>,
 }
 
 /// A block that could not be opened and was set aside under a name that ends in `.damaged`.
@@ -262,12 +268,12 @@ impl SeriesDb {
                 std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
                 tenant.remove_block(&block);
             }
-            let mut dropped = 0;
             for head in tenant.heads.values_mut() {
-                dropped += head.recent.drop_before(before_ms) + head.fresh.drop_before(before_ms);
+                head.recent.drop_before(before_ms);
+                head.fresh.drop_before(before_ms);
                 head.min_ms = head.min_ms.max(before_ms);
             }
-            tenant.samples -= dropped;
+            tenant.count_bytes();
             tenant.exemplars.drop_before(before_ms);
             tenant.drop_empty_series();
         }
@@ -307,10 +313,10 @@ impl SeriesDb {
             if samples.is_empty() {
                 samples = head;
             } else {
-                samples.lay_over(&head.times, &head.values);
+                samples.lay_over(head.view());
             }
             if !samples.is_empty() {
-                found.push(SeriesData { labels, times: samples.times, values: samples.values });
+                found.push(series_data(labels, samples));
             }
         }
         found.sort_by(|a, b| a.labels.cmp(&b.labels));
@@ -426,8 +432,8 @@ impl SeriesDb {
     /// Bytes of samples that no block holds yet: what a flush would write, before compression.
     pub fn unflushed_bytes(&self) -> usize {
         let fresh =
-            |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.len()).sum::<usize>();
-        self.tenants.read().values().map(fresh).sum::<usize>() * crate::samples::SAMPLE_BYTES
+            |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.bytes()).sum::<usize>();
+        self.tenants.read().values().map(fresh).sum()
     }
 
     /// Bytes of all block files.
@@ -449,12 +455,18 @@ fn top(mut counts: Vec<(String, usize)>, limit: usize) -> Vec<(String, usize)> {
     counts
 }
 
+/// What a read returns of a series. Hints are settled here, over what all layers give together, and not kept: the sample before
+/// may come later or go.
+fn series_data(labels: Labels, samples: Samples) -> SeriesData {
+    let Samples { times, values, mut histograms, starts } = samples;
+    settle_reset_hints(histograms.iter_mut().map(|slot| slot.as_mut().map(Arc::make_mut)));
+    SeriesData { labels, times, values, histograms, starts }
+}
+
 fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> (Labels, Samples) {
-    let (times, values) = head.recent.range(start_ms, end_ms);
-    let mut samples = Samples { times: times.to_vec(), values: values.to_vec() };
+    let mut samples = Samples::from(head.recent.range(start_ms, end_ms));
     for layer in head.flushing.as_deref().into_iter().chain([&head.fresh]) {
-        let (times, values) = layer.range(start_ms, end_ms);
-        samples.lay_over(times, values);
+        samples.lay_over(layer.range(start_ms, end_ms));
     }
     (head.labels.clone(), samples)
 }
@@ -480,8 +492,7 @@ fn read_block(
         let bytes = block.file.page(page)?;
         for (at, entry) in wanted {
             let samples = block.file.samples(&bytes, &entry)?;
-            let (times, values) = samples.range(start_ms, end_ms);
-            stored[at].lay_over(times, values);
+            stored[at].lay_over(samples.range(start_ms, end_ms));
         }
     }
     Ok(())
@@ -497,7 +508,7 @@ pub(crate) fn read_all(blocks: &[Arc<Block>]) -> Result<HashMap<SeriesId, Sample
             let bytes = block.file.page(chunk[0].1.page)?;
             for (id, entry) in chunk {
                 let samples = block.file.samples(&bytes, entry)?;
-                all.entry(*id).or_default().lay_over(&samples.times, &samples.values);
+                all.entry(*id).or_default().lay_over(samples.view());
             }
         }
     }

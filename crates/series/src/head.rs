@@ -8,7 +8,7 @@ use model::{Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
 use crate::block::{BlockFile, Entry, Footer};
 use crate::exemplars::Ring;
 use crate::index::{LabelIndex, SeriesId, narrows};
-use crate::samples::{SAMPLE_BYTES, Samples};
+use crate::samples::{Samples, View};
 use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
 
 /// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
@@ -60,8 +60,8 @@ pub(crate) struct Tenant {
     pub(crate) exemplars: Ring,
     /// Every sample at or after this time is in memory, so a read from here on opens no block.
     pub(crate) memory_floor_ms: i64,
-    /// Samples in memory.
-    pub(crate) samples: usize,
+    /// Bytes of samples in memory. What a write replaced counts until the next flush.
+    pub(crate) sample_bytes: usize,
 }
 
 impl Tenant {
@@ -75,20 +75,20 @@ impl Tenant {
             metadata_dirty: false,
             exemplars: Ring::default(),
             memory_floor_ms: i64::MIN,
-            samples: 0,
+            sample_bytes: 0,
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.heads.len() * SERIES_BYTES + self.samples * SAMPLE_BYTES + self.exemplars.len() * SERIES_BYTES
+        self.heads.len() * SERIES_BYTES + self.sample_bytes + self.exemplars.len() * SERIES_BYTES
     }
 
     pub(crate) fn insert(&mut self, batch: &SeriesBatch, options: &SeriesOptions, report: &mut InsertReport) {
         for (at, series) in batch.series.iter().enumerate() {
             match self.insert_series(series, options, report) {
-                Ok(()) => report.samples += series.samples.len(),
+                Ok(()) => report.samples += series.sample_count(),
                 Err(reason) => {
-                    let (labels, samples) = (series.labels.clone(), series.samples.len());
+                    let (labels, samples) = (series.labels.clone(), series.sample_count());
                     report.rejected.push(Rejected { at, labels, samples, reason });
                 }
             }
@@ -115,7 +115,7 @@ impl Tenant {
             match limits.and(if room { Ok(()) } else { Err(Limit::SeriesPerTenant { max }) }) {
                 Ok(()) => drop(added.insert(series.labels.clone())),
                 Err(reason) => {
-                    let (labels, samples) = (series.labels.clone(), series.samples.len());
+                    let (labels, samples) = (series.labels.clone(), series.sample_count());
                     rejected.push(Rejected { at, labels, samples, reason });
                 }
             }
@@ -142,9 +142,7 @@ impl Tenant {
             }
         };
         let Some(head) = self.heads.get_mut(&id) else { return Ok(()) };
-        let before = head.fresh.len();
-        insert_samples(head, series);
-        self.samples += head.fresh.len() - before;
+        self.sample_bytes += insert_samples(head, series);
         for exemplar in &series.exemplars {
             self.exemplars.push(&head.labels, exemplar, options.exemplars_per_tenant_max);
         }
@@ -240,28 +238,36 @@ impl Tenant {
     /// Ends a flush. What was written becomes recent; after a failure it is fresh again, under what came meanwhile.
     pub(crate) fn thaw(&mut self, written: bool) {
         let floor = self.memory_floor_ms;
-        let mut samples = 0;
+        let mut bytes = 0;
         for head in self.heads.values_mut() {
             if let Some(flushed) = head.flushing.take() {
                 let mut layer = Arc::unwrap_or_clone(flushed);
                 if written {
                     layer.drop_before(floor);
-                    head.recent.lay_over(&layer.times, &layer.values);
+                    head.recent.lay_over(layer.view());
                 } else {
-                    layer.lay_over(&head.fresh.times, &head.fresh.values);
+                    layer.lay_over(head.fresh.view());
                     head.fresh = layer;
                 }
             }
-            samples += head.fresh.len() + head.recent.len();
+            bytes += head.fresh.bytes() + head.recent.bytes();
         }
-        self.samples = samples;
+        self.sample_bytes = bytes;
+    }
+
+    /// Counts again after samples went.
+    pub(crate) fn count_bytes(&mut self) {
+        let held = |head: &Head| {
+            head.fresh.bytes() + head.recent.bytes() + head.flushing.as_ref().map_or(0, |samples| samples.bytes())
+        };
+        self.sample_bytes = self.heads.values().map(held).sum();
     }
 
     /// Lets go of the oldest recent samples until they fit the budget.
     pub(crate) fn evict(&mut self, bytes_max: usize) {
         loop {
-            let recent: usize = self.heads.values().map(|head| head.recent.len()).sum();
-            if recent * SAMPLE_BYTES <= bytes_max {
+            let recent: usize = self.heads.values().map(|head| head.recent.bytes()).sum();
+            if recent <= bytes_max {
                 return;
             }
             let firsts = self.heads.values().filter_map(|head| head.recent.times.first());
@@ -271,29 +277,45 @@ impl Tenant {
             let floor = first.saturating_add((last.saturating_sub(first) / 2).max(1));
             self.memory_floor_ms = self.memory_floor_ms.max(floor);
             for head in self.heads.values_mut() {
-                self.samples -= head.recent.drop_before(floor);
+                head.recent.drop_before(floor);
             }
+            self.count_bytes();
         }
     }
 }
 
-fn insert_samples(head: &mut Head, series: &SeriesSamples) {
-    for sample in &series.samples {
-        head.min_ms = head.min_ms.min(sample.time_ms);
-        head.max_ms = head.max_ms.max(sample.time_ms);
+/// Adds samples to a head; returns the bytes that they take.
+fn insert_samples(head: &mut Head, series: &SeriesSamples) -> usize {
+    let histogram_times = series.histograms.iter().map(|sample| sample.time_ms);
+    for time_ms in series.samples.iter().map(|sample| sample.time_ms).chain(histogram_times) {
+        head.min_ms = head.min_ms.min(time_ms);
+        head.max_ms = head.max_ms.max(time_ms);
     }
-    if let [one] = series.samples[..] {
-        return head.fresh.insert(one.time_ms, one.value);
+    let plain = series.starts.is_empty() && series.histograms.is_empty();
+    if let ([one], true) = (&series.samples[..], plain) {
+        head.fresh.insert(one.time_ms, one.value);
+        return size_of::<(i64, f64)>();
     }
     let mut batch = Samples::default();
     let ascending = series.samples.windows(2).all(|pair| pair[0].time_ms < pair[1].time_ms);
+    let starts = Some(&series.starts).filter(|starts| starts.len() == series.samples.len());
     if ascending {
         batch.times.extend(series.samples.iter().map(|sample| sample.time_ms));
         batch.values.extend(series.samples.iter().map(|sample| sample.value));
+        batch.starts.extend(starts.into_iter().flatten());
     } else {
-        series.samples.iter().for_each(|sample| batch.insert(sample.time_ms, sample.value));
+        for (at, sample) in series.samples.iter().enumerate() {
+            let starts = starts.map_or(&[][..], |starts| &starts[at..=at]);
+            batch.lay_over(View { times: &[sample.time_ms], values: &[sample.value], histograms: &[], starts });
+        }
     }
-    head.fresh.lay_over(&batch.times, &batch.values);
+    for sample in &series.histograms {
+        let starts = if sample.start_ms == 0 { &[][..] } else { &[sample.start_ms] };
+        let histograms = &[Some(sample.histogram.clone())];
+        batch.lay_over(View { times: &[sample.time_ms], values: &[0.0], histograms, starts });
+    }
+    head.fresh.lay_over(batch.view());
+    batch.bytes()
 }
 
 fn check_limits(labels: &Labels, options: &SeriesOptions) -> Result<(), Limit> {

@@ -13,7 +13,7 @@
 //!
 //! **Guarantees.** A sample that `insert` accepted is seen by every later `select`. After `flush` returns, everything
 //! inserted before it was called is on disk. Inserting a sample again changes nothing. Values come back bit for bit, staleness
-//! markers included. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it. A series
+//! markers included, and so do native histograms and start times; hints about resets are settled by each read. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it. A series
 //! over a limit is returned to the caller with the reason; nothing is dropped silently.
 //!
 //! **Not here.** The log (`wal`), the meaning of queries (`promql`), HTTP (`api`). No clock and no thread.
@@ -24,6 +24,7 @@ mod db;
 mod error;
 mod exemplars;
 mod head;
+mod histograms;
 mod index;
 mod matcher;
 mod merge;

@@ -1,14 +1,52 @@
-//! Samples of one series as two columns in time order.
+//! Samples of one series as columns in time order.
 
-/// Times and values of one series, strictly ascending in time.
+use std::sync::Arc;
+
+use model::FloatHistogram;
+
+/// A slot of the histogram column: filled where the sample is a histogram.
+pub(crate) type Slot = Option<Arc<FloatHistogram>>;
+
+/// Samples of one series, strictly ascending in time.
+///
+/// Histograms and start times are rare, so that their columns are empty while the series has none; otherwise every column is as
+/// long as the times. The value beside a histogram is zero.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Samples {
     pub(crate) times: Vec<i64>,
     pub(crate) values: Vec<f64>,
+    pub(crate) histograms: Vec<Slot>,
+    /// When the counter behind each sample started, in milliseconds; zero where that is not known.
+    pub(crate) starts: Vec<i64>,
 }
 
-/// Memory of one sample in the two columns.
-pub(crate) const SAMPLE_BYTES: usize = 16;
+/// Some samples of a [`Samples`], which see.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct View<'a> {
+    pub(crate) times: &'a [i64],
+    pub(crate) values: &'a [f64],
+    pub(crate) histograms: &'a [Slot],
+    pub(crate) starts: &'a [i64],
+}
+
+impl<'a> View<'a> {
+    fn part(self, from: usize, to: usize) -> Self {
+        Self {
+            times: &self.times[from..to],
+            values: &self.values[from..to],
+            histograms: self.histograms.get(from..to).unwrap_or(&[]),
+            starts: self.starts.get(from..to).unwrap_or(&[]),
+        }
+    }
+
+    /// The samples before a place and those from it on.
+    fn split(self, at: usize) -> (Self, Self) {
+        (self.part(0, at), self.part(at, self.times.len()))
+    }
+}
+
+/// Memory of one sample in the two columns that every series has.
+const SAMPLE_BYTES: usize = 16;
 
 impl Samples {
     pub(crate) fn len(&self) -> usize {
@@ -19,69 +57,106 @@ impl Samples {
         self.times.is_empty()
     }
 
-    /// Puts one sample in its place; at a time that is there already the new value stays.
+    /// All of them.
+    pub(crate) fn view(&self) -> View<'_> {
+        View { times: &self.times, values: &self.values, histograms: &self.histograms, starts: &self.starts }
+    }
+
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let histograms: usize = self.histograms.iter().flatten().map(|histogram| histogram.size_bytes()).sum();
+        self.len() * SAMPLE_BYTES
+            + self.histograms.len() * size_of::<Slot>()
+            + self.starts.len() * size_of::<i64>()
+            + histograms
+    }
+
+    /// Puts one number in its place; at a time that is there already the new one stays.
     pub(crate) fn insert(&mut self, time_ms: i64, value: f64) {
-        if self.times.last().is_none_or(|last| *last < time_ms) {
+        let plain = self.histograms.is_empty() && self.starts.is_empty();
+        if plain && self.times.last().is_none_or(|last| *last < time_ms) {
             self.times.push(time_ms);
             self.values.push(value);
             return;
         }
-        match self.times.binary_search(&time_ms) {
-            Ok(at) => self.values[at] = value,
-            Err(at) => {
-                self.times.insert(at, time_ms);
-                self.values.insert(at, value);
-            }
+        self.lay_over(View { times: &[time_ms], values: &[value], histograms: &[], starts: &[] });
+    }
+
+    /// Puts samples behind the last one.
+    fn extend(&mut self, more: View<'_>) {
+        let (len, count) = (self.len(), more.times.len());
+        extend_rare(&mut self.histograms, len, more.histograms, count);
+        extend_rare(&mut self.starts, len, more.starts, count);
+        self.times.extend_from_slice(more.times);
+        self.values.extend_from_slice(more.values);
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        Self {
+            times: self.times.split_off(at),
+            values: self.values.split_off(at),
+            histograms: if self.histograms.is_empty() { Vec::new() } else { self.histograms.split_off(at) },
+            starts: if self.starts.is_empty() { Vec::new() } else { self.starts.split_off(at) },
         }
     }
 
-    /// Lays newer writes over these samples: where both have a time, the newer value stays.
-    pub(crate) fn lay_over(&mut self, newer: &[i64], values: &[f64]) {
-        let Some(first) = newer.first() else { return };
+    /// Lays newer writes over these samples: where both have a time, the newer one stays.
+    pub(crate) fn lay_over(&mut self, newer: View<'_>) {
+        let Some(first) = newer.times.first() else { return };
         if self.times.last().is_none_or(|last| last < first) {
-            self.times.extend_from_slice(newer);
-            self.values.extend_from_slice(values);
+            self.extend(newer);
             return;
         }
         let start = self.times.partition_point(|time| time < first);
-        let (old_times, old_values) = (self.times.split_off(start), self.values.split_off(start));
-        let (mut old, mut new) = (0, 0);
-        while old < old_times.len() || new < newer.len() {
-            let take_new = match (old_times.get(old), newer.get(new)) {
-                (Some(a), Some(b)) => b <= a,
-                (None, Some(_)) => true,
-                _ => false,
-            };
-            if take_new {
-                old += usize::from(old_times.get(old) == Some(&newer[new]));
-                self.times.push(newer[new]);
-                self.values.push(values[new]);
-                new += 1;
-            } else {
-                self.times.push(old_times[old]);
-                self.values.push(old_values[old]);
-                old += 1;
+        let tail = self.split_off(start);
+        let (mut old, mut new) = (tail.view(), newer);
+        // Run by run: what is before the other side's next time moves in one piece.
+        while let (Some(old_next), Some(new_next)) = (old.times.first(), new.times.first()) {
+            if old_next < new_next {
+                let (run, rest) = old.split(old.times.partition_point(|time| time < new_next));
+                self.extend(run);
+                old = rest;
+                continue;
             }
+            let same = usize::from(old_next == new_next);
+            let (run, rest) = new.split(new.times.partition_point(|time| time < old_next).max(same));
+            self.extend(run);
+            (new, old) = (rest, old.split(same).1);
         }
+        self.extend(old);
+        self.extend(new);
     }
 
     /// The samples from `start_ms` to `end_ms`, both included.
-    pub(crate) fn range(&self, start_ms: i64, end_ms: i64) -> (&[i64], &[f64]) {
+    pub(crate) fn range(&self, start_ms: i64, end_ms: i64) -> View<'_> {
         let from = self.times.partition_point(|time| *time < start_ms);
         let to = self.times.partition_point(|time| *time <= end_ms).max(from);
-        (&self.times[from..to], &self.values[from..to])
+        self.view().part(from, to)
     }
 
-    /// Forgets what is before `floor_ms`; says how many samples that were.
-    pub(crate) fn drop_before(&mut self, floor_ms: i64) -> usize {
+    /// Forgets what is before `floor_ms`.
+    pub(crate) fn drop_before(&mut self, floor_ms: i64) {
         let count = self.times.partition_point(|time| *time < floor_ms);
         if count > 0 {
-            self.times.drain(..count);
-            self.values.drain(..count);
-            self.times.shrink_to_fit();
-            self.values.shrink_to_fit();
+            *self = self.split_off(count);
         }
-        count
+    }
+}
+
+impl From<View<'_>> for Samples {
+    fn from(view: View<'_>) -> Self {
+        let mut samples = Self::default();
+        samples.extend(view);
+        samples
+    }
+}
+
+/// Extends a column that may be absent on either side: `len` entries are there, `count` come.
+fn extend_rare<T: Clone + Default>(column: &mut Vec<T>, len: usize, more: &[T], count: usize) {
+    if !column.is_empty() || !more.is_empty() {
+        column.resize(len, T::default());
+        column.extend_from_slice(more);
+        column.resize(len + count, T::default());
     }
 }
 
@@ -93,19 +168,48 @@ mod tests {
 
     use super::*;
 
+    /// A sample by its time and a number that says what it is: a plain number, one with a start, or a histogram.
+    fn one(time: i64, kind: u8) -> Samples {
+        let mut samples = Samples { times: vec![time], values: vec![f64::from(kind)], ..Samples::default() };
+        match kind % 3 {
+            1 => samples.starts = vec![i64::from(kind)],
+            2 => {
+                let histogram = FloatHistogram { count: f64::from(kind), ..FloatHistogram::default() };
+                (samples.values, samples.histograms) = (vec![0.0], vec![Some(Arc::new(histogram))]);
+            }
+            _ => {}
+        }
+        samples
+    }
+
+    /// Every sample in words, whether its columns are there or not.
+    fn shown(samples: &Samples) -> Vec<(i64, f64, Option<f64>, i64)> {
+        let rare = [samples.histograms.len(), samples.starts.len()];
+        assert!(rare.iter().all(|len| [0, samples.len()].contains(len)), "{rare:?} of {}", samples.len());
+        let slot = |at: usize| samples.histograms.get(at).and_then(Option::as_ref).map(|histogram| histogram.count);
+        let start = |at: usize| samples.starts.get(at).copied().unwrap_or(0);
+        (0..samples.len()).map(|at| (samples.times[at], samples.values[at], slot(at), start(at))).collect()
+    }
+
     proptest! {
         #[test]
-        fn any_order_of_writes_equals_a_sorted_map(writes in prop::collection::vec((0i64..40, -5i8..5), 0..60), cut in 0usize..60) {
+        fn any_order_of_writes_equals_a_sorted_map(
+            writes in prop::collection::vec((0i64..40, 0u8..9), 0..60), cut in 0usize..60, floor in 0i64..45,
+        ) {
             let mut map = BTreeMap::new();
             let mut samples = Samples::default();
             let mut newer = Samples::default();
-            for (i, (time, value)) in writes.iter().enumerate() {
-                map.insert(*time, f64::from(*value));
-                if i < cut { samples.insert(*time, f64::from(*value)) } else { newer.insert(*time, f64::from(*value)) }
+            for (i, (time, kind)) in writes.iter().enumerate() {
+                map.insert(*time, shown(&one(*time, *kind))[0]);
+                let into = if i < cut { &mut samples } else { &mut newer };
+                if kind % 3 == 0 { into.insert(*time, f64::from(*kind)) } else { into.lay_over(one(*time, *kind).view()) }
             }
-            samples.lay_over(&newer.times, &newer.values);
-            prop_assert_eq!(samples.times, map.keys().copied().collect::<Vec<_>>());
-            prop_assert_eq!(samples.values, map.values().copied().collect::<Vec<_>>());
+            samples.lay_over(newer.view());
+            prop_assert_eq!(shown(&samples), map.values().copied().collect::<Vec<_>>());
+            let part = Samples::from(samples.range(floor, 44));
+            samples.drop_before(floor);
+            let rest: Vec<_> = map.range(floor..).map(|(_, sample)| *sample).collect();
+            prop_assert_eq!((shown(&samples), shown(&part)), (rest.clone(), rest));
         }
     }
 }

@@ -4,8 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use model::{Exemplar, Labels, MetricKind, MetricMetadata, Sample, SeriesBatch, SeriesSamples, TenantId, stale_nan};
+use model::histogram::{BucketSpan, Buckets};
+use model::{
+    Exemplar, FloatHistogram, HistogramSample, Labels, MetricKind, MetricMetadata, ResetHint, Sample, SeriesBatch,
+    SeriesSamples, TenantId, stale_nan,
+};
 use proptest::prelude::*;
 use series::{Limit, MatchOp, Matcher, SeriesDb, SeriesError, SeriesOptions};
 
@@ -15,7 +20,7 @@ fn labels(name: &str, pairs: &[(&str, &str)]) -> Labels {
 
 fn batch(labels: &Labels, samples: &[(i64, f64)]) -> SeriesBatch {
     let samples = samples.iter().map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value }).collect();
-    let series = SeriesSamples { labels: labels.clone(), samples, exemplars: Vec::new() };
+    let series = SeriesSamples { labels: labels.clone(), samples, ..SeriesSamples::default() };
     SeriesBatch { series: vec![series], metadata: Vec::new() }
 }
 
@@ -247,4 +252,54 @@ fn a_crash_between_writing_a_merged_block_and_removing_its_inputs_changes_nothin
     let db = open(dir.path());
     assert_eq!(all(&db), want);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "inputs and leftovers are gone");
+}
+
+fn histogram(count: f64) -> FloatHistogram {
+    let positive = Buckets { spans: vec![BucketSpan { offset: 1, length: 2 }], counts: vec![count - 1.0, 1.0] };
+    FloatHistogram { schema: 3, count, sum: count * 2.0, positive, ..FloatHistogram::default() }
+}
+
+#[test]
+fn histograms_and_starts_come_back_through_flush_merge_and_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut db = open(dir.path());
+    let labels = labels("h", &[]);
+    let write = |db: &SeriesDb, times: &[i64], counts: &[f64]| {
+        let sample = |(time, count): (&i64, &f64)| HistogramSample {
+            time_ms: *time,
+            start_ms: *time / 10 * 10,
+            histogram: Arc::new(histogram(*count)),
+        };
+        let histograms = times.iter().zip(counts).map(sample).collect();
+        // A number among them, as when a target changes its kind, with a start of its own.
+        let samples = vec![Sample { time_ms: times[0] - 1, value: 7.5 }];
+        let series =
+            SeriesSamples { labels: labels.clone(), samples, starts: vec![5], histograms, ..SeriesSamples::default() };
+        let report = db.insert(&TenantId::default(), &SeriesBatch { series: vec![series], metadata: Vec::new() });
+        assert_eq!(report.samples, times.len() + 1);
+    };
+    let read = |db: &SeriesDb| db.select(&TenantId::default(), &[], 0, 1000).unwrap().remove(0);
+    write(&db, &[10, 20], &[4.0, 6.0]);
+    db.flush().unwrap();
+    write(&db, &[30, 40], &[2.0, 3.0]);
+    let before = read(&db);
+    db.flush().unwrap();
+    assert_eq!(read(&db), before);
+    db.merge().unwrap();
+    assert_eq!(read(&db), before);
+    db = open(dir.path());
+    let after = read(&db);
+    assert_eq!(after, before);
+    assert_eq!(after.times, [9, 10, 20, 29, 30, 40]);
+    assert_eq!(after.starts, [5, 10, 20, 5, 30, 40]);
+    let hints: Vec<_> = after.histograms.iter().map(|slot| slot.as_ref().map(|found| found.reset_hint)).collect();
+    let (unknown, continues) = (Some(ResetHint::Unknown), Some(ResetHint::NotReset));
+    assert_eq!(hints, [None, unknown, continues, None, unknown, continues]);
+    assert!(after.histograms[2].as_ref().unwrap().same_data(&histogram(6.0)));
+    assert_eq!((after.values[0], after.values[3]), (7.5, 7.5));
+    // A number written over a histogram takes its place.
+    db.insert(&TenantId::default(), &batch(&labels, &[(20, 1.0)]));
+    let over = read(&db);
+    assert_eq!((over.values[2], over.histograms[2].is_none(), over.starts[2]), (1.0, true, 0));
+    assert_eq!(db.verify(), []);
 }

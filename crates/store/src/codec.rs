@@ -4,6 +4,7 @@
 //! record  version(u8) names(count, text...) batches(count, batch...)
 //! batch   tenant(text) 0 table(u8) rows(count, row...)   |   tenant(text) 1 series(count, ...) metadata(count, ...)
 //!         tenant(text) 2 table(u8) bytes(u32) columns, as `column::encode_batch` writes them
+//!         tenant(text) 3 series(count, ...) metadata(count, ...), each series with start times and histograms behind it
 //! row     time(zigzag, difference to the row before) stream(name) fields(count, (name, value)...)
 //! value   tag(u8) content
 //! ```
@@ -14,17 +15,23 @@
 mod read;
 mod write;
 
+use model::ResetHint;
+
 pub use read::decode_batches;
 pub use write::encode_batches;
 
 /// The version of the layout above.
-const VERSION: u8 = 2;
-/// The version before, which had no columns.
-const VERSION_ROWS: u8 = 1;
+const VERSION: u8 = 3;
+/// The first version, which had neither columns nor histograms. Kinds of batches were added since, none changed.
+const VERSION_FIRST: u8 = 1;
 
 const KIND_ROWS: u8 = 0;
 const KIND_SERIES: u8 = 1;
 const KIND_COLUMNS: u8 = 2;
+const KIND_HISTOGRAMS: u8 = 3;
+
+/// Hints of histograms by their byte.
+const HINTS: [ResetHint; 4] = [ResetHint::Unknown, ResetHint::Reset, ResetHint::NotReset, ResetHint::Gauge];
 
 const TAG_NULL: u8 = 0;
 const TAG_FALSE: u8 = 1;
@@ -70,9 +77,12 @@ pub enum CodecError {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use model::histogram::{BucketSpan, Buckets};
     use model::{
-        Batch, BatchData, Exemplar, Labels, MetricKind, MetricMetadata, Row, Sample, SeriesBatch, SeriesSamples, Table,
-        TenantId, Timestamp, Value,
+        Batch, BatchData, Exemplar, FloatHistogram, HistogramSample, Labels, MetricKind, MetricMetadata, Row, Sample,
+        SeriesBatch, SeriesSamples, Table, TenantId, Timestamp, Value,
     };
     use proptest::prelude::*;
 
@@ -110,21 +120,50 @@ mod tests {
         proptest::collection::vec(("[a-d]{1,2}", ".{1,3}"), 0..4).prop_map(|pairs| pairs.into_iter().collect())
     }
 
+    fn histogram() -> impl Strategy<Value = FloatHistogram> {
+        let numbers = proptest::collection::vec(any::<u64>().prop_map(f64::from_bits), 0..4);
+        let spans = proptest::collection::vec((any::<i32>(), any::<u32>()), 0..3);
+        (0..HINTS.len(), any::<i32>(), spans, numbers, any::<u64>()).prop_map(|(hint, schema, spans, numbers, bits)| {
+            let spans = spans.into_iter().map(|(offset, length)| BucketSpan { offset, length }).collect();
+            let number = f64::from_bits(bits);
+            FloatHistogram {
+                reset_hint: HINTS[hint],
+                schema,
+                zero_threshold: number,
+                zero_count: number + 1.0,
+                count: 3.0,
+                sum: number,
+                positive: Buckets { spans, counts: numbers.clone() },
+                negative: Buckets { spans: Vec::new(), counts: vec![number; 2] },
+                custom_values: numbers.into(),
+            }
+        })
+    }
+
     fn series() -> impl Strategy<Value = SeriesBatch> {
         let point = || (any::<i64>(), any::<u64>());
-        let one =
-            (labels(), proptest::collection::vec(point(), 0..4), proptest::collection::vec((labels(), point()), 0..2))
-                .prop_map(|(labels, samples, exemplars)| SeriesSamples {
-                    labels,
-                    samples: samples
-                        .into_iter()
-                        .map(|(time_ms, v)| Sample { time_ms, value: f64::from_bits(v) })
-                        .collect(),
-                    exemplars: exemplars
-                        .into_iter()
-                        .map(|(labels, (time_ms, v))| Exemplar { labels, time_ms, value: f64::from_bits(v) })
-                        .collect(),
-                });
+        let histograms = proptest::collection::vec((point(), histogram()), 0..3);
+        let exemplars = proptest::collection::vec((labels(), point()), 0..2);
+        let starts = proptest::option::of(any::<i64>());
+        let one = (labels(), proptest::collection::vec(point(), 0..4), starts, histograms, exemplars).prop_map(
+            |(labels, samples, start, histograms, exemplars)| SeriesSamples {
+                labels,
+                starts: start.map(|start| vec![start; samples.len()]).unwrap_or_default(),
+                histograms: histograms
+                    .into_iter()
+                    .map(|((time_ms, start), histogram)| HistogramSample {
+                        time_ms,
+                        start_ms: start.cast_signed(),
+                        histogram: Arc::new(histogram),
+                    })
+                    .collect(),
+                samples: samples.into_iter().map(|(time_ms, v)| Sample { time_ms, value: f64::from_bits(v) }).collect(),
+                exemplars: exemplars
+                    .into_iter()
+                    .map(|(labels, (time_ms, v))| Exemplar { labels, time_ms, value: f64::from_bits(v) })
+                    .collect(),
+            },
+        );
         let kind = prop_oneof![Just(MetricKind::Counter), Just(MetricKind::Summary), Just(MetricKind::Unknown)];
         let metadata = ("[a-z]{1,4}", kind, ".{0,5}").prop_map(|(name, kind, help)| MetricMetadata {
             name,
@@ -163,10 +202,11 @@ mod tests {
             let bytes = encode_batches(&batches);
             let back = decode_batches(&bytes).unwrap();
             prop_assert_eq!(shown(&back), shown(&batches));
-            if batches.iter().all(|batch| !matches!(batch.data, BatchData::Columns(..))) {
+            let whole = |batch: &Batch| !matches!(batch.data, BatchData::Columns(..));
+            if batches.iter().all(whole) {
                 // Bytes again, because a text may hide bits of a NaN.
                 prop_assert_eq!(encode_batches(&back), &bytes[..]);
-                let before = [&[VERSION_ROWS], &bytes[1..]].concat();
+                let before = [&[VERSION_FIRST], &bytes[1..]].concat();
                 prop_assert_eq!(shown(&decode_batches(&before).unwrap()), shown(&batches));
             }
         }
@@ -197,7 +237,7 @@ mod tests {
 
     #[test]
     fn r20_a_newer_version_is_named() {
-        assert_eq!(decode_batches(&[9, 0, 0]), Err(CodecError::Version { found: 9, known: 2 }));
+        assert_eq!(decode_batches(&[9, 0, 0]), Err(CodecError::Version { found: 9, known: 3 }));
         assert_eq!(decode_batches(&[]), Err(CodecError::Invalid { what: "the version", at: 0 }));
     }
 

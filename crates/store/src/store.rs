@@ -389,6 +389,5 @@ pub(crate) fn memory_bytes(batch: &Batch) -> usize {
 
 fn series_bytes(batch: &SeriesBatch) -> usize {
     const PER_SERIES: usize = 64;
-    const PER_SAMPLE: usize = 16;
-    batch.series.len() * PER_SERIES + batch.sample_count() * PER_SAMPLE
+    batch.series.iter().map(|series| PER_SERIES + series.size_bytes()).sum()
 }

@@ -85,7 +85,7 @@ impl Cutter<'_> {
         let mut part = SeriesBatch { series: Vec::new(), metadata: batch.metadata };
         for series in batch.series {
             let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
-            let bytes = labels + series.samples.len() * 16 + series.exemplars.len() * 256;
+            let bytes = labels + series.size_bytes();
             if !self.has_room(bytes, 0, &[]) {
                 self.add(BatchData::Series(std::mem::take(&mut part)));
             }

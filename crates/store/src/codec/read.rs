@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
+use model::histogram::{BucketSpan, Buckets};
 use model::{
-    Batch, BatchData, Exemplar, Labels, LabelsBuilder, MetricKind, MetricMetadata, Row, Sample, SeriesBatch,
-    SeriesSamples, Table, TenantId, Timestamp, Value,
+    Batch, BatchData, Exemplar, FloatHistogram, HistogramSample, Labels, LabelsBuilder, MetricKind, MetricMetadata,
+    Row, Sample, SeriesBatch, SeriesSamples, Table, TenantId, Timestamp, Value,
 };
 
 use super::{
-    CodecError, DEPTH_MAX, KIND_COLUMNS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT,
-    TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION, VERSION_ROWS,
+    CodecError, DEPTH_MAX, HINTS, KIND_COLUMNS, KIND_HISTOGRAMS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES,
+    TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION, VERSION_FIRST,
 };
 
 /// Unpacks what [`super::encode_batches`] packed. Row ids are zero. Any bytes are safe to give: a count never allocates more
@@ -18,7 +19,7 @@ use super::{
 pub fn decode_batches(bytes: &[u8]) -> Result<Vec<Batch>, CodecError> {
     let mut reader = Reader { bytes, at: 0, names: Vec::new() };
     let version = reader.byte("the version")?;
-    if version != VERSION && version != VERSION_ROWS {
+    if !(VERSION_FIRST..=VERSION).contains(&version) {
         return Err(CodecError::Version { found: version, known: VERSION });
     }
     let names = reader.count()?;
@@ -44,7 +45,8 @@ impl<'a> Reader<'a> {
         let data = match self.byte("the kind of a batch")? {
             KIND_ROWS => BatchData::Rows(self.table()?, self.rows()?),
             KIND_COLUMNS => BatchData::Columns(self.table()?, self.columns()?),
-            KIND_SERIES => BatchData::Series(self.series_batch()?),
+            KIND_SERIES => BatchData::Series(self.series_batch(Self::series)?),
+            KIND_HISTOGRAMS => BatchData::Series(self.series_batch(Self::full_series)?),
             _ => return Err(self.invalid("the kind of a batch")),
         };
         Ok(Batch { tenant, data })
@@ -77,9 +79,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn series_batch(&mut self) -> Result<SeriesBatch, CodecError> {
+    fn series_batch(
+        &mut self,
+        one: impl FnMut(&mut Self) -> Result<SeriesSamples, CodecError>,
+    ) -> Result<SeriesBatch, CodecError> {
         let count = self.count()?;
-        let series = self.many(count, Reader::series)?;
+        let series = self.many(count, one)?;
         let count = self.count()?;
         let metadata = self.many(count, |reader| {
             Ok(MetricMetadata {
@@ -105,7 +110,54 @@ impl<'a> Reader<'a> {
             let labels = reader.labels()?;
             Ok(Exemplar { labels, time_ms: reader.zigzag()?, value: reader.double()? })
         })?;
-        Ok(SeriesSamples { labels, samples, exemplars })
+        Ok(SeriesSamples { labels, samples, exemplars, ..SeriesSamples::default() })
+    }
+
+    /// A series with start times and histograms.
+    fn full_series(&mut self) -> Result<SeriesSamples, CodecError> {
+        let mut series = self.series()?;
+        let count = self.count()?;
+        series.starts = self.many(count, Reader::zigzag)?;
+        let count = self.count()?;
+        let mut last = 0i64;
+        series.histograms = self.many(count, |reader| {
+            last = last.wrapping_add(reader.zigzag()?);
+            let start_ms = reader.zigzag()?;
+            Ok(HistogramSample { time_ms: last, start_ms, histogram: Arc::new(reader.histogram()?) })
+        })?;
+        Ok(series)
+    }
+
+    fn histogram(&mut self) -> Result<FloatHistogram, CodecError> {
+        let hint = usize::from(self.byte("a hint")?);
+        let reset_hint = HINTS.get(hint).copied().ok_or_else(|| self.invalid("a hint"))?;
+        let schema = i32::try_from(self.zigzag()?).map_err(|_| self.invalid("a schema"))?;
+        Ok(FloatHistogram {
+            reset_hint,
+            schema,
+            zero_threshold: self.double()?,
+            zero_count: self.double()?,
+            count: self.double()?,
+            sum: self.double()?,
+            positive: self.buckets()?,
+            negative: self.buckets()?,
+            custom_values: self.doubles()?.into(),
+        })
+    }
+
+    fn buckets(&mut self) -> Result<Buckets, CodecError> {
+        let count = self.count()?;
+        let spans = self.many(count, |reader| {
+            let offset = i32::try_from(reader.zigzag()?).map_err(|_| reader.invalid("a span"))?;
+            let length = u32::try_from(reader.varint()?).map_err(|_| reader.invalid("a span"))?;
+            Ok(BucketSpan { offset, length })
+        })?;
+        Ok(Buckets { spans, counts: self.doubles()? })
+    }
+
+    fn doubles(&mut self) -> Result<Vec<f64>, CodecError> {
+        let count = self.count()?;
+        self.many(count, Reader::double)
     }
 
     fn labels(&mut self) -> Result<Labels, CodecError> {

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
-use model::{Batch, BatchData, Labels, Row, SeriesBatch, Table, Value};
+use model::histogram::Buckets;
+use model::{Batch, BatchData, FloatHistogram, Labels, Row, SeriesBatch, SeriesSamples, Table, Value};
 
 use super::{
-    KIND_COLUMNS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL,
-    TAG_STR, TAG_TRUE, VERSION,
+    HINTS, KIND_COLUMNS, KIND_HISTOGRAMS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT,
+    TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION,
 };
 
 /// Packs batches into the payload of a log record.
@@ -28,8 +29,10 @@ pub fn encode_batches(batches: &[Batch]) -> Vec<u8> {
                 writer.columns(columns);
             }
             BatchData::Series(series) => {
-                writer.body.push(KIND_SERIES);
-                writer.series(series);
+                let plain = |series: &SeriesSamples| series.starts.is_empty() && series.histograms.is_empty();
+                let full = !series.series.iter().all(plain);
+                writer.body.push(if full { KIND_HISTOGRAMS } else { KIND_SERIES });
+                writer.series(series, full);
             }
         }
     }
@@ -85,7 +88,8 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn series(&mut self, batch: &'a SeriesBatch) {
+    /// With the start times and histograms behind each series when it is `full`.
+    fn series(&mut self, batch: &'a SeriesBatch, full: bool) {
         self.count(batch.series.len());
         for series in &batch.series {
             self.labels(&series.labels);
@@ -102,6 +106,9 @@ impl<'a> Writer<'a> {
                 self.zigzag(exemplar.time_ms);
                 self.double(exemplar.value);
             }
+            if full {
+                self.histograms(series);
+            }
         }
         self.count(batch.metadata.len());
         for metadata in &batch.metadata {
@@ -109,6 +116,45 @@ impl<'a> Writer<'a> {
                 self.text(text);
             }
         }
+    }
+
+    fn histograms(&mut self, series: &SeriesSamples) {
+        self.count(series.starts.len());
+        series.starts.iter().for_each(|start| self.zigzag(*start));
+        self.count(series.histograms.len());
+        let mut last = 0;
+        for sample in &series.histograms {
+            self.zigzag(sample.time_ms.wrapping_sub(last));
+            last = sample.time_ms;
+            self.zigzag(sample.start_ms);
+            self.histogram(&sample.histogram);
+        }
+    }
+
+    fn histogram(&mut self, histogram: &FloatHistogram) {
+        let hint = HINTS.iter().position(|hint| *hint == histogram.reset_hint);
+        self.body.push(hint.unwrap_or_default() as u8);
+        self.zigzag(i64::from(histogram.schema));
+        for number in [histogram.zero_threshold, histogram.zero_count, histogram.count, histogram.sum] {
+            self.double(number);
+        }
+        self.buckets(&histogram.positive);
+        self.buckets(&histogram.negative);
+        self.doubles(&histogram.custom_values);
+    }
+
+    fn buckets(&mut self, buckets: &Buckets) {
+        self.count(buckets.spans.len());
+        for span in &buckets.spans {
+            self.zigzag(i64::from(span.offset));
+            put_varint(&mut self.body, u64::from(span.length));
+        }
+        self.doubles(&buckets.counts);
+    }
+
+    fn doubles(&mut self, numbers: &[f64]) {
+        self.count(numbers.len());
+        numbers.iter().for_each(|number| self.double(*number));
     }
 
     fn labels(&mut self, labels: &'a Labels) {

@@ -60,7 +60,7 @@ fn columns(numbers: std::ops::Range<i64>) -> Batch {
 fn sample(time_ms: i64, value: f64) -> Batch {
     let labels: Labels = [("__name__", "up")].into_iter().collect();
     let samples = vec![Sample { time_ms, value }];
-    let series = vec![SeriesSamples { labels, samples, exemplars: Vec::new() }];
+    let series = vec![SeriesSamples { labels, samples, ..SeriesSamples::default() }];
     Batch { tenant: tenant(), data: BatchData::Series(SeriesBatch { series, metadata: Vec::new() }) }
 }
 

@@ -216,7 +216,7 @@ impl Sink {
         let next = self.series.len();
         let at = *self.by_labels.entry(labels.clone()).or_insert(next);
         if at == next {
-            self.series.push(SeriesSamples { labels, samples: Vec::new(), exemplars: Vec::new() });
+            self.series.push(SeriesSamples { labels, ..SeriesSamples::default() });
         }
         let series = &mut self.series[at];
         series.samples.push(sample);

@@ -62,7 +62,7 @@ async fn a_series_over_a_limit_is_quarantined_and_its_neighbours_are_stored() {
     let series = |name: &str, value: &str| SeriesSamples {
         labels: [("__name__", name), ("l", value)].into_iter().collect(),
         samples: vec![Sample { time_ms: 1, value: 1.0 }, Sample { time_ms: 2, value: 2.0 }],
-        exemplars: Vec::new(),
+        ..SeriesSamples::default()
     };
     let long = "v".repeat(SeriesOptions::default().label_value_bytes_max + 1);
     let batch = vec![series("up", "a"), series("up", &long), series("up", "b"), series("up", "c"), series("up", "a")];

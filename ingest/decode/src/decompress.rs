@@ -28,6 +28,8 @@ pub enum Encoding {
     Zstd,
     /// HTTP's `deflate`, which is zlib (RFC 1950); bare deflate (RFC 1951) is told apart and accepted, since real clients send it.
     Deflate,
+    /// Snappy's block format, which only Prometheus's protocols use; no header of the others means it.
+    Snappy,
 }
 
 impl Encoding {
@@ -93,6 +95,7 @@ pub fn decompress(
             grow(encoding, flate2::read::ZlibDecoder::new(body), body.len(), limit, reserve)
         }
         Encoding::Deflate => grow(encoding, flate2::read::DeflateDecoder::new(body), body.len(), limit, reserve),
+        Encoding::Snappy => crate::snappy::decompress(body, limit, reserve),
         Encoding::Zstd => {
             let damaged = |error: std::io::Error| DecompressError::Damaged { encoding, message: error.to_string() };
             let mut decoder = zstd::stream::read::Decoder::with_buffer(body).map_err(damaged)?;
@@ -165,6 +168,7 @@ mod tests {
             Encoding::Identity => bytes.to_vec(),
             Encoding::Gzip => gzip(bytes),
             Encoding::Zstd => zstd::encode_all(bytes, 3).unwrap(),
+            Encoding::Snappy => snap::raw::Encoder::new().compress_vec(bytes).unwrap(),
             Encoding::Deflate => {
                 let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
                 encoder.write_all(bytes).unwrap();
@@ -173,7 +177,8 @@ mod tests {
         }
     }
 
-    const ALL: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Zstd, Encoding::Deflate];
+    const ALL: [Encoding; 5] =
+        [Encoding::Identity, Encoding::Gzip, Encoding::Zstd, Encoding::Deflate, Encoding::Snappy];
 
     #[test]
     fn every_encoding_round_trips_and_reserves_what_it_makes() {

@@ -52,6 +52,11 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// The next number of a packed field, when the bytes are one; `None` at the end.
+    pub(crate) fn next_varint(&mut self) -> Result<Option<u64>, Odd> {
+        if self.rest.is_empty() { Ok(None) } else { self.varint().map(Some) }
+    }
+
     #[inline]
     fn varint(&mut self) -> Result<u64, Odd> {
         match self.rest {

@@ -1,7 +1,7 @@
 //! Data points of OTLP to samples: one function per kind of point.
 //!
-//! **Exponential histograms** become classic cumulative buckets at the exponential bounds, since the series store keeps floats
-//! only. To bound the number of series the scale is reduced to at most [`SCALE_MAX`] by merging neighbours, which is exact; its
+//! **Exponential histograms** become classic cumulative buckets at the exponential bounds, so that queries written for classic
+//! histograms read them. To bound the number of series the scale is reduced to at most [`SCALE_MAX`] by merging neighbours, which is exact; its
 //! bounds are a subset of every finer scale's, so a sender that changes its scale keeps its series. Bounds are written only from
 //! the first bucket in use to the last, and `+Inf`. Quantiles come out within 4.4 % of the true value.
 

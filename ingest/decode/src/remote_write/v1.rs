@@ -1,0 +1,95 @@
+//! `prometheus.WriteRequest`: labels as texts, metadata beside the series.
+
+use model::Sample;
+
+use super::series::{Building, Interned, Pair};
+use super::{LABELS_PER_SERIES_MAX, Sink, Stop, bytes, double, int, kind, unsigned};
+use crate::wire::{Message, Odd};
+
+pub(super) fn read(body: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+    let mut texts = Interned::default();
+    let mut series = 0;
+    let mut message = Message::new(body);
+    while let Some((number, content)) = message.next()? {
+        match number {
+            1 => {
+                series += 1;
+                sink.room_for_series(series)?;
+                one_series(bytes(content)?, &mut texts, sink)?;
+            }
+            3 => metadata(bytes(content)?, sink)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn one_series<'a>(message: &'a [u8], texts: &mut Interned<'a>, sink: &mut Sink) -> Result<(), Stop> {
+    let mut building = Building::default();
+    let mut message = Message::new(message);
+    while let Some((number, content)) = message.next()? {
+        match number {
+            1 => Building::pair(&mut building.pairs, label(bytes(content)?)?),
+            2 => building.sample(bytes(content)?, sink)?,
+            3 => building.exemplars.push(exemplar(bytes(content)?, sink)?),
+            4 => building.histogram(bytes(content)?, sink)?,
+            _ => {}
+        }
+    }
+    building.finish(texts, sink);
+    Ok(())
+}
+
+fn label(message: &[u8]) -> Result<Pair<'_>, Odd> {
+    let (mut name, mut value) = (&[][..], &[][..]);
+    let mut message = Message::new(message);
+    while let Some((number, content)) = message.next()? {
+        match number {
+            1 => name = bytes(content)?,
+            2 => value = bytes(content)?,
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
+fn exemplar<'a>(message: &'a [u8], sink: &mut Sink) -> Result<(Vec<Pair<'a>>, Sample), Stop> {
+    sink.count(1)?;
+    let (mut pairs, mut sample) = (Vec::new(), Sample { time_ms: 0, value: 0.0 });
+    let mut message = Message::new(message);
+    while let Some((number, content)) = message.next()? {
+        match number {
+            1 if pairs.len() > LABELS_PER_SERIES_MAX => {}
+            1 => {
+                sink.count(1)?;
+                pairs.push(label(bytes(content)?)?);
+            }
+            2 => sample.value = double(content)?,
+            3 => sample.time_ms = int(content)?,
+            _ => {}
+        }
+    }
+    Ok((pairs, sample))
+}
+
+fn metadata(message: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+    sink.count(1)?;
+    let (mut type_number, mut name, mut help, mut unit) = (0, &[][..], &[][..], &[][..]);
+    let mut message = Message::new(message);
+    while let Some((number, content)) = message.next()? {
+        match number {
+            1 => type_number = unsigned(content)?,
+            2 => name = bytes(content)?,
+            4 => help = bytes(content)?,
+            5 => unit = bytes(content)?,
+            _ => {}
+        }
+    }
+    let text = String::from_utf8_lossy;
+    if name.is_empty() {
+        sink.reject("metadata names no metric", &text(help), 1);
+    } else {
+        sink.metadata(text(name).into_owned(), kind(type_number), &text(help), &text(unit));
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! Snappy's block format, which remote write uses: one block that says at its head how large it becomes.
+
+use crate::{DecompressError, Encoding};
+
+/// Most bytes that a snappy block may become: Prometheus's own limit for remote write.
+pub const SNAPPY_DECODED_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Most bytes out per byte in that the format can hold: a copy of 64 bytes takes three. Who declares more lies.
+pub const SNAPPY_RATIO_MAX: usize = 22;
+
+/// Room for the head of a tiny block, to which the ratio does not apply.
+const SNAPPY_SLACK_BYTES: usize = 64;
+
+/// Decompresses a block. What it declares is checked and reserved before anything is allocated.
+pub(crate) fn decompress(
+    body: &[u8],
+    limit: usize,
+    reserve: &mut dyn FnMut(usize) -> bool,
+) -> Result<Vec<u8>, DecompressError> {
+    let damaged = |message: String| DecompressError::Damaged { encoding: Encoding::Snappy, message };
+    let declared = snap::raw::decompress_len(body).map_err(|error| damaged(error.to_string()))?;
+    let limit = limit.min(SNAPPY_DECODED_BYTES_MAX);
+    if declared > limit {
+        return Err(DecompressError::TooLarge { limit });
+    }
+    if declared > body.len().saturating_mul(SNAPPY_RATIO_MAX) + SNAPPY_SLACK_BYTES {
+        return Err(damaged(format!("it declares {declared} bytes, which {} bytes can not become", body.len())));
+    }
+    if !reserve(declared) {
+        return Err(DecompressError::NoRoom);
+    }
+    snap::raw::Decoder::new().decompress_vec(body).map_err(|error| damaged(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pressed(bytes: &[u8]) -> Vec<u8> {
+        snap::raw::Encoder::new().compress_vec(bytes).unwrap()
+    }
+
+    #[test]
+    fn r14_what_a_block_declares_is_checked_before_it_is_believed() {
+        let whole = decompress(&pressed(b"hello hello hello"), 100, &mut |bytes| bytes == 17);
+        assert_eq!(whole.as_deref(), Ok(&b"hello hello hello"[..]));
+        let zeros = pressed(&vec![0; 1 << 20]);
+        assert_eq!(decompress(&zeros, usize::MAX, &mut |_| true).map(|out| out.len()), Ok(1 << 20));
+        assert_eq!(decompress(&zeros, 1000, &mut |_| true), Err(DecompressError::TooLarge { limit: 1000 }));
+        assert_eq!(decompress(&zeros, usize::MAX, &mut |_| false), Err(DecompressError::NoRoom));
+        // Four gigabytes, and 30 MB: declared by a block of a few bytes.
+        for head in [&[0xff, 0xff, 0xff, 0xff, 0x0f][..], &[0x80, 0x80, 0xa8, 0x0e]] {
+            let lie = [head, b"\x00a"].concat();
+            let refused = decompress(&lie, usize::MAX, &mut |_| panic!("nothing is reserved for a lie"));
+            assert!(matches!(refused, Err(DecompressError::TooLarge { .. } | DecompressError::Damaged { .. })));
+        }
+        // The framed format is another one.
+        assert!(decompress(b"\xff\x06\x00\x00sNaPpY", 100, &mut |_| true).is_err());
+        assert!(decompress(b"", 100, &mut |_| true).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_safe(bytes in prop::collection::vec(any::<u8>(), 0..200), repeat in 1usize..50) {
+            drop(decompress(&bytes, 1 << 20, &mut |_| true)); // any result is fine
+            let text = bytes.repeat(repeat);
+            prop_assert_eq!(decompress(&pressed(&text), 1 << 20, &mut |_| true), Ok(text));
+        }
+    }
+}

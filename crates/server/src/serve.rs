@@ -246,7 +246,9 @@ impl Parts {
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
         let api = api.with_services(services).with_change_sources(change_sources).with_change_book(changes);
         let api = Arc::new(api);
-        let receivers = listen::otlp_http_router(Arc::clone(&pipeline)).merge(listen::native_router(pipeline));
+        let receivers = listen::otlp_http_router(Arc::clone(&pipeline))
+            .merge(listen::remote_write_router(Arc::clone(&pipeline)))
+            .merge(listen::native_router(pipeline));
         let router = api::router(api).merge(receivers);
         Ok(Self { store, router, listeners, stop, threads })
     }

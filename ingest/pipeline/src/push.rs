@@ -23,6 +23,8 @@ pub enum Protocol {
     OtlpHttp,
     /// OTLP over gRPC.
     OtlpGrpc,
+    /// Prometheus's remote write.
+    RemoteWrite,
     /// The native API.
     Native,
     /// Backstop's own records.
@@ -37,6 +39,7 @@ impl Protocol {
             Self::SyslogTcp => "syslog_tcp",
             Self::OtlpHttp => "otlp_http",
             Self::OtlpGrpc => "otlp_grpc",
+            Self::RemoteWrite => "remote_write",
             Self::Native => "native",
             Self::Internal => "internal",
         }

@@ -61,7 +61,10 @@ impl SeriesSource for PromSource {
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
         let found = self.store.series().select(&self.tenant, &matchers, request.start_ms, request.end_ms);
         let found = found.map_err(|error| SourceError(error.to_string()))?;
-        let series = |data: series::SeriesData| SourceSeries::floats(data.labels, data.times, data.values);
+        let series = |data: series::SeriesData| {
+            let series::SeriesData { labels, times, values, histograms, starts } = data;
+            SourceSeries { labels, times, values, histograms, starts }
+        };
         Ok(found.into_iter().map(series).collect())
     }
 }

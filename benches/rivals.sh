@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Builds the engines that `sidebyside` compares with, from the Go module proxy, into $RIVALS/NAME-VERSION/PROGRAM.
+# Builds the engines that `sidebyside` compares with, and the newest Prometheus that tests speak to, from the Go module proxy, into
+# $RIVALS/NAME-VERSION/PROGRAM.
 #
-#   benches/rivals.sh [victorialogs] [loki]     both without a name
+#   benches/rivals.sh [victorialogs] [loki] [prometheus]     the first two without a name
 #
 # The newest release that the proxy has and that builds is taken; a version that is installed is left as it is.
 set -euo pipefail
@@ -49,7 +50,7 @@ build() { # name module program package fallback...
     fi
     work=$(mktemp -d)
     if unpack "$module" "$version" "$work" && unpack_nested "$work" &&
-      mkdir -p "$target" && (cd "$work" && nice go build -mod=mod -o "$target/$program" "$package"); then
+      mkdir -p "$target" && (cd "$work" && GOWORK=off nice go build -mod=mod -tags "${TAGS:-}" -o "$target/$program" "$package"); then
       rm -rf "$work"
       echo "$name $version is in $target"
       return
@@ -71,8 +72,12 @@ for name in "$@"; do
     loki)
       build loki github.com/grafana/loki/v3 loki ./cmd/loki v3.7.8 v3.7.7
       ;;
+    prometheus)
+      # Without service discovery, which needs the kits of a dozen clouds.
+      TAGS=remove_all_sd build prometheus github.com/prometheus/prometheus prometheus ./cmd/prometheus v0.316.0
+      ;;
     *)
-      echo "no rival $name: there are victorialogs and loki" >&2
+      echo "no rival $name: there are victorialogs, loki and prometheus" >&2
       exit 2
       ;;
   esac

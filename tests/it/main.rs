@@ -19,6 +19,7 @@ mod incidents;
 mod instructions;
 mod intake;
 mod playbooks;
+mod prometheus;
 mod server;
 mod services;
 mod shared;

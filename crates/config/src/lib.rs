@@ -41,6 +41,8 @@ pub struct Config {
     pub insecure: bool,
     /// The address under which users reach the UI, for links in notifications; no slash at the end.
     pub external_url: Option<String>,
+    /// Labels that tell this server from others.
+    pub external_labels: BTreeMap<String, String>,
     /// Filter of our own log lines.
     pub log: String,
     /// Receivers besides the HTTP port.

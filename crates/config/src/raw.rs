@@ -29,6 +29,7 @@ pub struct RawConfig {
     pub listen: String,
     pub insecure: bool,
     pub external_url: String,
+    pub external_labels: BTreeMap<String, String>,
     pub log: String,
     pub listeners: RawListeners,
     pub store: RawStore,
@@ -200,6 +201,7 @@ impl Default for RawConfig {
             listen: "127.0.0.1:7070".into(),
             insecure: false,
             external_url: String::new(),
+            external_labels: BTreeMap::new(),
             log: "info".into(),
             listeners: RawListeners::default(),
             store: RawStore::default(),
@@ -282,6 +284,7 @@ impl RawConfig {
             listen: check.address("listen", &self.listen)?,
             insecure: self.insecure,
             external_url: (!self.external_url.is_empty()).then(|| self.external_url.trim_end_matches('/').to_owned()),
+            external_labels: check.labels("external_labels", self.external_labels)?,
             log: self.log,
             listeners: check.listeners(&self.listeners)?,
             store: check.store(&self.store)?,
@@ -327,6 +330,21 @@ impl Check<'_> {
 
     fn address_or_off(&self, key: &str, value: &str) -> Result<Option<SocketAddr>, ConfigError> {
         if value == "off" { Ok(None) } else { self.address(key, value).map(Some) }
+    }
+
+    /// Names of labels as Prometheus takes them in its settings; an empty value would be no label.
+    fn labels(&self, key: &str, labels: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, ConfigError> {
+        let word = |name: &str| {
+            !name.starts_with(|c: char| c.is_ascii_digit())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        };
+        match labels.iter().find(|(name, value)| name.is_empty() || !word(name) || value.is_empty()) {
+            Some((name, value)) => {
+                let hint = "names are letters, digits and _, and begin with no digit";
+                Err(self.error(key, &format!("{name}: {value}"), "a label with a value", hint))
+            }
+            None => Ok(labels),
+        }
     }
 
     fn duration(&self, key: &str, value: &str) -> Result<Duration, ConfigError> {

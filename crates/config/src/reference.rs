@@ -22,7 +22,16 @@ pub const SETTINGS: &[Setting] = &[
     setting("data_dir", r#""./backstop-data""#, "Directory that holds everything. One process at a time."),
     setting("listen", r#""127.0.0.1:7070""#, "Address of the HTTP port: UI, every HTTP API, OTLP/HTTP."),
     setting("insecure", "false", "Allow listening beyond loopback without authentication and TLS."),
-    setting("external_url", r#""""#, "Address under which users reach the UI, for links in notifications."),
+    setting(
+        "external_url",
+        r#""""#,
+        "Address under which users reach the UI, for links in notifications and in templates of rules.",
+    ),
+    setting(
+        "external_labels",
+        "{}",
+        "Labels that tell this server from others, as in `{cluster: eu}`: templates of rules have them as `$externalLabels`.",
+    ),
     setting(
         "log",
         r#""info""#,

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use model::{FloatHistogram, Labels, LabelsBuilder, METRIC_NAME, Sample, SeriesSamples, Timestamp, stale_nan};
+use model::{
+    FloatHistogram, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, Sample, SeriesSamples, Timestamp, stale_nan,
+};
 
 use crate::{Alert, AlertState, RuleQueryError};
 
@@ -16,24 +18,11 @@ pub const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 /// The label of [`ALERTS`] that says `pending` or `firing`.
 const ALERT_STATE: &str = "alertstate";
 
-/// A native histogram that a recording rule yields.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RecordedHistogram {
-    /// The series.
-    pub labels: Labels,
-    /// Milliseconds since the Unix epoch.
-    pub time_ms: i64,
-    /// The histogram.
-    pub histogram: Arc<FloatHistogram>,
-}
-
 /// What rules wrote.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RuleSamples {
-    /// Numbers, staleness markers included.
+    /// One sample of each series, a number or a native histogram; staleness markers included.
     pub series: Vec<SeriesSamples>,
-    /// Native histograms.
-    pub histograms: Vec<RecordedHistogram>,
 }
 
 /// Where samples go.
@@ -46,7 +35,6 @@ pub trait SampleSink {
 impl SampleSink for RuleSamples {
     fn store(&mut self, mut samples: RuleSamples) -> Result<(), RuleQueryError> {
         self.series.append(&mut samples.series);
-        self.histograms.append(&mut samples.histograms);
         Ok(())
     }
 }
@@ -54,16 +42,17 @@ impl SampleSink for RuleSamples {
 impl RuleSamples {
     /// Whether there is nothing.
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty() && self.histograms.is_empty()
+        self.series.is_empty()
     }
 
     pub(crate) fn push(&mut self, labels: Labels, at: Timestamp, value: f64) {
         let samples = vec![Sample { time_ms: at.millis(), value }];
-        self.series.push(SeriesSamples { labels, samples, exemplars: Vec::new() });
+        self.series.push(SeriesSamples { labels, samples, ..SeriesSamples::default() });
     }
 
     pub(crate) fn push_histogram(&mut self, labels: Labels, at: Timestamp, histogram: Arc<FloatHistogram>) {
-        self.histograms.push(RecordedHistogram { labels, time_ms: at.millis(), histogram });
+        let histograms = vec![HistogramSample { time_ms: at.millis(), start_ms: 0, histogram }];
+        self.series.push(SeriesSamples { labels, histograms, ..SeriesSamples::default() });
     }
 
     /// Ends the series of before that are not among those of now, with a staleness marker.

@@ -233,10 +233,11 @@ impl Parts {
             store: Arc::clone(&store),
             stop: stop.clone(),
         };
+        let surroundings = template_surroundings(config, http_address);
         for group in groups {
             let name = format!("rules-{}", group.name);
             let evaluator = GroupEvaluator::new(group, records(&ledger), clock::now())?;
-            let parts = rule_parts.clone();
+            let (evaluator, parts) = (evaluator.with_surroundings(surroundings.clone()), rule_parts.clone());
             threads.push(thread(&name, move || rule_loop::run_group(evaluator, &parts))?);
         }
         let listeners = start_listeners(&config.listeners, &pipeline, shutdown).await?;
@@ -274,6 +275,14 @@ impl Parts {
         if tokio::time::timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
             tracing::warn!("an action or a query did not end in time");
         }
+    }
+}
+
+/// What templates of rules may say of this server. Without a setting its address is that of the HTTP port.
+fn template_surroundings(config: &Config, http_address: SocketAddr) -> rules::Surroundings {
+    rules::Surroundings {
+        external_labels: config.external_labels.clone(),
+        external_url: config.external_url.clone().unwrap_or_else(|| format!("http://{http_address}")),
     }
 }
 

@@ -108,14 +108,13 @@ pub(super) struct Sink<'a>(pub(super) &'a Storage);
 impl SampleSink for Sink<'_> {
     fn store(&mut self, samples: RuleSamples) -> Result<(), RuleQueryError> {
         self.0.with(|inner| {
-            for series in &samples.series {
+            for series in samples.series {
                 let column = inner.column(&series.labels);
                 series.samples.iter().for_each(|sample| column.put(sample.time_ms, sample.value, None));
-            }
-            for sample in samples.histograms {
-                let column = inner.column(&sample.labels);
-                column.put(sample.time_ms, f64::NAN, Some(sample.histogram));
-                column.settle();
+                for sample in series.histograms {
+                    column.put(sample.time_ms, f64::NAN, Some(sample.histogram));
+                    column.settle();
+                }
             }
         });
         Ok(())

@@ -10,7 +10,7 @@ export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
 # `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
-.PHONY: help demo run test test-crash test-kubernetes check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
+.PHONY: help demo run test test-crash test-kubernetes test-prometheus check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -38,6 +38,11 @@ test-crash: tools-build web ## kill the server at 500 points of the loop (RUNS=5
 test-kubernetes: tools-build ## build a Kubernetes API server once (six minutes), and run the tests against it
 	.ci/kubernetes
 	cargo test --workspace --test cluster --test helm
+
+test-prometheus: tools-build tools-test ## build the newest Prometheus once (four minutes), and hold Backstop's answers against its own
+	RIVALS=$(CACHE)/rivals benches/rivals.sh prometheus
+	cargo build --workspace --bins
+	cargo test --workspace --test it -- prometheus:: --nocapture
 
 check: web ## formatting, lints and types, without running tests
 	cargo fmt --all --check

@@ -66,7 +66,7 @@ impl Prometheus {
              scrape_configs:\n\
              - job_name: shop\n  static_configs: [{{targets: ['{}']}}]\n{scrape}\
              - job_name: prometheus\n  static_configs: [{{targets: ['{address}']}}]\n{scrape}\
-             remote_write:\n- url: {write_url}\n  queue_config: {{batch_send_deadline: 200ms}}\n  metadata_config: {{send_interval: 1s}}\n{write}",
+             remote_write:\n- url: {write_url}\n  queue_config: {{batch_send_deadline: 200ms}}\n{write}",
             exporter.address
         );
         let file = dir.path().join("prometheus.yml");

@@ -132,7 +132,7 @@ fn remote_write_1_of_debians_prometheus_and_the_same_answers() {
 fn remote_write_2_of_the_newest_prometheus_with_native_histograms() {
     let Some(program) = newest() else { return };
     let mut server = Server::start();
-    let flags = ["--enable-feature=metadata-wal-records,promql-experimental-functions"];
+    let flags = ["--enable-feature=metadata-wal-records"];
     let write = "  protobuf_message: io.prometheus.write.v2.Request\n  send_native_histograms: true\n";
     let scrape = "  scrape_native_histograms: true\n  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n";
     let url = format!("{}/api/v1/write", server.url);

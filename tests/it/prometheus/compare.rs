@@ -52,8 +52,8 @@ pub(super) fn compare(prometheus: &Api, backstop: &Api, queries: &[&str], times:
     let step = format!("{}ms", times.step_ms);
     let mut tally = Tally { errors, ..Tally::default() };
     for query in queries {
-        let range = [("query", *query), ("start", &start), ("end", &end), ("step", &step)];
-        tally.add(prometheus, backstop, "/api/v1/query", &[("query", query), ("time", &end)]);
+        let range = [("query", *query), ("start", start.as_str()), ("end", end.as_str()), ("step", step.as_str())];
+        tally.add(prometheus, backstop, "/api/v1/query", &[("query", *query), ("time", end.as_str())]);
         tally.add(prometheus, backstop, "/api/v1/query_range", &range);
     }
     tally

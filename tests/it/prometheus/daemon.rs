@@ -153,7 +153,7 @@ impl Api {
 
     /// The samples of an expression at a time in milliseconds, by their labels.
     pub(super) fn instant(&self, expr: &str, at_ms: i64) -> Vec<(String, f64)> {
-        let data = self.data("/api/v1/query", &[("query", expr), ("time", &seconds(at_ms))]);
+        let data = self.data("/api/v1/query", &[("query", expr), ("time", seconds(at_ms).as_str())]);
         let samples = data["result"].as_array().unwrap_or_else(|| panic!("{expr}: {data}"));
         let number = |sample: &Value| sample["value"][1].as_str().and_then(|text| text.parse().ok());
         let pairs = samples.iter().map(|sample| (sample["metric"].to_string(), number(sample).unwrap_or(f64::NAN)));

@@ -53,7 +53,7 @@ fn settled(prometheus: &Api, backstop: &Api) -> Times {
         let wanted = (SCRAPED_MS / INTERVAL_MS) as f64;
         if found.first().is_some_and(|(_, count)| *count >= wanted) { Ok(()) } else { Err(format!("{found:?}")) }
     });
-    let scraped = prometheus.data("/api/v1/query", &[("query", "up[1m]"), ("time", &seconds(now_ms()))]);
+    let scraped = prometheus.data("/api/v1/query", &[("query", "up[1m]"), ("time", seconds(now_ms()).as_str())]);
     let times: Vec<i64> = scraped["result"].as_array().into_iter().flatten().flat_map(sample_times).collect();
     let free = (1..INTERVAL_MS).max_by_key(|rest| {
         let distance = |time: &i64| (time - rest).rem_euclid(INTERVAL_MS).min((rest - time).rem_euclid(INTERVAL_MS));
@@ -88,7 +88,12 @@ fn compare_metadata(prometheus: &Api, backstop: &Api, times: Times) -> Tally {
         ("/api/v1/series", &["shop_requests_total", "{job=\"shop\", __name__=~\"shop_.*\"}", "shop_nothing", "{"]),
     ] {
         for selector in selectors {
-            tally.add(prometheus, backstop, path, &[("match[]", selector), ("start", &start), ("end", &end)]);
+            tally.add(
+                prometheus,
+                backstop,
+                path,
+                &[("match[]", *selector), ("start", start.as_str()), ("end", end.as_str())],
+            );
         }
     }
     tally

@@ -43,8 +43,18 @@ groups:
     expr: absent(up)
 "#;
 
+const HISTOGRAMS: &str = r#"
+groups:
+- name: histograms
+  rules:
+  - {alert: Any, expr: latency, for: 1m, annotations: {is: "{{ $value }}"}}
+  - {alert: Slow, expr: histogram_avg(latency) > 1, annotations: {is: "{{ $value }}"}}
+  - {alert: Compared, expr: latency > 1}
+"#;
+
 fn report(test: &str, options: &TestOptions) -> super::TestReport {
-    let files = Memory([("rules.yml".to_owned(), RULES.to_owned())].into());
+    let rules = [("rules.yml".to_owned(), RULES.to_owned()), ("histograms.yml".to_owned(), HISTOGRAMS.to_owned())];
+    let files = Memory(rules.into());
     test_rules("test.yml", test, &files, options)
 }
 
@@ -102,6 +112,40 @@ tests:
     eval_time: 1m
     exp_samples: [{value: 60}]
 "#;
+
+/// A native histogram is an element of a vector like any other; no comparison with a number keeps it.
+#[test]
+fn alerts_of_native_histograms() {
+    let test = r#"
+rule_files: [histograms.yml]
+evaluation_interval: 1m
+tests:
+- interval: 1m
+  input_series:
+  - {series: 'latency{job="a"}', values: '{{schema:1 count:3 sum:6 buckets:[1 2]}}x2 stale'}
+  alert_rule_test:
+  - {eval_time: 0, alertname: Any}
+  - eval_time: 1m
+    alertname: Any
+    exp_alerts: [{exp_labels: {job: a}, exp_annotations: {is: "{count:3, sum:6, (0.7071067811865475,1]:1, (1,1.414213562373095]:2}"}}]
+  - {eval_time: 1m, alertname: Slow, exp_alerts: [{exp_labels: {job: a}, exp_annotations: {is: "2"}}]}
+  - {eval_time: 1m, alertname: Compared}
+  - {eval_time: 3m, alertname: Any}
+  promql_expr_test:
+  - expr: ALERTS
+    eval_time: 1m
+    exp_samples:
+    - {labels: 'ALERTS{alertname="Any", alertstate="firing", job="a"}', value: 1}
+    - {labels: 'ALERTS{alertname="Slow", alertstate="firing", job="a"}', value: 1}
+"#;
+    check(
+        test,
+        expect![[r#"
+        Unit Testing:  test.yml
+          SUCCESS
+    "#]],
+    );
+}
 
 #[test]
 fn what_is_right_succeeds() {

@@ -184,7 +184,7 @@ fn eval_error(error: EvalError, timeout_ms: u64) -> QueryError {
         EvalError::TimedOut => QueryError::Timeout { timeout_ms },
         EvalError::Canceled => QueryError::Canceled,
         EvalError::Source(message) => QueryError::Storage { segment: "of series".to_owned(), message },
-        EvalError::TooManySteps | EvalError::BadStep | EvalError::EndBeforeStart => {
+        EvalError::TooManySteps | EvalError::BadStep | EvalError::EndBeforeStart | EvalError::NotForRanges { .. } => {
             QueryError::Parse(vec![Diagnostic::error(0..0, error.to_string())])
         }
         EvalError::Execution(message) => QueryError::Execution { message },

@@ -277,16 +277,21 @@ fn choose(op: AggregateOp, param: f64, mut rows: Vec<usize>, input: &Tile, step:
     rows
 }
 
-/// Whether a series is in a sample of this ratio; a negative ratio is the complement of the positive one.
+/// Whether a series is in a sample of this ratio; a negative ratio is the complement of the positive one. The hash is Prometheus's, so
+/// that both pick the same series: XXH64 of names and values in turn, each behind its length in one byte, or in four from 255 on.
 fn in_ratio(ratio: f64, labels: &Labels) -> bool {
     let mut text = Vec::new();
-    for (name, value) in labels.iter() {
-        text.extend_from_slice(name.as_bytes());
-        text.push(0xff);
-        text.extend_from_slice(value.as_bytes());
-        text.push(0xff);
+    for part in labels.iter().flat_map(|(name, value)| [name, value]) {
+        match u8::try_from(part.len()) {
+            Ok(length) if length < u8::MAX => text.push(length),
+            _ => {
+                text.push(u8::MAX);
+                text.extend_from_slice(&(part.len() as u32).to_le_bytes()[..3]);
+            }
+        }
+        text.extend_from_slice(part.as_bytes());
     }
-    let offset = xxhash_rust::xxh3::xxh3_64(&text) as f64 / u64::MAX as f64;
+    let offset = xxhash_rust::xxh64::xxh64(&text, 0) as f64 / u64::MAX as f64;
     if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio }
 }
 

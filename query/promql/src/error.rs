@@ -77,6 +77,12 @@ pub enum EvalError {
     /// The end comes before the start.
     #[error("end timestamp must not be before start time")]
     EndBeforeStart,
+    /// A range query yields numbers at every step, which this expression does not.
+    #[error("invalid expression type {found:?} for range query, must be Scalar or instant Vector")]
+    NotForRanges {
+        /// What the expression is.
+        found: &'static str,
+    },
     /// The deadline passed.
     #[error("query timed out in expression evaluation")]
     TimedOut,
@@ -95,7 +101,7 @@ impl EvalError {
     /// The error's class.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::TooManySteps | Self::BadStep | Self::EndBeforeStart => ErrorKind::BadData,
+            Self::TooManySteps | Self::BadStep | Self::EndBeforeStart | Self::NotForRanges { .. } => ErrorKind::BadData,
             Self::TooManySamples { .. } | Self::OutOfMemory { .. } | Self::Execution(_) => ErrorKind::Execution,
             Self::TimedOut => ErrorKind::Timeout,
             Self::Canceled => ErrorKind::Canceled,

@@ -194,10 +194,7 @@ impl Evaluator<'_> {
     }
 
     fn not_for_ranges(&self, found: Type) -> EvalError {
-        let found = found.as_str();
-        EvalError::Execution(format!(
-            "invalid expression type {found:?} for range query, must be Scalar or instant Vector"
-        ))
+        EvalError::NotForRanges { found: found.as_str() }
     }
 
     fn root_matrix(&mut self, expr: &Expr) -> Result<QueryValue, EvalError> {

@@ -5,11 +5,12 @@ mod daemon;
 mod exporter;
 mod promtool;
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use compare::{Errors, Tally, Times, compare, queries};
 use daemon::{Api, INTERVAL_MS, PATIENCE, POLL, Prometheus, debian, newest, seconds};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::server::Server;
 use crate::shared::repository;
@@ -62,14 +63,28 @@ fn settled(prometheus: &Api, backstop: &Api) -> Times {
     let end_ms =
         now_ms().div_euclid(INTERVAL_MS) * INTERVAL_MS - INTERVAL_MS + free.expect("an interval has milliseconds");
     let times = Times { start_ms: end_ms - SPAN_MS, end_ms, step_ms: 3 * INTERVAL_MS };
-    let counts = format!("count_over_time({{job=~\".+\"}}[{}ms])", SPAN_MS + BEFORE_MS);
+    let window = format!("{{job=~\".+\"}}[{}ms]", SPAN_MS + BEFORE_MS);
     awaited("samples differ", || {
-        let (want, got) = (prometheus.instant(&counts, end_ms), backstop.instant(&counts, end_ms));
-        let differing: Vec<_> = want.iter().filter(|series| !got.contains(series)).take(5).collect();
-        let state = || format!("{} series, {} at Backstop; first {differing:?}", want.len(), got.len());
-        if want == got && !want.is_empty() { Ok(()) } else { Err(state()) }
+        let (want, got) = (samples(prometheus, &window, end_ms), samples(backstop, &window, end_ms));
+        let differing: Vec<_> = want.iter().filter(|(series, samples)| got.get(*series) != Some(*samples)).collect();
+        if differing.is_empty() && want.len() == got.len() {
+            return Ok(());
+        }
+        let first =
+            differing.first().map(|(series, samples)| format!("{series}: {samples} and {:?}", got.get(*series)));
+        Err(format!("{} series and {} series, {} differ: {first:?}", want.len(), got.len(), differing.len()))
     });
     times
+}
+
+/// The samples of each series in a window, numbers and histograms.
+fn samples(api: &Api, window: &str, at_ms: i64) -> BTreeMap<String, Value> {
+    let data = api.data("/api/v1/query", &[("query", window), ("time", seconds(at_ms).as_str())]);
+    let series = data["result"].as_array().unwrap_or_else(|| panic!("{window}: {data}"));
+    series
+        .iter()
+        .map(|series| (series["metric"].to_string(), json!([series["values"], series["histograms"]])))
+        .collect()
 }
 
 fn sample_times(series: &Value) -> Vec<i64> {
@@ -125,7 +140,7 @@ fn remote_write_1_of_debians_prometheus_and_the_same_answers() {
         "counter"
     );
     assert_written(&prometheus, &server);
-    // A crash loses nothing, and Prometheus goes on writing to the next process.
+    // A crash loses nothing of what was acknowledged.
     let before = ours.instant("sum by (service) (shop_requests_total)", times.end_ms);
     server.kill();
     server.restart();
@@ -137,7 +152,7 @@ fn remote_write_1_of_debians_prometheus_and_the_same_answers() {
 fn remote_write_2_of_the_newest_prometheus_with_native_histograms() {
     let Some(program) = newest() else { return };
     let mut server = Server::start();
-    let flags = ["--enable-feature=metadata-wal-records"];
+    let flags = ["--enable-feature=metadata-wal-records,promql-experimental-functions"];
     let write = "  protobuf_message: io.prometheus.write.v2.Request\n  send_native_histograms: true\n";
     let scrape = "  scrape_native_histograms: true\n  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n";
     let url = format!("{}/api/v1/write", server.url);

@@ -10,14 +10,14 @@ use super::daemon::{Api, seconds};
 /// add with other corrections.
 const TOLERANCE: f64 = 1e-9;
 
-/// Which parts of answers to mistakes are compared.
+/// What of the words to people is compared: errors, warnings and infos.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Errors {
-    /// The status and the type: texts change from release to release.
+pub(super) enum Texts {
+    /// Nothing: they change from release to release. The status and the type of an error are compared.
+    Ignored,
+    /// Every character.
     #[default]
-    Kinds,
-    /// The text too.
-    Texts,
+    Same,
 }
 
 /// When questions are for.
@@ -34,8 +34,7 @@ pub(super) struct Tally {
     pub(super) answers: usize,
     /// Answers that are the same to the last character.
     pub(super) exact: usize,
-    /// What of mistakes counts.
-    errors: Errors,
+    texts: Texts,
     /// Answers that have something in them.
     pub(super) filled: usize,
     pub(super) differences: Vec<String>,
@@ -47,10 +46,10 @@ pub(super) fn queries(text: &str) -> Vec<&str> {
 }
 
 /// Asks each query for the end and for the range.
-pub(super) fn compare(prometheus: &Api, backstop: &Api, queries: &[&str], times: Times, errors: Errors) -> Tally {
+pub(super) fn compare(prometheus: &Api, backstop: &Api, queries: &[&str], times: Times, texts: Texts) -> Tally {
     let (start, end) = (seconds(times.start_ms), seconds(times.end_ms));
     let step = format!("{}ms", times.step_ms);
-    let mut tally = Tally { errors, ..Tally::default() };
+    let mut tally = Tally::comparing(texts);
     for query in queries {
         let range = [("query", *query), ("start", start.as_str()), ("end", end.as_str()), ("step", step.as_str())];
         tally.add(prometheus, backstop, "/api/v1/query", &[("query", *query), ("time", end.as_str())]);
@@ -60,11 +59,14 @@ pub(super) fn compare(prometheus: &Api, backstop: &Api, queries: &[&str], times:
 }
 
 impl Tally {
+    pub(super) fn comparing(texts: Texts) -> Self {
+        Self { texts, ..Self::default() }
+    }
+
     /// Asks both.
     pub(super) fn add(&mut self, prometheus: &Api, backstop: &Api, path: &str, form: &[(&str, &str)]) {
         let (want, got) = (prometheus.ask(path, form), backstop.ask(path, form));
         self.answers += 1;
-        self.exact += usize::from(want == got);
         self.filled += usize::from(match &want.1["data"] {
             Value::Array(data) => !data.is_empty(),
             data => data["result"].as_array().is_some_and(|result| !result.is_empty()),
@@ -75,16 +77,12 @@ impl Tally {
             by_labels(&mut want.1);
             by_labels(&mut got.1);
         }
-        // Notes to the reader say the same in other words from release to release.
-        for answer in [&mut want.1, &mut got.1] {
-            if let Some(answer) = answer.as_object_mut() {
-                answer.remove("warnings");
-                answer.remove("infos");
-                if self.errors == Errors::Kinds {
-                    answer.remove("error");
-                }
+        if self.texts == Texts::Ignored {
+            for answer in [&mut want.1, &mut got.1].into_iter().filter_map(Value::as_object_mut) {
+                ["error", "warnings", "infos"].map(|text| answer.remove(text));
             }
         }
+        self.exact += usize::from(want == got);
         if want.0 != got.0 || !same(&want.1, &got.1) {
             self.differences
                 .push(format!("{path} {form:?}\n  wanted {} {}\n  got    {} {}", want.0, want.1, got.0, got.1));
@@ -104,7 +102,7 @@ impl Tally {
 
 /// Sorts a result by its labels: the order of a vector means nothing unless the query sorts.
 fn by_labels(answer: &mut Value) {
-    if let Some(result) = answer["data"]["result"].as_array_mut()
+    if let Some(result) = answer.get_mut("data").and_then(|data| data.get_mut("result")?.as_array_mut())
         && result.iter().all(Value::is_object)
     {
         let taken = std::mem::take(result);

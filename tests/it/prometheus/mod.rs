@@ -8,7 +8,7 @@ mod promtool;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use compare::{Errors, Tally, Times, compare, queries};
+use compare::{Tally, Texts, Times, compare, queries};
 use daemon::{Api, INTERVAL_MS, PATIENCE, POLL, Prometheus, debian, newest, seconds};
 use serde_json::{Value, json};
 
@@ -93,9 +93,9 @@ fn sample_times(series: &Value) -> Vec<i64> {
 }
 
 /// What is asked without PromQL.
-fn compare_metadata(prometheus: &Api, backstop: &Api, times: Times) -> Tally {
+fn compare_metadata(prometheus: &Api, backstop: &Api, times: Times, texts: Texts) -> Tally {
     let (start, end) = (seconds(times.start_ms), seconds(times.end_ms));
-    let mut tally = Tally::default();
+    let mut tally = Tally::comparing(texts);
     for (path, selectors) in [
         ("/api/v1/labels", &["{job=~\".+\"}", "shop_requests_total", "shop_nothing"][..]),
         ("/api/v1/label/service/values", &["{job=~\".+\"}", "shop_latency_seconds_count"]),
@@ -132,9 +132,9 @@ fn remote_write_1_of_debians_prometheus_and_the_same_answers() {
     let prometheus = Prometheus::start(&program, &format!("{}/api/v1/write", server.url), &[], "", "");
     let (theirs, ours) = (Api::new(&prometheus.url), Api::new(&server.url));
     let times = settled(&theirs, &ours);
-    compare(&theirs, &ours, &queries(&read("queries.txt")), times, Errors::Kinds)
+    compare(&theirs, &ours, &queries(&read("queries.txt")), times, Texts::Ignored)
         .assert_same("Prometheus of Debian, PromQL");
-    compare_metadata(&theirs, &ours, times).assert_same("Prometheus of Debian, metadata");
+    compare_metadata(&theirs, &ours, times, Texts::Ignored).assert_same("Prometheus of Debian, metadata");
     assert_eq!(
         ours.data("/api/v1/metadata", &[("metric", "shop_requests_total")])["shop_requests_total"][0]["type"],
         "counter"
@@ -159,16 +159,16 @@ fn remote_write_2_of_the_newest_prometheus_with_native_histograms() {
     let prometheus = Prometheus::start(&program, &url, &flags, scrape, write);
     let (theirs, ours) = (Api::new(&prometheus.url), Api::new(&server.url));
     let times = settled(&theirs, &ours);
-    compare(&theirs, &ours, &queries(&read("queries.txt")), times, Errors::Texts)
+    compare(&theirs, &ours, &queries(&read("queries.txt")), times, Texts::Same)
         .assert_same("newest Prometheus, PromQL");
-    compare(&theirs, &ours, &queries(&read("histograms.txt")), times, Errors::Texts)
+    compare(&theirs, &ours, &queries(&read("histograms.txt")), times, Texts::Same)
         .assert_same("newest Prometheus, histograms");
-    compare_metadata(&theirs, &ours, times).assert_same("newest Prometheus, metadata");
+    compare_metadata(&theirs, &ours, times, Texts::Same).assert_same("newest Prometheus, metadata");
     assert!(prometheus.own("prometheus_remote_storage_histograms_total") > 100.0);
     assert_written(&prometheus, &server);
     server.kill();
     server.restart();
     let again = Api::new(&server.url);
-    compare(&theirs, &again, &queries(&read("histograms.txt")), times, Errors::Texts)
+    compare(&theirs, &again, &queries(&read("histograms.txt")), times, Texts::Same)
         .assert_same("newest Prometheus, after a crash");
 }

@@ -35,7 +35,7 @@ fn unit_tests_of_rules_come_out_as_promtools_do() {
         ("value", "value: 6.667", "value: 7"),
         ("label", "severity: page", "severity: ticket"),
         ("annotation", "summary: 20%", "summary: 21%"),
-        ("time", "eval_time: 2m\n", "eval_time: 2m15s\n"),
+        ("time", "eval_time: 2m\n", "eval_time: 1m15s\n"),
         ("missing", "a.example:9100\"}', values: '1x4 0x7", "a.example:9100\"}', values: '1x4 1x7"),
         ("extra", "values: '1x22'", "values: '1 0x21'"),
     ] {

@@ -1,7 +1,5 @@
 //! The same questions to two servers, and how their answers differ.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::daemon::{Api, seconds};
@@ -100,15 +98,12 @@ impl Tally {
     }
 }
 
-/// Sorts a result by its labels: the order of a vector means nothing unless the query sorts.
+/// Sorts a result, or a list of series, by its labels: the order means nothing unless the query sorts.
 fn by_labels(answer: &mut Value) {
-    if let Some(result) = answer.get_mut("data").and_then(|data| data.get_mut("result")?.as_array_mut())
-        && result.iter().all(Value::is_object)
-    {
-        let taken = std::mem::take(result);
-        let sorted: BTreeMap<String, Value> =
-            taken.into_iter().map(|series| (series["metric"].to_string(), series)).collect();
-        *result = sorted.into_values().collect();
+    let Some(data) = answer.get_mut("data") else { return };
+    let list = if data.is_array() { data.as_array_mut() } else { data.get_mut("result").and_then(Value::as_array_mut) };
+    if let Some(list) = list.filter(|list| list.iter().all(Value::is_object)) {
+        list.sort_by_cached_key(|series| series.get("metric").unwrap_or(series).to_string());
     }
 }
 

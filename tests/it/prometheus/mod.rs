@@ -114,6 +114,16 @@ fn compare_metadata(prometheus: &Api, backstop: &Api, times: Times, texts: Texts
     tally
 }
 
+/// Waits for what Prometheus says of its metrics; it sends that apart from samples.
+fn await_metadata(backstop: &Api) {
+    awaited("no metadata", || {
+        let metric = "shop_requests_total";
+        let found = backstop.data("/api/v1/metadata", &[("metric", metric)])[metric][0].take();
+        let wanted = found["type"] == "counter" && found["help"] == "Requests taken.";
+        if wanted { Ok(()) } else { Err(found.to_string()) }
+    });
+}
+
 /// Nothing was dropped, refused or repeated for good.
 fn assert_written(prometheus: &Prometheus, server: &Server) {
     for name in ["samples_failed_total", "samples_dropped_total", "histograms_failed_total", "metadata_failed_total"] {
@@ -129,16 +139,14 @@ fn assert_written(prometheus: &Prometheus, server: &Server) {
 fn remote_write_1_of_debians_prometheus_and_the_same_answers() {
     let Some(program) = debian("prometheus") else { return };
     let mut server = Server::start();
-    let prometheus = Prometheus::start(&program, &format!("{}/api/v1/write", server.url), &[], "", "");
+    let write = "  metadata_config: {send_interval: 1s}\n";
+    let prometheus = Prometheus::start(&program, &format!("{}/api/v1/write", server.url), &[], "", write);
     let (theirs, ours) = (Api::new(&prometheus.url), Api::new(&server.url));
     let times = settled(&theirs, &ours);
     compare(&theirs, &ours, &queries(&read("queries.txt")), times, Texts::Ignored)
         .assert_same("Prometheus of Debian, PromQL");
     compare_metadata(&theirs, &ours, times, Texts::Ignored).assert_same("Prometheus of Debian, metadata");
-    assert_eq!(
-        ours.data("/api/v1/metadata", &[("metric", "shop_requests_total")])["shop_requests_total"][0]["type"],
-        "counter"
-    );
+    await_metadata(&ours);
     assert_written(&prometheus, &server);
     // A crash loses nothing of what was acknowledged.
     let before = ours.instant("sum by (service) (shop_requests_total)", times.end_ms);
@@ -164,6 +172,7 @@ fn remote_write_2_of_the_newest_prometheus_with_native_histograms() {
     compare(&theirs, &ours, &queries(&read("histograms.txt")), times, Texts::Same)
         .assert_same("newest Prometheus, histograms");
     compare_metadata(&theirs, &ours, times, Texts::Same).assert_same("newest Prometheus, metadata");
+    await_metadata(&ours);
     assert!(prometheus.own("prometheus_remote_storage_histograms_total") > 100.0);
     assert_written(&prometheus, &server);
     server.kill();

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use change::Change;
 use model::{TimeRange, Timestamp};
 use rules::{RuleQuery, RuleQueryError};
-use verdict::{
-    AFTER, BEFORE, Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec, Window,
-};
+use verdict::{AFTER, BEFORE, Baseline, Block, Card, Counter, Counters, Facts, Part, Role, Watch, WatchSpec, Window};
 
 use crate::ask::Topology;
 use crate::beside::{Beside, SideBySide};

@@ -77,7 +77,7 @@ impl Tally {
         }
         if self.texts == Texts::Ignored {
             for answer in [&mut want.1, &mut got.1].into_iter().filter_map(Value::as_object_mut) {
-                ["error", "warnings", "infos"].map(|text| answer.remove(text));
+                answer.retain(|name, _| !["error", "warnings", "infos"].contains(&name.as_str()));
             }
         }
         self.exact += usize::from(want == got);

@@ -25,16 +25,17 @@ impl Exporter {
         let address = listener.local_addr().expect("address");
         let stop = Arc::new(AtomicBool::new(false));
         let (ended, step) = (Arc::clone(&stop), Arc::new(AtomicU64::new(0)));
-        let thread = std::thread::spawn(move || {
+        let serve = move || {
             for stream in listener.incoming() {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
                 let (Ok(stream), step) = (stream, Arc::clone(&step)) else { continue };
                 // Prometheus keeps the connection, so each has a thread; it ends with the connection.
-                std::thread::spawn(move || answer(stream, &step));
+                named(move || answer(stream, &step));
             }
-        });
+        };
+        let thread = named(serve);
         Self { address, stop, thread: Some(thread) }
     }
 }
@@ -47,6 +48,10 @@ impl Drop for Exporter {
             drop(thread.join());
         }
     }
+}
+
+fn named(work: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+    std::thread::Builder::new().name("exporter".to_owned()).spawn(work).expect("a thread")
 }
 
 fn answer(mut stream: TcpStream, step: &AtomicU64) {
@@ -91,7 +96,7 @@ fn metrics(step: u64) -> String {
     text += "# TYPE shop_queue_depth gauge\n";
     for (queue, every) in [("mail", 3), ("orders", 5), ("always", 1)] {
         // A series that comes and goes: Prometheus ends it with a staleness marker.
-        if (step / every) % 2 == 0 || every == 1 {
+        if (step / every).is_multiple_of(2) || every == 1 {
             text += &format!("shop_queue_depth{{queue=\"{queue}\"}} {}\n", (step * every) % 11);
         }
     }

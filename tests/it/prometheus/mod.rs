@@ -27,9 +27,11 @@ fn read(file: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
-    i64::try_from(since.as_millis()).expect("a time before the year 292 million")
+/// What time it is where the samples come from.
+fn now_ms(prometheus: &Api) -> i64 {
+    let data = prometheus.data("/api/v1/query", &[("query", "time()")]);
+    let time = data["result"][0].as_f64().unwrap_or_else(|| panic!("{data}"));
+    (time * 1000.0) as i64
 }
 
 /// Waits until something is there, and gives it.
@@ -50,18 +52,19 @@ fn awaited<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
 /// window in, later ones do not.
 fn settled(prometheus: &Api, backstop: &Api) -> Times {
     awaited("too few samples", || {
-        let found = prometheus.instant("count_over_time(shop_untyped[1m])", now_ms());
+        let found = prometheus.instant("count_over_time(shop_untyped[1m])", now_ms(prometheus));
         let wanted = (SCRAPED_MS / INTERVAL_MS) as f64;
         if found.first().is_some_and(|(_, count)| *count >= wanted) { Ok(()) } else { Err(format!("{found:?}")) }
     });
-    let scraped = prometheus.data("/api/v1/query", &[("query", "up[1m]"), ("time", seconds(now_ms()).as_str())]);
+    let scraped =
+        prometheus.data("/api/v1/query", &[("query", "up[1m]"), ("time", seconds(now_ms(prometheus)).as_str())]);
     let times: Vec<i64> = scraped["result"].as_array().into_iter().flatten().flat_map(sample_times).collect();
     let free = (1..INTERVAL_MS).max_by_key(|rest| {
         let distance = |time: &i64| (time - rest).rem_euclid(INTERVAL_MS).min((rest - time).rem_euclid(INTERVAL_MS));
         times.iter().map(distance).min().unwrap_or_default()
     });
-    let end_ms =
-        now_ms().div_euclid(INTERVAL_MS) * INTERVAL_MS - INTERVAL_MS + free.expect("an interval has milliseconds");
+    let end_ms = now_ms(prometheus).div_euclid(INTERVAL_MS) * INTERVAL_MS - INTERVAL_MS
+        + free.expect("an interval has milliseconds");
     let times = Times { start_ms: end_ms - SPAN_MS, end_ms, step_ms: 3 * INTERVAL_MS };
     let window = format!("{{job=~\".+\"}}[{}ms]", SPAN_MS + BEFORE_MS);
     awaited("samples differ", || {

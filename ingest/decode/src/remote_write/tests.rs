@@ -10,7 +10,7 @@ use super::*;
 /// The messages of the protocols, as their `.proto` files have them.
 mod proto {
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Label {
+    pub(super) struct Label {
         #[prost(string, tag = "1")]
         pub name: String,
         #[prost(string, tag = "2")]
@@ -18,7 +18,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Sample {
+    pub(super) struct Sample {
         #[prost(double, tag = "1")]
         pub value: f64,
         #[prost(int64, tag = "2")]
@@ -28,7 +28,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Span {
+    pub(super) struct Span {
         #[prost(sint32, tag = "1")]
         pub offset: i32,
         #[prost(uint32, tag = "2")]
@@ -36,7 +36,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Histogram {
+    pub(super) struct Histogram {
         #[prost(uint64, optional, tag = "1")]
         pub count_int: Option<u64>,
         #[prost(double, optional, tag = "2")]
@@ -74,7 +74,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Exemplar {
+    pub(super) struct Exemplar {
         #[prost(message, repeated, tag = "1")]
         pub labels: Vec<Label>,
         #[prost(double, tag = "2")]
@@ -84,7 +84,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Series {
+    pub(super) struct Series {
         #[prost(message, repeated, tag = "1")]
         pub labels: Vec<Label>,
         #[prost(message, repeated, tag = "2")]
@@ -96,7 +96,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Metadata {
+    pub(super) struct Metadata {
         #[prost(int32, tag = "1")]
         pub kind: i32,
         #[prost(string, tag = "2")]
@@ -108,7 +108,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct WriteRequest {
+    pub(super) struct WriteRequest {
         #[prost(message, repeated, tag = "1")]
         pub timeseries: Vec<Series>,
         #[prost(message, repeated, tag = "3")]
@@ -116,7 +116,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct ExemplarV2 {
+    pub(super) struct ExemplarV2 {
         #[prost(uint32, repeated, tag = "1")]
         pub labels_refs: Vec<u32>,
         #[prost(double, tag = "2")]
@@ -126,7 +126,7 @@ mod proto {
     }
 
     #[derive(Clone, Copy, PartialEq, prost::Message)]
-    pub struct MetadataV2 {
+    pub(super) struct MetadataV2 {
         #[prost(int32, tag = "1")]
         pub kind: i32,
         #[prost(uint32, tag = "3")]
@@ -136,7 +136,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct SeriesV2 {
+    pub(super) struct SeriesV2 {
         #[prost(uint32, repeated, tag = "1")]
         pub labels_refs: Vec<u32>,
         #[prost(message, repeated, tag = "2")]
@@ -152,7 +152,7 @@ mod proto {
     }
 
     #[derive(Clone, PartialEq, prost::Message)]
-    pub struct Request {
+    pub(super) struct Request {
         #[prost(string, repeated, tag = "4")]
         pub symbols: Vec<String>,
         #[prost(message, repeated, tag = "5")]

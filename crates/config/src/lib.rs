@@ -145,6 +145,8 @@ pub struct QueryConfig {
     pub concurrency_max: usize,
     /// Rows that a query returns at most.
     pub rows_max: usize,
+    /// Samples that a PromQL query reads and holds at most.
+    pub promql_samples_max: usize,
 }
 
 /// Somebody who may approve.

@@ -96,6 +96,7 @@ pub struct RawQuery {
     pub memory_total_bytes_max: String,
     pub concurrency_max: usize,
     pub rows_max: usize,
+    pub promql_samples_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -154,8 +155,11 @@ pub struct RawApprover {
 }
 
 fn masked<S: serde::Serializer>(token: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    token.as_ref().map(|_| "***").serialize(serializer)
+    token.as_ref().map(|_| MASK).serialize(serializer)
 }
+
+/// What stands for a secret.
+const MASK: &str = "***";
 
 /// One receiver: exactly one of the kinds.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -168,6 +172,19 @@ pub enum RawReceiver {
         headers: BTreeMap<String, String>,
     },
     Log {},
+}
+
+impl RawConfig {
+    /// The file as YAML, to show: tokens and the values of headers, which often are secrets, are masked.
+    pub fn shown(&self) -> String {
+        let mut shown = self.clone();
+        for receiver in shown.receivers.values_mut() {
+            if let RawReceiver::Webhook { headers, .. } = receiver {
+                headers.values_mut().for_each(|value| MASK.clone_into(value));
+            }
+        }
+        serde_saphyr::to_string(&shown).unwrap_or_else(|error| format!("# cannot be shown: {error}\n"))
+    }
 }
 
 impl Default for RawActions {
@@ -262,6 +279,7 @@ impl Default for RawQuery {
             memory_total_bytes_max: "2GiB".into(),
             concurrency_max: 16,
             rows_max: 1_000_000,
+            promql_samples_max: 50_000_000,
         }
     }
 }
@@ -415,7 +433,12 @@ impl Check<'_> {
     }
 
     fn query(&self, raw: &RawQuery) -> Result<QueryConfig, ConfigError> {
-        for (key, value) in [("query.concurrency_max", raw.concurrency_max), ("query.rows_max", raw.rows_max)] {
+        let above_zero = [
+            ("query.concurrency_max", raw.concurrency_max),
+            ("query.rows_max", raw.rows_max),
+            ("query.promql_samples_max", raw.promql_samples_max),
+        ];
+        for (key, value) in above_zero {
             if value == 0 {
                 return Err(self.error(key, "0", "a number above zero", "leave the key out for the default"));
             }
@@ -426,6 +449,7 @@ impl Check<'_> {
             memory_total_bytes_max: self.bytes("query.memory_total_bytes_max", &raw.memory_total_bytes_max)?,
             concurrency_max: raw.concurrency_max,
             rows_max: raw.rows_max,
+            promql_samples_max: raw.promql_samples_max,
         })
     }
 

@@ -80,6 +80,11 @@ pub const SETTINGS: &[Setting] = &[
     setting("query.memory_total_bytes_max", r#""2GiB""#, "Memory of all queries together."),
     setting("query.concurrency_max", "16", "Queries at a time; more wait their turn."),
     setting("query.rows_max", "1000000", "Rows that a query returns at most; the answer says when it was cut."),
+    setting(
+        "query.promql_samples_max",
+        "50000000",
+        "Samples that a PromQL query reads and holds at most. Its memory is bounded by `query.memory_bytes_max` as well.",
+    ),
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
     setting("services", "[]", "Files of the service catalogue, as glob patterns."),

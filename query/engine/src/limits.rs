@@ -8,7 +8,8 @@ use std::path::PathBuf;
 pub struct QueryLimits {
     /// `query.timeout_ms`: longest run of one query, waiting in the queue not counted.
     pub timeout_ms: u64,
-    /// `query.memory_bytes_max`: memory that one query may hold; operators that can spill do so before it is reached.
+    /// `query.memory_bytes_max`: memory that one query may hold, whatever its language; operators that can spill do so before it
+    /// is reached.
     pub memory_bytes_max: u64,
     /// `query.memory_total_bytes_max`: memory that all running queries together may hold.
     pub memory_total_bytes_max: u64,
@@ -17,6 +18,8 @@ pub struct QueryLimits {
     pub memory_soft_percent: u64,
     /// `query.memory_hard_percent`: memory of the process, likewise, above which the query that holds most is stopped.
     pub memory_hard_percent: u64,
+    /// `query.promql_samples_max`: samples that one PromQL query may read and hold; Prometheus has as many.
+    pub promql_samples_max: usize,
     /// `query.spill_bytes_max`: disk that one query may use for spilling.
     pub spill_bytes_max: u64,
     /// `query.concurrency_max`: queries that run at once; more wait.
@@ -37,7 +40,7 @@ pub struct QueryLimits {
     pub promql_points_max: usize,
     /// Directory for spilling; `None` is the system's directory for temporary files.
     pub spill_dir: Option<PathBuf>,
-    /// Parallel parts of one query; the number of cores when zero.
+    /// Parallel parts of one query, and threads of a PromQL query; the number of cores when zero.
     pub partitions: usize,
 }
 
@@ -47,6 +50,7 @@ impl Default for QueryLimits {
             timeout_ms: 60_000,
             memory_bytes_max: 512 << 20,
             memory_total_bytes_max: 2 << 30,
+            promql_samples_max: 50_000_000,
             memory_soft_percent: 85,
             memory_hard_percent: 93,
             spill_bytes_max: 8 << 30,

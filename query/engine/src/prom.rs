@@ -29,6 +29,8 @@ pub struct PromRequest {
     pub timeout_ms: Option<u64>,
     /// How old a sample may be and still count as current; `None` is Prometheus's five minutes.
     pub lookback_ms: Option<i64>,
+    /// Whether to count what each step looks at.
+    pub step_stats: bool,
 }
 
 /// The answer to a PromQL query.
@@ -38,6 +40,10 @@ pub struct PromResult {
     pub outcome: Outcome,
     /// The id under which the query ran.
     pub query_id: u64,
+    /// How long its text took to read, in milliseconds.
+    pub prepare_ms: f64,
+    /// How long it waited for its turn, in milliseconds.
+    pub queue_ms: f64,
     /// How long it ran, in milliseconds.
     pub elapsed_ms: f64,
 }
@@ -111,8 +117,11 @@ impl Engine {
             count(&error);
             return Err(error);
         }
+        let began = Instant::now();
         let expr = promql::parse(&request.text).map_err(|error| parse_error(&error)).inspect_err(count)?;
+        let prepared = began.elapsed();
         let permit = self.inner.admission.enter(Weight::Light).await.inspect_err(count)?;
+        let queued = began.elapsed().saturating_sub(prepared);
         let control = Arc::new(Control::new(false));
         let registered = self.inner.registry.add(&request.tenant, &request.text, control);
         // Dropping the caller's future stops the evaluation.
@@ -124,6 +133,10 @@ impl Engine {
         let limits = EvalLimits {
             lookback_ms: request.lookback_ms.unwrap_or(defaults.lookback_ms),
             steps_max: self.limits().promql_points_max,
+            samples_max: self.limits().promql_samples_max,
+            memory_max_bytes: usize::try_from(self.limits().memory_bytes_max).unwrap_or(usize::MAX),
+            threads: self.limits().partitions(),
+            step_stats: request.step_stats,
             deadline,
             cancel: Some(entry.control.cancel_flag()),
             ..defaults
@@ -143,7 +156,8 @@ impl Engine {
             metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
             metrics::QUERY_SECONDS.record(took);
             drop((registered, permit));
-            outcome.map(|outcome| PromResult { outcome, query_id, elapsed_ms: millis(took) })
+            let (prepare_ms, queue_ms, elapsed_ms) = (millis(prepared), millis(queued), millis(took));
+            outcome.map(|outcome| PromResult { outcome, query_id, prepare_ms, queue_ms, elapsed_ms })
         });
         let outcome = outcome.await.map_err(|error| QueryError::Internal { message: error.to_string() });
         drop(stop);
@@ -161,7 +175,8 @@ impl Drop for StopOnDrop {
 }
 
 fn prom_request(tenant: &TenantId, text: &str, range: EvalRange) -> PromRequest {
-    PromRequest { tenant: tenant.clone(), text: text.to_owned(), range, timeout_ms: None, lookback_ms: None }
+    let (tenant, text) = (tenant.clone(), text.to_owned());
+    PromRequest { tenant, text, range, timeout_ms: None, lookback_ms: None, step_stats: false }
 }
 
 /// The message is Prometheus's, with line and column; the span is in bytes.
@@ -177,7 +192,7 @@ fn eval_error(error: EvalError, timeout_ms: u64) -> QueryError {
             detail: EvalError::TooManySamples { max }.to_string(),
         },
         EvalError::OutOfMemory { max } => QueryError::Limit {
-            name: "query.promql_memory_max_bytes",
+            name: "query.memory_bytes_max",
             limit: max as u64,
             detail: EvalError::OutOfMemory { max }.to_string(),
         },

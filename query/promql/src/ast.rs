@@ -302,7 +302,8 @@ pub enum AggregateOp {
 }
 
 impl AggregateOp {
-    pub(crate) const ALL: [(Self, &'static str); 14] = [
+    /// Every one with its name.
+    pub const ALL: [(Self, &'static str); 14] = [
         (Self::Sum, "sum"),
         (Self::Avg, "avg"),
         (Self::Count, "count"),
@@ -379,7 +380,8 @@ pub enum BinaryOp {
 }
 
 impl BinaryOp {
-    pub(crate) const ALL: [(Self, &'static str, u8); 18] = [
+    /// Every one with its text, and how tightly it binds.
+    pub const ALL: [(Self, &'static str, u8); 18] = [
         (Self::Add, "+", 4),
         (Self::Sub, "-", 4),
         (Self::Mul, "*", 5),

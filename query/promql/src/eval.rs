@@ -13,6 +13,7 @@ use crate::elementwise::Elementwise;
 use crate::error::EvalError;
 use crate::selector::{Series, Show};
 use crate::source::SeriesSource;
+use crate::stats::{EvalStats, StepStats};
 use crate::tile::{Cell, Grid, Meta, Row, Sink, Tile, is_absent, is_histogram};
 use crate::value::{HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample};
 
@@ -58,6 +59,8 @@ pub struct EvalLimits {
     /// `promql-delayed-name-removal`: a name goes at the end of the query and not where the value stops being the metric's, so that
     /// what comes between can still see it.
     pub delayed_name_removal: bool,
+    /// Whether to count what each step looks at ([`StepStats`]), which takes time.
+    pub step_stats: bool,
     /// When to give up.
     pub deadline: Option<Instant>,
     /// Set by whoever wants the query to stop.
@@ -76,6 +79,7 @@ impl Default for EvalLimits {
             steps_max: 11_000,
             subquery_interval_ms: 60_000,
             delayed_name_removal: true,
+            step_stats: false,
             deadline: None,
             cancel: None,
         }
@@ -105,13 +109,17 @@ fn run(expr: &Expr, source: &dyn SeriesSource, range: EvalRange, limits: &EvalLi
         instant,
         annotations: Annotations::default(),
         samples: 0,
+        series: 0,
+        steps: limits.step_stats.then(|| StepStats::new(query.steps)),
         held: 0,
         held_bytes: 0,
         without_buckets: crate::plan::selectors_without_buckets(expr),
     };
     evaluator.check()?;
     let value = evaluator.root(expr)?;
-    Ok(Outcome { value, annotations: evaluator.annotations, samples: evaluator.samples })
+    let stats =
+        EvalStats { series: evaluator.series, held: evaluator.held, steps: evaluator.steps.unwrap_or_default() };
+    Ok(Outcome { value, annotations: evaluator.annotations, samples: evaluator.samples, stats })
 }
 
 fn grid_of(range: EvalRange, limits: &EvalLimits) -> Result<Grid, EvalError> {
@@ -141,6 +149,10 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) annotations: Annotations,
     /// Samples read.
     samples: usize,
+    /// Series found, summed over the selectors.
+    pub(crate) series: usize,
+    /// What each step of the grid being evaluated looked at, if that is asked for.
+    pub(crate) steps: Option<StepStats>,
     /// Samples read and values held.
     held: usize,
     held_bytes: usize,

@@ -55,6 +55,7 @@ mod sequence;
 mod source;
 mod stack;
 mod starts;
+mod stats;
 mod text;
 mod tile;
 mod value;
@@ -73,4 +74,8 @@ pub use matcher::{MatchOp, Matcher};
 pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selector, parse_with};
 pub use sequence::{SEQUENCE_VALUES_MAX, SequenceValue, parse_metric, parse_series, parse_values};
 pub use source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
-pub use value::{HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample, format_number, histogram_json};
+pub use stats::{EvalStats, StepStats};
+pub use text::short_number;
+pub use value::{
+    HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample, format_number, histogram_json, seconds_json,
+};

@@ -78,12 +78,13 @@ pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseErro
     Ok(expr)
 }
 
-/// Parses a selector of series alone, such as the `match[]` arguments of the API.
+/// Parses a selector of series alone, such as the `match[]` arguments of the API. Whether it selects anything is the caller's to
+/// check, as in Prometheus.
 pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
-    match parse(text)? {
-        Expr::Vector(selector) if selector.offset.is_none() && selector.at.is_none() => Ok(*selector),
-        other => Err(ParseError::new(text, other.span(), "expected a series selector such as up{job=\"a\"}")),
-    }
+    let options = ParserOptions::default();
+    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options };
+    let selector = parser.series_selector()?;
+    if *parser.peek() == Tok::Eof { Ok(selector) } else { Err(parser.unexpected("", "")) }
 }
 
 /// Reads a Prometheus duration such as `1h30m`, in milliseconds.

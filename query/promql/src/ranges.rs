@@ -8,6 +8,7 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::mixed::{Context, Split};
 use crate::selector::{Reference, Series};
+use crate::stats::StepStats;
 use crate::tile::{Grid, Meta, Row, Sink, is_absent, is_float, is_histogram};
 use crate::windows::{Kind, Params, WindowFunction};
 
@@ -48,9 +49,13 @@ impl Windows {
 
     /// Start (outside) and end (inside) of the window of a step.
     pub(crate) fn bounds(&self, grid: Grid, step: usize) -> (i64, i64) {
-        let end = self.reference.time(grid, step);
-        (end.saturating_sub(self.range_ms), end)
+        window(self.reference, self.range_ms, grid, step)
     }
+}
+
+fn window(reference: Reference, range_ms: i64, grid: Grid, step: usize) -> (i64, i64) {
+    let end = reference.time(grid, step);
+    (end.saturating_sub(range_ms), end)
 }
 
 /// A function, its windows and its scalar arguments at each step.
@@ -87,6 +92,9 @@ impl Evaluator<'_> {
         let from_ms = first.saturating_sub(range_ms).saturating_sub(before_ms).saturating_add(1);
         let mut series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
         series.iter_mut().for_each(Series::drop_stale);
+        if let Some(steps) = &mut self.steps {
+            steps.add_windows(&series, grid, |step| window(reference, range_ms, grid, step));
+        }
         Ok(Windows {
             series,
             reference,
@@ -113,11 +121,16 @@ impl Evaluator<'_> {
         self.hold(steps)?;
         let inner = Grid { start_ms, step_ms, steps };
         let mut series = Vec::new();
+        let around = self.steps.as_mut().map(|counted| std::mem::replace(counted, StepStats::new(steps)));
         if steps > 0 {
             self.rows(&subquery.expr, inner, &mut |meta, row| {
                 series.push(row_as_series(meta, row, inner));
                 Ok(())
             })?;
+        }
+        if let (Some(around), Some(counted)) = (around, &mut self.steps) {
+            let within = std::mem::replace(counted, around);
+            counted.add_subquery(&within, inner, grid, |step| window(reference, range_ms, grid, step));
         }
         self.hold(series.iter().map(|series| series.times.len()).sum())?;
         self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;

@@ -54,7 +54,7 @@ impl Series {
         self.starts.get(at).copied().unwrap_or(0)
     }
 
-    fn is_stale(&self, at: usize) -> bool {
+    pub(crate) fn is_stale(&self, at: usize) -> bool {
         self.histogram(at).map_or_else(|| is_stale_nan(self.values[at]), |histogram| histogram.is_stale())
     }
 
@@ -186,6 +186,7 @@ impl Evaluator<'_> {
     ) -> Result<Vec<Series>, EvalError> {
         let found = found.map_err(|error| EvalError::Source(error.0))?;
         self.count_samples(found.iter().map(|series| series.times.len()).sum())?;
+        self.series += found.len();
         let mut series: Vec<Series> = found.into_iter().map(Series::from_source).collect();
         self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;
         if self.without_buckets.contains(&selector.span.start) {
@@ -225,6 +226,9 @@ impl Evaluator<'_> {
             self.fetch(selector, from_ms, to_ms)?
         };
         let look = Look { reference, lookback_ms, show, span: selector.span };
+        if let Some(steps) = &mut self.steps {
+            steps.add_newest(&series, grid, reference, lookback_ms);
+        }
         if smoothed {
             series.iter_mut().for_each(Series::drop_stale);
         }

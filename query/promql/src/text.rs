@@ -1,7 +1,7 @@
 //! Numbers and texts as Go prints them, because clients compare what they get.
 
 /// Go's `%g`: the shortest text that reads back, with an exponent for tiny and for large numbers.
-pub(crate) fn short_number(value: f64) -> String {
+pub fn short_number(value: f64) -> String {
     if !value.is_finite() {
         return crate::value::format_number(value);
     }

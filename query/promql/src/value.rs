@@ -6,6 +6,7 @@ use model::{FloatHistogram, Labels, Sample};
 use serde_json::{Value as Json, json};
 
 use crate::annotation::Annotations;
+use crate::stats::EvalStats;
 
 /// One element of an instant vector.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +68,8 @@ pub struct Outcome {
     pub annotations: Annotations,
     /// Samples that were read.
     pub samples: usize,
+    /// What else was counted.
+    pub stats: EvalStats,
 }
 
 impl QueryValue {
@@ -84,7 +87,7 @@ impl QueryValue {
     pub fn to_json(&self) -> Json {
         let result = match self {
             Self::Scalar(sample) => point(sample.time_ms, sample.value),
-            Self::String { time_ms, value } => json!([seconds(*time_ms), value]),
+            Self::String { time_ms, value } => json!([seconds_json(*time_ms), value]),
             Self::Vector(samples) => samples.iter().map(vector_json).collect(),
             Self::Matrix(series) => series.iter().map(matrix_json).collect(),
         };
@@ -93,11 +96,11 @@ impl QueryValue {
 }
 
 fn point(time_ms: i64, value: f64) -> Json {
-    json!([seconds(time_ms), format_number(value)])
+    json!([seconds_json(time_ms), format_number(value)])
 }
 
 fn histogram_point(time_ms: i64, histogram: &FloatHistogram) -> Json {
-    json!([seconds(time_ms), histogram_json(histogram)])
+    json!([seconds_json(time_ms), histogram_json(histogram)])
 }
 
 fn vector_json(sample: &VectorSample) -> Json {
@@ -149,8 +152,8 @@ fn metric(labels: &Labels) -> Json {
     Json::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
-/// Seconds; whole where the milliseconds are.
-fn seconds(time_ms: i64) -> Json {
+/// A time as the Prometheus API shows it: seconds, whole where the milliseconds are.
+pub fn seconds_json(time_ms: i64) -> Json {
     if time_ms % 1000 == 0 { json!(time_ms / 1000) } else { json!(time_ms as f64 / 1000.0) }
 }
 

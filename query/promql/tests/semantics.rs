@@ -693,3 +693,24 @@ fn names_go_at_the_end_or_at_once() {
     expect!["vector cannot contain metrics with the same labelset"]
         .assert_eq(&run("abs(label_replace(x_total, \"i\", \"\", \"\", \"\"))", false));
 }
+
+/// What each step would read by itself, and what it reads that the step before had not.
+#[test]
+fn samples_are_counted_by_step() {
+    let source =
+        Source(vec![series(0, &[(0, 1.0), (30_000, 2.0), (60_000, 3.0), (90_000, 4.0)]), series(1, &[(60_000, 1.0)])]);
+    let when = EvalRange::Range { start_ms: 60_000, end_ms: 120_000, step_ms: 30_000 };
+    let limits = EvalLimits { step_stats: true, ..EvalLimits::default() };
+    let counted = |query: &str| {
+        let stats = eval(&parse(query).unwrap(), &source, when, &limits).unwrap().stats;
+        (stats.series, stats.steps.queryable, stats.steps.read)
+    };
+    assert_eq!(counted("x_total"), (2, vec![2, 2, 2], vec![2, 2, 2]));
+    assert_eq!(counted("sum(rate(x_total[1m]))"), (2, vec![3, 3, 1], vec![3, 1, 0]));
+    assert_eq!(counted("x_total + x_total"), (4, vec![4, 4, 4], vec![4, 4, 4]));
+    // Two inner steps in each window, with one or two series at each.
+    assert_eq!(counted("max_over_time(x_total[1m:30s])"), (2, vec![3, 4, 4], vec![3, 2, 2]));
+    assert_eq!(counted("1"), (0, vec![0, 0, 0], vec![0, 0, 0]));
+    let without = eval(&parse("x_total").unwrap(), &source, when, &EvalLimits::default()).unwrap().stats;
+    assert_eq!((without.series, without.steps.queryable.len()), (2, 0));
+}

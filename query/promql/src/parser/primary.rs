@@ -193,7 +193,25 @@ impl Parser<'_> {
         Ok(labels)
     }
 
+    /// A selector where nothing else may be: any word is a name.
+    pub(super) fn series_selector(&mut self) -> Parsed<VectorSelector> {
+        let span = self.span();
+        let name = match self.peek().clone() {
+            Tok::MetricIdent(name) | Tok::Ident(name) => {
+                self.advance();
+                name.to_owned()
+            }
+            Tok::Punct("{") => String::new(),
+            _ => return Err(self.unexpected("", "")),
+        };
+        self.vector_selector(name, span)
+    }
+
     fn selector(&mut self, name: String, start: Span) -> Parsed<Expr> {
+        Ok(Expr::Vector(Box::new(self.vector_selector(name, start)?)))
+    }
+
+    fn vector_selector(&mut self, name: String, start: Span) -> Parsed<VectorSelector> {
         let mut matchers = Vec::new();
         if self.is_punct("{") {
             self.advance();
@@ -203,15 +221,8 @@ impl Parser<'_> {
         if !name.is_empty() {
             matchers.push(self.matcher(METRIC_NAME, MatchOp::Equal, &name, start)?);
         }
-        Ok(Expr::Vector(Box::new(VectorSelector {
-            name,
-            matchers,
-            offset: None,
-            at: None,
-            anchored: false,
-            smoothed: false,
-            span,
-        })))
+        let (offset, at, anchored, smoothed) = (None, None, false, false);
+        Ok(VectorSelector { name, matchers, offset, at, anchored, smoothed, span })
     }
 
     fn matchers(&mut self, matchers: &mut Vec<Matcher>) -> Parsed<()> {

@@ -13,6 +13,7 @@ use crate::exemplars::SeriesExemplars;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::samples::Samples;
+use crate::tombstones::{self, Tombstone};
 use crate::{Matcher, Rejected, SeriesError, SeriesOptions};
 
 /// What an insert did.
@@ -63,21 +64,6 @@ pub struct DamagedBlock {
     pub reason: String,
 }
 
-/// How many series there are, and by what.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cardinality {
-    /// Series of the tenant.
-    pub series: usize,
-    /// Distinct label pairs.
-    pub label_pairs: usize,
-    /// Metric names with the most series.
-    pub series_by_metric: Vec<(String, usize)>,
-    /// Label names with the most values.
-    pub values_by_label: Vec<(String, usize)>,
-    /// Label pairs (`name=value`) with the most series.
-    pub series_by_pair: Vec<(String, usize)>,
-}
-
 /// The metric store of one directory. Cheap calls from many threads; writers of one tenant take turns.
 #[derive(Debug)]
 pub struct SeriesDb {
@@ -86,9 +72,11 @@ pub struct SeriesDb {
     pub(crate) tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
     /// Held by flush, merge and retain, which change the set of files.
     pub(crate) files: Mutex<()>,
-    sequence: AtomicU64,
+    pub(crate) sequence: AtomicU64,
     retain_before_ms: AtomicI64,
     damaged: Mutex<Vec<DamagedBlock>>,
+    /// What was deleted and may still be in blocks. Replaced as a whole, under the lock of the tenant whose reads it changes.
+    pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
 }
 
 impl SeriesDb {
@@ -104,7 +92,11 @@ impl SeriesDb {
             sequence: AtomicU64::new(1),
             retain_before_ms: AtomicI64::new(i64::MIN),
             damaged: Mutex::default(),
+            tombstones: RwLock::new(Arc::new(tombstones::read(dir)?)),
         };
+        // Also of blocks that are gone: what is written next must not look older than a tombstone.
+        let newest = db.tombstones.read().iter().map(|tombstone| tombstone.before).max();
+        db.sequence.fetch_max(newest.unwrap_or(0), Ordering::Relaxed);
         let blocks = db.open_blocks()?;
         let replaced: BTreeSet<String> = blocks.iter().flat_map(|(_, footer)| footer.replaces.clone()).collect();
         for (file, footer) in blocks {
@@ -115,6 +107,7 @@ impl SeriesDb {
             }
             db.adopt(file, footer);
         }
+        db.settle_deleted();
         block::sync_dir(dir)?;
         Ok(db)
     }
@@ -156,7 +149,9 @@ impl SeriesDb {
         for metadata in std::mem::take(&mut footer.metadata) {
             tenant.metadata.insert(metadata.name.clone(), metadata);
         }
-        tenant.exemplars.load(std::mem::take(&mut footer.exemplars), self.options.exemplars_per_tenant_max);
+        let mut exemplars = std::mem::take(&mut footer.exemplars);
+        exemplars.retain(|(labels, exemplar)| !self.is_deleted(&tenant.id, file.id.sequence, labels, exemplar.time_ms));
+        tenant.exemplars.load(exemplars, self.options.exemplars_per_tenant_max);
         let block = tenant.add_block(file, footer);
         tenant.memory_floor_ms = tenant.memory_floor_ms.max(block.max_ms.saturating_add(1));
     }
@@ -277,6 +272,7 @@ impl SeriesDb {
             tenant.exemplars.drop_before(before_ms);
             tenant.drop_empty_series();
         }
+        self.forget_tombstones(before_ms)?;
         block::sync_dir(&self.dir)
     }
 
@@ -291,7 +287,7 @@ impl SeriesDb {
     ) -> Result<Vec<SeriesData>, SeriesError> {
         let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
         let Some(tenant) = self.tenant(tenant) else { return Ok(Vec::new()) };
-        let (ids, heads, blocks) = {
+        let (ids, heads, blocks, deleted) = {
             let tenant = tenant.read();
             let ids = tenant.find(matchers, start_ms, end_ms);
             let heads: Vec<(Labels, Samples)> = ids
@@ -302,11 +298,15 @@ impl SeriesDb {
             let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
             let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
             let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
-            (ids, heads, blocks)
+            (ids, heads, blocks, self.tombstones_of(&tenant.id, start_ms, end_ms))
         };
         let mut stored: Vec<Samples> = vec![Samples::default(); ids.len()];
         for block in &blocks {
-            read_block(block, &ids, start_ms, end_ms, &mut stored)?;
+            read_block(block, &ids, start_ms, end_ms, |at, found| {
+                let mut found = found;
+                tombstones::apply(&deleted, block.file.id.sequence, &heads[at].0, &mut found);
+                stored[at].lay_over(found.view());
+            })?;
         }
         let mut found: Vec<SeriesData> = Vec::with_capacity(ids.len());
         for ((labels, head), mut samples) in heads.into_iter().zip(stored) {
@@ -400,30 +400,6 @@ impl SeriesDb {
         self.tenants.read().keys().cloned().collect()
     }
 
-    /// Who has many series, and by which labels; `limit` lines per list.
-    pub fn cardinality(&self, tenant: &TenantId, limit: usize) -> Cardinality {
-        let Some(tenant) = self.tenant(tenant) else { return Cardinality::default() };
-        let tenant = tenant.read();
-        let (mut by_metric, mut by_label, mut by_pair) = (Vec::new(), Vec::new(), Vec::new());
-        let mut pairs = 0;
-        for name in tenant.index.names() {
-            let values: Vec<_> = tenant.index.values(name).collect();
-            pairs += values.len();
-            by_label.push((name.to_string(), values.len()));
-            by_pair.extend(values.iter().map(|(value, count)| (format!("{name}={value}"), *count)));
-            if &**name == model::METRIC_NAME {
-                by_metric.extend(values.iter().map(|(value, count)| (value.to_string(), *count)));
-            }
-        }
-        Cardinality {
-            series: tenant.index.len(),
-            label_pairs: pairs,
-            series_by_metric: top(by_metric, limit),
-            values_by_label: top(by_label, limit),
-            series_by_pair: top(by_pair, limit),
-        }
-    }
-
     /// Bytes that series, samples in memory and exemplars take, estimated.
     pub fn memory_bytes(&self) -> usize {
         self.tenants.read().values().map(|tenant| tenant.read().memory_bytes()).sum()
@@ -449,12 +425,6 @@ impl SeriesDb {
     }
 }
 
-fn top(mut counts: Vec<(String, usize)>, limit: usize) -> Vec<(String, usize)> {
-    counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    counts.truncate(limit);
-    counts
-}
-
 /// What a read returns of a series. Hints are settled here, over what all layers give together, and not kept: the sample before
 /// may come later or go.
 fn series_data(labels: Labels, samples: Samples) -> SeriesData {
@@ -471,13 +441,13 @@ fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> (Labels, Samples) {
     (head.labels.clone(), samples)
 }
 
-/// Lays a block's samples of the wanted series over what older blocks gave; each page is read once.
+/// Gives a block's samples of the wanted series, by their place among the ids; each page is read once.
 fn read_block(
     block: &Block,
     ids: &[SeriesId],
     start_ms: i64,
     end_ms: i64,
-    stored: &mut [Samples],
+    mut give: impl FnMut(usize, Samples),
 ) -> Result<(), SeriesError> {
     let mut by_page: BTreeMap<u32, Vec<(usize, block::Entry)>> = BTreeMap::new();
     for (at, id) in ids.iter().enumerate() {
@@ -492,14 +462,17 @@ fn read_block(
         let bytes = block.file.page(page)?;
         for (at, entry) in wanted {
             let samples = block.file.samples(&bytes, &entry)?;
-            stored[at].lay_over(samples.range(start_ms, end_ms));
+            give(at, Samples::from(samples.range(start_ms, end_ms)));
         }
     }
     Ok(())
 }
 
-/// All samples of a run of blocks by series, later blocks winning; merge uses it.
-pub(crate) fn read_all(blocks: &[Arc<Block>]) -> Result<HashMap<SeriesId, Samples>, SeriesError> {
+/// All samples of a run of blocks by series, later blocks winning; merge uses it. `delete` takes out what is deleted.
+pub(crate) fn read_all(
+    blocks: &[Arc<Block>],
+    delete: impl Fn(&Block, SeriesId, &mut Samples),
+) -> Result<HashMap<SeriesId, Samples>, SeriesError> {
     let mut all: HashMap<SeriesId, Samples> = HashMap::new();
     for block in blocks {
         let mut entries = block.entries.clone();
@@ -507,7 +480,8 @@ pub(crate) fn read_all(blocks: &[Arc<Block>]) -> Result<HashMap<SeriesId, Sample
         for chunk in entries.chunk_by(|a, b| a.1.page == b.1.page) {
             let bytes = block.file.page(chunk[0].1.page)?;
             for (id, entry) in chunk {
-                let samples = block.file.samples(&bytes, entry)?;
+                let mut samples = block.file.samples(&bytes, entry)?;
+                delete(block, *id, &mut samples);
                 all.entry(*id).or_default().lay_over(samples.view());
             }
         }

@@ -25,6 +25,12 @@ pub enum SeriesError {
         /// What is wrong with it.
         reason: String,
     },
+    /// There are as many tombstones as there may be.
+    #[error("there are {max} deletions that blocks still have to forget (limit TOMBSTONES_MAX); clean them up first")]
+    TooManyTombstones {
+        /// The limit.
+        max: usize,
+    },
     /// A matcher's regular expression does not compile.
     #[error("cannot use {pattern:?} as a regular expression: {reason}")]
     BadPattern {

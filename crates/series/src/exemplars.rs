@@ -57,6 +57,20 @@ impl Ring {
         self.fresh = self.fresh.min(self.entries.len());
     }
 
+    /// Forgets those of which `gone` is true.
+    pub(crate) fn remove(&mut self, gone: impl Fn(&Labels, &Exemplar) -> bool) {
+        let flushed = self.entries.len() - self.fresh;
+        let mut at = 0;
+        let mut fresh = 0;
+        self.entries.retain(|(labels, exemplar)| {
+            let keep = !gone(labels, exemplar);
+            fresh += usize::from(keep && at >= flushed);
+            at += 1;
+            keep
+        });
+        self.fresh = fresh;
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(Labels, Exemplar)> {
         self.entries.iter()
     }

@@ -213,7 +213,8 @@ impl Tenant {
     pub(crate) fn find(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<SeriesId> {
         let rest: Vec<&Matcher> = matchers.iter().filter(|matcher| !narrows(matcher)).collect();
         let wanted = |head: &Head| {
-            head.min_ms <= end_ms
+            head.min_ms <= head.max_ms
+                && head.min_ms <= end_ms
                 && head.max_ms >= start_ms
                 && rest.iter().all(|matcher| matcher.matches_labels(&head.labels))
         };

@@ -14,13 +14,16 @@
 //! **Guarantees.** A sample that `insert` accepted is seen by every later `select`. After `flush` returns, everything
 //! inserted before it was called is on disk. Inserting a sample again changes nothing. Values come back bit for bit, staleness
 //! markers included, and so do native histograms and start times; hints about resets are settled by each read. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it. A series
-//! over a limit is returned to the caller with the reason; nothing is dropped silently.
+//! over a limit is returned to the caller with the reason; nothing is dropped silently. What [`SeriesDb::delete`] deleted stays
+//! deleted across restarts and merges, and what is written again afterwards is seen.
 //!
 //! **Not here.** The log (`wal`), the meaning of queries (`promql`), HTTP (`api`). No clock and no thread.
 
 mod block;
+mod cardinality;
 mod codec;
 mod db;
+mod delete;
 mod error;
 mod exemplars;
 mod head;
@@ -30,10 +33,13 @@ mod matcher;
 mod merge;
 mod options;
 mod samples;
+mod tombstones;
 
-pub use db::{Cardinality, DamagedBlock, FlushReport, InsertReport, SeriesData, SeriesDb};
+pub use cardinality::Cardinality;
+pub use db::{DamagedBlock, FlushReport, InsertReport, SeriesData, SeriesDb};
 pub use error::{Limit, Rejected, SeriesError};
 pub use exemplars::SeriesExemplars;
 pub use matcher::{MatchOp, Matcher};
 pub use merge::MergeReport;
 pub use options::SeriesOptions;
+pub use tombstones::TOMBSTONES_MAX;

@@ -1,5 +1,6 @@
 //! Joining small neighbouring blocks, so that their number stays small.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::Labels;
@@ -8,7 +9,9 @@ use parking_lot::RwLock;
 use crate::block::{self, BlockId, Content};
 use crate::db::read_all;
 use crate::head::{Block, Tenant};
+use crate::index::SeriesId;
 use crate::samples::Samples;
+use crate::tombstones;
 use crate::{SeriesDb, SeriesError, SeriesOptions};
 
 /// What a merge did.
@@ -39,13 +42,26 @@ impl SeriesDb {
         Ok(report)
     }
 
-    fn merge_run(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<(), SeriesError> {
+    /// Puts one block in the place of a run of them, without what is deleted. The caller holds the lock of the files.
+    pub(crate) fn merge_run(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<(), SeriesError> {
         let Some(last) = run.last() else { return Ok(()) };
-        let samples = read_all(run)?;
+        let deleted = self.tombstones_of(&tenant.read().id, i64::MIN, i64::MAX);
+        // Taken out first, so that inserts do not wait while files are read.
+        let labels: HashMap<SeriesId, Labels> = if deleted.is_empty() {
+            HashMap::new()
+        } else {
+            tenant.read().heads.iter().map(|(id, head)| (*id, head.labels.clone())).collect()
+        };
+        let samples = read_all(run, |block, id, samples| {
+            if let Some(labels) = labels.get(&id) {
+                tombstones::apply(&deleted, block.file.id.sequence, labels, samples);
+            }
+        })?;
         let content = {
             let tenant = tenant.read();
             let mut series: Vec<(Labels, Arc<Samples>)> = samples
                 .into_iter()
+                .filter(|(_, samples)| !samples.is_empty())
                 .filter_map(|(id, samples)| Some((tenant.heads.get(&id)?.labels.clone(), Arc::new(samples))))
                 .collect();
             series.sort_by(|a, b| a.0.cmp(&b.0));
@@ -64,6 +80,9 @@ impl SeriesDb {
         for block in run {
             tenant.remove_block(block);
             std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
+        }
+        if !deleted.is_empty() {
+            tenant.drop_empty_series();
         }
         block::sync_dir(&self.dir)
     }

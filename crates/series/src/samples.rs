@@ -134,6 +134,17 @@ impl Samples {
         self.view().part(from, to)
     }
 
+    /// Forgets the samples from `start_ms` to `end_ms`, both included.
+    pub(crate) fn remove_range(&mut self, start_ms: i64, end_ms: i64) {
+        let from = self.times.partition_point(|time| *time < start_ms);
+        let to = self.times.partition_point(|time| *time <= end_ms);
+        if from < to {
+            let tail = self.split_off(to);
+            drop(self.split_off(from));
+            self.extend(tail.view());
+        }
+    }
+
     /// Forgets what is before `floor_ms`.
     pub(crate) fn drop_before(&mut self, floor_ms: i64) {
         let count = self.times.partition_point(|time| *time < floor_ms);

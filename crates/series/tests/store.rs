@@ -46,6 +46,9 @@ enum Step {
     Flush,
     Merge,
     Reopen,
+    /// Series with a number up to this one, from a time to another.
+    Delete(u8, i64, i64),
+    Clean,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -56,6 +59,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Flush),
         1 => Just(Step::Merge),
         1 => Just(Step::Reopen),
+        2 => (0u8..3, -5i64..65, -5i64..65).prop_map(|(series, a, b)| Step::Delete(series, a.min(b), a.max(b))),
+        1 => Just(Step::Clean),
     ]
 }
 
@@ -82,13 +87,88 @@ proptest! {
                     db.flush().unwrap();
                     db = open(dir.path());
                 }
+                Step::Delete(series, start_ms, end_ms) => {
+                    db.flush().unwrap();
+                    let meant = vec![matcher("s", MatchOp::Regex, &format!("[0-{series}]"))];
+                    db.delete(&TenantId::default(), &[meant], start_ms, end_ms).unwrap();
+                    let meant = |labels: &Labels| labels.get("s").unwrap() <= series.to_string().as_str();
+                    for (_, samples) in want.iter_mut().filter(|(labels, _)| meant(labels)) {
+                        samples.retain(|time, _| !(start_ms..=end_ms).contains(time));
+                    }
+                    want.retain(|_, samples| !samples.is_empty());
+                }
+                Step::Clean => drop(db.clean_tombstones().unwrap()),
             }
             let want: BTreeMap<Labels, Vec<(i64, u64)>> =
                 want.iter().map(|(labels, samples)| (labels.clone(), samples.clone().into_iter().collect())).collect();
-            prop_assert_eq!(all(&db), want);
+            prop_assert_eq!(&all(&db), &want);
+            let listed = db.series(&TenantId::default(), &[], i64::MIN, i64::MAX);
+            let samples: usize = want.values().map(Vec::len).sum();
+            prop_assert!(want.keys().all(|labels| listed.contains(labels)), "{:?} of {:?}", listed, want);
+            prop_assert!(db.samples_at_most(&TenantId::default(), &[], i64::MIN, i64::MAX) >= samples);
         }
         prop_assert_eq!(db.verify(), vec![]);
     }
+}
+
+#[test]
+fn what_is_deleted_is_gone_from_lists_and_comes_back_when_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = TenantId::default();
+    let (gone, kept) = (labels("up", &[("job", "a")]), labels("up", &[("job", "b")]));
+    let mut db = open(dir.path());
+    for labels in [&gone, &kept] {
+        let mut batch = batch(labels, &[(1, 1.0), (2, 2.0), (3, 3.0)]);
+        let exemplar = Exemplar { labels: Labels::default(), time_ms: 2, value: 0.5 };
+        batch.series[0].exemplars.push(exemplar);
+        db.insert(&tenant, &batch);
+    }
+    db.flush().unwrap();
+    let meant = || vec![vec![matcher("job", MatchOp::Equal, "a")]];
+    assert_eq!(db.delete(&tenant, &meant(), i64::MIN, i64::MAX).unwrap(), 1);
+    assert_eq!(db.delete(&tenant, &meant(), i64::MIN, i64::MAX).unwrap(), 0, "nothing is left to delete");
+    let other = TenantId::new("other").unwrap();
+    db.insert(&other, &batch(&gone, &[(1, 1.0)]));
+    db.flush().unwrap();
+    for round in ["in memory", "after a restart"] {
+        assert_eq!(db.series(&tenant, &[], 0, 10), std::slice::from_ref(&kept), "{round}");
+        assert_eq!(db.label_values(&tenant, "job", &[], 0, 10), ["b"], "{round}");
+        assert_eq!(db.exemplars(&tenant, &[], 0, 10).len(), 1, "{round}");
+        assert_eq!(db.cardinality(&tenant, 1).series, 2, "{round}: until tombstones are cleaned");
+        assert_eq!(db.select(&other, &[], 0, 10).unwrap().len(), 1, "{round}: another tenant");
+        db = open(dir.path());
+    }
+    db.insert(&tenant, &batch(&gone, &[(2, 7.0)]));
+    assert_eq!(all(&db)[&gone], [(2, 7f64.to_bits())]);
+    db.flush().unwrap();
+    let copy = dir.path().join("copy");
+    db.snapshot(&copy).unwrap();
+    assert!(db.clean_tombstones().unwrap() > 0);
+    assert_eq!(db.clean_tombstones().unwrap(), 0);
+    for db in [open(dir.path()), open(&copy)] {
+        assert_eq!(all(&db)[&gone], [(2, 7f64.to_bits())], "written after the delete");
+        assert_eq!(all(&db)[&kept].len(), 3);
+    }
+}
+
+#[test]
+fn blocks_written_after_every_older_one_went_are_not_hidden() {
+    let dir = tempfile::tempdir().unwrap();
+    let (tenant, up) = (TenantId::default(), labels("up", &[]));
+    let db = open(dir.path());
+    db.insert(&tenant, &batch(&up, &[(1, 1.0)]));
+    db.flush().unwrap();
+    db.delete(&tenant, &[vec![matcher("__name__", MatchOp::Equal, "up")]], 0, 100).unwrap();
+    drop(db);
+    for file in std::fs::read_dir(dir.path()).unwrap().flatten() {
+        if file.path().extension().is_some_and(|ending| ending == "series") {
+            std::fs::remove_file(file.path()).unwrap();
+        }
+    }
+    let db = open(dir.path());
+    db.insert(&tenant, &batch(&up, &[(2, 2.0)]));
+    db.flush().unwrap();
+    assert_eq!(all(&open(dir.path()))[&up], [(2, 2f64.to_bits())]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The store: appends, and the thread that makes them visible.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender};
@@ -143,6 +144,11 @@ impl Store {
             return Err(AppendError::Failed { reason });
         }
         Ok(Ack(ack))
+    }
+
+    /// The directory that it lives in.
+    pub fn dir(&self) -> &Path {
+        &self.inner.home.dir
     }
 
     /// The metric store. Write to it through [`Store::append`] only.

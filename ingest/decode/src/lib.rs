@@ -1,7 +1,8 @@
 //! Bytes on the wire to rows and samples: one file per format.
 //!
 //! **Entry points.** [`syslog::decode`] reads one message, and [`Frames`] cuts a TCP stream into messages; [`otlp`] reads the
-//! three OpenTelemetry requests in both encodings; [`remote_write`] reads those of Prometheus; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
+//! three OpenTelemetry requests in both encodings; [`remote_write`] and [`remote_read`] read those of Prometheus, and the latter
+//! writes the answers too, with [`ProtoWriter`]; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
 //! [`detect`] tells which of them a text is; [`decompress`] undoes a content encoding within limits.
 //!
 //! **Read path.** Every decoder makes a [`Decoded`]: rows for a table, columns of rows (OTLP logs as protobuf, which come in
@@ -20,6 +21,8 @@ mod json;
 mod lines;
 mod logfmt;
 pub mod otlp;
+mod put;
+pub mod remote_read;
 pub mod remote_write;
 mod snappy;
 pub mod syslog;
@@ -33,4 +36,5 @@ pub use decompress::{
 };
 pub use frame::{Frame, Frames, MESSAGE_BYTES_MAX};
 pub use lines::{DETECT_LINES_MAX, Format, LineOptions, decode_line, decode_lines, detect};
+pub use put::ProtoWriter;
 pub use snappy::{SNAPPY_DECODED_BYTES_MAX, SNAPPY_RATIO_MAX};

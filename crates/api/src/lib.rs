@@ -40,10 +40,12 @@ use model::Timestamp;
 use parking_lot::Mutex;
 use respond::Responder;
 use store::Store;
+use tokio::sync::Semaphore;
 
 pub use board::RuleBoard;
 pub use error::ApiError;
 pub use people::Approvers;
+pub use prometheus::status::Settings;
 pub use self_state::{Readiness, self_state_router};
 pub use services::{GraphLearning, ServiceBoard};
 
@@ -68,6 +70,9 @@ pub struct Api {
     /// The changes. Whoever else records changes in this process does it through a clone of this book.
     pub changes: ChangeBook,
     intake: native::intake::Intake,
+    settings: Settings,
+    /// Places for remote reads, which hold much memory.
+    remote_reads: Arc<Semaphore>,
     /// Ids that clients chose for their running queries.
     chosen_ids: Mutex<HashMap<String, u64>>,
 }
@@ -94,8 +99,21 @@ impl Api {
     ) -> Self {
         let records: Arc<dyn Records> = Arc::<Ledger>::clone(&ledger);
         let (changes, intake) = (ChangeBook::new(records), native::intake::Intake::default());
-        let (services, chosen_ids) = (Arc::default(), Mutex::default());
-        Self { engine, store, ledger, board, responder, approvers, services, about, changes, intake, chosen_ids }
+        Self {
+            engine,
+            store,
+            ledger,
+            board,
+            responder,
+            approvers,
+            services: Arc::default(),
+            about,
+            changes,
+            intake,
+            settings: Settings::default(),
+            remote_reads: Arc::new(Semaphore::new(prometheus::read::REMOTE_READ_CONCURRENCY_MAX)),
+            chosen_ids: Mutex::default(),
+        }
     }
 
     /// With the services and who needs whom.
@@ -111,6 +129,12 @@ impl Api {
         self
     }
 
+    /// With what the server was started with, to show it.
+    #[must_use]
+    pub fn with_settings(self, settings: Settings) -> Self {
+        Self { settings, ..self }
+    }
+
     /// With a book of changes that others hold clones of.
     #[must_use]
     pub fn with_change_book(mut self, changes: ChangeBook) -> Self {
@@ -122,7 +146,7 @@ impl Api {
 /// Every path but those of [`self_state_router`] and of the receivers.
 pub fn router(api: Arc<Api>) -> Router {
     let routes = Router::new().nest("/backstop/api/v1", native_routes()).nest("/api/v1", prometheus_routes());
-    let routes = routes.merge(intake_routes());
+    let routes = routes.merge(intake_routes()).route("/federate", get(prometheus::federate::federate));
     routes.with_state(api).merge(ui_routes()).layer(axum::middleware::from_fn(count_requests))
 }
 
@@ -191,17 +215,38 @@ fn intake_routes() -> Router<Arc<Api>> {
 }
 
 fn prometheus_routes() -> Router<Arc<Api>> {
-    use prometheus::{meta, query};
+    use prometheus::{admin, meta, query, read, status, targets};
     Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
+        .route("/query_exemplars", get(meta::exemplars).post(meta::exemplars))
+        .route("/format_query", get(query::format).post(query::format))
+        .route("/parse_query", get(query::parse).post(query::parse))
+        .route("/explain_query", get(query::explain).post(query::explain))
         .route("/series", get(meta::series).post(meta::series))
         .route("/labels", get(meta::labels).post(meta::labels))
         .route("/label/{name}/values", get(meta::label_values))
         .route("/metadata", get(meta::metadata))
         .route("/rules", get(meta::rules))
         .route("/alerts", get(meta::alerts))
-        .route("/status/buildinfo", get(meta::buildinfo))
+        .route("/status/buildinfo", get(status::buildinfo))
+        .route("/status/config", get(status::config))
+        .route("/status/flags", get(status::flags))
+        .route("/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/status/tsdb", get(status::tsdb))
+        .route("/status/walreplay", get(status::walreplay))
+        .route("/notifications", get(status::notifications))
+        .route("/features", get(status::features))
+        .route("/targets", get(targets::targets))
+        .route("/targets/metadata", get(targets::metadata))
+        .route("/targets/relabel_steps", get(targets::of_pool))
+        .route("/scrape_pools", get(targets::pools))
+        .route("/scrape_pools/config", get(targets::of_pool))
+        .route("/alertmanagers", get(targets::alertmanagers))
+        .route("/read", post(read::read))
+        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route("/admin/tsdb/clean_tombstones", post(admin::clean_tombstones).put(admin::clean_tombstones))
+        .route("/admin/tsdb/snapshot", post(admin::snapshot).put(admin::snapshot))
 }
 
 /// The paths that the UI's script knows. A path that is not among them is not the UI.

@@ -40,6 +40,7 @@ use crate::runtime::{ListenerAddress, RunningServer};
 
 mod http;
 pub(crate) mod intake;
+mod shown;
 
 use http::{Gate, serve_http};
 
@@ -54,9 +55,10 @@ pub(crate) const KILL_SWITCH_FILE: &str = "kill-switch";
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = load(args)?;
     check_exposure(&config)?;
+    let settings = shown::settings(args, &config)?;
     telemetry::logging::init(&config.log);
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::internal(error.to_string(), ""))?;
-    let served = runtime.block_on(serve(config));
+    let served = runtime.block_on(serve(config, settings));
     runtime.shutdown_timeout(SHUTDOWN_PATIENCE);
     served
 }
@@ -100,7 +102,7 @@ fn check_exposure(config: &Config) -> Result<(), Failure> {
     }
 }
 
-async fn serve(config: Config) -> Result<(), Failure> {
+async fn serve(config: Config, settings: api::Settings) -> Result<(), Failure> {
     let started_at = clock::now();
     metrics::START_TIME.set(started_at.secs_f64());
     let readiness = Readiness::default();
@@ -113,7 +115,8 @@ async fn serve(config: Config) -> Result<(), Failure> {
     let shutdown = CancellationToken::new();
     let serving = telemetry::spawn("http", serve_http(http, gate.clone(), shutdown.clone()));
     let store = open_store(&config).await?;
-    let parts = Parts::start(&config, store, &shutdown, http_address).await.map_err(|error| start_failure(&error))?;
+    let parts = Parts::start(&config, store, &shutdown, http_address, settings).await;
+    let parts = parts.map_err(|error| start_failure(&error))?;
     gate.open(parts.router.clone());
     readiness.set(true);
     let running =
@@ -174,6 +177,7 @@ fn query_limits(config: &Config) -> QueryLimits {
         memory_total_bytes_max: config.query.memory_total_bytes_max,
         concurrency_max: config.query.concurrency_max,
         rows_max: config.query.rows_max as u64,
+        promql_samples_max: config.query.promql_samples_max,
         spill_dir: Some(config.data_dir.join("spill")),
         ..QueryLimits::default()
     }
@@ -194,6 +198,7 @@ impl Parts {
         store: Arc<Store>,
         shutdown: &CancellationToken,
         http_address: SocketAddr,
+        settings: api::Settings,
     ) -> anyhow::Result<Self> {
         let change_sources = intake::sources(&config.changes)?;
         intake::warn_of_open_sources(&change_sources);
@@ -246,7 +251,7 @@ impl Parts {
         let about = About { started_at: clock::now(), listeners: addresses };
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
         let api = api.with_services(services).with_change_sources(change_sources).with_change_book(changes);
-        let api = Arc::new(api);
+        let api = Arc::new(api.with_settings(settings));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline))
             .merge(listen::remote_write_router(Arc::clone(&pipeline)))
             .merge(listen::native_router(pipeline));

@@ -1,74 +1,44 @@
-//! What is there to ask about: series, labels, metadata, rules, alerts, and what this server says it is.
+//! What is there to ask about: series, labels, metadata, exemplars, rules, alerts.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use model::Labels;
+use promql::{Expr, VectorSelector};
 use serde_json::{Map, Value, json};
-use series::{MatchOp, Matcher};
+use series::{Matcher, SeriesExemplars};
 
-use super::envelope::{PromError, success};
-use super::params::Params;
+use super::envelope::{PromError, cut, plain, success};
+use super::params::{ALL_MS, Params};
+use super::selectors::{self, Selector};
 use crate::Api;
 use crate::board::prometheus_alert;
 use crate::request::Tenant;
 
-/// Whole time, in milliseconds: the default range of metadata.
-const ALL_MS: (i64, i64) = (i64::MIN / 2, i64::MAX / 2);
-
 /// The selectors of `match[]` and the range, read once for every endpoint.
 struct Wanted {
-    selectors: Vec<Vec<Matcher>>,
+    selectors: Vec<Selector>,
     start_ms: i64,
     end_ms: i64,
     limit: Option<usize>,
 }
 
 impl Wanted {
-    fn read(params: &Params) -> Result<Self, PromError> {
-        let selectors: Result<Vec<_>, _> = params.all("match[]").iter().map(|text| matchers(text)).collect();
-        let edge = |name: &str, default: i64| match params.get(name) {
-            None | Some("") => Ok(default),
-            Some(_) => params.time_ms(name, telemetry::clock::now()),
-        };
-        Ok(Self {
-            selectors: selectors?,
-            start_ms: edge("start", ALL_MS.0)?,
-            end_ms: edge("end", ALL_MS.1)?,
-            limit: params.limit()?,
-        })
+    /// For labels, where `match[]` is optional.
+    fn of_labels(params: &Params) -> Result<Self, PromError> {
+        let limit = params.limit()?;
+        let (start_ms, end_ms) = (params.time_ms("start", ALL_MS.0)?, params.time_ms("end", ALL_MS.1)?);
+        let selectors = selectors::read(params).map_err(PromError::bad_data)?;
+        Ok(Self { selectors, start_ms, end_ms, limit })
     }
 
     /// Every selector, or one that matches everything.
     fn selectors(&self) -> Vec<&[Matcher]> {
         if self.selectors.is_empty() { vec![&[]] } else { self.selectors.iter().map(Vec::as_slice).collect() }
     }
-
-    fn cut<T>(&self, mut items: Vec<T>) -> (Vec<T>, Vec<String>) {
-        match self.limit {
-            Some(limit) if items.len() > limit => {
-                items.truncate(limit);
-                (items, vec!["results truncated due to limit".to_owned()])
-            }
-            _ => (items, Vec::new()),
-        }
-    }
-}
-
-fn matchers(text: &str) -> Result<Vec<Matcher>, PromError> {
-    let bad = |error: &dyn std::fmt::Display| PromError::bad_data(format!("invalid parameter \"match[]\": {error}"));
-    let parsed = promql::parse_selector(text).map_err(|error| bad(&error))?;
-    let matcher = |matcher: &promql::Matcher| {
-        let op = match matcher.op {
-            promql::MatchOp::Equal => MatchOp::Equal,
-            promql::MatchOp::NotEqual => MatchOp::NotEqual,
-            promql::MatchOp::Regex => MatchOp::Regex,
-            promql::MatchOp::NotRegex => MatchOp::NotRegex,
-        };
-        Matcher::new(&*matcher.name, op, &*matcher.value).map_err(|error| bad(&error))
-    };
-    parsed.matchers.iter().map(matcher).collect()
 }
 
 /// `/api/v1/labels`.
@@ -77,14 +47,10 @@ pub(crate) async fn labels(
     Tenant(tenant): Tenant,
     params: Params,
 ) -> Result<Json<Value>, PromError> {
-    let wanted = Wanted::read(&params)?;
+    let wanted = Wanted::of_labels(&params)?;
     let series = api.store.series();
     let names = |matchers: &[Matcher]| series.label_names(&tenant, matchers, wanted.start_ms, wanted.end_ms);
-    let mut found: Vec<String> = wanted.selectors().into_iter().flat_map(names).collect();
-    found.sort_unstable();
-    found.dedup();
-    let (found, warnings) = wanted.cut(found);
-    Ok(success(json!(found), warnings, Vec::new()))
+    Ok(texts(wanted.selectors().into_iter().flat_map(names).collect(), wanted.limit))
 }
 
 /// `/api/v1/label/{name}/values`.
@@ -95,17 +61,24 @@ pub(crate) async fn label_values(
     params: Params,
 ) -> Result<Json<Value>, PromError> {
     let name = unescape(&name);
-    let wanted = Wanted::read(&params)?;
+    if name.is_empty() {
+        return Err(PromError::bad_data("invalid label name: \"\""));
+    }
+    let wanted = Wanted::of_labels(&params)?;
     let series = api.store.series();
     let values = |matchers: &[Matcher]| series.label_values(&tenant, &name, matchers, wanted.start_ms, wanted.end_ms);
-    let mut found: Vec<String> = wanted.selectors().into_iter().flat_map(values).collect();
-    found.sort_unstable();
-    found.dedup();
-    let (found, warnings) = wanted.cut(found);
-    Ok(success(json!(found), warnings, Vec::new()))
+    Ok(texts(wanted.selectors().into_iter().flat_map(values).collect(), wanted.limit))
 }
 
-/// Undoes the `U__` escaping that Grafana uses for names beyond letters, digits and underscores.
+/// Texts, sorted, each once.
+fn texts(mut found: Vec<String>, limit: Option<usize>) -> Json<Value> {
+    found.sort_unstable();
+    found.dedup();
+    let warnings = cut(&mut found, limit);
+    success(json!(found), warnings, Vec::new())
+}
+
+/// Undoes the `U__` escaping that Grafana uses for names beyond letters, digits and underscores. What is no such escaping stays.
 fn unescape(name: &str) -> String {
     let Some(escaped) = name.strip_prefix("U__") else { return name.to_owned() };
     let mut out = String::new();
@@ -118,10 +91,12 @@ fn unescape(name: &str) -> String {
             rest = after;
             continue;
         }
-        let code = rest.find('_').and_then(|end| Some((u32::from_str_radix(&rest[..end], 16).ok()?, end)));
-        let Some((Some(c), end)) = code.map(|(code, end)| (char::from_u32(code), end)) else { return name.to_owned() };
-        out.push(c);
-        rest = &rest[end + 1..];
+        let Some((code, after)) = rest.split_once('_') else { return name.to_owned() };
+        let is_code = (1..=6).contains(&code.len()) && code.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let decoded = u32::from_str_radix(code, 16).ok().filter(|_| is_code).and_then(char::from_u32);
+        let Some(decoded) = decoded else { return name.to_owned() };
+        out.push(decoded);
+        rest = after;
     }
     out.push_str(rest);
     out
@@ -133,21 +108,21 @@ pub(crate) async fn series(
     Tenant(tenant): Tenant,
     params: Params,
 ) -> Result<Json<Value>, PromError> {
-    let wanted = Wanted::read(&params)?;
-    if wanted.selectors.is_empty() {
-        return Err(PromError::bad_data("no match[] parameter provided"));
-    }
-    let db = api.store.series();
-    let of = |matchers: &[Matcher]| db.series(&tenant, matchers, wanted.start_ms, wanted.end_ms);
-    let mut found: Vec<Labels> = wanted.selectors().into_iter().flat_map(of).collect();
+    selectors::check_given(&params)?;
+    let limit = params.limit()?;
+    let (start_ms, end_ms) = (params.time_ms("start", ALL_MS.0)?, params.time_ms("end", ALL_MS.1)?);
+    let (selectors, db) = (selectors::required(&params)?, api.store.series());
+    let of = |matchers: &Selector| db.series(&tenant, matchers, start_ms, end_ms);
+    let mut found: Vec<Labels> = selectors.iter().flat_map(of).collect();
     found.sort_unstable();
     found.dedup();
-    let (found, warnings) = wanted.cut(found);
-    let shown: Vec<Value> = found
-        .iter()
-        .map(|labels| Value::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect()))
-        .collect();
-    Ok(success(shown.into(), warnings, Vec::new()))
+    let warnings = cut(&mut found, limit);
+    Ok(success(found.iter().map(labels_json).collect(), warnings, Vec::new()))
+}
+
+/// Labels as an object.
+pub(crate) fn labels_json(labels: &Labels) -> Value {
+    Value::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
 /// `/api/v1/metadata`.
@@ -156,18 +131,74 @@ pub(crate) async fn metadata(
     Tenant(tenant): Tenant,
     params: Params,
 ) -> Result<Json<Value>, PromError> {
-    let limit = params.limit()?.unwrap_or(usize::MAX);
+    let number = |name: &str| {
+        let fault = |_| PromError::bad_data(format!("{name} must be a number"));
+        params.whole_number(name).map_err(fault)
+    };
+    // Less than zero is no limit, and zero is one: nothing.
+    let limit = number("limit")?.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    let per_metric = number("limit_per_metric")?.and_then(|limit| usize::try_from(limit).ok());
+    let per_metric = per_metric.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
     let mut shown = Map::new();
-    for entry in api.store.series().metadata(&tenant, params.get("metric")) {
+    for entry in api.store.series().metadata(&tenant, params.given("metric")) {
         if shown.len() >= limit && !shown.contains_key(&entry.name) {
             break;
         }
         let list = shown.entry(entry.name.clone()).or_insert_with(|| json!([]));
-        if let Some(list) = list.as_array_mut() {
+        if let Some(list) = list.as_array_mut().filter(|list| list.len() < per_metric) {
             list.push(json!({"type": entry.kind.as_str(), "help": entry.help, "unit": entry.unit}));
         }
     }
-    Ok(success(Value::Object(shown), Vec::new(), Vec::new()))
+    Ok(plain(Value::Object(shown)))
+}
+
+/// `/api/v1/query_exemplars`: the exemplars of every series that some selector of the query means.
+pub(crate) async fn exemplars(
+    State(api): State<Arc<Api>>,
+    Tenant(tenant): Tenant,
+    params: Params,
+) -> Result<Response, PromError> {
+    let (start_ms, end_ms) = (params.time_ms("start", ALL_MS.0)?, params.time_ms("end", ALL_MS.1)?);
+    if end_ms < start_ms {
+        return Err(PromError::bad_data("end timestamp must not be before start timestamp"));
+    }
+    let text = params.get("query").unwrap_or("");
+    let expr = promql::parse(text).map_err(|error| PromError::bad_data(error.to_string()))?;
+    let selectors = selectors_of(&expr);
+    if selectors.is_empty() {
+        // As Prometheus: without a selector there is no content.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let mut found: Vec<SeriesExemplars> = Vec::new();
+    for selector in selectors {
+        let matchers = selectors::of_query(&selector.matchers).map_err(PromError::bad_data)?;
+        found.extend(api.store.series().exemplars(&tenant, &matchers, start_ms, end_ms));
+    }
+    found.sort_by(|a, b| a.labels.cmp(&b.labels));
+    found.dedup_by(|a, b| a.labels == b.labels);
+    Ok(plain(found.iter().map(exemplars_json).collect()).into_response())
+}
+
+fn selectors_of(expr: &Expr) -> Vec<&VectorSelector> {
+    let mut found = Vec::new();
+    expr.walk(&mut |expr| match expr {
+        Expr::Vector(selector) => found.push(&**selector),
+        Expr::Matrix(matrix) => found.push(&matrix.selector),
+        _ => {}
+    });
+    found
+}
+
+fn exemplars_json(series: &SeriesExemplars) -> Value {
+    let one = |exemplar: &model::Exemplar| {
+        json!({
+            "labels": labels_json(&exemplar.labels),
+            "value": promql::format_number(exemplar.value),
+            "timestamp": promql::seconds_json(exemplar.time_ms),
+        })
+    };
+    let exemplars: Vec<Value> = series.exemplars.iter().map(one).collect();
+    json!({"seriesLabels": labels_json(&series.labels), "exemplars": exemplars})
 }
 
 /// `/api/v1/rules`.
@@ -182,14 +213,6 @@ pub(crate) async fn alerts(State(api): State<Arc<Api>>) -> Json<Value> {
     let active = api.board.alerts().into_iter().filter(|alert| alert.state != rules::AlertState::Resolved);
     let alerts: Vec<Value> = active.map(|alert| prometheus_alert(&alert)).collect();
     success(json!({"alerts": alerts}), Vec::new(), Vec::new())
-}
-
-/// `/api/v1/status/buildinfo`. No `features`: Grafana would take the server for Mimir.
-pub(crate) async fn buildinfo() -> Json<Value> {
-    let version = env!("CARGO_PKG_VERSION");
-    let info =
-        json!({"version": version, "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": ""});
-    success(info, Vec::new(), Vec::new())
 }
 
 #[cfg(test)]

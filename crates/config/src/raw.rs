@@ -524,6 +524,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_shown_reads_back_and_has_no_secrets() {
+        let text = "approvers: [{name: ana, token: s3cret}]\nreceivers: {team: {webhook: {url: 'http://a', headers: {x: s3cret}}}}\n";
+        let shown = RawConfig::parse("f", text).expect("valid").shown();
+        assert!(!shown.contains("s3cret") && shown.contains(MASK), "{shown}");
+        assert!(RawConfig::parse("f", &shown).is_ok(), "{shown}");
+    }
+
+    #[test]
     fn defaults_are_valid_and_an_empty_file_is_the_defaults() {
         assert_eq!(Config::parse("f", "# nothing\n").expect("valid"), Config::default());
     }

@@ -38,24 +38,48 @@ fn check(body: &[u8], want: Expect) {
 fn requests_are_read_within_limits() {
     let mut request = ProtoWriter::default();
     request.message(1, &query(-5, 7, &[matcher(0, "__name__", "up"), matcher(3, "job", "a|b")]));
-    check(&request.clone().finish(), expect![[""]]);
+    check(
+        &request.clone().finish(),
+        expect![[r#"
+        ReadRequest { queries: [ReadQuery { start_ms: -5, end_ms: 7, matchers: [ReadMatcher { op: 0, name: "__name__", value: "up" }, ReadMatcher { op: 3, name: "job", value: "a|b" }] }], accepted: [] }
+        Ok(Samples)"#]],
+    );
     for kind in [7, 1, 0] {
         request.varint(2, kind);
     }
-    check(&request.clone().finish(), expect![[""]]);
+    check(
+        &request.clone().finish(),
+        expect![[r#"
+        ReadRequest { queries: [ReadQuery { start_ms: -5, end_ms: 7, matchers: [ReadMatcher { op: 0, name: "__name__", value: "up" }, ReadMatcher { op: 3, name: "job", value: "a|b" }] }], accepted: [7, 1] }
+        Ok(StreamedXorChunks)"#]],
+    );
     let mut streamed = ProtoWriter::default();
     streamed.bytes(2, &[9, 9]);
-    check(&streamed.finish(), expect![[""]]);
+    check(
+        &streamed.finish(),
+        expect![[r#"
+        ReadRequest { queries: [], accepted: [9] }
+        Err(NoAnswer { accepted: [9] })"#]],
+    );
     let mut many = ProtoWriter::default();
     (0..=READ_QUERIES_MAX).for_each(|_| many.message(1, &ProtoWriter::default()));
-    check(&many.finish(), expect![[""]]);
+    check(
+        &many.finish(),
+        expect!["the request has more than 100 queries (limit READ_QUERIES_MAX): send several requests"],
+    );
     let matchers = vec![ProtoWriter::default(); READ_MATCHERS_MAX / 2 + 1];
     let mut many = ProtoWriter::default();
     many.message(1, &query(0, 1, &matchers));
     many.message(1, &query(0, 1, &matchers));
-    check(&many.finish(), expect![[""]]);
-    check(b"\x0a\xff\xff\xff\xff\x0f", expect![[""]]);
-    check(b"\x08\x01", expect![[""]]);
+    check(
+        &many.finish(),
+        expect!["the request has more than 1000 matchers (limit READ_MATCHERS_MAX): send several requests"],
+    );
+    check(
+        b"\x0a\xff\xff\xff\xff\x0f",
+        expect!["the body is not a prometheus.ReadRequest: send snappy-compressed protobuf"],
+    );
+    check(b"\x08\x01", expect!["the body is not a prometheus.ReadRequest: send snappy-compressed protobuf"]);
 }
 
 /// R14: a block that claims to become four gigabytes is refused before anything is allocated.

@@ -122,7 +122,7 @@ impl Reader<'_> {
     }
 
     fn promql(&mut self, expr: &Spanned<String>) -> Option<Compare> {
-        match check_promql(&expr.value) {
+        match check_promql(&expr.value, promql::ParserOptions::ALL) {
             Ok(info) => info.bound.map(|bound| Compare { expr: bound.expr, more_is_worse: bound.wants_less }),
             Err(found) => {
                 self.problems.say_inside(expr, found);

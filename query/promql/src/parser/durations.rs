@@ -1,7 +1,7 @@
 //! Durations: after `offset` and in square brackets.
 
 use super::{Parsed, Parser, parse_duration_ms};
-use crate::ast::{DurationExpr, DurationOp, Notation, Span};
+use crate::ast::{DurationExpr, DurationOp, Notation};
 use crate::lexer::Tok;
 
 /// Levels that parentheses around a duration take besides that of what is in them: as much as they need of the stack.

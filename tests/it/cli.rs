@@ -82,6 +82,38 @@ fn mistakes_in_files_have_a_line_and_a_column_and_exit_with_1() {
 }
 
 #[test]
+fn features_of_promql_have_a_switch_everywhere() {
+    let dir = tempfile::tempdir().expect("directory");
+    let unknown = "there is no PromQL feature \"promql-at-modifier\"; there are promql-experimental-functions";
+    let config = write(dir.path(), "backstop.yaml", "query: {promql_features: [promql-at-modifier]}\n");
+    let data = dir.path().join("data").display().to_string();
+    for args in [
+        &["config", "check", &config][..],
+        &["serve", "--config", &config, "--data", &data],
+        &["serve", "--enable-feature", "promql-at-modifier", "--data", &data],
+    ] {
+        let refused = backstop(args);
+        assert_eq!(refused.status.code(), Some(2), "{args:?}: {}", err(&refused));
+        assert!(err(&refused).contains(unknown), "{args:?}: {}", err(&refused));
+    }
+    let rules = "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'mad_over_time(x[1m])'}\n";
+    let rules = write(dir.path(), "rules.yaml", rules);
+    let off = "function \"mad_over_time\" is not enabled";
+    let tests = "evaluation_interval: 10s\nrule_files: [rules.yaml]\ntests:\n- interval: 10s\n  input_series: [{series: x, values: '1 2 4'}]\n  promql_expr_test:\n  - {expr: a + limitk(1, a), eval_time: 20s, exp_samples: [{labels: '{}', value: 2}]}\n";
+    let tests = write(dir.path(), "tests.yaml", tests);
+    let served = backstop(&["serve", "--rules", &rules, "--data", &data, "--listen", "127.0.0.1:0", "--no-receivers"]);
+    assert!(!served.status.success() && err(&served).contains(off), "{}", err(&served));
+    for command in ["check", "test"] {
+        let file = if command == "check" { &rules } else { &tests };
+        let refused = backstop(&["rules", command, file]);
+        assert_eq!(refused.status.code(), Some(1), "{}", out(&refused));
+        assert!(out(&refused).contains(off), "{}", out(&refused));
+        let taken = backstop(&["rules", command, "--enable-feature", "promql-experimental-functions", file]);
+        assert!(taken.status.success(), "{}{}", out(&taken), err(&taken));
+    }
+}
+
+#[test]
 fn unit_tests_of_rules_run_and_say_what_differs() {
     let dir = tempfile::tempdir().expect("directory");
     let rules = "groups:\n- name: g\n  rules:\n  - {alert: Down, expr: up == 0, for: 2m}\n";

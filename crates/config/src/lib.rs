@@ -147,6 +147,8 @@ pub struct QueryConfig {
     pub rows_max: usize,
     /// Samples that a PromQL query reads and holds at most.
     pub promql_samples_max: usize,
+    /// What of PromQL is switched on, by Prometheus's names; the evaluator knows which there are.
+    pub promql_features: Vec<String>,
 }
 
 /// Somebody who may approve.

@@ -97,6 +97,7 @@ pub struct RawQuery {
     pub concurrency_max: usize,
     pub rows_max: usize,
     pub promql_samples_max: usize,
+    pub promql_features: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -280,6 +281,7 @@ impl Default for RawQuery {
             concurrency_max: 16,
             rows_max: 1_000_000,
             promql_samples_max: 50_000_000,
+            promql_features: Vec::new(),
         }
     }
 }
@@ -450,6 +452,7 @@ impl Check<'_> {
             concurrency_max: raw.concurrency_max,
             rows_max: raw.rows_max,
             promql_samples_max: raw.promql_samples_max,
+            promql_features: raw.promql_features.clone(),
         })
     }
 

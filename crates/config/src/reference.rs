@@ -85,6 +85,12 @@ pub const SETTINGS: &[Setting] = &[
         "50000000",
         "Samples that a PromQL query reads and holds at most. Its memory is bounded by `query.memory_bytes_max` as well.",
     ),
+    setting(
+        "query.promql_features",
+        "[]",
+        "What of PromQL is switched on beyond Prometheus's default, by the names of its `--enable-feature`: `promql-experimental-functions`, \
+         `promql-binop-fill-modifiers`, `promql-delayed-name-removal`, `type-and-unit-labels`.",
+    ),
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
     setting("services", "[]", "Files of the service catalogue, as glob patterns."),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use promql::ParserOptions;
 use serde::Serialize;
 
 use crate::{Group, Problem, file};
@@ -46,11 +47,11 @@ pub struct Loaded {
     pub report: Report,
 }
 
-/// Reads files, given as name and text.
-pub fn load(files: &[(String, String)]) -> Loaded {
+/// Reads files, given as name and text. `language` is what their PromQL may use.
+pub fn load(files: &[(String, String)], language: ParserOptions) -> Loaded {
     let mut loaded = Loaded { report: Report { files: files.len(), ..Report::default() }, ..Loaded::default() };
     for (name, text) in files {
-        let (groups, problems) = file::parse(name, text);
+        let (groups, problems) = file::parse(name, text, language);
         loaded.groups.extend(groups);
         loaded.report.problems.extend(problems);
     }
@@ -60,7 +61,7 @@ pub fn load(files: &[(String, String)]) -> Loaded {
     loaded
 }
 
-/// Checks files, given as name and text.
-pub fn check(files: &[(String, String)]) -> Report {
-    load(files).report
+/// Checks files as [`load`] does.
+pub fn check(files: &[(String, String)], language: ParserOptions) -> Report {
+    load(files, language).report
 }

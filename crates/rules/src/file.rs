@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use promql::ParserOptions;
+
 use crate::syntax::{QueryProblem, check_logs, check_promql};
 use crate::{Mapper, Problem, Problems, Template, When, yaml_problem};
 
@@ -196,8 +198,8 @@ struct KindsRule {
     kind: Option<Spanned<String>>,
 }
 
-/// Reads a rule file. Groups without a mistake are returned even when others have one.
-pub(crate) fn parse(file: &str, text: &str) -> (Vec<Group>, Vec<Problem>) {
+/// Reads a rule file whose PromQL may use what `language` says. Groups without a mistake are returned even when others have one.
+pub(crate) fn parse(file: &str, text: &str, language: ParserOptions) -> (Vec<Group>, Vec<Problem>) {
     if text.len() > FILE_BYTES_MAX {
         let message = format!("the file has {} bytes, {FILE_BYTES_MAX} are allowed", text.len());
         let hint = Some("split it".to_owned());
@@ -207,7 +209,7 @@ pub(crate) fn parse(file: &str, text: &str) -> (Vec<Group>, Vec<Problem>) {
         return (Vec::new(), Vec::new());
     }
     match serde_saphyr::from_str::<RawFile>(text) {
-        Ok(raw) => Reader { problems: Problems::new(file, text) }.file(raw),
+        Ok(raw) => Reader { problems: Problems::new(file, text), language }.file(raw),
         Err(error) => {
             let kinds = serde_saphyr::from_str::<KindsFile>(text).map(|raw| later_kinds(Mapper { file, text }, &raw));
             let kinds = kinds.unwrap_or_default();
@@ -237,6 +239,7 @@ fn kind_problem(mapper: Mapper<'_>, kind: &Spanned<String>) -> Option<Problem> {
 
 struct Reader<'a> {
     problems: Problems<'a>,
+    language: ParserOptions,
 }
 
 impl Reader<'_> {
@@ -387,7 +390,7 @@ impl Reader<'_> {
     }
 
     fn promql(&mut self, expr: &Spanned<String>) -> Option<String> {
-        match check_promql(&expr.value) {
+        match check_promql(&expr.value, self.language) {
             Ok(info) => Some(info.presence.unwrap_or_else(|| expr.value.clone())),
             Err(found) => {
                 self.problems.say_inside(expr, found);

@@ -37,6 +37,7 @@ pub use evaluate::{Evaluation, GroupEvaluator, Health, RuleQuery, RuleQueryError
 pub use file::{FILE_BYTES_MAX, Group, INTERVAL_NS_DEFAULT, INTERVAL_NS_MIN, NoData, Rule, RuleExpr, RuleKind};
 pub use output::{ALERTS, ALERTS_FOR_STATE, RuleSamples, SampleSink};
 pub use problem::Problem;
+pub use promql::ParserOptions;
 pub use state::{OUTAGE_TOLERANCE_NS, RESOLVED_RETENTION_NS};
 pub use syntax::{Bound, LogsInfo, PromqlInfo, QueryProblem, check_logs, check_promql};
 pub use template::{Surroundings, Template, TemplateError};

@@ -1,7 +1,7 @@
 //! Checks queries inside files, and reads from them what evaluation needs to know.
 
 use model::Timestamp;
-use promql::{BinaryOp, Expr, Type};
+use promql::{BinaryOp, Expr, ParserOptions, Type};
 
 /// A mistake in a query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,9 +39,9 @@ pub struct Bound {
     pub wants_less: bool,
 }
 
-/// Checks an expression: it must parse and yield a number or an instant vector.
-pub fn check_promql(text: &str) -> Result<PromqlInfo, QueryProblem> {
-    let expr = promql::parse(text).map_err(|error| QueryProblem {
+/// Checks an expression: it must parse, with nothing beyond what `language` switches on, and yield a number or an instant vector.
+pub fn check_promql(text: &str, language: ParserOptions) -> Result<PromqlInfo, QueryProblem> {
+    let expr = promql::parse_with(text, &language).map_err(|error| QueryProblem {
         offset: error.span.start,
         message: format!("promql: {}", error.message),
         hint: None,

@@ -43,7 +43,7 @@ impl RuleQuery for Script {
 }
 
 fn evaluators(rules: &str, ledger: &Arc<Ledger>, now: Timestamp) -> Vec<GroupEvaluator> {
-    let loaded = load(&[("rules.yaml".to_owned(), rules.to_owned())]);
+    let loaded = load(&[("rules.yaml".to_owned(), rules.to_owned())], promql::ParserOptions::default());
     assert!(loaded.report.is_ok(), "{}", loaded.report);
     let records = || -> Arc<dyn Records> { Arc::<Ledger>::clone(ledger) };
     loaded.groups.into_iter().map(|group| GroupEvaluator::new(group, records(), now).expect("evaluator")).collect()
@@ -255,7 +255,7 @@ fn the_interval_decides_when_it_is_evaluated() {
 }
 
 fn check_mistakes(text: &str, want: Expect) {
-    want.assert_eq(&check(&[("rules.yaml".to_owned(), text.to_owned())]).to_string());
+    want.assert_eq(&check(&[("rules.yaml".to_owned(), text.to_owned())], promql::ParserOptions::default()).to_string());
 }
 
 #[test]

@@ -80,6 +80,9 @@ pub(crate) struct ServeArgs {
     /// Files of the service catalogue, as a glob pattern; may be given several times.
     #[arg(long, value_name = "GLOB")]
     pub(crate) services: Vec<String>,
+    /// Features of PromQL to switch on, as `query.promql_features` names them; may be given several times.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) enable_feature: Vec<String>,
     /// Allows listening beyond loopback without authentication and TLS.
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -175,6 +178,9 @@ pub(crate) enum RulesCommand {
         /// Rule files.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Features of PromQL that the rules may use, as `query.promql_features` names them.
+        #[arg(long, value_name = "NAME", value_delimiter = ',')]
+        enable_feature: Vec<String>,
     },
     /// Runs unit tests of rules: promtool's test files, unchanged. What a rule records and its ALERTS are seen by later rules, and
     /// the server's own evaluator runs them in virtual time.
@@ -195,6 +201,9 @@ pub(crate) struct RulesTestArgs {
     /// Also writes the results as JUnit's XML.
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Features of PromQL that rules and tests may use, as `query.promql_features` names them.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) enable_feature: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

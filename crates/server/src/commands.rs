@@ -23,11 +23,18 @@ pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failu
     files.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect()
 }
 
+/// What the named features of PromQL come to.
+pub(crate) fn promql_features(names: &[String]) -> Result<promql::Features, Failure> {
+    let unknown =
+        |error: promql::UnknownFeature| Failure::usage(error.to_string(), "docs/prometheus.md says what they switch");
+    promql::Features::of_names(names).map_err(unknown)
+}
+
 /// `backstop rules check|test`.
 pub(crate) fn rules(command: &RulesCommand) -> Result<(), Failure> {
     match command {
-        RulesCommand::Check { files } => {
-            let report = rules::check(&read_all(files)?);
+        RulesCommand::Check { files, enable_feature } => {
+            let report = rules::check(&read_all(files)?, promql_features(enable_feature)?.parser);
             println!("{report}");
             if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
         }
@@ -145,6 +152,7 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<(), Failure> {
             // Secrets are where the server runs, so only what the file itself says is checked here.
             crate::serve::intake::check(&config.changes)
                 .map_err(|error| Failure::usage(format!("{}: {error}", file.display()), "docs/changes.md says more"))?;
+            promql_features(&config.query.promql_features)?;
             println!("{} is valid", file.display());
         }
         ConfigCommand::Reference => print!("{}", config::reference()),

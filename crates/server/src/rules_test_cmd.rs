@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rules::{TestFiles, TestOptions, TestReport};
 
 use crate::cli::RulesTestArgs;
+use crate::commands::promql_features;
 use crate::exit::Failure;
 
 /// The files around a test file.
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &RulesTestArgs) -> Result<(), Failure> {
         regex::Regex::new(text).map_err(|error| Failure::usage(format!("--run {text:?}: {error}"), advice))
     };
     let run: Result<Vec<regex::Regex>, Failure> = args.run.iter().map(bad).collect();
-    let options = TestOptions { run: run?, diff: args.diff };
+    let options = TestOptions { run: run?, diff: args.diff, features: promql_features(&args.enable_feature)? };
     let mut reports = Vec::with_capacity(args.files.len());
     for path in &args.files {
         let report = one(path, &options);

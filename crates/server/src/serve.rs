@@ -54,6 +54,7 @@ pub(crate) const KILL_SWITCH_FILE: &str = "kill-switch";
 /// Runs the server until it is told to end, or until storage fails.
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let config = load(args)?;
+    crate::commands::promql_features(&config.query.promql_features)?;
     check_exposure(&config)?;
     let settings = shown::settings(args, &config)?;
     telemetry::logging::init(&config.log);
@@ -79,6 +80,7 @@ fn load(args: &ServeArgs) -> Result<Config, Failure> {
     }
     config.listen = args.listen.unwrap_or(config.listen);
     config.insecure |= args.insecure;
+    config.query.promql_features.extend(args.enable_feature.iter().cloned());
     config.rules.extend(args.rules.iter().cloned());
     config.playbooks.extend(args.playbooks.iter().cloned());
     config.services.extend(args.services.iter().cloned());
@@ -170,17 +172,18 @@ fn store_options(config: &Config) -> StoreOptions {
     options
 }
 
-fn query_limits(config: &Config) -> QueryLimits {
-    QueryLimits {
+fn query_limits(config: &Config) -> anyhow::Result<QueryLimits> {
+    Ok(QueryLimits {
         timeout_ms: u64::try_from(config.query.timeout.as_millis()).unwrap_or(u64::MAX),
         memory_bytes_max: config.query.memory_bytes_max,
         memory_total_bytes_max: config.query.memory_total_bytes_max,
         concurrency_max: config.query.concurrency_max,
         rows_max: config.query.rows_max as u64,
         promql_samples_max: config.query.promql_samples_max,
+        promql_features: promql::Features::of_names(&config.query.promql_features)?,
         spill_dir: Some(config.data_dir.join("spill")),
         ..QueryLimits::default()
-    }
+    })
 }
 
 /// Everything that runs.
@@ -206,12 +209,12 @@ impl Parts {
         let ledger = Arc::new(ledger.context("the ledger")?);
         let tables = Arc::new(LedgerTables::new(Arc::clone(&ledger)));
         std::fs::create_dir_all(config.data_dir.join("spill")).context("the directory for spilling")?;
-        let engine = Engine::new(Arc::clone(&store), tables, query_limits(config)).context("the query engine")?;
+        let engine = Engine::new(Arc::clone(&store), tables, query_limits(config)?).context("the query engine")?;
         let in_flight_bytes_max = usize::try_from(config.ingest.in_flight_bytes_max)?;
         let pipeline = Arc::new(Pipeline::new(Arc::clone(&store), &PipelineOptions { in_flight_bytes_max }));
         let board = Arc::new(RuleBoard::default());
         let (stop, mut threads) = (Stop::default(), Vec::new());
-        let groups = files::rule_groups(&config.rules)?;
+        let groups = files::rule_groups(&config.rules, engine.limits().promql_features.parser)?;
         let approvers = people::approvers(&config.approvers)?;
         let own = OwnHealth::new(&store, &board);
         threads.push(health::start(&own, &stop)?);

@@ -38,6 +38,8 @@ pub struct QueryLimits {
     pub text_bytes_max: usize,
     /// `query.promql_points_max`: steps of one PromQL range query; Prometheus has 11,000 too.
     pub promql_points_max: usize,
+    /// `query.promql_features`: what of PromQL is switched on.
+    pub promql_features: promql::Features,
     /// Directory for spilling; `None` is the system's directory for temporary files.
     pub spill_dir: Option<PathBuf>,
     /// Parallel parts of one query, and threads of a PromQL query; the number of cores when zero.
@@ -62,6 +64,7 @@ impl Default for QueryLimits {
             range_ns_max: None,
             text_bytes_max: lang::limits::QUERY_BYTES_MAX,
             promql_points_max: 11_000,
+            promql_features: promql::Features::default(),
             spill_dir: None,
             partitions: 0,
         }

@@ -118,7 +118,8 @@ impl Engine {
             return Err(error);
         }
         let began = Instant::now();
-        let expr = promql::parse(&request.text).map_err(|error| parse_error(&error)).inspect_err(count)?;
+        let expr = promql::parse_with(&request.text, &self.limits().promql_features.parser);
+        let expr = expr.map_err(|error| parse_error(&error)).inspect_err(count)?;
         let prepared = began.elapsed();
         let permit = self.inner.admission.enter(Weight::Light).await.inspect_err(count)?;
         let queued = began.elapsed().saturating_sub(prepared);
@@ -136,6 +137,8 @@ impl Engine {
             samples_max: self.limits().promql_samples_max,
             memory_max_bytes: usize::try_from(self.limits().memory_bytes_max).unwrap_or(usize::MAX),
             threads: self.limits().partitions(),
+            delayed_name_removal: self.limits().promql_features.delayed_name_removal,
+            type_labels: self.limits().promql_features.type_labels,
             step_stats: request.step_stats,
             deadline,
             cancel: Some(entry.control.cancel_flag()),

@@ -16,7 +16,7 @@
 //!
 //! **Guarantees.** Prometheus 3.14's semantics: left-open ranges, five minutes of lookback, staleness, extrapolation, delayed name
 //! removal, native histograms, and its annotations word for word. Prometheus's own conformance files run as a test, and all of their
-//! cases pass. What Prometheus has behind `--enable-feature` is on unless [`ParserOptions`] says otherwise. Limits on samples, bytes,
+//! cases pass. What Prometheus has behind `--enable-feature` is switched by [`Features`], and on where nobody says. Limits on samples, bytes,
 //! steps, nesting and time are errors that name themselves; a cancelled query stops at the next series. Results do not depend on the
 //! number of threads.
 //!
@@ -36,6 +36,7 @@ mod eval;
 mod explain;
 mod extended;
 mod extended_histograms;
+mod features;
 mod function;
 mod histogram;
 mod info;
@@ -69,6 +70,7 @@ pub use ast::{
 pub use error::{ErrorKind, EvalError, ParseError};
 pub use eval::{EvalLimits, EvalRange, eval};
 pub use explain::explain;
+pub use features::{Features, UnknownFeature};
 pub use function::{FUNCTIONS, Function};
 pub use matcher::{MatchOp, Matcher};
 pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selector, parse_with};

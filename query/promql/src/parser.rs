@@ -15,38 +15,18 @@ use crate::text::quote;
 /// How deeply an expression may nest, chains of operators included, so that no query exhausts the stack.
 pub const DEPTH_MAX: usize = 250;
 
-/// What of the language is switched on. Prometheus has these behind `--enable-feature`; here all are on unless switched off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What of the language is switched on; the default is what Prometheus understands if no feature is enabled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ParserOptions {
     /// `promql-experimental-functions`: functions and aggregations that may still change.
     pub experimental_functions: bool,
-    /// `promql-duration-expr`: arithmetic with durations, such as `[5m * 2]` and `offset step()`.
-    pub duration_expressions: bool,
-    /// `promql-extended-range-selectors`: `anchored` and `smoothed`.
-    pub extended_range_selectors: bool,
     /// `promql-binop-fill-modifiers`: `fill`, `fill_left` and `fill_right`.
     pub fill_modifiers: bool,
 }
 
-impl Default for ParserOptions {
-    fn default() -> Self {
-        Self {
-            experimental_functions: true,
-            duration_expressions: true,
-            extended_range_selectors: true,
-            fill_modifiers: true,
-        }
-    }
-}
-
 impl ParserOptions {
-    /// What Prometheus understands if no feature is enabled.
-    pub const STABLE: Self = Self {
-        experimental_functions: false,
-        duration_expressions: false,
-        extended_range_selectors: false,
-        fill_modifiers: false,
-    };
+    /// Everything there is.
+    pub const ALL: Self = Self { experimental_functions: true, fill_modifiers: true };
 }
 
 type Parsed<T> = Result<T, ParseError>;
@@ -61,7 +41,7 @@ struct Parser<'a> {
 
 /// Parses and type-checks a query, with everything switched on.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
-    parse_with(text, &ParserOptions::default())
+    parse_with(text, &ParserOptions::ALL)
 }
 
 /// Parses and type-checks a query.
@@ -81,7 +61,7 @@ pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseErro
 /// Parses a selector of series alone, such as the `match[]` arguments of the API. Whether it selects anything is the caller's to
 /// check, as in Prometheus.
 pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
-    let options = ParserOptions::default();
+    let options = ParserOptions::ALL;
     let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options };
     let selector = parser.series_selector()?;
     if *parser.peek() == Tok::Eof { Ok(selector) } else { Err(parser.unexpected("", "")) }

@@ -44,31 +44,55 @@ pub(super) fn newest() -> Option<PathBuf> {
     found
 }
 
-/// A Prometheus that scrapes an exporter and itself, and writes all of it elsewhere. It ends with its test.
+/// A Prometheus. It ends with its test.
 pub(super) struct Prometheus {
     child: Child,
     dir: tempfile::TempDir,
     client: Client,
     pub(super) url: String,
-    _exporter: Exporter,
+    /// What it scrapes; it lives as long.
+    exporter: Option<Exporter>,
 }
 
 impl Prometheus {
-    /// Starts it; `scrape` is added to every job, `write` to the settings of remote write.
+    /// One that scrapes an exporter and itself, and writes all of it elsewhere; `scrape` is added to every job, `write` to the settings of
+    /// remote write.
     pub(super) fn start(program: &Path, write_url: &str, flags: &[&str], scrape: &str, write: &str) -> Self {
+        Self::start_also(program, write_url, flags, scrape, "", write)
+    }
+
+    /// The same with further jobs, in which `EXPORTER` is the exporter's address.
+    pub(super) fn start_also(
+        program: &Path,
+        write_url: &str,
+        flags: &[&str],
+        scrape: &str,
+        jobs: &str,
+        write: &str,
+    ) -> Self {
         let exporter = Exporter::start();
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
-        let address = listener.local_addr().expect("address").to_string();
-        drop(listener);
+        let address = free_address();
         let config = format!(
-            "global: {{scrape_interval: {INTERVAL_MS}ms, scrape_timeout: {INTERVAL_MS}ms}}\n\
-             scrape_configs:\n\
+            "scrape_configs:\n\
              - job_name: shop\n  static_configs: [{{targets: ['{}']}}]\n{scrape}\
-             - job_name: prometheus\n  static_configs: [{{targets: ['{address}']}}]\n{scrape}\
+             - job_name: prometheus\n  static_configs: [{{targets: ['{address}']}}]\n{scrape}{}\
              remote_write:\n- url: {write_url}\n  queue_config: {{batch_send_deadline: 200ms}}\n{write}",
-            exporter.address
+            exporter.address,
+            jobs.replace("EXPORTER", &exporter.address.to_string()),
         );
+        let mut started = Self::at(program, address, &config, flags);
+        started.exporter = Some(exporter);
+        started
+    }
+
+    /// One that does what its configuration says, apart from `global`.
+    pub(super) fn configured(program: &Path, config: &str, flags: &[&str]) -> Self {
+        Self::at(program, free_address(), config, flags)
+    }
+
+    fn at(program: &Path, address: String, config: &str, flags: &[&str]) -> Self {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let config = format!("global: {{scrape_interval: {INTERVAL_MS}ms, scrape_timeout: {INTERVAL_MS}ms}}\n{config}");
         let file = dir.path().join("prometheus.yml");
         std::fs::write(&file, config).expect("configuration");
         let log = std::fs::File::create(dir.path().join("log")).expect("log");
@@ -83,7 +107,7 @@ impl Prometheus {
             .spawn()
             .expect("Prometheus starts");
         let client = Client::builder().timeout(PATIENCE).build().expect("client");
-        let mut started = Self { child, dir, client, url: format!("http://{address}"), _exporter: exporter };
+        let mut started = Self { child, dir, client, url: format!("http://{address}"), exporter: None };
         started.await_ready();
         started
     }
@@ -102,6 +126,12 @@ impl Prometheus {
         }
     }
 
+    /// Its own metrics, as it shows them at this moment.
+    pub(super) fn metrics(&self) -> String {
+        let text = self.client.get(format!("{}/metrics", self.url)).send().and_then(|answer| answer.text());
+        text.expect("its metrics")
+    }
+
     /// What it printed.
     pub(super) fn log(&self) -> String {
         std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
@@ -109,11 +139,16 @@ impl Prometheus {
 
     /// The sum of its own counters of a name, as it shows them at this moment.
     pub(super) fn own(&self, name: &str) -> f64 {
-        let text = self.client.get(format!("{}/metrics", self.url)).send().and_then(|answer| answer.text());
-        let text = text.expect("its metrics");
+        let text = self.metrics();
         let lines = text.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
+}
+
+/// An address that nobody listens on.
+fn free_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("bind");
+    listener.local_addr().expect("address").to_string()
 }
 
 impl Drop for Prometheus {
@@ -142,6 +177,18 @@ impl Api {
         let text = answer.text().expect("text");
         let value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path} {form:?}: {error}: {text}"));
         (status, value)
+    }
+
+    /// The status of a POST without a body.
+    pub(super) fn post(&self, path: &str, form: &[(&str, &str)]) -> u16 {
+        let answer = self.client.post(format!("{}{path}", self.url)).query(form).send();
+        answer.unwrap_or_else(|error| panic!("{path} {form:?}: {error}")).status().as_u16()
+    }
+
+    /// The status of a POST of JSON.
+    pub(super) fn post_json(&self, path: &str, body: &Value) -> u16 {
+        let answer = self.client.post(format!("{}{path}", self.url)).json(body).send();
+        answer.unwrap_or_else(|error| panic!("{path}: {error}")).status().as_u16()
     }
 
     /// The data of an answer that is no error.

@@ -65,12 +65,15 @@ fn answer(mut stream: TcpStream, step: &AtomicU64) {
         if !request.ends_with(b"\r\n\r\n") {
             continue;
         }
+        let asked = String::from_utf8_lossy(&request).into_owned();
         request.clear();
-        let body = metrics(step.fetch_add(1, Ordering::SeqCst));
-        let head = format!(
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
+        let step = step.fetch_add(1, Ordering::SeqCst);
+        let (kind, body) = if asked.starts_with("GET /exemplars ") {
+            ("application/openmetrics-text; version=1.0.0; charset=utf-8", exemplars(step))
+        } else {
+            ("text/plain; version=0.0.4; charset=utf-8", metrics(step))
+        };
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n", body.len());
         if stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes())).is_err() {
             return;
         }
@@ -111,6 +114,26 @@ fn metrics(step: u64) -> String {
         text += &format!("shop_rpc_seconds{{quantile=\"{quantile}\"}} {}\n", 0.1 + angle.cos().abs());
     }
     text + &format!("shop_rpc_seconds_sum {}\nshop_rpc_seconds_count {}\n", step as f64 * 0.3, step * 2)
+}
+
+/// A counter and a histogram that name traces, as OpenMetrics has it; every few steps a trace is a new one.
+fn exemplars(step: u64) -> String {
+    let mut text = String::from("# TYPE shop_orders counter\n");
+    for service in ["cart", "checkout"] {
+        let (trace, value) = (step / 5, step * 2);
+        text += &format!(
+            "shop_orders_total{{service=\"{service}\"}} {value} # {{trace_id=\"{service}-{trace}\",span_id=\"é\"}} {trace}.5\n"
+        );
+    }
+    text += "# TYPE shop_order_seconds histogram\n";
+    for (at, bound) in [(1, "0.1"), (2, "1.0"), (3, "+Inf")] {
+        let trace = step / 7;
+        text += &format!(
+            "shop_order_seconds_bucket{{le=\"{bound}\"}} {} # {{trace_id=\"{bound}-{trace}\"}} 0.0{at}\n",
+            step * at
+        );
+    }
+    text + &format!("shop_order_seconds_sum {}\nshop_order_seconds_count {}\n# EOF\n", step, step * 3)
 }
 
 fn histogram(step: u64) -> String {

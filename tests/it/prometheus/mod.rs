@@ -3,6 +3,8 @@
 mod compare;
 mod daemon;
 mod exporter;
+mod otlp;
+mod peers;
 mod promtool;
 
 use std::collections::BTreeMap;
@@ -162,7 +164,7 @@ fn remote_write_1_of_debians_prometheus_and_the_same_answers() {
 #[test]
 fn remote_write_2_of_the_newest_prometheus_with_native_histograms() {
     let Some(program) = newest() else { return };
-    let mut server = Server::start();
+    let mut server = Server::start_with("query: {promql_features: [promql-experimental-functions]}");
     let flags = ["--enable-feature=metadata-wal-records,promql-experimental-functions"];
     let write = "  protobuf_message: io.prometheus.write.v2.Request\n  send_native_histograms: true\n";
     let scrape = "  scrape_native_histograms: true\n  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n";
@@ -175,6 +177,13 @@ fn remote_write_2_of_the_newest_prometheus_with_native_histograms() {
     compare(&theirs, &ours, &queries(&read("histograms.txt")), times, Texts::Same)
         .assert_same("newest Prometheus, histograms");
     compare_metadata(&theirs, &ours, times, Texts::Same).assert_same("newest Prometheus, metadata");
+    // Both refuse in the same words what is not switched on.
+    let refused = [
+        "shop_requests_total + on (service) group_left () fill (1) shop_untyped",
+        "fill_left(1)",
+        "a + fill_right(1) b",
+    ];
+    compare(&theirs, &ours, &refused, times, Texts::Same).assert_same("newest Prometheus, features that are off");
     await_metadata(&ours);
     assert!(prometheus.own("prometheus_remote_storage_histograms_total") > 100.0);
     assert_written(&prometheus, &server);

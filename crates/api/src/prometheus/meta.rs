@@ -163,7 +163,8 @@ pub(crate) async fn exemplars(
         return Err(PromError::bad_data("end timestamp must not be before start timestamp"));
     }
     let text = params.get("query").unwrap_or("");
-    let expr = promql::parse(text).map_err(|error| PromError::bad_data(error.to_string()))?;
+    let language = api.engine.limits().promql_features.parser;
+    let expr = promql::parse_with(text, &language).map_err(|error| PromError::bad_data(error.to_string()))?;
     let selectors = selectors_of(&expr);
     if selectors.is_empty() {
         // As Prometheus: without a selector there is no content.

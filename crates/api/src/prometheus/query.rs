@@ -138,23 +138,24 @@ fn stats_json(result: &PromResult, range: EvalRange, per_step: bool) -> Value {
 }
 
 /// `/api/v1/format_query`: the query in canonical form.
-pub(crate) async fn format(params: Params) -> Result<Json<Value>, PromError> {
-    Ok(plain(parsed(&params)?.pretty().into()))
+pub(crate) async fn format(State(api): State<Arc<Api>>, params: Params) -> Result<Json<Value>, PromError> {
+    Ok(plain(parsed(&api, &params)?.pretty().into()))
 }
 
 /// `/api/v1/parse_query`: the syntax tree.
-pub(crate) async fn parse(params: Params) -> Result<Json<Value>, PromError> {
-    Ok(plain(parsed(&params)?.to_json()))
+pub(crate) async fn parse(State(api): State<Arc<Api>>, params: Params) -> Result<Json<Value>, PromError> {
+    Ok(plain(parsed(&api, &params)?.to_json()))
 }
 
 /// `/api/v1/explain_query`, which Prometheus has not: how the query would be evaluated, an operator a line.
-pub(crate) async fn explain(params: Params) -> Result<Json<Value>, PromError> {
-    Ok(plain(promql::explain(&parsed(&params)?).into()))
+pub(crate) async fn explain(State(api): State<Arc<Api>>, params: Params) -> Result<Json<Value>, PromError> {
+    Ok(plain(promql::explain(&parsed(&api, &params)?).into()))
 }
 
-fn parsed(params: &Params) -> Result<Expr, PromError> {
+fn parsed(api: &Api, params: &Params) -> Result<Expr, PromError> {
     let text = params.get("query").unwrap_or("");
-    promql::parse(text).map_err(|error| PromError::invalid("query", error))
+    let language = api.engine.limits().promql_features.parser;
+    promql::parse_with(text, &language).map_err(|error| PromError::invalid("query", error))
 }
 
 /// The engine's error under Prometheus's names.

@@ -128,15 +128,22 @@ pub(crate) async fn notifications(State(api): State<Arc<Api>>) -> Json<Value> {
 }
 
 /// `features`: what of Prometheus is there, by Prometheus's names.
-pub(crate) async fn features() -> Json<Value> {
+pub(crate) async fn features(State(api): State<Arc<Api>>) -> Json<Value> {
+    let enabled = api.engine.limits().promql_features;
+    let experimental = enabled.parser.experimental_functions;
     let on = |names: &[&str]| -> Value {
         names.iter().map(|name| ((*name).to_owned(), Value::Bool(true))).collect::<Map<_, _>>().into()
     };
-    let functions: Vec<&str> = FUNCTIONS.iter().map(|function| function.name).collect();
-    let mut operators: Vec<&str> = BinaryOp::ALL.iter().map(|(_, text, _)| *text).collect();
-    operators.extend(AggregateOp::ALL.iter().map(|(_, name)| *name));
-    operators.push("@");
-    operators.sort_unstable();
+    let functions: Map<String, Value> = FUNCTIONS
+        .iter()
+        .map(|function| (function.name.to_owned(), (!function.experimental || experimental).into()))
+        .collect();
+    let operators: BTreeMap<&str, bool> = BinaryOp::ALL
+        .iter()
+        .map(|(_, text, _)| (*text, true))
+        .chain(AggregateOp::ALL.iter().map(|(op, name)| (*name, !op.is_experimental() || experimental)))
+        .chain([("@", true)])
+        .collect();
     let mut api = on(&[
         "admin",
         "exclude_alerts",
@@ -156,11 +163,7 @@ pub(crate) async fn features() -> Json<Value> {
         "at_modifier",
         "bool",
         "by",
-        "delayed_name_removal",
         "duration_expr",
-        "fill",
-        "fill_left",
-        "fill_right",
         "group_left",
         "group_right",
         "ignoring",
@@ -173,14 +176,23 @@ pub(crate) async fn features() -> Json<Value> {
         "subqueries",
         "without",
     ]);
-    promql["type_and_unit_labels"] = false.into();
+    for (name, enabled) in [
+        ("delayed_name_removal", enabled.delayed_name_removal),
+        ("fill", enabled.parser.fill_modifiers),
+        ("fill_left", enabled.parser.fill_modifiers),
+        ("fill_right", enabled.parser.fill_modifiers),
+        ("type_and_unit_labels", enabled.type_labels),
+        ("unquoted_utf8_names", false),
+    ] {
+        promql[name] = enabled.into();
+    }
     plain(json!({
         "api": api,
         "otlp_receiver": {"delta_conversion": false, "native_delta_ingestion": false},
         "prometheus": {"agent_mode": false, "auto_reload_config": false, "server_mode": true},
         "promql": promql,
-        "promql_functions": on(&functions),
-        "promql_operators": on(&operators),
+        "promql_functions": functions,
+        "promql_operators": operators,
         "tsdb": {"exemplar_storage": true, "isolation": true, "native_histograms": true, "st_storage": true},
     }))
 }

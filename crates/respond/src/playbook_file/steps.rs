@@ -1,6 +1,6 @@
 //! The steps of a playbook file.
 
-use rules::{QueryProblem, When, check_logs, check_promql};
+use rules::{ParserOptions, QueryProblem, When, check_logs, check_promql};
 use serde_json::Value as Json;
 use serde_saphyr::Spanned;
 
@@ -122,7 +122,8 @@ impl Reader<'_> {
     }
 
     fn promql(&mut self, expr: &Spanned<String>) -> Option<Compare> {
-        match check_promql(&expr.value) {
+        // What is switched off is the engine's to say.
+        match check_promql(&expr.value, ParserOptions::ALL) {
             Ok(info) => info.bound.map(|bound| Compare { expr: bound.expr, more_is_worse: bound.wants_less }),
             Err(found) => {
                 self.problems.say_inside(expr, found);

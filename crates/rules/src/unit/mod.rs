@@ -38,6 +38,8 @@ pub struct TestOptions {
     pub run: Vec<regex::Regex>,
     /// Differences line by line, and not both sides whole.
     pub diff: bool,
+    /// What of PromQL is switched on, in rules and in tests.
+    pub features: promql::Features,
 }
 
 /// Runs a test file.
@@ -50,7 +52,7 @@ pub fn test_rules(path: &str, text: &str, files: &dyn TestFiles, options: &TestO
             return report;
         }
     };
-    let groups = match rule_groups(&raw, files, &mut report) {
+    let groups = match rule_groups(&raw, files, options, &mut report) {
         Ok(groups) => groups,
         Err(error) => {
             report.errors.push(error);
@@ -71,7 +73,12 @@ pub fn test_rules(path: &str, text: &str, files: &dyn TestFiles, options: &TestO
 }
 
 /// The groups of the rule files, in the order of their evaluation.
-fn rule_groups(raw: &file::TestFile, files: &dyn TestFiles, report: &mut TestReport) -> Result<Vec<Group>, String> {
+fn rule_groups(
+    raw: &file::TestFile,
+    files: &dyn TestFiles,
+    options: &TestOptions,
+    report: &mut TestReport,
+) -> Result<Vec<Group>, String> {
     let mut texts: Vec<(String, String)> = Vec::new();
     for pattern in &raw.rule_files {
         let found = files.matching(pattern)?;
@@ -85,7 +92,7 @@ fn rule_groups(raw: &file::TestFile, files: &dyn TestFiles, report: &mut TestRep
             }
         }
     }
-    let loaded = load(&texts);
+    let loaded = load(&texts, options.features.parser);
     if !loaded.report.is_ok() {
         return Err(loaded.report.to_string());
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use catalog::ledger::{Document, Filter, LedgerError, LedgerTable, Records, Write};
 use model::{Labels, TimeRange, Timestamp, Value};
-use promql::{EvalLimits, EvalRange, QueryValue, SequenceValue};
+use promql::{EvalLimits, EvalRange, ParserOptions, QueryValue, SequenceValue};
 
 use super::file::{AlertTest, ExpectedSample, ExprTest, TestFile, TestGroup};
 use super::outcome::{FoundAlert, FoundSample, alerts_failure, same_samples, samples_failure};
@@ -34,6 +34,7 @@ impl Records for NoRecords {
 /// Answers queries from the samples of a test.
 struct Questions {
     storage: Arc<Storage>,
+    language: ParserOptions,
     limits: EvalLimits,
 }
 
@@ -44,7 +45,7 @@ impl RuleQuery for Questions {
 
     fn vector(&self, expr: &str, at: Timestamp) -> Result<Vec<RuleSample>, RuleQueryError> {
         let failed = |error: &dyn std::fmt::Display| RuleQueryError(error.to_string());
-        let expr = promql::parse(expr).map_err(|error| failed(&error))?;
+        let expr = promql::parse_with(expr, &self.language).map_err(|error| failed(&error))?;
         let range = EvalRange::Instant { time_ms: at.millis() };
         let outcome = promql::eval(&expr, &*self.storage, range, &self.limits).map_err(|error| failed(&error))?;
         match outcome.value {
@@ -76,7 +77,13 @@ pub(super) fn run(
     let subquery_interval_ms = file.evaluation_interval.0;
     let query = Questions {
         storage: Arc::clone(&storage),
-        limits: EvalLimits { subquery_interval_ms, ..EvalLimits::default() },
+        language: options.features.parser,
+        limits: EvalLimits {
+            subquery_interval_ms,
+            delayed_name_removal: options.features.delayed_name_removal,
+            type_labels: options.features.type_labels,
+            ..EvalLimits::default()
+        },
     };
     let surroundings =
         Surroundings { external_labels: test.external_labels.clone(), external_url: test.external_url.clone() };

@@ -26,9 +26,9 @@ fn read(patterns: &[String]) -> anyhow::Result<Vec<(String, String)>> {
     Ok(files)
 }
 
-/// The rule groups of all files.
-pub(crate) fn rule_groups(patterns: &[String]) -> anyhow::Result<Vec<Group>> {
-    let loaded = rules::load(&read(patterns)?);
+/// The rule groups of all files. `language` is what their PromQL may use.
+pub(crate) fn rule_groups(patterns: &[String], language: promql::ParserOptions) -> anyhow::Result<Vec<Group>> {
+    let loaded = rules::load(&read(patterns)?, language);
     if !loaded.report.is_ok() {
         bail!("{}", loaded.report);
     }

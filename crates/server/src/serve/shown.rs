@@ -40,6 +40,7 @@ fn flags(args: &ServeArgs, config: &Config) -> BTreeMap<String, String> {
         ("rules", args.rules.join(",")),
         ("playbooks", args.playbooks.join(",")),
         ("services", args.services.join(",")),
+        ("enable-feature", config.query.promql_features.join(",")),
         ("insecure", config.insecure.to_string()),
     ];
     flags.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()

@@ -8,7 +8,7 @@
 //!   `rate` would be wrong; query them with `sum_over_time`. An **unspecified** temporality, which the protocol forbids, is
 //!   rejected.
 //! - Explicit histograms become `_bucket`, `_sum` and `_count`; summaries `quantile`, `_sum` and `_count`.
-//! - Exponential histograms become classic cumulative buckets; see `points`.
+//! - Exponential histograms become native histograms; see `points`.
 //! - The flag "no recorded value" becomes the staleness marker.
 
 use std::collections::HashMap;
@@ -16,8 +16,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use model::{
-    Attributes, Exemplar, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, Sample, SeriesSamples,
-    Timestamp, Value, stale_nan,
+    Attributes, Exemplar, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, Sample,
+    SeriesSamples, Timestamp, Value, stale_nan,
 };
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 
@@ -140,6 +140,8 @@ pub(super) struct Context<'a> {
     pub(super) target: &'a Target,
     /// The name without `_bucket`, `_sum`, `_count`.
     pub(super) name: String,
+    /// Whether points say what came since the one before.
+    pub(super) delta: bool,
 }
 
 /// Collects samples by series.
@@ -166,7 +168,7 @@ impl Sink {
             self.rejects.push(reject(reason, &metric).of_items(point_count(&metric)));
             return None;
         };
-        let context = Context { target, name };
+        let context = Context { target, name, delta: kind == MetricKind::Unknown };
         let mut last_ms = None;
         let sent_name = metric.name;
         points::each(metric.data?, |point| match self.point(&context, point) {
@@ -209,18 +211,32 @@ impl Sink {
             labels.set(name, value);
         }
         labels.set(METRIC_NAME, format!("{}{suffix}", context.name));
-        self.push(labels.build(), sample)
+        let series = self.series(labels.build());
+        series.samples.push(sample);
+        series
     }
 
-    fn push(&mut self, labels: Labels, sample: Sample) -> &mut SeriesSamples {
+    /// Adds one native histogram under the context's name.
+    pub(super) fn histogram(
+        &mut self,
+        context: &Context<'_>,
+        attributes: &Attributes,
+        sample: HistogramSample,
+    ) -> &mut SeriesSamples {
+        let mut labels = context.target.labels(attributes.clone());
+        labels.set(METRIC_NAME, context.name.as_str());
+        let series = self.series(labels.build());
+        series.histograms.push(sample);
+        series
+    }
+
+    fn series(&mut self, labels: Labels) -> &mut SeriesSamples {
         let next = self.series.len();
         let at = *self.by_labels.entry(labels.clone()).or_insert(next);
         if at == next {
             self.series.push(SeriesSamples { labels, ..SeriesSamples::default() });
         }
-        let series = &mut self.series[at];
-        series.samples.push(sample);
-        series
+        &mut self.series[at]
     }
 
     fn target_info(&mut self, resource: &Attributes, time_ms: i64) {
@@ -230,7 +246,7 @@ impl Sink {
         if others.is_empty() || (target.job.is_none() && target.instance.is_none()) {
             return;
         }
-        let context = Context { target: &target, name: "target_info".to_owned() };
+        let context = Context { target: &target, name: "target_info".to_owned(), delta: false };
         self.sample(&context, "", &others, None, Sample { time_ms, value: 1.0 });
         self.add_metadata(context.name, MetricKind::Gauge, "Target metadata".to_owned(), "");
     }

@@ -1,12 +1,15 @@
 //! Data points of OTLP to samples: one function per kind of point.
 //!
-//! **Exponential histograms** become classic cumulative buckets at the exponential bounds, so that queries written for classic
-//! histograms read them. To bound the number of series the scale is reduced to at most [`SCALE_MAX`] by merging neighbours, which is exact; its
-//! bounds are a subset of every finer scale's, so a sender that changes its scale keeps its series. Bounds are written only from
-//! the first bucket in use to the last, and `+Inf`. Quantiles come out within 4.4 % of the true value.
+//! **Exponential histograms** become native histograms, as in Prometheus's OTLP receiver: one series, one sample a point. The scale
+//! is the schema; a finer one than native histograms have is reduced by merging neighbours, which is exact, and a coarser one can not
+//! be kept. OTLP's bucket `i` is `(base^i, base^(i+1)]`, Prometheus's `(base^(i-1), base^i]`, so indexes move by one. A threshold of the zero
+//! bucket that is not sent is [`ZERO_THRESHOLD`]. A native histogram has no minimum and no maximum: those are dropped.
 
-use model::{Attributes, Sample};
-use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets;
+use std::sync::Arc;
+
+use model::histogram::{Buckets, EXPONENTIAL_SCHEMA_MAX, EXPONENTIAL_SCHEMA_MIN};
+use model::{Attributes, FloatHistogram, HistogramSample, ResetHint, Sample, stale_nan};
+use opentelemetry_proto::tonic::metrics::v1::exponential_histogram_data_point::Buckets as Dense;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use opentelemetry_proto::tonic::metrics::v1::{
@@ -15,14 +18,15 @@ use opentelemetry_proto::tonic::metrics::v1::{
 
 use super::any;
 use super::metrics::{Context, Sink, exemplar, is_stale, or_stale};
+use crate::remote_write::{HISTOGRAM_BUCKETS_MAX, check_count};
 
-/// Finest scale of an exponential histogram that is kept: 8 buckets for each doubling.
-const SCALE_MAX: i32 = 3;
+/// Finest scale of an exponential histogram that is taken; SDKs begin with it.
+const SCALE_MAX: i32 = 20;
 
-/// Coarsest scale that OTLP's specification considers: one bucket for all values above 1.
-const SCALE_MIN: i32 = -11;
+/// Half the width of the zero bucket where the sender says nothing: Prometheus's OTLP receiver and its client libraries have it.
+const ZERO_THRESHOLD: f64 = 1e-128;
 
-/// Most buckets of a histogram point. SDKs send 160; a million would be a million series.
+/// Most buckets of a histogram with explicit bounds: each is a series. SDKs send 16.
 const BUCKETS_MAX: usize = 1000;
 
 /// A point of any kind.
@@ -107,15 +111,36 @@ fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
 }
 
 fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String> {
-    if !(SCALE_MIN..=20).contains(&point.scale) {
-        return Err(format!("the exponential histogram's scale {} is outside {SCALE_MIN} to 20", point.scale));
+    if !(EXPONENTIAL_SCHEMA_MIN..=SCALE_MAX).contains(&point.scale) {
+        return Err(format!(
+            "the exponential histogram's scale {} is outside {EXPONENTIAL_SCHEMA_MIN} to {SCALE_MAX}: native histograms have no coarser \
+             buckets",
+            point.scale
+        ));
     }
-    let buckets =
-        [&point.positive, &point.negative].into_iter().flatten().map(|side| side.bucket_counts.len()).sum::<usize>();
-    if buckets > BUCKETS_MAX {
-        return Err(format!("the exponential histogram has {buckets} buckets, the limit is {BUCKETS_MAX}"));
+    let sides = || [&point.positive, &point.negative].into_iter().flatten();
+    let buckets: usize = sides().map(|side| side.bucket_counts.len()).sum();
+    if buckets > HISTOGRAM_BUCKETS_MAX {
+        return Err(format!("the exponential histogram has {buckets} buckets, the limit is {HISTOGRAM_BUCKETS_MAX}"));
     }
-    Ok(())
+    // An index that the wider, Prometheus's counting has no room for.
+    if let Some(side) = sides().find(|side| i32::try_from(end_of(side)).is_err()) {
+        return Err(format!("the exponential histogram's offset {} is too large", side.offset));
+    }
+    if !point.zero_threshold.is_finite() || point.zero_threshold < 0.0 {
+        return Err(format!("the exponential histogram's zero threshold {} is no width", point.zero_threshold));
+    }
+    if is_stale(point.flags) {
+        return Ok(());
+    }
+    let found =
+        sides().flat_map(|side| &side.bucket_counts).fold(point.zero_count, |sum, count| sum.saturating_add(*count));
+    check_count(found, point.count, point.sum.unwrap_or_default())
+}
+
+/// The first index behind the buckets of a side, as Prometheus counts.
+fn end_of(side: &Dense) -> i64 {
+    i64::from(side.offset) + side.bucket_counts.len() as i64 + 1
 }
 
 fn number(point: NumberDataPoint, context: &Context<'_>, time_ms: i64, sink: &mut Sink) {
@@ -143,54 +168,46 @@ fn histogram(point: HistogramDataPoint, context: &Context<'_>, time_ms: i64, sin
 }
 
 fn exponential(point: ExponentialHistogramDataPoint, context: &Context<'_>, time_ms: i64, sink: &mut Sink) {
-    let attributes = any::attributes(point.attributes);
-    let scale = point.scale.min(SCALE_MAX);
-    let merge = (point.scale - scale) as u32;
-    let mut buckets = Vec::new();
-    let mut below = 0u64;
-    // From the lowest values up. A negative bucket of index i holds [-base^(i+1), -base^i): its upper bound is -base^i.
-    for (index, count) in merged(point.negative, merge).into_iter().rev() {
-        below = below.saturating_add(count);
-        buckets.push((-bound(scale, index), below));
-    }
-    if point.zero_count > 0 || !buckets.is_empty() {
-        below = below.saturating_add(point.zero_count);
-        buckets.push((point.zero_threshold.max(0.0), below));
-    }
-    for (index, count) in merged(point.positive, merge) {
-        below = below.saturating_add(count);
-        buckets.push((bound(scale, index.saturating_add(1)), below));
-    }
-    // Bounds that a double can not tell apart, or that overflow it, are one bucket.
-    buckets.retain(|(bound, _)| bound.is_finite());
-    buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
-    buckets.reverse();
-    buckets.dedup_by(|a, b| a.0 == b.0);
-    buckets.reverse();
-    let totals = Totals { count: point.count, sum: point.sum, flags: point.flags };
-    classic(&attributes, buckets, totals, point.exemplars, context, time_ms, sink);
+    let schema = point.scale.min(EXPONENTIAL_SCHEMA_MAX);
+    let shape = FloatHistogram {
+        // A delta is no counter that could be reset. What a counter's start says is kept beside it.
+        reset_hint: if context.delta { ResetHint::Gauge } else { ResetHint::Unknown },
+        schema,
+        zero_threshold: if point.zero_threshold > 0.0 { point.zero_threshold } else { ZERO_THRESHOLD },
+        ..FloatHistogram::default()
+    };
+    let histogram = if is_stale(point.flags) {
+        FloatHistogram { sum: stale_nan(), ..shape }
+    } else {
+        let merge = point.scale - schema;
+        FloatHistogram {
+            zero_count: point.zero_count as f64,
+            count: point.count as f64,
+            sum: point.sum.unwrap_or_default(),
+            positive: sparse(point.positive, merge),
+            negative: sparse(point.negative, merge),
+            ..shape
+        }
+    };
+    let start_ms = any::time(point.start_time_unix_nano).ok().flatten().map_or(0, |start| start.millis());
+    let sample = HistogramSample { time_ms, start_ms, histogram: Arc::new(histogram) };
+    let series = sink.histogram(context, &any::attributes(point.attributes), sample);
+    series.exemplars.extend(point.exemplars.into_iter().filter_map(|item| exemplar(item, time_ms)));
 }
 
-/// The buckets from the first in use to the last, by index, after `merge` halvings of the resolution.
-fn merged(side: Option<Buckets>, merge: u32) -> Vec<(i32, u64)> {
-    let Some(side) = side else { return Vec::new() };
-    let mut out: Vec<(i32, u64)> = Vec::new();
-    let first = side.bucket_counts.iter().position(|count| *count > 0);
-    let last = side.bucket_counts.iter().rposition(|count| *count > 0);
-    let (Some(first), Some(last)) = (first, last) else { return out };
-    for (at, count) in side.bucket_counts.iter().enumerate().take(last + 1).skip(first) {
-        let index = side.offset.saturating_add(at as i32) >> merge;
-        match out.last_mut() {
-            Some((known, sum)) if *known == index => *sum = sum.saturating_add(*count),
-            _ => out.push((index, *count)),
+/// The buckets in use, by Prometheus's index, after `merge` halvings of the resolution.
+fn sparse(side: Option<Dense>, merge: i32) -> Buckets {
+    let Some(side) = side else { return Buckets::default() };
+    let mut pairs: Vec<(i32, f64)> = Vec::new();
+    for (index, count) in (i64::from(side.offset)..).zip(&side.bucket_counts).filter(|(_, count)| **count > 0) {
+        // It fits: the point has been checked.
+        let index = ((index >> merge) + 1) as i32;
+        match pairs.last_mut() {
+            Some((known, sum)) if *known == index => *sum += *count as f64,
+            _ => pairs.push((index, *count as f64)),
         }
     }
-    out
-}
-
-/// The lower bound of the bucket of an index: 2^(index / 2^scale).
-fn bound(scale: i32, index: i32) -> f64 {
-    (f64::from(index) * f64::from(-scale).exp2()).exp2()
+    Buckets::from_pairs(pairs)
 }
 
 fn summary(point: SummaryDataPoint, context: &Context<'_>, time_ms: i64, sink: &mut Sink) {

@@ -36,6 +36,15 @@ fn show(decoded: &Decoded) -> String {
             })
             .collect();
         let _ = write!(out, "{} {}", series.labels, samples.join(" "));
+        for sample in &series.histograms {
+            let histogram = &sample.histogram;
+            let (time_ms, schema, hint) = (sample.time_ms - RECEIVED.millis(), histogram.schema, histogram.reset_hint);
+            let value = if histogram.is_stale() { "stale".to_owned() } else { histogram.to_string() };
+            let _ = write!(out, "{value} schema={schema} zero={} {hint:?}@{time_ms}", histogram.zero_threshold);
+            if sample.start_ms != 0 {
+                let _ = write!(out, " since {}", sample.start_ms - RECEIVED.millis());
+            }
+        }
         for exemplar in &series.exemplars {
             let _ = write!(out, " # {} {}@{}", exemplar.labels, exemplar.value, exemplar.time_ms - RECEIVED.millis());
         }
@@ -379,36 +388,42 @@ fn histograms_and_summaries() {
 }
 
 #[test]
-fn exponential_histograms() {
+fn exponential_histograms_are_native_ones() {
     check_metrics(
         r#"{"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
-               {"count":"11","sum":5,"scale":0,"zeroCount":"1","zeroThreshold":0.25,"timeUnixNano":"@0",
-                "positive":{"offset":-1,"bucketCounts":["0","2","0","3"]},"negative":{"offset":1,"bucketCounts":["4","1"]}},
-               {"count":"4","scale":4,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"fine"}}],
-                "positive":{"offset":-3,"bucketCounts":["1","1","1","1"]}},
-               {"count":"1","scale":21},
-               {"count":"1","scale":-10,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"wide"}}],"positive":{"offset":0,"bucketCounts":["1"]}}]}}"#,
-        expect![[r#"
-            e_sum{instance="pod-1", job="checkout", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 5@0
-            e_count{instance="pod-1", job="checkout", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 11@0
-            e_bucket{instance="pod-1", job="checkout", le="-4", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 1@0
-            e_bucket{instance="pod-1", job="checkout", le="-2", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 5@0
-            e_bucket{instance="pod-1", job="checkout", le="0.25", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 6@0
-            e_bucket{instance="pod-1", job="checkout", le="2", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 8@0
-            e_bucket{instance="pod-1", job="checkout", le="4", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 8@0
-            e_bucket{instance="pod-1", job="checkout", le="8", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 11@0
-            e_bucket{instance="pod-1", job="checkout", le="+Inf", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 11@0
-            e_count{instance="pod-1", job="checkout", k="fine", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 4@0
-            e_bucket{instance="pod-1", job="checkout", k="fine", le="0.9170040432046712", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 1@0
-            e_bucket{instance="pod-1", job="checkout", k="fine", le="1", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 3@0
-            e_bucket{instance="pod-1", job="checkout", k="fine", le="1.0905077326652577", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 4@0
-            e_bucket{instance="pod-1", job="checkout", k="fine", le="+Inf", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 4@0
-            e_count{instance="pod-1", job="checkout", k="wide", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 1@0
-            e_bucket{instance="pod-1", job="checkout", k="wide", le="+Inf", service_instance_id="pod-1", service_name="checkout", service_version="v2"} 1@0
-            target_info{cloud_account_id="acc", instance="pod-1", job="checkout", service_version="v2"} 1@0
-            e histogram unit="" help=""
-            target_info gauge unit="" help="Target metadata"
-            REJECT the exponential histogram's scale 21 is outside -11 to 20 x1: {"name":"e","point":{"attributes":[],"startTimeUnixNano":"0","timeUnixNano":"0","count":"1","sum":null,"scale":21,"zeroCount":"0","positive":null,"negative":null,"flags":0,"exemplars":[],"min":null,"max":null,"zeroThreshold":0.0}}
-        "#]],
+               {"count":"11","sum":5,"min":-8,"max":8,"scale":0,"zeroCount":"1","zeroThreshold":0.25,"timeUnixNano":"@0","startTimeUnixNano":"1795424399000000000",
+                "positive":{"offset":-1,"bucketCounts":["0","2","0","3"]},"negative":{"offset":1,"bucketCounts":["4","1"]},
+                "exemplars":[{"asDouble":0.5,"traceId":"01020304050607080102030405060708"}]},
+               {"count":"12","scale":0,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"gap"}}],
+                "positive":{"offset":0,"bucketCounts":["5","0","0","0","0","7"]}},
+               {"count":"10","scale":10,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"finer than schema 8"}}],
+                "positive":{"offset":-3,"bucketCounts":["1","1","1","1","2"]},"negative":{"offset":3,"bucketCounts":["2","2"]}},
+               {"count":"1","scale":-4,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"widest"}}],"positive":{"offset":0,"bucketCounts":["1"]}},
+               {"flags":1,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"gone"}}]},
+               {"count":"2","sum":"NaN","scale":3,"timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"saw NaN"}}],"positive":{"offset":0,"bucketCounts":["1"]}},
+               {"count":"0","timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"empty"}}]}]}},
+           {"name":"d","unit":"s","exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[
+               {"count":"3","sum":3,"scale":1,"timeUnixNano":"@0","startTimeUnixNano":"1795424399000000000","positive":{"offset":-2,"bucketCounts":["1","1","1"]}}]}}"#,
+        expect![[r#""#]],
     );
+}
+
+#[test]
+fn exponential_histograms_that_can_not_be_kept() {
+    check_metrics(
+        r#"{"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
+               {"count":"1","scale":21},
+               {"count":"1","scale":-5,"positive":{"offset":0,"bucketCounts":["1"]}},
+               {"count":"2","scale":0,"positive":{"offset":0,"bucketCounts":["1"]}},
+               {"count":"1","scale":0,"zeroCount":"1","zeroThreshold":-1},
+               {"count":"1","scale":0,"positive":{"offset":2147483647,"bucketCounts":["1"]}}]}}"#,
+        expect![[r#""#]],
+    );
+    let many = vec!["1"; 10_001].join("\",\"");
+    let point = format!(r#"{{"count":"10001","scale":0,"positive":{{"offset":0,"bucketCounts":["{many}"]}}}}"#);
+    let decoded = metrics(&format!(
+        r#"{{"name":"e","exponentialHistogram":{{"aggregationTemporality":2,"dataPoints":[{point}]}}}}"#
+    ));
+    assert_eq!(decoded.rejects[0].reason, "the exponential histogram has 10001 buckets, the limit is 10000");
+    assert!(decoded.series.series.is_empty());
 }

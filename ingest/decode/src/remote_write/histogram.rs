@@ -191,8 +191,9 @@ fn build(wire: Wire) -> Result<HistogramSample, String> {
     Ok(HistogramSample { time_ms: wire.time_ms, start_ms: wire.start_ms, histogram: Arc::new(histogram) })
 }
 
-/// Observations that are NaN are in no bucket, and make the sum NaN.
-fn check_count(found: u64, count: u64, sum: f64) -> Result<(), String> {
+/// Holds what buckets count, the zero bucket included, against what the histogram says it counted. Observations that are NaN are in no bucket,
+/// and make the sum NaN.
+pub(crate) fn check_count(found: u64, count: u64, sum: f64) -> Result<(), String> {
     if is_stale_nan(sum) {
         return Ok(());
     }

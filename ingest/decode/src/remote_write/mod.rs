@@ -14,6 +14,8 @@ mod tests;
 mod v1;
 mod v2;
 
+pub(crate) use histogram::check_count;
+
 use std::collections::HashMap;
 
 use model::{MetricKind, MetricMetadata};

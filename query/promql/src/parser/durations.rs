@@ -1,7 +1,7 @@
 //! Durations: after `offset` and in square brackets.
 
 use super::{Parsed, Parser, parse_duration_ms};
-use crate::ast::{DurationExpr, DurationOp, Notation, Span};
+use crate::ast::{DurationExpr, DurationOp, Notation};
 use crate::lexer::Tok;
 
 /// Levels that parentheses around a duration take besides that of what is in them: as much as they need of the stack.
@@ -35,7 +35,6 @@ impl Parser<'_> {
             self.deeper()?;
             let op_span = self.advance().span;
             let right = self.duration(precedence + u8::from(op != DurationOp::Pow), context, expected)?;
-            self.duration_expression(left.span())?;
             if let (DurationOp::Div | DurationOp::Mod, DurationExpr::Seconds(value, ..)) = (op, &right)
                 && *value == 0.0
             {
@@ -96,7 +95,6 @@ impl Parser<'_> {
             let inner = self.duration(0, "", expected)?;
             self.depth -= PAREN_LEVELS;
             let close = self.expect(")", context, expected)?.span;
-            self.duration_expression(inner.span())?;
             return Ok(DurationExpr::Paren(Box::new(inner), open.to(close)));
         }
         let word = self.keyword().unwrap_or_default();
@@ -106,7 +104,6 @@ impl Parser<'_> {
                 self.advance();
                 self.expect("(", context, expected)?;
                 let span = start.to(self.expect(")", context, expected)?.span);
-                self.duration_expression(span)?;
                 Ok(if word == "step" { DurationExpr::Step(span) } else { DurationExpr::Range(span) })
             }
             "max_of" | "min_of" => {
@@ -118,20 +115,11 @@ impl Parser<'_> {
                 let right = self.duration(0, "", expected)?;
                 self.depth -= PAREN_LEVELS;
                 self.expect(")", context, expected)?;
-                self.duration_expression(start)?;
                 let op = if word == "max_of" { DurationOp::MaxOf } else { DurationOp::MinOf };
                 Ok(DurationExpr::Binary(op, Box::new(left), Box::new(right)))
             }
             _ => Err(self.unexpected(context, expected)),
         }
-    }
-
-    /// Refuses arithmetic with durations if it is switched off.
-    fn duration_expression(&self, span: Span) -> Parsed<()> {
-        if self.options.duration_expressions {
-            return Ok(());
-        }
-        self.fault(span, "experimental duration expression is not enabled")
     }
 
     /// A number or a duration in seconds.

@@ -115,9 +115,6 @@ impl Parser<'_> {
     fn extended(&self, expr: &mut Expr, anchored: bool) -> Parsed<()> {
         let span = expr.span();
         let name = if anchored { "anchored" } else { "smoothed" };
-        if !self.options.extended_range_selectors {
-            return self.fault(span, format!("{name} modifier is experimental and not enabled"));
-        }
         let selector = match expr {
             Expr::Vector(selector) => selector,
             Expr::Matrix(matrix) => &mut matrix.selector,

@@ -48,6 +48,43 @@ fn the_server_says_what_it_is() {
 }
 
 #[test]
+fn features_are_off_as_in_prometheus_until_they_are_switched_on() {
+    let shown = |server: &Server| {
+        let (_, _, body) = server.send(Request::get("/api/v1/features").body(Body::empty()).expect("request"));
+        let features: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+        let pointers = [
+            "/promql/fill",
+            "/promql/anchored",
+            "/promql/duration_expr",
+            "/promql/delayed_name_removal",
+            "/promql/type_and_unit_labels",
+            "/promql_functions/mad_over_time",
+            "/promql_functions/rate",
+            "/promql_operators/limitk",
+        ];
+        let flag = |pointer: &str| features["data"].pointer(pointer).and_then(serde_json::Value::as_bool);
+        pointers.map(|pointer| flag(pointer).unwrap_or_else(|| panic!("{pointer}: {features}")))
+    };
+    let server = Server::new();
+    assert_eq!(shown(&server), [false, true, true, false, false, false, true, false]);
+    for (request, want) in [
+        ("GET /api/v1/query?query=mad_over_time(up[5m])", expect![[""]]),
+        ("GET /api/v1/query?query=limitk(1,up)", expect![[""]]),
+        ("GET /api/v1/query_range?query=up+%2B+fill(0)+up&start=0&end=1&step=1", expect![[""]]),
+        ("GET /api/v1/format_query?query=limitk(1,up)", expect![[""]]),
+        ("GET /api/v1/parse_query?query=limitk(1,up)", expect![[""]]),
+        ("GET /api/v1/query_exemplars?query=limitk(1,up)", expect![[""]]),
+        ("GET /api/v1/format_query?query=rate(up[5m*2]+anchored)", expect![[""]]),
+    ] {
+        server.check(request, want);
+    }
+    let promql_features = promql::Features::of_names(promql::Features::NAMES).expect("known names");
+    let server = Server::with_limits(QueryLimits { promql_features, ..QueryLimits::default() });
+    assert_eq!(shown(&server), [true; 8]);
+    server.check("GET /api/v1/query?query=limitk(1,up)&time=1", expect![[""]]);
+}
+
+#[test]
 fn nothing_is_scraped() {
     let server = Server::new();
     let check = |request: &str, want: Expect| server.check(request, want);

@@ -3,6 +3,7 @@
 mod compare;
 mod daemon;
 mod exporter;
+mod grafana;
 mod promtool;
 
 use std::collections::BTreeMap;

@@ -63,14 +63,18 @@ impl Tally {
 
     /// Asks both.
     pub(super) fn add(&mut self, prometheus: &Api, backstop: &Api, path: &str, form: &[(&str, &str)]) {
+        let ordered = form.iter().any(|(name, value)| *name == "query" && value.starts_with("sort"));
         let (want, got) = (prometheus.ask(path, form), backstop.ask(path, form));
+        self.hold(&format!("{path} {form:?}"), ordered, want, got);
+    }
+
+    /// Holds the answers to a question against each other; only where `ordered` is set does the order of series mean something.
+    pub(super) fn hold(&mut self, question: &str, ordered: bool, mut want: (u16, Value), mut got: (u16, Value)) {
         self.answers += 1;
         self.filled += usize::from(match &want.1["data"] {
             Value::Array(data) => !data.is_empty(),
             data => data["result"].as_array().is_some_and(|result| !result.is_empty()),
         });
-        let (mut want, mut got) = (want, got);
-        let ordered = form.iter().any(|(name, value)| *name == "query" && value.starts_with("sort"));
         if !ordered {
             by_labels(&mut want.1);
             by_labels(&mut got.1);
@@ -82,8 +86,7 @@ impl Tally {
         }
         self.exact += usize::from(want == got);
         if want.0 != got.0 || !same(&want.1, &got.1) {
-            self.differences
-                .push(format!("{path} {form:?}\n  wanted {} {}\n  got    {} {}", want.0, want.1, got.0, got.1));
+            self.differences.push(format!("{question}\n  wanted {} {}\n  got    {} {}", want.0, want.1, got.0, got.1));
         }
     }
 

@@ -191,6 +191,22 @@ impl Api {
         answer.unwrap_or_else(|error| panic!("{path}: {error}")).status().as_u16()
     }
 
+    /// The status and the answer to a request whose target, and form if it has one, are sent as they stand.
+    pub(super) fn send(&self, method: &str, target: &str, form: Option<&str>) -> (u16, Value) {
+        let method: reqwest::Method = method.parse().expect("a method");
+        let mut request = self.client.request(method, format!("{}{target}", self.url));
+        if let Some(form) = form {
+            request = request.header("content-type", "application/x-www-form-urlencoded").body(form.to_owned());
+        }
+        let answer = request.send().unwrap_or_else(|error| panic!("{target}: {error}"));
+        let status = answer.status().as_u16();
+        let text = answer.text().expect("text");
+        // A query without selectors has exemplars of nothing: 204.
+        let text = if text.is_empty() { "null" } else { &text };
+        let value = serde_json::from_str(text).unwrap_or_else(|error| panic!("{target}: {error}: {text}"));
+        (status, value)
+    }
+
     /// The data of an answer that is no error.
     pub(super) fn data(&self, path: &str, form: &[(&str, &str)]) -> Value {
         let (status, mut answer) = self.ask(path, form);

@@ -3,6 +3,7 @@
 mod compare;
 mod daemon;
 mod exporter;
+mod grafana;
 mod otlp;
 mod peers;
 mod promtool;

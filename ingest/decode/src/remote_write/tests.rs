@@ -361,9 +361,14 @@ fn a_request_of_version_2() {
         created_timestamp: 77,
         ..SeriesV2::default()
     };
+    let exemplar = SeriesV2 {
+        labels_refs: vec![1, 8, 3, 4],
+        exemplars: vec![ExemplarV2 { labels_refs: vec![6, 7], value: 1.5, timestamp: 950 }],
+        ..SeriesV2::default()
+    };
     check_v2(
         &symbols,
-        vec![counter, buckets, created],
+        vec![counter, buckets, created, exemplar],
         expect![[r#"
         reqs_total{job="a"}
           1000 4 since 10
@@ -373,6 +378,8 @@ fn a_request_of_version_2() {
           7000 Gauge {{schema:1 count:12 sum:18.4 z_bucket:2 z_bucket_w:0.001 counter_reset_hint:gauge buckets:[1 2 0 1 5] n_buckets:[1]}} since 20
         reqs_total
           1 2 since 77
+        lat_bucket{job="a"}
+          exemplar 950 1.5 {trace_id="abc"}
         metadata reqs_total counter "Requests" ""
         metadata lat histogram "" "seconds"
     "#]],

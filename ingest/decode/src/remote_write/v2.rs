@@ -65,10 +65,12 @@ fn one_series<'a>(message: &[u8], symbols: &[&'a [u8]], texts: &mut Interned<'a>
         Ok(pairs) => building.pairs = pairs,
         Err(fault) => building.label_fault = Some(fault),
     }
-    let (samples, histograms) = (building.samples.len(), building.histograms.len());
+    let (samples, histograms, exemplars) =
+        (building.samples.len(), building.histograms.len(), building.exemplars.len());
     let fault = if samples > 0 && histograms > 0 {
         Some("a series must not have both samples and histograms")
-    } else if samples + histograms + building.faults.len() == 0 {
+    } else if samples + histograms + exemplars + building.faults.len() == 0 {
+        // Exemplars alone are taken: Prometheus sends each as a series of its own.
         Some("a series must have at least one sample or histogram")
     } else {
         None

@@ -119,7 +119,24 @@ fn saving_the_data_source_works_on_an_empty_server() {
             ("GET", "/api/v1/alerts", None),
             ("GET", "/api/v1/metadata?limit=40000", None),
         ],
-        expect![],
+        expect![[r#"
+            POST /api/v1/query
+              200 {"status":"success","data":{"resultType":"scalar","result":[4,"2"]}}
+            GET /api/v1/query?query=1%2B1&time=4
+              200 {"status":"success","data":{"resultType":"scalar","result":[4,"2"]}}
+            POST /api/v1/query_exemplars
+              200 {"status":"success","data":[]}
+            GET /api/v1/label/__name__/values?limit=40000&start=1795769340&end=1795769400
+              200 {"status":"success","data":[]}
+            POST /api/v1/labels
+              200 {"status":"success","data":[]}
+            GET /api/v1/rules
+              200 {"status":"success","data":{"groups":[]}}
+            GET /api/v1/alerts
+              200 {"status":"success","data":{"alerts":[]}}
+            GET /api/v1/metadata?limit=40000
+              200 {"status":"success","data":{}}
+        "#]],
     );
 }
 

@@ -9,7 +9,7 @@ use crate::server::Server;
 /// When the first point is from, in milliseconds, and how far points are apart.
 const STEP_MS: i64 = 10_000;
 
-/// Points of a service whose answers become slower, at some scale. The middle half of each falls into few buckets.
+/// A point of a counter that has counted for a while, with gaps between its buckets, at some scale.
 fn point(at: i64, start_ms: i64, time_ms: i64, scale: i64, kind: &str) -> Value {
     let counts: Vec<String> = (0..40).map(|bucket| ((at + 1) * (bucket % 7)).to_string()).collect();
     let below = vec![(at + 1).to_string(), "0".to_owned(), (2 * (at + 1)).to_string()];
@@ -76,10 +76,11 @@ fn exponential_histograms_of_otlp_answer_histogram_quantile() {
         found[0].1
     };
     assert_eq!(Api::new(&server.url).post_json("/v1/metrics", &request(end_ms)), 200);
-    // Of scale 0: 36 of 1488 are below zero, 16 at zero, and bucket b holds 12 * (b % 7) between 2^(b-25) and 2^(b-24).
+    // Of scale 0: 36 of 1432 are below zero, 16 at zero, and bucket b holds 12 * (b % 7) between 2^(b-25) and 2^(b-24). Up to b = 18 that is 676
+    // of all, with b = 19 it is 736.
     let median = quantile(&server, 0.5);
-    assert!((2f64.powi(-5)..=2f64.powi(-4)).contains(&median), "{median}");
-    assert!(quantile(&server, 0.001) < -8.0);
+    assert!((2f64.powi(-6)..=2f64.powi(-5)).contains(&median), "{median}");
+    assert!((-64.0..-32.0).contains(&quantile(&server, 0.001)));
     server.kill();
     server.restart();
     assert_eq!(quantile(&server, 0.5), median, "it is durable");

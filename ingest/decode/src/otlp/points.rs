@@ -111,10 +111,12 @@ fn check_histogram(point: &HistogramDataPoint) -> Result<(), String> {
 }
 
 fn check_exponential(point: &ExponentialHistogramDataPoint) -> Result<(), String> {
-    if !(EXPONENTIAL_SCHEMA_MIN..=SCALE_MAX).contains(&point.scale) {
+    if point.scale > SCALE_MAX {
+        return Err(format!("the exponential histogram's scale {} is above {SCALE_MAX}", point.scale));
+    }
+    if point.scale < EXPONENTIAL_SCHEMA_MIN {
         return Err(format!(
-            "the exponential histogram's scale {} is outside {EXPONENTIAL_SCHEMA_MIN} to {SCALE_MAX}: native histograms have no coarser \
-             buckets",
+            "the exponential histogram's scale {} is below {EXPONENTIAL_SCHEMA_MIN}, the coarsest that native histograms have",
             point.scale
         ));
     }

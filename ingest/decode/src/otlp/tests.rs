@@ -37,10 +37,9 @@ fn show(decoded: &Decoded) -> String {
             .collect();
         let _ = write!(out, "{} {}", series.labels, samples.join(" "));
         for sample in &series.histograms {
-            let histogram = &sample.histogram;
-            let (time_ms, schema, hint) = (sample.time_ms - RECEIVED.millis(), histogram.schema, histogram.reset_hint);
-            let value = if histogram.is_stale() { "stale".to_owned() } else { histogram.to_string() };
-            let _ = write!(out, "{value} schema={schema} zero={} {hint:?}@{time_ms}", histogram.zero_threshold);
+            let stale = sample.histogram.is_stale();
+            let value = if stale { "stale".to_owned() } else { sample.histogram.test_expression() };
+            let _ = write!(out, "{value}@{}", sample.time_ms - RECEIVED.millis());
             if sample.start_ms != 0 {
                 let _ = write!(out, " since {}", sample.start_ms - RECEIVED.millis());
             }
@@ -404,21 +403,41 @@ fn exponential_histograms_are_native_ones() {
                {"count":"0","timeUnixNano":"@0","attributes":[{"key":"k","value":{"stringValue":"empty"}}]}]}},
            {"name":"d","unit":"s","exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[
                {"count":"3","sum":3,"scale":1,"timeUnixNano":"@0","startTimeUnixNano":"1795424399000000000","positive":{"offset":-2,"bucketCounts":["1","1","1"]}}]}}"#,
-        expect![[r#""#]],
+        expect![[r#"
+            e{instance="pod-1", job="checkout", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{count:11 sum:5 z_bucket:1 z_bucket_w:0.25 offset:1 buckets:[2 0 3] n_offset:2 n_buckets:[4 1]}}@0 since -1000 # {trace_id="01020304050607080102030405060708"} 0.5@0
+            e{instance="pod-1", job="checkout", k="gap", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{count:12 z_bucket_w:1e-128 offset:1 buckets:[5 0 0 0 0 7]}}@0
+            e{instance="pod-1", job="checkout", k="finer than schema 8", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:8 count:10 z_bucket_w:1e-128 buckets:[3 3] n_offset:1 n_buckets:[2 2]}}@0
+            e{instance="pod-1", job="checkout", k="widest", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:-4 count:1 z_bucket_w:1e-128 offset:1 buckets:[1]}}@0
+            e{instance="pod-1", job="checkout", k="gone", service_instance_id="pod-1", service_name="checkout", service_version="v2"} stale@0
+            e{instance="pod-1", job="checkout", k="saw NaN", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:3 count:2 sum:NaN z_bucket_w:1e-128 offset:1 buckets:[1]}}@0
+            e{instance="pod-1", job="checkout", k="empty", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{z_bucket_w:1e-128}}@0
+            d_seconds{instance="pod-1", job="checkout", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:1 count:3 sum:3 z_bucket_w:1e-128 counter_reset_hint:gauge offset:-1 buckets:[1 1 1]}}@0 since -1000
+            target_info{cloud_account_id="acc", instance="pod-1", job="checkout", service_version="v2"} 1@0
+            e histogram unit="" help=""
+            d_seconds unknown unit="seconds" help=""
+            target_info gauge unit="" help="Target metadata"
+        "#]],
     );
 }
 
 #[test]
 fn exponential_histograms_that_can_not_be_kept() {
-    check_metrics(
+    let decoded = metrics(
         r#"{"name":"e","exponentialHistogram":{"aggregationTemporality":2,"dataPoints":[
                {"count":"1","scale":21},
                {"count":"1","scale":-5,"positive":{"offset":0,"bucketCounts":["1"]}},
                {"count":"2","scale":0,"positive":{"offset":0,"bucketCounts":["1"]}},
                {"count":"1","scale":0,"zeroCount":"1","zeroThreshold":-1},
                {"count":"1","scale":0,"positive":{"offset":2147483647,"bucketCounts":["1"]}}]}}"#,
-        expect![[r#""#]],
     );
+    let reasons: Vec<&str> = decoded.rejects.iter().map(|reject| reject.reason.as_str()).collect();
+    expect![[r#"
+        the exponential histogram's scale 21 is above 20
+        the exponential histogram's scale -5 is below -4, the coarsest that native histograms have
+        1 observations found in buckets, but the Count field is 2: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)
+        the exponential histogram's zero threshold -1 is no width
+        the exponential histogram's offset 2147483647 is too large"#]]
+    .assert_eq(&reasons.join("\n"));
     let many = vec!["1"; 10_001].join("\",\"");
     let point = format!(r#"{{"count":"10001","scale":0,"positive":{{"offset":0,"bucketCounts":["{many}"]}}}}"#);
     let decoded = metrics(&format!(

@@ -68,20 +68,56 @@ fn features_are_off_as_in_prometheus_until_they_are_switched_on() {
     let server = Server::new();
     assert_eq!(shown(&server), [false, true, true, false, false, false, true, false]);
     for (request, want) in [
-        ("GET /api/v1/query?query=mad_over_time(up[5m])", expect![[""]]),
-        ("GET /api/v1/query?query=limitk(1,up)", expect![[""]]),
-        ("GET /api/v1/query_range?query=up+%2B+fill(0)+up&start=0&end=1&step=1", expect![[""]]),
-        ("GET /api/v1/format_query?query=limitk(1,up)", expect![[""]]),
-        ("GET /api/v1/parse_query?query=limitk(1,up)", expect![[""]]),
-        ("GET /api/v1/query_exemplars?query=limitk(1,up)", expect![[""]]),
-        ("GET /api/v1/format_query?query=rate(up[5m*2]+anchored)", expect![[""]]),
+        (
+            "GET /api/v1/query?query=mad_over_time(up[5m])",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: function \"mad_over_time\" is not enabled"}"#
+            ]],
+        ),
+        (
+            "GET /api/v1/query?query=limitk(1,up)",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions"}"#
+            ]],
+        ),
+        (
+            "GET /api/v1/query_range?query=up+%2B+fill(0)+up&start=0&end=1&step=1",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: binop fill modifiers are experimental and not enabled"}"#
+            ]],
+        ),
+        (
+            "GET /api/v1/format_query?query=limitk(1,up)",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions"}"#
+            ]],
+        ),
+        (
+            "GET /api/v1/parse_query?query=limitk(1,up)",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"invalid parameter \"query\": 1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions"}"#
+            ]],
+        ),
+        (
+            "GET /api/v1/query_exemplars?query=limitk(1,up)",
+            expect![[
+                r#"400 {"status":"error","errorType":"bad_data","error":"1:1: parse error: limitk() is experimental and must be enabled with --enable-feature=promql-experimental-functions"}"#
+            ]],
+        ),
+        (
+            "GET /api/v1/format_query?query=rate(up[5m*2]+anchored)",
+            expect![[r#"200 {"status":"success","data":"rate(up[5m * 2] anchored)"}"#]],
+        ),
     ] {
         server.check(request, want);
     }
     let promql_features = promql::Features::of_names(promql::Features::NAMES).expect("known names");
     let server = Server::with_limits(QueryLimits { promql_features, ..QueryLimits::default() });
     assert_eq!(shown(&server), [true; 8]);
-    server.check("GET /api/v1/query?query=limitk(1,up)&time=1", expect![[""]]);
+    server.check(
+        "GET /api/v1/query?query=limitk(1,up)&time=1",
+        expect![[r#"200 {"status":"success","data":{"resultType":"vector","result":[]}}"#]],
+    );
 }
 
 #[test]

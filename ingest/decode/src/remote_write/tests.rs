@@ -407,10 +407,17 @@ fn what_is_wrong_in_version_2() {
                 exemplars: vec![ExemplarV2 { labels_refs: vec![3, 44], ..ExemplarV2::default() }],
                 ..series(&[1, 2])
             },
+            SeriesV2 {
+                samples: Vec::new(),
+                exemplars: vec![ExemplarV2 { labels_refs: vec![3, 2], value: 0.5, timestamp: 900 }],
+                ..series(&[1, 2])
+            },
         ],
         expect![[r#"
             up
               1 1
+            up
+              exemplar 900 0.5 {job="up"}
             reject 1 there are 3 label references, which make no pairs, in the series {}
             reject 1 the label reference 99 is beyond the 4 symbols of the request, in the series {}
             reject 1 a label has no name, in the series {="up"}

@@ -28,6 +28,7 @@ mod ast;
 mod ast_json;
 mod binary;
 mod calls;
+mod chain;
 mod check;
 mod display;
 mod elementwise;
@@ -46,6 +47,7 @@ mod matcher;
 mod mixed;
 mod native;
 mod notes;
+mod operators;
 mod parallel;
 mod parser;
 mod plan;
@@ -67,13 +69,15 @@ pub use ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, DurationOp, Expr, MatrixSelector,
     Notation, Span, Subquery, Type, VectorMatching, VectorSelector,
 };
+pub use ast_json::JSON_HEIGHT_MAX;
 pub use error::{ErrorKind, EvalError, ParseError};
 pub use eval::{EvalLimits, EvalRange, eval};
-pub use explain::explain;
+pub use explain::{PLAN_LINES_MAX, explain};
 pub use features::{Features, UnknownFeature};
 pub use function::{FUNCTIONS, Function};
 pub use matcher::{MatchOp, Matcher};
 pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selector, parse_with};
+pub use pretty::PRETTY_OPERATORS_MAX;
 pub use sequence::{SEQUENCE_VALUES_MAX, SequenceValue, parse_metric, parse_series, parse_values};
 pub use source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
 pub use stats::{EvalStats, StepStats};

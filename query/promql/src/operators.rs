@@ -116,7 +116,7 @@ impl Evaluator<'_> {
 }
 
 /// The operators that yield vectors on the way down to their first operand, outermost first, as long as `wanted` holds.
-fn vector_chain<'e>(expr: &'e Expr, wanted: impl Fn(&Binary) -> bool) -> (Vec<&'e Binary>, &'e Expr) {
+fn vector_chain(expr: &Expr, wanted: impl Fn(&Binary) -> bool) -> (Vec<&Binary>, &Expr) {
     let mut operators = Vec::new();
     let mut at = expr;
     while let Expr::Binary(binary) = at

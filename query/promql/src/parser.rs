@@ -37,6 +37,8 @@ struct Parser<'a> {
     tokens: Vec<Token<'a>>,
     at: usize,
     depth: usize,
+    /// What compiled regular expressions may still take.
+    regexps_room_bytes: usize,
     options: ParserOptions,
 }
 
@@ -47,7 +49,14 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
 
 /// Parses and type-checks a query.
 pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseError> {
-    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options: *options };
+    let mut parser = Parser {
+        text,
+        tokens: lex(text),
+        at: 0,
+        depth: 0,
+        regexps_room_bytes: crate::regexp::REGEXPS_BYTES_MAX,
+        options: *options,
+    };
     if *parser.peek() == Tok::Eof {
         return Err(ParseError::new(text, Span::default(), "no expression found in input"));
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, helpers included")]
 
 mod chains;
+mod regexp;
 
 use expect_test::{Expect, expect};
 use model::{Labels, stale_nan};

@@ -101,7 +101,11 @@ pub fn eval(
 fn run(expr: &Expr, source: &dyn SeriesSource, range: EvalRange, limits: &EvalLimits) -> Result<Outcome, EvalError> {
     let query = grid_of(range, limits)?;
     let instant = matches!(range, EvalRange::Instant { .. });
-    let range_ms = query.end_ms() - query.start_ms;
+    // To the end that was asked for, though the last step may come before it.
+    let range_ms = match range {
+        EvalRange::Instant { .. } => 0,
+        EvalRange::Range { start_ms, end_ms, .. } => end_ms.saturating_sub(start_ms),
+    };
     let mut evaluator = Evaluator {
         source,
         limits,

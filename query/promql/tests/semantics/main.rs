@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, helpers included")]
 
+mod against_naive;
 mod chains;
+mod naive;
 mod regexp;
 
 use expect_test::{Expect, expect};
@@ -21,6 +23,7 @@ impl SeriesSource for Source {
             let (times, values) = (series.times[from..to].to_vec(), series.values[from..to].to_vec());
             let mut clipped = SourceSeries::floats(series.labels.clone(), times, values);
             clipped.histograms = series.histograms.get(from..to).unwrap_or_default().to_vec();
+            clipped.starts = series.starts.get(from..to).unwrap_or_default().to_vec();
             clipped
         };
         Ok(self.0.iter().map(clip).filter(|series| !series.times.is_empty()).collect())

@@ -4,6 +4,7 @@
 
 mod against_naive;
 mod chains;
+mod fuzz;
 mod naive;
 mod regexp;
 

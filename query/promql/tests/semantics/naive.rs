@@ -10,7 +10,7 @@ use promql::{
 
 /// What a sample is.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value {
+pub(crate) enum Value {
     Float(f64),
     Histogram { count: f64, sum: f64 },
 }
@@ -43,10 +43,10 @@ impl Value {
 
 /// An element of a vector; the name goes in the end if it says so.
 #[derive(Clone, Debug)]
-pub struct Element {
-    pub labels: Labels,
-    pub drop_name: bool,
-    pub value: Value,
+pub(crate) struct Element {
+    pub(crate) labels: Labels,
+    pub(crate) drop_name: bool,
+    pub(crate) value: Value,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +68,15 @@ struct Window {
 }
 
 /// The query as a whole.
-pub struct Naive<'a> {
-    pub series: &'a [SourceSeries],
-    pub start_ms: i64,
-    pub end_ms: i64,
+pub(crate) struct Naive<'a> {
+    pub(crate) series: &'a [SourceSeries],
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
 }
 
 /// Why there is no result: the evaluator must refuse it as well, or it is beyond this one.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Refused {
+pub(crate) enum Refused {
     Error,
     Unknown,
 }
@@ -113,7 +113,7 @@ fn is_stale(value: Value) -> bool {
 
 impl Naive<'_> {
     /// The final result at a moment, sorted.
-    pub fn at(&self, expr: &Expr, time: i64) -> Result<BTreeMap<String, Value>> {
+    pub(crate) fn at(&self, expr: &Expr, time: i64) -> Result<BTreeMap<String, Value>> {
         let mut all = BTreeMap::new();
         for element in self.vector(expr, time)? {
             let labels = without(&element.labels, |name| element.drop_name && name == METRIC_NAME);

@@ -72,7 +72,8 @@ pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseErro
 /// check, as in Prometheus.
 pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
     let options = ParserOptions::ALL;
-    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options };
+    let regexps_room_bytes = crate::regexp::REGEXPS_BYTES_MAX;
+    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, regexps_room_bytes, options };
     let selector = parser.series_selector()?;
     if *parser.peek() == Tok::Eof { Ok(selector) } else { Err(parser.unexpected("", "")) }
 }

@@ -1,7 +1,7 @@
 //! Checks the query templates of service files: they parse, they have a window, and their results tell versions apart.
 
 use model::Timestamp;
-use promql::{AggregateOp, Cardinality, Expr};
+use promql::{AggregateOp, Binary, Cardinality, Expr};
 use rules::{QueryProblem, check_logs, check_promql};
 
 use crate::catalogue::WINDOW;
@@ -95,16 +95,21 @@ fn keeps(expr: &Expr, label: &str) -> bool {
             let named = aggregate.grouping.iter().any(|name| name == label);
             (chooses || named != aggregate.without) && keeps(&aggregate.expr, label)
         }
-        Expr::Binary(binary) => {
-            let matching = binary.matching.as_ref();
-            // One to one over other labels: an arithmetic result has only the labels of `on`.
-            let dropped = matching.is_some_and(|matching| {
-                let listed = matching.labels.iter().any(|name| name == label);
-                matching.cardinality == Cardinality::OneToOne && !binary.op.is_set() && matching.on != listed
-            });
-            !dropped && (keeps(&binary.left, label) || keeps(&binary.right, label))
+        chain @ Expr::Binary(_) => {
+            let (operators, first) = chain.chain();
+            let reached = operators.iter().position(|binary| drops(binary, label));
+            let over = &operators[..reached.unwrap_or(operators.len())];
+            over.iter().any(|binary| keeps(&binary.right, label)) || (reached.is_none() && keeps(first, label))
         }
     }
+}
+
+/// Whether an operator takes a label away. One to one over other labels: an arithmetic result has only the labels of `on`.
+fn drops(binary: &Binary, label: &str) -> bool {
+    binary.matching.as_ref().is_some_and(|matching| {
+        let listed = matching.labels.iter().any(|name| name == label);
+        matching.cardinality == Cardinality::OneToOne && !binary.op.is_set() && matching.on != listed
+    })
 }
 
 #[cfg(test)]

@@ -73,16 +73,19 @@ fn bound(expr: &Expr, text: &str) -> Option<Bound> {
 /// The data side of a filtering expression. Comparisons and set operators are peeled off; what is left yields a sample for every
 /// series that has data.
 fn presence(expr: &Expr, text: &str) -> Option<String> {
-    let Expr::Binary(binary) = expr.unparen() else { return None };
-    let filters = (binary.op.is_comparison() && !binary.bool_modifier) || binary.op.is_set();
-    if !filters {
-        return None;
+    let mut side = None;
+    let mut at = expr;
+    // Not by recursion: a chain of operators may be long.
+    while let Expr::Binary(binary) = at.unparen() {
+        let filters = (binary.op.is_comparison() && !binary.bool_modifier) || binary.op.is_set();
+        if !filters {
+            break;
+        }
+        at = if binary.left.result_type() == Type::Scalar { &binary.right } else { &binary.left };
+        side = Some(at.unparen().span());
     }
-    let side = if binary.left.result_type() == Type::Scalar { &binary.right } else { &binary.left };
-    presence(side, text).or_else(|| {
-        let span = side.unparen().span();
-        text.get(span.start..span.end).map(str::to_owned)
-    })
+    let span = side?;
+    text.get(span.start..span.end).map(str::to_owned)
 }
 
 /// What is known about a log query.

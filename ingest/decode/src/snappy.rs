@@ -68,5 +68,34 @@ mod tests {
             let text = bytes.repeat(repeat);
             prop_assert_eq!(decompress(&pressed(&text), 1 << 20, &mut |_| true), Ok(text));
         }
+
+        #[test]
+        fn a_damaged_block_takes_no_more_than_it_reserved(
+            bytes in prop::collection::vec(0u8..4, 1..600),
+            repeat in 1usize..60,
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0usize..4), 1..5),
+        ) {
+            let mut block = pressed(&bytes.repeat(repeat));
+            for (at, byte, kind) in damage {
+                // The head, where the size is declared, as often as all the rest.
+                let at = if kind % 2 == 0 { at.index(block.len().min(4)) } else { at.index(block.len()) };
+                match kind {
+                    0 | 1 => block[at] ^= byte,
+                    2 => block.insert(at, byte | 0x80),
+                    _ => block.truncate(at.max(1)),
+                }
+            }
+            let (limit, mut reserved) = (1 << 20, Vec::new());
+            let result = decompress(&block, limit, &mut |bytes| {
+                reserved.push(bytes);
+                true
+            });
+            prop_assert!(reserved.len() <= 1);
+            let reserved = reserved.first().copied().unwrap_or(0);
+            prop_assert!(reserved <= limit && reserved <= block.len() * SNAPPY_RATIO_MAX + SNAPPY_SLACK_BYTES);
+            if let Ok(out) = result {
+                prop_assert_eq!(out.len(), reserved);
+            }
+        }
     }
 }

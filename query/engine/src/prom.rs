@@ -82,7 +82,7 @@ fn matcher(matcher: &promql::Matcher) -> Result<Matcher, series::SeriesError> {
         promql::MatchOp::Regex => MatchOp::Regex,
         promql::MatchOp::NotRegex => MatchOp::NotRegex,
     };
-    Matcher::new(&*matcher.name, op, &*matcher.value)
+    Matcher::new(&*matcher.name, op, matcher.pattern())
 }
 
 impl Engine {

@@ -104,7 +104,7 @@ impl Expr {
             Self::Subquery(subquery) => subquery.span,
             Self::Call(call) => call.span,
             Self::Aggregate(aggregate) => aggregate.span,
-            Self::Binary(binary) => binary.left.span().to(binary.right.span()),
+            Self::Binary(binary) => binary.span,
         }
     }
 
@@ -117,10 +117,7 @@ impl Expr {
             Self::Matrix(_) | Self::Subquery(_) => Type::Matrix,
             Self::Call(call) => call.function.returns,
             Self::Unary { expr, .. } | Self::Paren(expr, _) => expr.result_type(),
-            Self::Binary(binary) => {
-                let scalars = binary.left.result_type() == Type::Scalar && binary.right.result_type() == Type::Scalar;
-                if scalars { Type::Scalar } else { Type::Vector }
-            }
+            Self::Binary(binary) => binary.returns,
         }
     }
 
@@ -132,14 +129,17 @@ impl Expr {
         }
     }
 
-    /// How many expressions nest in each other at most.
+    /// How many expressions nest in each other at most. A chain of operators such as `a + b + c`, which nests to the left, counts as one.
     pub fn depth(&self) -> usize {
         let inner = match self {
             Self::Number(..) | Self::String(..) | Self::Vector(_) | Self::Matrix(_) => 0,
             Self::Subquery(subquery) => subquery.expr.depth(),
             Self::Call(call) => call.args.iter().map(Self::depth).max().unwrap_or(0),
             Self::Aggregate(aggregate) => aggregate.param.as_ref().map_or(0, Self::depth).max(aggregate.expr.depth()),
-            Self::Binary(binary) => binary.left.depth().max(binary.right.depth()),
+            Self::Binary(_) => {
+                let (operators, first) = self.chain();
+                operators.iter().map(|binary| binary.right.depth()).fold(first.depth(), usize::max)
+            }
             Self::Unary { expr, .. } | Self::Paren(expr, _) => expr.depth(),
         };
         inner + 1
@@ -159,8 +159,15 @@ impl Expr {
                 aggregate.expr.walk(visit);
             }
             Self::Binary(binary) => {
-                binary.left.walk(visit);
-                binary.right.walk(visit);
+                let mut rights = vec![&binary.right];
+                let mut left = &binary.left;
+                while let Self::Binary(inner) = left {
+                    visit(left);
+                    rights.push(&inner.right);
+                    left = &inner.left;
+                }
+                left.walk(visit);
+                rights.into_iter().rev().for_each(|right| right.walk(visit));
             }
             Self::Unary { expr, .. } | Self::Paren(expr, _) => expr.walk(visit),
         }
@@ -462,8 +469,7 @@ pub struct VectorMatching {
     pub fill_right: Option<f64>,
 }
 
-/// A binary expression.
-#[derive(Clone, Debug, PartialEq)]
+/// A binary expression. A chain of them nests to the left as deeply as it is long; see [`Expr::chain`].
 pub struct Binary {
     /// The operator.
     pub op: BinaryOp,
@@ -477,4 +483,8 @@ pub struct Binary {
     pub op_span: Span,
     /// How vectors match; `None` if an operand is a scalar.
     pub matching: Option<VectorMatching>,
+    /// What it yields: a scalar if both operands are.
+    pub returns: Type,
+    /// Where it stands.
+    pub span: Span,
 }

@@ -2,16 +2,37 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::ast::{At, DurationExpr, DurationOp, Expr, Notation, VectorMatching, VectorSelector};
+use crate::ast::{At, Binary, DurationExpr, DurationOp, Expr, Notation, VectorMatching, VectorSelector};
 use crate::matcher::Matcher;
 use crate::text::plain_number;
+
+/// How deeply a tree may nest that is shown as JSON: readers of JSON, and the writer, walk it by recursion. A higher tree, which only
+/// a long chain of operators is, is shown as its text.
+pub const JSON_HEIGHT_MAX: usize = 500;
 
 impl Expr {
     /// The tree in the shape of Prometheus's API: `{"type": "call", "func": {...}, "args": [...]}`.
     pub fn to_json(&self) -> Json {
+        let text = || json!({"type": "text", "val": self.to_string()});
+        if self.height() > JSON_HEIGHT_MAX {
+            return text();
+        }
         // Without a thread a deep tree is only its text.
-        crate::stack::with_room(self, || self.node())
-            .unwrap_or_else(|_| json!({"type": "text", "val": self.to_string()}))
+        crate::stack::with_room(self, || self.node()).unwrap_or_else(|_| text())
+    }
+
+    /// How many nodes of the tree nest in each other, those of chains included.
+    fn height(&self) -> usize {
+        let (operators, first) = self.chain();
+        let inner = match first {
+            Self::Subquery(subquery) => subquery.expr.height(),
+            Self::Call(call) => call.args.iter().map(Self::height).max().unwrap_or(0),
+            Self::Aggregate(aggregate) => aggregate.param.as_ref().map_or(0, Self::height).max(aggregate.expr.height()),
+            Self::Unary { expr, .. } | Self::Paren(expr, _) => expr.height(),
+            _ => 0,
+        };
+        let over = |height: usize, binary: &&Binary| height.max(binary.right.height()) + 1;
+        operators.iter().rev().fold(inner + 1, over)
     }
 
     fn node(&self) -> Json {
@@ -66,19 +87,28 @@ impl Expr {
                 "grouping": aggregate.grouping,
                 "without": aggregate.without,
             }),
-            Self::Binary(binary) => json!({
-                "type": "binaryExpr",
-                "op": binary.op.as_str(),
-                "lhs": binary.left.node(),
-                "rhs": binary.right.node(),
-                "matching": binary.matching.as_ref().map(matching_json),
-                "bool": binary.bool_modifier,
-            }),
+            Self::Binary(_) => {
+                let (operators, first) = self.chain();
+                operators.iter().rev().fold(first.node(), |left, binary| binary.node(left))
+            }
             Self::Unary { negative, expr, .. } => {
                 json!({"type": "unaryExpr", "op": if *negative { "-" } else { "+" }, "expr": expr.node()})
             }
             Self::Paren(expr, _) => json!({"type": "parenExpr", "expr": expr.node()}),
         }
+    }
+}
+
+impl Binary {
+    fn node(&self, left: Json) -> Json {
+        json!({
+            "type": "binaryExpr",
+            "op": self.op.as_str(),
+            "lhs": left,
+            "rhs": self.right.node(),
+            "matching": self.matching.as_ref().map(matching_json),
+            "bool": self.bool_modifier,
+        })
     }
 }
 

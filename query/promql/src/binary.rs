@@ -1,4 +1,4 @@
-//! Operators between vectors, and between a vector and a scalar.
+//! What operators compute, and how those between vectors find their pairs.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 use model::{FloatHistogram, Labels, ResetHint};
 
 use crate::annotation::Annotations;
-use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Span, Type, VectorMatching};
+use crate::ast::{Binary, BinaryOp, Cardinality, Span, VectorMatching};
 use crate::error::EvalError;
-use crate::eval::{Evaluator, emit};
+use crate::eval::Evaluator;
 use crate::labels;
 use crate::notes::Combining;
 use crate::text::quote;
-use crate::tile::{ABSENT, Cell, Grid, Histogram, Meta, Sink, Tile, TileBuilder, is_absent, same_labelset};
+use crate::tile::{ABSENT, Cell, Grid, Histogram, Meta, Tile, TileBuilder, is_absent, same_labelset};
 
 /// The value of an operator, and whether a comparison holds.
 pub(crate) fn operate(op: BinaryOp, a: f64, b: f64) -> (f64, bool) {
@@ -35,18 +35,18 @@ pub(crate) fn operate(op: BinaryOp, a: f64, b: f64) -> (f64, bool) {
     }
 }
 
-fn is_trim(op: BinaryOp) -> bool {
+pub(crate) fn is_trim(op: BinaryOp) -> bool {
     matches!(op, BinaryOp::TrimUpper | BinaryOp::TrimLower)
 }
 
 /// Whether the result is no longer the left operand's metric.
-fn renames(op: BinaryOp) -> bool {
+pub(crate) fn renames(op: BinaryOp) -> bool {
     !op.is_comparison() && !is_trim(op)
 }
 
 /// Why an operator yields nothing, or what is to be said though it does.
 #[derive(Clone, Debug)]
-enum Remark {
+pub(crate) enum Remark {
     IncompatibleTypes(&'static str, &'static str),
     IncompatibleLayout,
     HintsCollide(Combining),
@@ -54,7 +54,7 @@ enum Remark {
 }
 
 impl Remark {
-    fn note(&self, op: BinaryOp, span: Span, notes: &mut Annotations) {
+    pub(crate) fn note(&self, op: BinaryOp, span: Span, notes: &mut Annotations) {
         match self {
             Self::IncompatibleTypes(left, right) => notes.incompatible_types(span, op, left, right),
             Self::IncompatibleLayout => notes.incompatible_layout(span, op),
@@ -73,11 +73,11 @@ impl Remark {
 type Remarks = Vec<Option<(usize, Remark)>>;
 
 /// The result of an operator on two samples.
-struct Outcome {
-    cell: Cell,
+pub(crate) struct Outcome {
+    pub(crate) cell: Cell,
     /// A comparison holds.
-    keep: bool,
-    remark: Option<Remark>,
+    pub(crate) keep: bool,
+    pub(crate) remark: Option<Remark>,
 }
 
 impl Outcome {
@@ -87,7 +87,7 @@ impl Outcome {
 }
 
 /// An operator on two samples of any kind.
-fn operate_cells(op: BinaryOp, a: &Cell, b: &Cell) -> Outcome {
+pub(crate) fn operate_cells(op: BinaryOp, a: &Cell, b: &Cell) -> Outcome {
     match (a, b) {
         (Cell::Float(_), Cell::Float(_)) if is_trim(op) => incompatible("float", "float"),
         (Cell::Float(a), Cell::Float(b)) => {
@@ -170,9 +170,9 @@ struct Pairing {
 }
 
 impl Evaluator<'_> {
-    pub(crate) fn vector_binary(&mut self, expr: &Expr, binary: &Binary, grid: Grid) -> Result<Tile, EvalError> {
+    /// An operator between vectors, the left one of which is known.
+    pub(crate) fn join(&mut self, binary: &Binary, left: Tile, grid: Grid) -> Result<Tile, EvalError> {
         let Some(matching) = &binary.matching else { return Ok(Tile::new(grid.steps)) };
-        let left = self.tile(&binary.left, grid)?;
         let right = self.tile(&binary.right, grid)?;
         match binary.op {
             BinaryOp::And | BinaryOp::Unless => Ok(and_unless(binary.op, matching, left, &right)),
@@ -187,83 +187,10 @@ impl Evaluator<'_> {
                 let (tile, remarks) = join.run()?;
                 // Of each step the last remark counts.
                 for (_, remark) in remarks.into_iter().flatten() {
-                    remark.note(binary.op, expr.span(), &mut self.annotations);
+                    remark.note(binary.op, binary.span, &mut self.annotations);
                 }
                 Ok(tile)
             }
-        }
-    }
-
-    /// An operator between a vector and a scalar.
-    pub(crate) fn scalar_binary_rows(
-        &mut self,
-        expr: &Expr,
-        binary: &Binary,
-        grid: Grid,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), EvalError> {
-        let swap = binary.left.result_type() == Type::Scalar;
-        let (vector, scalar) = if swap { (&binary.right, &binary.left) } else { (&binary.left, &binary.right) };
-        let scalars = self.scalar(scalar, grid)?;
-        let scalar = ScalarOperand { op: binary.op, as_bool: binary.bool_modifier, swap, scalars: &scalars };
-        let renames = renames(binary.op) || binary.bool_modifier;
-        let mut remarks: Vec<Option<Remark>> = vec![None; grid.steps];
-        self.rows(vector, grid, &mut |meta, row| {
-            if row.has_histograms() || is_trim(scalar.op) {
-                for (step, remark) in remarks.iter_mut().enumerate() {
-                    let Some(cell) = row.cell(step) else { continue };
-                    let result = scalar.cell(step, &cell, remark);
-                    row.set(step, result);
-                }
-            } else {
-                for (step, value) in row.values.iter_mut().enumerate().filter(|(_, value)| !is_absent(**value)) {
-                    *value = scalar.float(step, *value);
-                }
-            }
-            emit(Meta { drop_name: meta.drop_name || renames, ..meta }, row, sink)
-        })?;
-        for remark in remarks.iter().flatten() {
-            remark.note(binary.op, expr.span(), &mut self.annotations);
-        }
-        Ok(())
-    }
-}
-
-/// The scalar side of an operator.
-struct ScalarOperand<'a> {
-    op: BinaryOp,
-    as_bool: bool,
-    /// The scalar is on the left.
-    swap: bool,
-    scalars: &'a [f64],
-}
-
-impl ScalarOperand<'_> {
-    fn float(&self, step: usize, value: f64) -> f64 {
-        let scalar = self.scalars[step];
-        let (a, b) = if self.swap { (scalar, value) } else { (value, scalar) };
-        let (result, keep) = operate(self.op, a, b);
-        match (self.op.is_comparison(), self.as_bool, keep) {
-            (true, true, _) => f64::from(u8::from(keep)),
-            (true, false, true) => value,
-            (false, _, true) => result,
-            _ => ABSENT,
-        }
-    }
-
-    fn cell(&self, step: usize, cell: &Cell, remark: &mut Option<Remark>) -> Option<Cell> {
-        let scalar = Cell::Float(self.scalars[step]);
-        let outcome =
-            if self.swap { operate_cells(self.op, &scalar, cell) } else { operate_cells(self.op, cell, &scalar) };
-        if let Some(said) = outcome.remark {
-            *remark = Some(said);
-            return None;
-        }
-        match (self.as_bool, outcome.keep) {
-            (true, keep) => Some(Cell::Float(f64::from(u8::from(keep)))),
-            (false, false) => None,
-            (false, true) if self.op.is_comparison() => Some(cell.clone()),
-            (false, true) => Some(outcome.cell),
         }
     }
 }
@@ -302,7 +229,11 @@ fn or(matching: &VectorMatching, mut left: Tile, right: &Tile) -> Tile {
     let present = presence(matching, &left);
     for (row, meta) in right.rows.iter().enumerate() {
         let steps = present.get(&signature(matching, &meta.labels));
-        left.push_from(right, row, |step| !steps.is_some_and(|steps| steps[step]));
+        let keep = |step: usize| !steps.is_some_and(|steps| steps[step]);
+        // A row of which nothing is left would make a long chain slower with each operand.
+        if right.row(row).iter().enumerate().any(|(step, value)| keep(step) && !is_absent(*value)) {
+            left.push_from(right, row, keep);
+        }
     }
     left
 }

@@ -1,14 +1,14 @@
 //! Functions that see a whole vector at once, and those that yield scalars.
 
 use model::{Labels, METRIC_NAME};
-use regex::Regex;
 
 use crate::ast::{Call, Expr, VectorSelector};
 use crate::elementwise::{go_max, go_min};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels;
-use crate::matcher::{MatchOp, anchored};
+use crate::matcher::MatchOp;
+use crate::regexp::Regexp;
 use crate::tile::{ABSENT, Grid, Meta, Tile, is_absent, is_float};
 
 fn fault<T>(message: String) -> Result<T, EvalError> {
@@ -147,7 +147,7 @@ impl Evaluator<'_> {
 
     fn label_replace(&mut self, call: &Call, grid: Grid) -> Result<Tile, EvalError> {
         let [dst, replacement, src, pattern] = [1, 2, 3, 4].map(|at| text(call.args.get(at)));
-        let Ok(regex) = anchored(pattern) else {
+        let Ok(regex) = Regexp::label_replace(pattern) else {
             return fault(format!("invalid regular expression in label_replace(): {pattern}"));
         };
         if !is_label_name(dst) {
@@ -155,7 +155,7 @@ impl Evaluator<'_> {
         }
         let mut tile = self.tile(&call.args[0], grid)?;
         for meta in &mut tile.rows {
-            let Some(value) = replaced(&regex, replacement, meta.labels.get(src).unwrap_or("")) else { continue };
+            let Some(value) = regex.expand(replacement, meta.labels.get(src).unwrap_or("")) else { continue };
             meta.labels = labels::with(&meta.labels, dst, &value);
             meta.drop_name &= dst != METRIC_NAME;
         }
@@ -179,14 +179,6 @@ impl Evaluator<'_> {
         }
         tile.join_equal()
     }
-}
-
-/// What a replacement yields; `None` if the expression does not match. Go's template: `$1`, `$name`, `${name}`.
-fn replaced(regex: &Regex, replacement: &str, value: &str) -> Option<String> {
-    let captures = regex.captures(value)?;
-    let mut out = String::new();
-    captures.expand(replacement, &mut out);
-    Some(out)
 }
 
 fn reorder(tile: &Tile, compare: impl Fn(&Tile, usize, usize) -> std::cmp::Ordering) -> Tile {

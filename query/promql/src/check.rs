@@ -32,7 +32,7 @@ pub(crate) fn check(expr: &mut Expr) -> Result<Type, Fault> {
         }
         Expr::Call(call) => check_call(call)?,
         Expr::Aggregate(aggregate) => check_aggregate(aggregate)?,
-        Expr::Binary(binary) => check_binary(binary)?,
+        Expr::Binary(_) => check_chain(expr)?,
     }
     Ok(expr.result_type())
 }
@@ -115,10 +115,29 @@ fn check_info_selector(arg: &Expr, call: Span) -> Result<(), Fault> {
     }
 }
 
-fn check_binary(binary: &mut Binary) -> Result<(), Fault> {
-    let left = check(&mut binary.left)?;
+/// Checks operators from the innermost on. The chain is taken apart for it, because one can not climb back up a tree.
+fn check_chain(expr: &mut Expr) -> Result<(), Fault> {
+    let mut operators: Vec<Box<Binary>> = Vec::new();
+    let mut left = std::mem::replace(expr, Expr::placeholder());
+    while let Expr::Binary(mut binary) = left {
+        left = std::mem::replace(&mut binary.left, Expr::placeholder());
+        operators.push(binary);
+    }
+    let mut found = check(&mut left)?;
+    while let Some(mut binary) = operators.pop() {
+        binary.left = left;
+        check_binary(&mut binary, found)?;
+        found = binary.returns;
+        left = Expr::Binary(binary);
+    }
+    *expr = left;
+    Ok(())
+}
+
+/// Checks an operator whose left side is checked and yields `left`.
+fn check_binary(binary: &mut Binary, left: Type) -> Result<(), Fault> {
     let right = check(&mut binary.right)?;
-    let span = binary.left.span().to(binary.right.span());
+    let span = binary.span;
     let fault = |text: &str| Err((binary.op_span, text.to_owned()));
     let op = binary.op;
     if binary.bool_modifier && !op.is_comparison() {

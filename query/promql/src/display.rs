@@ -173,7 +173,9 @@ impl Binary {
 
 impl fmt::Display for Binary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.left, self.middle(), self.right)
+        let (operators, first) = self.chain();
+        write!(f, "{first}")?;
+        operators.iter().rev().try_for_each(|binary| write!(f, " {} {}", binary.middle(), binary.right))
     }
 }
 

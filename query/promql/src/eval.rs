@@ -11,6 +11,7 @@ use crate::annotation::Annotations;
 use crate::ast::{AggregateOp, Call, DurationExpr, DurationOp, Expr, Type};
 use crate::elementwise::Elementwise;
 use crate::error::EvalError;
+use crate::operators::Scalars;
 use crate::selector::{Series, Show};
 use crate::source::SeriesSource;
 use crate::stats::{EvalStats, StepStats};
@@ -100,7 +101,11 @@ pub fn eval(
 fn run(expr: &Expr, source: &dyn SeriesSource, range: EvalRange, limits: &EvalLimits) -> Result<Outcome, EvalError> {
     let query = grid_of(range, limits)?;
     let instant = matches!(range, EvalRange::Instant { .. });
-    let range_ms = query.end_ms() - query.start_ms;
+    // To the end that was asked for, though the last step may come before it.
+    let range_ms = match range {
+        EvalRange::Instant { .. } => 0,
+        EvalRange::Range { start_ms, end_ms, .. } => end_ms.saturating_sub(start_ms),
+    };
     let mut evaluator = Evaluator {
         source,
         limits,
@@ -369,14 +374,18 @@ impl Evaluator<'_> {
                 values.iter_mut().filter(|_| *negative).for_each(|value| *value = -*value);
                 Ok(values)
             }
-            Expr::Binary(binary) => {
-                let mut left = self.scalar(&binary.left, grid)?;
-                let right = self.scalar(&binary.right, grid)?;
-                for (a, b) in left.iter_mut().zip(right) {
-                    let (value, keep) = crate::binary::operate(binary.op, *a, b);
-                    *a = if binary.op.is_comparison() { f64::from(u8::from(keep)) } else { value };
+            Expr::Binary(_) => {
+                let (operators, first) = expr.chain();
+                let mut values = self.scalar(first, grid)?;
+                for binary in operators.iter().rev() {
+                    self.check()?;
+                    let right = Scalars::of(self, &binary.right, grid)?;
+                    for (step, value) in values.iter_mut().enumerate() {
+                        let (result, keep) = crate::binary::operate(binary.op, *value, right.at(step));
+                        *value = if binary.op.is_comparison() { f64::from(u8::from(keep)) } else { result };
+                    }
                 }
-                Ok(left)
+                Ok(values)
             }
             Expr::Call(call) => self.scalar_call(call, grid),
             _ => Err(EvalError::Execution("expected a scalar".into())),
@@ -389,29 +398,41 @@ impl Evaluator<'_> {
         let tile = match expr {
             Expr::Paren(inner, _) => return self.tile(inner, grid),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate, grid)?,
-            Expr::Binary(binary) if binary.matching.is_some() => self.vector_binary(expr, binary, grid)?,
+            Expr::Binary(_) => return self.chain_tile(expr, grid),
             Expr::Call(call) if !self.streams(call) => self.tile_call(call, grid)?,
-            _ => {
-                let mut tile = Tile::new(grid.steps);
-                let room = self.limits.samples_max.saturating_sub(self.held);
-                let max = self.limits.samples_max;
-                let bytes_max = self.limits.memory_max_bytes;
-                let bytes_room = bytes_max.saturating_sub(self.held_bytes);
-                let mut histogram_bytes = 0usize;
-                self.streamed_rows(expr, grid, &mut |meta, row| {
-                    histogram_bytes += row.histograms.iter().flatten().map(|h| h.size_bytes()).sum::<usize>();
-                    tile.push(meta, row);
-                    if tile.values.len() * size_of::<f64>() + histogram_bytes > bytes_room {
-                        return Err(EvalError::OutOfMemory { max: bytes_max });
-                    }
-                    if tile.values.len() > room { Err(EvalError::TooManySamples { max }) } else { Ok(()) }
-                })?;
-                self.hold_bytes(histogram_bytes)?;
-                tile
-            }
+            _ => self.collect(grid, |evaluator, sink| evaluator.streamed_rows(expr, grid, sink))?,
         };
+        self.settle(tile)
+    }
+
+    /// Counts a tile against the limits and drops its names if that is to happen at once.
+    pub(crate) fn settle(&mut self, tile: Tile) -> Result<Tile, EvalError> {
         self.hold_values(tile.values.len())?;
         if self.limits.delayed_name_removal { Ok(tile) } else { tile.finish() }
+    }
+
+    /// Rows as a tile, as far as the limits allow.
+    pub(crate) fn collect(
+        &mut self,
+        grid: Grid,
+        rows: impl FnOnce(&mut Self, &mut Sink<'_>) -> Result<(), EvalError>,
+    ) -> Result<Tile, EvalError> {
+        let mut tile = Tile::new(grid.steps);
+        let max = self.limits.samples_max;
+        let room = max.saturating_sub(self.held);
+        let bytes_max = self.limits.memory_max_bytes;
+        let bytes_room = bytes_max.saturating_sub(self.held_bytes);
+        let mut histogram_bytes = 0usize;
+        rows(self, &mut |meta, row| {
+            histogram_bytes += row.histograms.iter().flatten().map(|h| h.size_bytes()).sum::<usize>();
+            tile.push(meta, row);
+            if tile.values.len() * size_of::<f64>() + histogram_bytes > bytes_room {
+                return Err(EvalError::OutOfMemory { max: bytes_max });
+            }
+            if tile.values.len() > room { Err(EvalError::TooManySamples { max }) } else { Ok(()) }
+        })?;
+        self.hold_bytes(histogram_bytes)?;
+        Ok(tile)
     }
 
     /// Whether a call works row by row.
@@ -440,7 +461,7 @@ impl Evaluator<'_> {
             }),
             Expr::Call(call) if crate::ranges::RangeFunction::of(call).is_some() => self.range_call(call, grid, sink),
             Expr::Call(call) if Elementwise::streams(call) => self.elementwise(call, grid, sink),
-            Expr::Binary(binary) if binary.matching.is_none() => self.scalar_binary_rows(expr, binary, grid, sink),
+            Expr::Binary(binary) if binary.matching.is_none() => self.scalar_rows(binary, grid, sink),
             other => {
                 let tile = self.tile(other, grid)?;
                 tile_rows(tile, sink)
@@ -469,7 +490,7 @@ impl Evaluator<'_> {
     }
 }
 
-fn tile_rows(mut tile: Tile, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+pub(crate) fn tile_rows(mut tile: Tile, sink: &mut Sink<'_>) -> Result<(), EvalError> {
     for (at, meta) in std::mem::take(&mut tile.rows).into_iter().enumerate() {
         sink(meta, &mut tile.take_row(at))?;
     }

@@ -13,8 +13,11 @@ use crate::ranges::RangeFunction;
 /// A chain of `stream` under a `group` is fused: the rows in between never exist as a whole.
 pub fn explain(expr: &Expr) -> String {
     let plan = || {
-        let mut plan = Plan { without_buckets: selectors_without_buckets(expr), lines: Vec::new() };
+        let mut plan = Plan { without_buckets: selectors_without_buckets(expr), lines: Vec::new(), left_out: 0 };
         plan.add(expr, 0);
+        if plan.left_out > 0 {
+            plan.lines.push(format!("... and {} lines more", plan.left_out));
+        }
         plan.lines.join("\n")
     };
     crate::stack::with_room(expr, plan).unwrap_or_else(|_| expr.to_string())
@@ -23,11 +26,20 @@ pub fn explain(expr: &Expr) -> String {
 struct Plan {
     without_buckets: HashSet<usize>,
     lines: Vec<String>,
+    /// Lines beyond [`PLAN_LINES_MAX`].
+    left_out: usize,
 }
+
+/// Lines of a plan that are shown.
+pub const PLAN_LINES_MAX: usize = 1_000;
 
 impl Plan {
     fn line(&mut self, level: usize, text: String) {
-        self.lines.push(format!("{}{text}", "  ".repeat(level)));
+        if self.lines.len() < PLAN_LINES_MAX {
+            self.lines.push(format!("{}{text}", "  ".repeat(level)));
+        } else {
+            self.left_out += 1;
+        }
     }
 
     fn add(&mut self, expr: &Expr, level: usize) {
@@ -57,16 +69,29 @@ impl Plan {
             }
             Expr::Call(call) => self.add_call(call, level),
             Expr::Aggregate(aggregate) => self.add_aggregate(aggregate, level),
-            Expr::Binary(binary) => {
-                let how = match &binary.matching {
-                    None => "stream: operator with a scalar",
-                    Some(_) if binary.op.is_set() => "collect: set operator",
-                    Some(_) => "collect: join by labels, operator",
-                };
-                self.line(level, format!("{how} {}", binary.middle()));
-                self.add(&binary.left, level + 1);
-                self.add(&binary.right, level + 1);
-            }
+            Expr::Binary(_) => self.add_chain(expr, level),
+        }
+    }
+
+    /// Operators, each over what is left and right of it.
+    fn add_chain(&mut self, expr: &Expr, level: usize) {
+        let mut rights = Vec::new();
+        let mut left = expr;
+        while let Expr::Binary(binary) = left
+            && binary.returns != Type::Scalar
+        {
+            let how = match &binary.matching {
+                None => "stream: operator with a scalar",
+                Some(_) if binary.op.is_set() => "collect: set operator",
+                Some(_) => "collect: join by labels, operator",
+            };
+            self.line(level + rights.len(), format!("{how} {}", binary.middle()));
+            rights.push(&binary.right);
+            left = &binary.left;
+        }
+        self.add(left, level + rights.len());
+        for (at, right) in rights.iter().enumerate().rev() {
+            self.add(right, level + at + 1);
         }
     }
 
@@ -127,9 +152,10 @@ fn scalar_inputs<'a>(expr: &'a Expr, inputs: &mut Vec<&'a Expr>) {
                 if arg.result_type() == Type::Scalar { scalar_inputs(arg, inputs) } else { inputs.push(arg) }
             }
         }
-        Expr::Binary(binary) => {
-            scalar_inputs(&binary.left, inputs);
-            scalar_inputs(&binary.right, inputs);
+        Expr::Binary(_) => {
+            let (operators, first) = expr.chain();
+            scalar_inputs(first, inputs);
+            operators.iter().rev().for_each(|binary| scalar_inputs(&binary.right, inputs));
         }
         Expr::Unary { expr, .. } | Expr::Paren(expr, _) => scalar_inputs(expr, inputs),
         _ => {}

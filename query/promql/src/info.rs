@@ -119,7 +119,10 @@ fn reference_of(expr: &Expr) -> Option<(Option<At>, Option<DurationExpr>)> {
         }
         Expr::Call(call) => call.args.iter().find_map(reference_of),
         Expr::Aggregate(aggregate) => reference_of(&aggregate.expr),
-        Expr::Binary(binary) => reference_of(&binary.left).or_else(|| reference_of(&binary.right)),
+        Expr::Binary(_) => {
+            let (operators, first) = expr.chain();
+            reference_of(first).or_else(|| operators.iter().rev().find_map(|binary| reference_of(&binary.right)))
+        }
         Expr::Unary { expr, .. } | Expr::Paren(expr, _) => reference_of(expr),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use regex::Regex;
+use crate::regexp::{REGEXPS_BYTES_MAX, Regexp};
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -38,7 +38,8 @@ pub struct Matcher {
     pub op: MatchOp,
     /// The right-hand side.
     pub value: String,
-    regex: Option<Regex>,
+    /// The expression and how Rust's engine writes it.
+    regex: Option<(Regexp, String)>,
 }
 
 impl PartialEq for Matcher {
@@ -48,29 +49,37 @@ impl PartialEq for Matcher {
 }
 
 impl Matcher {
-    /// Makes a matcher; the error is the regular expression's, on one line.
+    /// Makes a matcher. Regular expressions are Go's; the error is what Go says about one.
     pub fn new(name: impl Into<String>, op: MatchOp, value: impl Into<String>) -> Result<Self, String> {
+        Self::within(name, op, value, &mut REGEXPS_BYTES_MAX.clone())
+    }
+
+    /// As [`Self::new`], where regular expressions may take so many bytes, which become less by it.
+    pub(crate) fn within(
+        name: impl Into<String>,
+        op: MatchOp,
+        value: impl Into<String>,
+        room_bytes: &mut usize,
+    ) -> Result<Self, String> {
         let value = value.into();
         let regex = match op {
-            MatchOp::Regex | MatchOp::NotRegex => Some(anchored(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex => Some(Regexp::matcher(&value, room_bytes)?),
             MatchOp::Equal | MatchOp::NotEqual => None,
         };
         Ok(Self { name: name.into(), op, value, regex })
     }
 
+    /// The right-hand side for a source: of `=` and `!=` the text; else an expression that means to Rust's `regex` crate, put into
+    /// `^(?s:...)$`, what [`Self::value`] means to Prometheus.
+    pub fn pattern(&self) -> &str {
+        self.regex.as_ref().map_or(&self.value, |(_, pattern)| pattern)
+    }
+
     /// Whether a label with this value satisfies the matcher.
     pub fn matches(&self, value: &str) -> bool {
-        let equal = self.regex.as_ref().map_or_else(|| self.value == value, |regex| regex.is_match(value));
+        let equal = self.regex.as_ref().map_or_else(|| self.value == value, |(regex, _)| regex.is_match(value));
         equal == matches!(self.op, MatchOp::Equal | MatchOp::Regex)
     }
-}
-
-/// Compiles a regular expression that must match the whole text.
-pub(crate) fn anchored(pattern: &str) -> Result<Regex, String> {
-    Regex::new(&format!("^(?s:{pattern})$")).map_err(|error| {
-        let text = error.to_string();
-        format!("error parsing regexp: {}", text.lines().last().unwrap_or_default().trim_start_matches("error: "))
-    })
 }
 
 impl fmt::Display for Matcher {

@@ -37,7 +37,10 @@ impl Evaluator<'_> {
         let threads = self.limits.threads.min(series.len());
         let samples: usize = series.iter().map(|series| series.times.len()).sum();
         if threads < 2 || samples.saturating_add(series.len() * grid.steps) < PARALLEL_VALUES_MIN {
-            return self.each_in_turn(series, grid, compute, sink);
+            let (stop, mut notes) = (self.stop(), Annotations::default());
+            let result = in_turn(series, grid, compute, &stop, &mut notes, sink);
+            self.annotations.extend(notes);
+            return result;
         }
         let per_block = (BLOCK_VALUES / grid.steps.max(1)).clamp(1, series.len().div_ceil(threads));
         let blocks: Vec<&[Series]> = series.chunks(per_block).collect();
@@ -66,27 +69,27 @@ impl Evaluator<'_> {
             Ok(())
         })
     }
+}
 
-    fn each_in_turn(
-        &mut self,
-        series: &[Series],
-        grid: Grid,
-        compute: &Compute<'_>,
-        sink: &mut Sink<'_>,
-    ) -> Result<(), EvalError> {
-        let mut row = Row::new(grid.steps);
-        for series in series {
-            self.check()?;
-            row.clear();
-            let mut notes = Annotations::default();
-            let meta = compute(series, &mut row, &mut notes);
-            self.annotations.extend(notes);
-            if !row.is_empty() {
-                sink(meta, &mut row)?;
-            }
+/// Computes a row for every series and hands on those that are not empty.
+fn in_turn(
+    series: &[Series],
+    grid: Grid,
+    compute: &Compute<'_>,
+    stop: &Stop,
+    notes: &mut Annotations,
+    sink: &mut Sink<'_>,
+) -> Result<(), EvalError> {
+    let mut row = Row::new(grid.steps);
+    for series in series {
+        stop.check()?;
+        row.clear();
+        let meta = compute(series, &mut row, notes);
+        if !row.is_empty() {
+            sink(meta, &mut row)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 /// One thread's blocks. Ends when the receiver is gone, which is how an error elsewhere stops it.
@@ -99,19 +102,13 @@ fn work<'b>(
 ) {
     for block in blocks {
         let mut done = Block { rows: Vec::with_capacity(block.len()), notes: Annotations::default() };
-        for series in *block {
-            if let Err(error) = stop.check() {
-                // Nobody may be listening any more, and then nobody needs to know.
-                drop(sender.send(Err(error)));
-                return;
-            }
-            let mut row = Row::new(grid.steps);
-            let meta = compute(series, &mut row, &mut done.notes);
-            if !row.is_empty() {
-                done.rows.push((meta, row));
-            }
-        }
-        if sender.send(Ok(done)).is_err() {
+        let result = in_turn(block, grid, compute, stop, &mut done.notes, &mut |meta, row| {
+            done.rows.push((meta, std::mem::replace(row, Row::new(grid.steps))));
+            Ok(())
+        });
+        let failed = result.is_err();
+        // Nobody may be listening any more, and then nobody needs to know.
+        if sender.send(result.map(|()| done)).is_err() || failed {
             return;
         }
     }

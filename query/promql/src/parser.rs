@@ -6,13 +6,14 @@ mod primary;
 
 pub(crate) use durations::parse_number;
 
-use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Span, VectorMatching, VectorSelector};
+use crate::ast::{Binary, BinaryOp, Cardinality, Expr, Span, Type, VectorMatching, VectorSelector};
 use crate::check;
 use crate::error::ParseError;
 use crate::lexer::{Tok, Token, lex};
 use crate::text::quote;
 
-/// How deeply an expression may nest, chains of operators included, so that no query exhausts the stack.
+/// How deeply an expression may nest, so that no query exhausts the stack. A chain of operators may be of any length where it groups
+/// to the left, as all do but those of `^`.
 pub const DEPTH_MAX: usize = 250;
 
 /// What of the language is switched on; the default is what Prometheus understands if no feature is enabled.
@@ -36,6 +37,8 @@ struct Parser<'a> {
     tokens: Vec<Token<'a>>,
     at: usize,
     depth: usize,
+    /// What compiled regular expressions may still take.
+    regexps_room_bytes: usize,
     options: ParserOptions,
 }
 
@@ -46,7 +49,14 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
 
 /// Parses and type-checks a query.
 pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseError> {
-    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options: *options };
+    let mut parser = Parser {
+        text,
+        tokens: lex(text),
+        at: 0,
+        depth: 0,
+        regexps_room_bytes: crate::regexp::REGEXPS_BYTES_MAX,
+        options: *options,
+    };
     if *parser.peek() == Tok::Eof {
         return Err(ParseError::new(text, Span::default(), "no expression found in input"));
     }
@@ -62,7 +72,8 @@ pub fn parse_with(text: &str, options: &ParserOptions) -> Result<Expr, ParseErro
 /// check, as in Prometheus.
 pub fn parse_selector(text: &str) -> Result<VectorSelector, ParseError> {
     let options = ParserOptions::ALL;
-    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, options };
+    let regexps_room_bytes = crate::regexp::REGEXPS_BYTES_MAX;
+    let mut parser = Parser { text, tokens: lex(text), at: 0, depth: 0, regexps_room_bytes, options };
     let selector = parser.series_selector()?;
     if *parser.peek() == Tok::Eof { Ok(selector) } else { Err(parser.unexpected("", "")) }
 }
@@ -200,7 +211,6 @@ impl<'a> Parser<'a> {
         let depth = self.depth;
         let mut left = self.unary()?;
         while let Some(op) = self.binary_op().filter(|op| op.precedence() >= least) {
-            self.deeper()?;
             let op_span = self.advance().span;
             let (bool_modifier, matching) = self.modifiers()?;
             let right = self.expr(op.precedence() + u8::from(op != BinaryOp::Pow))?;
@@ -208,8 +218,11 @@ impl<'a> Parser<'a> {
             if fills && !self.options.fill_modifiers {
                 return self.fault(left.span(), "binop fill modifiers are experimental and not enabled");
             }
+            let scalars = left.result_type() == Type::Scalar && right.result_type() == Type::Scalar;
+            let returns = if scalars { Type::Scalar } else { Type::Vector };
+            let span = left.span().to(right.span());
             let matching = Some(matching);
-            left = Expr::Binary(Box::new(Binary { op, left, right, bool_modifier, op_span, matching }));
+            left = Expr::Binary(Box::new(Binary { op, left, right, bool_modifier, op_span, matching, returns, span }));
         }
         self.depth = depth - 1;
         Ok(left)

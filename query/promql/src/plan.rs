@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::ast::{BinaryOp, Expr};
+use crate::ast::{Binary, BinaryOp, Expr};
 
 /// Selectors, by where they begin, of whose histograms only count and sum matter: those under `histogram_count` and its kin, unless
 /// something on the way needs the buckets. Subqueries do, to see resets between samples that they skip.
@@ -33,10 +33,16 @@ fn collect(expr: &Expr, counted: bool, found: &mut HashSet<usize>) {
             }
             collect(&aggregate.expr, counted, found);
         }
-        Expr::Binary(binary) if matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower) => {}
-        Expr::Binary(binary) => {
-            collect(&binary.left, counted, found);
-            collect(&binary.right, counted, found);
+        Expr::Binary(_) => {
+            let (operators, first) = expr.chain();
+            let trims = |binary: &&Binary| matches!(binary.op, BinaryOp::TrimUpper | BinaryOp::TrimLower);
+            let reached = operators.iter().position(trims);
+            operators[..reached.unwrap_or(operators.len())]
+                .iter()
+                .for_each(|binary| collect(&binary.right, counted, found));
+            if reached.is_none() {
+                collect(first, counted, found);
+            }
         }
         Expr::Unary { expr, .. } | Expr::Paren(expr, _) => collect(expr, counted, found),
     }

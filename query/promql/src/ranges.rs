@@ -132,6 +132,7 @@ impl Evaluator<'_> {
             let within = std::mem::replace(counted, around);
             counted.add_subquery(&within, inner, grid, |step| window(reference, range_ms, grid, step));
         }
+        let series = join_equal(series)?;
         self.hold(series.iter().map(|series| series.times.len()).sum())?;
         self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;
         Ok(Windows { series, reference, range_ms, extended: false, smoothed: false, margins: (0, 0) })
@@ -297,6 +298,24 @@ fn check_extended(call: &Call, range: &Expr) -> Result<(), EvalError> {
     }
     let allowed = allowed.join(", ");
     Err(EvalError::Execution(format!("{word} modifier can only be used with: {allowed} - not with {name}")))
+}
+
+/// Joins series with the same labels, such as both sides of an `or` whose name is still to go on one of them: as in Prometheus they
+/// are one series, and the first sample decides about the name.
+fn join_equal(mut series: Vec<Series>) -> Result<Vec<Series>, EvalError> {
+    let mut seen = std::collections::HashSet::with_capacity(series.len());
+    if series.iter().all(|series| seen.insert(&series.labels)) {
+        return Ok(series);
+    }
+    series.sort_by(|a, b| (&a.labels, a.times.first()).cmp(&(&b.labels, b.times.first())));
+    let mut joined: Vec<Series> = Vec::with_capacity(series.len());
+    for next in series {
+        match joined.last_mut().filter(|last| last.labels == next.labels) {
+            Some(last) => last.merge(&next)?,
+            None => joined.push(next),
+        }
+    }
+    Ok(joined)
 }
 
 /// The results of a subquery as samples. Hints of histograms are about neighbours, which these are not any more.

@@ -54,6 +54,23 @@ impl Series {
         self.starts.get(at).copied().unwrap_or(0)
     }
 
+    /// Takes in the samples of another series; two at one time are an error. What neither has start times for has none.
+    pub(crate) fn merge(&mut self, other: &Self) -> Result<(), EvalError> {
+        let sample = |series: &Self, at: usize| (series.times[at], series.values[at], series.histogram(at).cloned());
+        let own = (0..self.times.len()).map(|at| sample(self, at));
+        let mut all: Vec<_> = own.chain((0..other.times.len()).map(|at| sample(other, at))).collect();
+        all.sort_by_key(|sample| sample.0);
+        if all.windows(2).any(|pair| pair[0].0 == pair[1].0) {
+            return Err(crate::tile::same_labelset());
+        }
+        self.times = all.iter().map(|sample| sample.0).collect();
+        self.values = all.iter().map(|sample| sample.1).collect();
+        if self.has_histograms() || other.has_histograms() {
+            self.histograms = all.into_iter().map(|sample| sample.2).collect();
+        }
+        Ok(())
+    }
+
     pub(crate) fn is_stale(&self, at: usize) -> bool {
         self.histogram(at).map_or_else(|| is_stale_nan(self.values[at]), |histogram| histogram.is_stale())
     }

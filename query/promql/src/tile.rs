@@ -40,10 +40,6 @@ impl Grid {
     pub(crate) fn time(&self, step: usize) -> i64 {
         self.start_ms.saturating_add(self.step_ms.saturating_mul(step as i64))
     }
-
-    pub(crate) fn end_ms(&self) -> i64 {
-        self.time(self.steps.saturating_sub(1))
-    }
 }
 
 /// What a row is about.

@@ -49,7 +49,7 @@ pub(crate) fn of_query(matchers: &[promql::Matcher]) -> Result<Selector, String>
             promql::MatchOp::Regex => MatchOp::Regex,
             promql::MatchOp::NotRegex => MatchOp::NotRegex,
         };
-        Matcher::new(&*matcher.name, op, &*matcher.value).map_err(|error| error.to_string())
+        Matcher::new(&*matcher.name, op, matcher.pattern()).map_err(|error| error.to_string())
     };
     matchers.iter().map(matcher).collect()
 }

@@ -495,4 +495,61 @@ proptest! {
         drop(decode_remote_write(RemoteWrite::V1, &body)); // any result is fine
         drop(decode_remote_write(RemoteWrite::V1, &body[..at]));
     }
+
+    #[test]
+    fn a_damaged_request_yields_no_more_than_its_bytes_can_hold(
+        repeat in 1usize..4,
+        damage in prop::collection::vec((0u8..5, any::<prop::sample::Index>(), any::<[u8; 5]>(), 0usize..40), 1..5),
+    ) {
+        for (version, mut body) in [(RemoteWrite::V1, whole_v1(repeat)), (RemoteWrite::V2, whole_v2(repeat))] {
+            for (kind, at, bytes, length) in &damage {
+                let at = at.index(body.len() + 1);
+                let end = (at + length).min(body.len());
+                match kind {
+                    // A length that claims up to 4 GiB.
+                    0 => drop(body.splice(at..at, [bytes[0] | 0x80, bytes[1] | 0x80, bytes[2] | 0x80, bytes[3] | 0x80, bytes[4] & 0x0f])),
+                    1 => drop(body.drain(at..end)),
+                    2 => {
+                        let copy = body[at..end].to_vec();
+                        body.splice(at..at, copy);
+                    }
+                    3 => drop(body.splice(at..end, *bytes)),
+                    _ => body.truncate(at),
+                }
+            }
+            let Ok(decoded) = decode_remote_write(version, &body) else { continue };
+            let series = &decoded.series;
+            let buckets = |h: &model::FloatHistogram| h.positive.pairs().count() + h.negative.pairs().count() + h.custom_values.len();
+            let histograms = series.series.iter().flat_map(|series| &series.histograms);
+            let held = series.sample_count() + histograms.map(|sample| buckets(&sample.histogram)).sum::<usize>();
+            // Nothing that is kept takes less than a byte.
+            prop_assert!(held <= body.len(), "{held} samples and buckets of {} bytes", body.len());
+            prop_assert!(series.series.len() <= body.len());
+        }
+    }
+}
+
+/// A request that has some of everything.
+fn whole_v1(repeat: usize) -> Vec<u8> {
+    let series = Series {
+        labels: labels(&[("__name__", "up"), ("job", "a")]),
+        samples: vec![sample(1, 2.0), sample(3, 4.0)],
+        histograms: vec![integer_histogram()],
+        ..Series::default()
+    };
+    WriteRequest { timeseries: vec![series; repeat], metadata: Vec::new() }.encode_to_vec()
+}
+
+/// As [`whole_v1`], in version 2.
+fn whole_v2(repeat: usize) -> Vec<u8> {
+    let symbols = ["", "__name__", "up", "job", "a", "Help", "trace_id", "abc"].map(str::to_owned);
+    let series = SeriesV2 {
+        labels_refs: vec![1, 2, 3, 4],
+        samples: vec![Sample { value: 4.0, timestamp: 1000, start_timestamp: 10 }],
+        histograms: vec![integer_histogram()],
+        exemplars: vec![ExemplarV2 { labels_refs: vec![6, 7], value: 0.5, timestamp: 900 }],
+        metadata: Some(MetadataV2 { kind: 1, help_ref: 5, unit_ref: 0 }),
+        ..SeriesV2::default()
+    };
+    Request { symbols: symbols.to_vec(), timeseries: vec![series; repeat] }.encode_to_vec()
 }

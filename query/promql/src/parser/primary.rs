@@ -261,7 +261,7 @@ impl Parser<'_> {
         Ok(())
     }
 
-    fn matcher(&self, name: &str, op: MatchOp, value: &str, span: Span) -> Parsed<Matcher> {
-        Matcher::new(name, op, value).or_else(|message| self.fault(span, message))
+    fn matcher(&mut self, name: &str, op: MatchOp, value: &str, span: Span) -> Parsed<Matcher> {
+        Matcher::within(name, op, value, &mut self.regexps_room_bytes).or_else(|message| self.fault(span, message))
     }
 }

@@ -1,0 +1,132 @@
+//! Regular expressions as Prometheus has them: those of Go, which are RE2's.
+//!
+//! The engine is Rust's, which knows nearly the same language; but nearly is not enough for texts that people bring along. So a
+//! pattern is read by Go's rules, refused in Go's words where Go refuses it, and written down again in a form that means the same to
+//! Rust's engine whatever Rust would make of the original: `[a&&b]` is three characters to Go, `\<` a sign, `\d` ten digits.
+//!
+//! Sources: the documentation of Go's `regexp/syntax` and the behaviour of Go 1.26. The names of scripts that have several words are
+//! unknown there, and so here. Differences that remain: characters of newer Unicode versions than Go's,
+//! and the limits on size, which are lower.
+
+mod class;
+mod names;
+mod translate;
+
+use regex::{Captures, Regex, RegexBuilder};
+
+use translate::{Start, Translated, translate};
+
+/// Bytes of a compiled expression, which is what the index of series takes too. Go's limit is 128 MiB.
+pub const REGEXP_BYTES_MAX: usize = 10 << 20;
+/// Bytes of all compiled expressions of a query, each counted as the next larger of three sizes.
+pub const REGEXPS_BYTES_MAX: usize = 64 << 20;
+const SIZES: [usize; 3] = [128 << 10, 1 << 20, REGEXP_BYTES_MAX];
+/// Nesting up to which the caller's stack is enough to compile an expression.
+const CALLERS_STACK_NESTING_MAX: usize = 40;
+/// Stack for compiling a deeper one, up to Go's limit of 1,000.
+const COMPILE_STACK_BYTES: usize = 32 << 20;
+
+/// A compiled expression that must match the whole text.
+#[derive(Clone, Debug)]
+pub(crate) struct Regexp {
+    regex: Regex,
+    /// The names of groups; the first is the whole.
+    names: Vec<Option<String>>,
+}
+
+impl Regexp {
+    /// The expression of a matcher, and how Rust's engine writes it, without anchors. The error is Go's. `room_bytes` is what the
+    /// compiled form may take, and becomes less by it.
+    pub(crate) fn matcher(pattern: &str, room_bytes: &mut usize) -> Result<(Self, String), String> {
+        let read = translate(pattern, Start::DotMatchesNewline)?;
+        let compiled = compile(&format!("^(?s:{})$", read.pattern), &read, pattern, room_bytes)?;
+        Ok((compiled, read.pattern))
+    }
+
+    /// The expression of `label_replace`, which Prometheus puts between anchors before it is read.
+    pub(crate) fn label_replace(pattern: &str) -> Result<Self, String> {
+        let whole = format!("^(?s:{pattern})$");
+        let read = translate(&whole, Start::Plain)?;
+        compile(&read.pattern, &read, &whole, &mut REGEXP_BYTES_MAX.clone())
+    }
+
+    pub(crate) fn is_match(&self, text: &str) -> bool {
+        self.regex.is_match(text)
+    }
+
+    /// What Go's template yields for a text: `$1`, `$name`, `${name}`, `$$`; `None` if the expression does not match.
+    pub(crate) fn expand(&self, template: &str, text: &str) -> Option<String> {
+        let captures = self.regex.captures(text)?;
+        let mut out = String::new();
+        let mut rest = template;
+        while let Some(at) = rest.find('$') {
+            out.push_str(&rest[..at]);
+            rest = &rest[at + 1..];
+            if let Some(after) = rest.strip_prefix('$') {
+                out.push('$');
+                rest = after;
+            } else if let Some((name, after)) = reference(rest) {
+                out.push_str(self.group(&captures, name));
+                rest = after;
+            } else {
+                // What is no reference stays as it is.
+                out.push('$');
+            }
+        }
+        out.push_str(rest);
+        Some(out)
+    }
+
+    /// What a group matched, by number or name; of groups with the same name the first that matched.
+    fn group<'t>(&self, captures: &Captures<'t>, name: &str) -> &'t str {
+        let leading_zero = name.len() > 1 && name.starts_with('0');
+        if name.bytes().all(|byte| byte.is_ascii_digit()) && !leading_zero {
+            let number = name.parse().ok();
+            return number.and_then(|number| captures.get(number)).map_or("", |found| found.as_str());
+        }
+        let named = |at: &usize| self.names[*at].as_deref() == Some(name);
+        let mut groups = (0..self.names.len()).filter(named);
+        groups.find_map(|at| captures.get(at)).map_or("", |found| found.as_str())
+    }
+}
+
+/// The name after a dollar sign, with or without braces, and what follows.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (inner, braces) = text.strip_prefix('{').map_or((text, false), |inner| (inner, true));
+    let end = inner.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(inner.len());
+    let (name, rest) = inner.split_at(end);
+    if name.is_empty() {
+        return None;
+    }
+    Some((name, if braces { rest.strip_prefix('}')? } else { rest }))
+}
+
+/// `text` is what Rust's engine reads, `pattern` what was asked for; `room_bytes` becomes less by what the result may take.
+fn compile(text: &str, read: &Translated, pattern: &str, room_bytes: &mut usize) -> Result<Regexp, String> {
+    // The engine does not say how much it took, only whether it was more than that.
+    for size in SIZES.into_iter().filter(|size| size <= room_bytes) {
+        let build = || {
+            let mut builder = RegexBuilder::new(text);
+            // Each level may be written as several.
+            builder.size_limit(size).nest_limit(8 * translate::HEIGHT_MAX as u32).build()
+        };
+        let built = if read.height <= CALLERS_STACK_NESTING_MAX {
+            build()
+        } else {
+            crate::stack::with_stack(COMPILE_STACK_BYTES, build).map_err(|error| format!("no thread: {error}"))?
+        };
+        match built {
+            Ok(regex) => {
+                *room_bytes -= size;
+                return Ok(Regexp { regex, names: read.names.clone() });
+            }
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(error) => {
+                let text = error.to_string();
+                let last = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                return class::fault(last, pattern);
+            }
+        }
+    }
+    class::fault("expression too large", pattern)
+}

@@ -99,7 +99,7 @@ fn features_of_promql_have_a_switch_everywhere() {
     let rules = "groups:\n- name: g\n  rules:\n  - {record: a, expr: 'mad_over_time(x[1m])'}\n";
     let rules = write(dir.path(), "rules.yaml", rules);
     let off = "function \"mad_over_time\" is not enabled";
-    let tests = "evaluation_interval: 10s\nrule_files: [rules.yaml]\ntests:\n- interval: 10s\n  input_series: [{series: x, values: '1 2 4'}]\n  promql_expr_test:\n  - {expr: a + limitk(1, a), eval_time: 20s, exp_samples: [{labels: '{}', value: 2}]}\n";
+    let tests = "evaluation_interval: 10s\nrule_files: [rules.yaml]\ntests:\n- interval: 10s\n  input_series: [{series: x, values: '1 2 4'}]\n  promql_expr_test:\n  - {expr: 'a + limitk(1, a)', eval_time: 20s, exp_samples: [{labels: '{}', value: 2}]}\n";
     let tests = write(dir.path(), "tests.yaml", tests);
     let served = backstop(&["serve", "--rules", &rules, "--data", &data, "--listen", "127.0.0.1:0", "--no-receivers"]);
     assert!(!served.status.success() && err(&served).contains(off), "{}", err(&served));

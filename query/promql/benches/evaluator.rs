@@ -2,6 +2,7 @@
 //!
 //! Run with `cargo bench -p promql`. What counts are the ratios, which are of one run: absolute times are those of one machine. Each
 //! query runs several times, variants in turn so that a slow moment hits all of them, and the fastest run of each counts.
+#![allow(clippy::print_stdout, reason = "a command line tool")]
 
 use std::time::{Duration, Instant};
 

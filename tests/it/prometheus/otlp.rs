@@ -60,6 +60,7 @@ const QUERIES: [&str; 16] = [
     "shop_latency_seconds - shop_latency_seconds offset 10s",
 ];
 
+#[allow(clippy::disallowed_methods, reason = "what the tests send happened a moment ago")]
 fn now_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
     i64::try_from(since.as_millis()).expect("a time before 2262")

@@ -68,8 +68,9 @@ fn assert_federates(program: &std::path::Path, server: &Server) {
         }
     }
     assert!(compared > 1000, "{compared} samples");
-    let names =
-        |found: &std::collections::BTreeMap<String, Value>| found.keys().filter(|key| key.contains("\"job\":\"shop\"")).count();
+    let names = |found: &std::collections::BTreeMap<String, Value>| {
+        found.keys().filter(|key| key.contains("\"job\":\"shop\"")).count()
+    };
     assert!(names(&copied) >= names(&whole), "{} series of {}", names(&copied), names(&whole));
     assert!(copied.values().any(|sample| sample[1].is_array()), "no native histogram came along");
     println!("federation: {compared} samples of {} series are Backstop's", copied.len());

@@ -1,4 +1,4 @@
-/** The English texts of the loop: alerts, changes, incidents, playbooks, services. A part of the source catalogue. */
+/** The English texts of the loop: alerts, changes, incidents, playbooks. A part of the source catalogue. */
 export const enLoop = {
   "incidents.title": "Incidents",
   "incidents.state.open": "Open",
@@ -269,33 +269,4 @@ export const enLoop = {
   "record.approved": "approved",
   "record.rejected": "rejected",
   "record.unknown": "outcome unknown",
-
-  "services.title": "Services",
-  "services.name": "Service",
-  "services.owner": "Owner",
-  "services.tier": "Tier",
-  "services.depends": "Depends on",
-  "services.usedBy": "Used by",
-  "services.links": "Open",
-  "services.learned": "seen in traces",
-  "services.graph": "Who needs whom",
-  "services.noneChosen": "None chosen",
-  "services.legend.written": "needs, as a file says",
-  "services.legend.learned": "needs, as seen in traces only",
-  "services.needWritten": "{from} needs {to}, as a file says",
-  "services.needLearned": "{from} needs {to}, as seen in traces only",
-  "services.partly":
-    "Only the surroundings of {name} are drawn: {n} of {of} services. Choose another service to see what is around it.",
-  "services.alone":
-    "{n, plural, one {# service is only in the list: it is not known to need any, nor to be needed} other {# services are only in the list: they are not known to need any, nor to be needed}}.",
-  "services.firing": "{n, plural, one {# alert} other {# alerts}} firing",
-  "services.watching": "change watched",
-  "services.now.good": "change good so far",
-  "services.now.bad": "change bad",
-  "services.last.good": "last change good",
-  "services.last.bad": "last change bad",
-  "services.last.unknown": "last change not judged",
-  "services.graphFailed": "The dependency graph could not be loaded.",
-  "services.none.title": "No services are known",
-  "services.none.text": "Services come from catalogue files and from traces.",
 } as const;

@@ -1,5 +1,6 @@
 import { enCard } from "./en-card";
 import { enLoop } from "./en-loop";
+import { enServices } from "./en-services";
 
 /** English, the source catalogue: its keys are the type of every other one. */
 export const en = {
@@ -216,6 +217,7 @@ export const en = {
   "rules.inactive": "Inactive",
 
   ...enLoop,
+  ...enServices,
   ...enCard,
 } as const;
 

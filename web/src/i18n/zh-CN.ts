@@ -1,6 +1,7 @@
 import type { Catalogue } from "./en";
 import { zhCNCard } from "./zh-CN-card";
 import { zhCNLoop } from "./zh-CN-loop";
+import { zhCNServices } from "./zh-CN-services";
 
 /** Simplified Chinese. Query keywords and command lines stay English. */
 export const zhCN: Catalogue = {
@@ -214,5 +215,6 @@ export const zhCN: Catalogue = {
   "rules.inactive": "未触发",
 
   ...zhCNLoop,
+  ...zhCNServices,
   ...zhCNCard,
 };

@@ -14,9 +14,10 @@ use decode::remote_read::{
 use decode::{Encoding, decompress};
 use futures::stream;
 use model::TenantId;
-use series::{MatchOp, Matcher, SeriesData};
+use series::{Matcher, SeriesData};
 
 use crate::Api;
+use crate::prometheus::selectors::of_matcher;
 use crate::request::Tenant;
 
 /// Bytes of a request, compressed and decompressed alike: Prometheus's own limit.
@@ -139,15 +140,15 @@ fn too_many() -> Refused {
 /// A matcher on series as they are stored: without the external labels, which are only added to answers.
 fn matcher(matcher: &ReadMatcher, external: &BTreeMap<String, String>) -> Result<Matcher, Refused> {
     let op = match matcher.op {
-        0 => MatchOp::Equal,
-        1 => MatchOp::NotEqual,
-        2 => MatchOp::Regex,
-        3 => MatchOp::NotRegex,
+        0 => promql::MatchOp::Equal,
+        1 => promql::MatchOp::NotEqual,
+        2 => promql::MatchOp::Regex,
+        3 => promql::MatchOp::NotRegex,
         other => return Err(bad(format!("invalid matcher type {other}"))),
     };
-    let is_external = op == MatchOp::Equal && external.get(&matcher.name) == Some(&matcher.value);
+    let is_external = op == promql::MatchOp::Equal && external.get(&matcher.name) == Some(&matcher.value);
     let value = if is_external { "" } else { &*matcher.value };
-    Matcher::new(&*matcher.name, op, value).map_err(bad)
+    promql::Matcher::new(&*matcher.name, op, value).and_then(|matcher| of_matcher(&matcher)).map_err(bad)
 }
 
 fn borrowed(series: &SeriesData) -> ReadSeries<'_> {

@@ -42,14 +42,16 @@ pub(crate) fn parse(text: &str) -> Result<Selector, String> {
 
 /// The matchers of a query's selector.
 pub(crate) fn of_query(matchers: &[promql::Matcher]) -> Result<Selector, String> {
-    let matcher = |matcher: &promql::Matcher| {
-        let op = match matcher.op {
-            promql::MatchOp::Equal => MatchOp::Equal,
-            promql::MatchOp::NotEqual => MatchOp::NotEqual,
-            promql::MatchOp::Regex => MatchOp::Regex,
-            promql::MatchOp::NotRegex => MatchOp::NotRegex,
-        };
-        Matcher::new(&*matcher.name, op, matcher.pattern()).map_err(|error| error.to_string())
+    matchers.iter().map(of_matcher).collect()
+}
+
+/// A matcher of a query, as the store has them.
+pub(crate) fn of_matcher(matcher: &promql::Matcher) -> Result<Matcher, String> {
+    let op = match matcher.op {
+        promql::MatchOp::Equal => MatchOp::Equal,
+        promql::MatchOp::NotEqual => MatchOp::NotEqual,
+        promql::MatchOp::Regex => MatchOp::Regex,
+        promql::MatchOp::NotRegex => MatchOp::NotRegex,
     };
-    matchers.iter().map(matcher).collect()
+    Matcher::new(&*matcher.name, op, matcher.pattern()).map_err(|error| error.to_string())
 }

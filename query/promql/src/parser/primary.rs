@@ -97,6 +97,11 @@ impl Parser<'_> {
         if self.is_call() && matches!(word.as_str(), "bool" | "by" | "without" | "on" | "ignoring" | "group_left") {
             return Err(self.unexpected("", ""));
         }
+        if self.is_call() && word.starts_with("fill") && KEYWORDS.contains(&word.as_str()) {
+            // Such a word is a metric's name, with its modifier switched on or off, and no function's.
+            self.advance();
+            return Err(self.unexpected("", ""));
+        }
         if self.is_call() {
             self.advance();
             let args = self.arguments()?;

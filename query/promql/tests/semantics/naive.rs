@@ -146,7 +146,7 @@ impl Naive<'_> {
         let time = self.moment(selector.at, selector.offset.as_ref(), time);
         let newest = |series: &SourceSeries| {
             let within = |point: &Point| point.time > time - 300_000 && point.time <= time;
-            let point = points_of(series).into_iter().filter(within).next_back()?;
+            let point = points_of(series).into_iter().rfind(within)?;
             (!is_stale(point.value)).then(|| (series.labels.clone(), point))
         };
         self.select(selector).filter_map(newest).collect()

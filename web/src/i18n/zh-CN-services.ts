@@ -1,0 +1,31 @@
+import type { enServices } from "./en-services";
+
+/** The Chinese texts of the page of services, part of zh-CN.ts. */
+export const zhCNServices: Record<keyof typeof enServices, string> = {
+  "services.title": "服务",
+  "services.name": "服务",
+  "services.owner": "负责人",
+  "services.tier": "等级",
+  "services.depends": "依赖",
+  "services.usedBy": "被依赖",
+  "services.links": "查看",
+  "services.learned": "来自链路追踪",
+  "services.graph": "依赖关系",
+  "services.noneChosen": "未选择",
+  "services.legend.written": "依赖，来自文件",
+  "services.legend.learned": "依赖，仅来自链路追踪",
+  "services.needWritten": "{from} 依赖 {to}，来自文件",
+  "services.needLearned": "{from} 依赖 {to}，仅来自链路追踪",
+  "services.partly": "仅绘制 {name} 周围的服务：共 {of} 个，显示 {n} 个。选择另一个服务可查看其周围。",
+  "services.alone": "{n} 个服务仅在列表中：没有已知的依赖，也未被依赖。",
+  "services.firing": "{n} 条告警触发中",
+  "services.watching": "变更监视中",
+  "services.now.good": "变更目前正常",
+  "services.now.bad": "变更异常",
+  "services.last.good": "上次变更正常",
+  "services.last.bad": "上次变更异常",
+  "services.last.unknown": "上次变更未判定",
+  "services.graphFailed": "无法加载依赖关系图。",
+  "services.none.title": "尚无服务",
+  "services.none.text": "服务来自目录文件和链路追踪。",
+};

@@ -15,6 +15,7 @@
 
 mod ask;
 mod beside;
+mod family;
 mod labels;
 mod measures;
 mod patterns;

@@ -8,16 +8,13 @@ use rules::{RuleQuery, RuleQueryError};
 use verdict::{Cell, Counter, DEPENDENCY_STRATUM, Part, Role, Window};
 
 use crate::ask::{Measured, MeasuredKind};
+use crate::family::{Family, LE_LABEL, Series, bounds, parse_bound, quoted};
 use crate::labels;
 use crate::measures;
 use crate::spans::{self, SPAN_BOUNDS, SPANS_SETTLE_NS};
 
 /// Most dependencies that a watch looks at.
 pub const DEPENDENCIES_MAX: usize = 8;
-/// Most series of a counter that a watch reads at each look.
-const SERIES_MAX: usize = 50_000;
-/// The label of a histogram bucket's upper bound.
-const LE_LABEL: &str = "le";
 /// How long counters may take to arrive, in nanoseconds, so that questions of one look see the same samples. What arrives later is
 /// not lost: samples have their own times.
 const SETTLE_NS: i64 = 1_000_000_000;
@@ -26,20 +23,9 @@ const SETTLE_NS: i64 = 1_000_000_000;
 const FILL_AGE_MAX_NS: i64 = 75_000_000_000;
 /// How far a look for a service's spans goes back, in nanoseconds.
 const SPANS_WITHIN_NS: i64 = 600_000_000_000;
-/// How far a look for a service's metrics goes back.
-const FOUND_WITHIN: &str = "10m";
 const MINUTE_NS: i64 = 60_000_000_000;
 const DAY_NS: i64 = 86_400_000_000_000;
 
-/// A counter of requests and, where there is one, the histogram beside it: OpenTelemetry's conventions, then Prometheus's.
-const FAMILIES: [(&str, Option<&str>); 6] = [
-    ("http_server_request_duration_seconds_count", Some("http_server_request_duration_seconds_bucket")),
-    ("rpc_server_duration_seconds_count", Some("rpc_server_duration_seconds_bucket")),
-    ("http_requests_total", Some("http_request_duration_seconds_bucket")),
-    ("http_request_duration_seconds_count", Some("http_request_duration_seconds_bucket")),
-    ("grpc_server_handled_total", Some("grpc_server_handling_seconds_bucket")),
-    ("requests_total", None),
-];
 /// How full a process is, 0 to 1.
 const FILL: [&str; 2] = ["process_memory_utilization", "system_memory_utilization"];
 
@@ -66,15 +52,6 @@ impl Versions {
     }
 }
 
-/// A counter of requests of one service, and its histogram.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Family {
-    pub(crate) requests: String,
-    pub(crate) buckets: Option<String>,
-    route: Option<&'static str>,
-    code: Option<&'static str>,
-}
-
 /// What a service's watch reads.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Telemetry {
@@ -99,9 +76,9 @@ impl Telemetry {
         at: Timestamp,
     ) -> Result<Telemetry, RuleQueryError> {
         let mut found = Telemetry { measures, ..Telemetry::default() };
-        found.service = family(query, service, at)?;
+        found.service = Family::find(query, service, at)?;
         for dependency in dependencies.iter().filter(|name| *name != service).take(DEPENDENCIES_MAX) {
-            match family(query, dependency, at)? {
+            match Family::find(query, dependency, at)? {
                 Some(family) => drop(found.dependencies.insert(dependency.clone(), family)),
                 None => found.find_spans(query, dependency, at)?,
             }
@@ -109,8 +86,8 @@ impl Telemetry {
         if found.service.is_none() {
             found.find_spans(query, service, at)?;
         }
-        if let Some(buckets) = found.service.as_ref().and_then(|family| family.buckets.as_ref()) {
-            found.bounds = bounds(&query.instant(buckets, at)?);
+        if let Some(family) = found.service.as_ref().filter(|family| family.buckets.is_some()) {
+            found.bounds = family.bounds(query, at)?;
         } else if let Some(buckets) = found.latency_measure("1m") {
             found.bounds = bounds(&query.instant(&buckets, at)?);
         } else if found.spans.iter().any(|name| name == service) {
@@ -181,8 +158,8 @@ impl Telemetry {
     pub(crate) fn sources(&self) -> Vec<String> {
         let mut sources = Vec::new();
         for family in self.service.iter().chain(self.dependencies.values()) {
-            sources.push(family.requests.clone());
-            sources.extend(family.buckets.clone());
+            let buckets = family.buckets.iter().filter(|buckets| **buckets != family.requests);
+            sources.extend([&family.requests].into_iter().chain(buckets).map(|series| series.text().to_owned()));
         }
         sources.extend(self.spans.iter().map(|service| format!("from spans service.name:={service}")));
         sources.extend(self.fill.clone());
@@ -199,9 +176,9 @@ impl Telemetry {
         let family = self.service.as_ref();
         match kind {
             verdict::SignalKind::Errors => {
-                family.map(|family| family.requests.clone()).or_else(|| own(MeasuredKind::Errors))
+                family.map(|family| family.requests.requests()).or_else(|| own(MeasuredKind::Errors))
             }
-            verdict::SignalKind::Latency => family.and_then(|family| family.buckets.clone()),
+            verdict::SignalKind::Latency => family.and_then(|family| Some(family.buckets.as_ref()?.text().to_owned())),
             verdict::SignalKind::Saturation => own(MeasuredKind::Saturation).or_else(|| self.fill.clone()),
             verdict::SignalKind::Pattern => Some("severity:in(ERROR, FATAL)".to_owned()),
             verdict::SignalKind::Probe => self.probes.clone(),
@@ -223,19 +200,19 @@ impl Telemetry {
                 let (role, route) = (versions.role(labels), labels::route(labels).to_owned());
                 (Part::Requests(role, route.clone()), Part::Errors(role, route))
             };
-            requests(&seen.newer(query, &family.requests, at)?, parts, &mut counters);
+            requests(&seen.requests(query, &family.requests, at)?, parts, &mut counters);
             if let Some(buckets) = &family.buckets {
                 let part =
                     |labels: &Labels, at| Part::Bucket(versions.role(labels), labels::route(labels).to_owned(), at);
-                self.buckets(&seen.newer(query, buckets, at)?, part, &mut counters);
+                self.buckets(&seen.buckets(query, buckets, &self.bounds, at)?, part, &mut counters);
             }
         }
         for (name, family) in &self.dependencies {
             let parts = |_: &Labels| (Part::DependencyRequests(name.clone()), Part::DependencyErrors(name.clone()));
-            requests(&seen.newer(query, &family.requests, at)?, parts, &mut counters);
+            requests(&seen.requests(query, &family.requests, at)?, parts, &mut counters);
             if let (Some(buckets), false) = (&family.buckets, self.bounds.is_empty()) {
                 let part = |_: &Labels, at| Part::DependencyBucket(name.clone(), at);
-                self.buckets(&seen.newer(query, buckets, at)?, part, &mut counters);
+                self.buckets(&seen.buckets(query, buckets, &self.bounds, at)?, part, &mut counters);
             }
         }
         Ok(counters)
@@ -281,7 +258,7 @@ impl Telemetry {
         }
         let mut fill: BTreeMap<Role, (Timestamp, f64)> = BTreeMap::new();
         for text in texts {
-            let samples = seen.newer(query, &text, at)?;
+            let samples = seen.series(query, &text, at)?;
             for sample in samples.into_iter().filter(|sample| at.0 - sample.at.0 <= FILL_AGE_MAX_NS) {
                 let known = fill.entry(versions.role(&sample.labels)).or_insert((sample.at, sample.value));
                 *known = (known.0.max(sample.at), known.1.max(sample.value));
@@ -298,7 +275,7 @@ impl Telemetry {
         seen: &mut Seen,
     ) -> Result<Vec<(u64, Timestamp, bool)>, RuleQueryError> {
         let Some(probes) = &self.probes else { return Ok(Vec::new()) };
-        let samples = seen.newer(query, probes, at)?;
+        let samples = seen.series(query, probes, at)?;
         Ok(samples.iter().map(|sample| (series_of(&sample.labels, &[]), sample.at, sample.value < 0.5)).collect())
     }
 
@@ -370,7 +347,7 @@ impl Telemetry {
             cell.requests.n += count;
             cell.requests.bad += if labels::failed(&labels) { count } else { 0.0 };
         }
-        let buckets = family.increase_of_buckets(minutes).filter(|_| !self.bounds.is_empty());
+        let buckets = family.increase_of_buckets(&self.bounds, minutes).filter(|_| !self.bounds.is_empty());
         if let (Some(text), false) = (buckets, window.cells.is_empty()) {
             self.add_buckets(query.instant(&text, end)?, &stratum, &mut window);
         }
@@ -419,49 +396,6 @@ fn window_ends(start: Timestamp) -> Vec<(Timestamp, i64)> {
     fine.chain(hour).chain(around.map(|(ago, minutes)| (before(ago), minutes))).collect()
 }
 
-impl Family {
-    fn by(&self, more: &[&str]) -> String {
-        let names = self.route.iter().chain(self.code.iter()).copied().chain(more.iter().copied());
-        names.collect::<Vec<_>>().join(", ")
-    }
-
-    fn increase(&self, minutes: i64) -> String {
-        format!("sum by ({}) (increase({}[{minutes}m]))", self.by(&[]), self.requests)
-    }
-
-    fn increase_of_buckets(&self, minutes: i64) -> Option<String> {
-        let route = self.route.map_or(String::new(), |route| format!("{route}, "));
-        self.buckets.as_ref().map(|buckets| format!("sum by ({route}{LE_LABEL}) (increase({buckets}[{minutes}m]))"))
-    }
-}
-
-/// The first family that a service has series of, by the first label that names the service.
-fn family(query: &dyn RuleQuery, service: &str, at: Timestamp) -> Result<Option<Family>, RuleQueryError> {
-    for (requests, buckets) in FAMILIES {
-        for label in labels::SERVICE {
-            let selector = format!("{{{label}={}}}", quoted(service));
-            let counter = format!("{requests}{selector}");
-            let found = query.instant(&format!("last_over_time({counter}[{FOUND_WITHIN}])"), at)?;
-            let Some((first, _)) = found.first() else { continue };
-            let (route, code) = labels::names(first);
-            if found.len() > SERIES_MAX {
-                let message = format!("{counter} has {} series, a watch reads {SERIES_MAX} at most", found.len());
-                return Err(RuleQueryError(message));
-            }
-            let buckets = match buckets {
-                Some(buckets) => {
-                    let buckets = format!("{buckets}{selector}");
-                    let text = format!("count(last_over_time({buckets}[{FOUND_WITHIN}]))");
-                    Some(buckets).filter(|_| query.instant(&text, at).is_ok_and(|found| !found.is_empty()))
-                }
-                None => None,
-            };
-            return Ok(Some(Family { requests: counter, buckets, route, code }));
-        }
-    }
-    Ok(None)
-}
-
 fn first_found(
     query: &dyn RuleQuery,
     service: &str,
@@ -479,11 +413,6 @@ fn first_found(
     Ok(None)
 }
 
-/// A text as PromQL writes it.
-fn quoted(text: &str) -> String {
-    serde_json::Value::String(text.to_owned()).to_string()
-}
-
 struct Sampled {
     labels: Labels,
     value: f64,
@@ -495,26 +424,57 @@ struct Sampled {
 pub(crate) struct Seen(BTreeMap<String, u64>);
 
 impl Seen {
-    /// Series with the time of their samples: without it, data that stopped would look like data that says zero. Nothing when no
-    /// series has a newer sample than at the last call: then the values are not even asked for.
-    fn newer(&mut self, query: &dyn RuleQuery, text: &str, at: Timestamp) -> Result<Vec<Sampled>, RuleQueryError> {
+    fn requests(
+        &mut self,
+        query: &dyn RuleQuery,
+        series: &Series,
+        at: Timestamp,
+    ) -> Result<Vec<Sampled>, RuleQueryError> {
+        self.newer(query, &series.times(), &series.requests(), &[], at)
+    }
+
+    fn buckets(
+        &mut self,
+        query: &dyn RuleQuery,
+        series: &Series,
+        bounds: &[f64],
+        at: Timestamp,
+    ) -> Result<Vec<Sampled>, RuleQueryError> {
+        self.newer(query, &series.times(), &series.buckets(bounds), series.read_labels(), at)
+    }
+
+    fn series(&mut self, query: &dyn RuleQuery, text: &str, at: Timestamp) -> Result<Vec<Sampled>, RuleQueryError> {
+        self.newer(query, &format!("timestamp({text})"), text, &[], at)
+    }
+
+    /// Values with the time of the samples that they are from: without it, data that stopped would look like data that says zero.
+    /// Nothing when no series has a newer sample than at the last call: then the values are not even asked for. Values may have
+    /// labels that their series do not have, such as the `le` of what is read of a native histogram.
+    fn newer(
+        &mut self,
+        query: &dyn RuleQuery,
+        times: &str,
+        values: &str,
+        read_labels: &[&str],
+        at: Timestamp,
+    ) -> Result<Vec<Sampled>, RuleQueryError> {
+        let asked = query.instant(times, at)?;
         let mut hasher = std::hash::DefaultHasher::new();
-        let mut times = HashMap::new();
-        for (labels, time_s) in query.instant(&format!("timestamp({text})"), at)? {
-            let series = series_of(&labels, &[]);
-            (series, time_s.to_bits()).hash(&mut hasher);
-            times.insert(series, time_s);
+        let mut times: HashMap<u64, f64> = HashMap::new();
+        for (labels, time_s) in asked {
+            (series_of(&labels, &[]), time_s.to_bits()).hash(&mut hasher);
+            times.insert(series_of(&labels, read_labels), time_s);
         }
         let state = hasher.finish();
-        if times.is_empty() || self.0.get(text) == Some(&state) {
+        if times.is_empty() || self.0.get(values) == Some(&state) {
             return Ok(Vec::new());
         }
-        let sampled = query.instant(text, at)?.into_iter().filter_map(|(labels, value)| {
-            let time_s = times.get(&series_of(&labels, &[]))?;
+        let sampled = query.instant(values, at)?.into_iter().filter_map(|(labels, value)| {
+            let time_s = times.get(&series_of(&labels, read_labels))?;
             Some(Sampled { labels, value, at: Timestamp((time_s * 1e3).round() as i64 * 1_000_000) })
         });
         let sampled = sampled.collect();
-        self.0.insert(text.to_owned(), state);
+        self.0.insert(values.to_owned(), state);
         Ok(sampled)
     }
 }
@@ -545,20 +505,4 @@ fn mixed(series: u64, place: u64) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     (series, place).hash(&mut hasher);
     hasher.finish()
-}
-
-fn parse_bound(text: &str) -> Option<f64> {
-    if text == "+Inf" { Some(f64::INFINITY) } else { text.parse().ok() }
-}
-
-/// The finite upper bounds that series have.
-fn bounds(series: &[(Labels, f64)]) -> Vec<f64> {
-    let mut bounds: Vec<f64> = series
-        .iter()
-        .filter_map(|(labels, _)| labels.get(LE_LABEL).and_then(parse_bound))
-        .filter(|bound| bound.is_finite())
-        .collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    bounds
 }

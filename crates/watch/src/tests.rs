@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{Measured, NoTopology, SelfHealth, Topology, Watcher, WatcherOptions, record_of};
 
 mod checks;
+mod native;
 
 const SECOND_NS: i64 = 1_000_000_000;
 const START: Timestamp = Timestamp(1_795_424_400_000_000_000);

@@ -23,8 +23,10 @@ fn assert_reads_the_same(program: &std::path::Path, server: &Server, times: Time
     tally.assert_same(&format!("remote read as {kind}"));
     assert!(tally.filled > 100, "{} filled", tally.filled);
     if texts == Texts::Same {
-        compare(&theirs, &ours, &queries(&read("histograms.txt")), times, texts)
-            .assert_same(&format!("remote read of histograms as {kind}"));
+        // Prometheus's own `info` fails over any remote read: "Select invoked after first Next".
+        let file = read("histograms.txt");
+        let asked: Vec<&str> = queries(&file).into_iter().filter(|query| !query.starts_with("info(")).collect();
+        compare(&theirs, &ours, &asked, times, texts).assert_same(&format!("remote read of histograms as {kind}"));
     }
     let metrics = reader.metrics();
     let asked: Vec<&str> =

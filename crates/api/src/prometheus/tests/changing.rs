@@ -117,7 +117,7 @@ fn remote_read_refuses_what_it_can_not_answer() {
     "#]]
     .assert_eq(&text(read_request(&[(7, "a", "b")], &[])));
     expect![[r#"
-        400 cannot use "(" as a regular expression: error: unclosed group
+        400 error parsing regexp: missing closing ): `(`
     "#]]
     .assert_eq(&text(read_request(&[(2, "a", "(")], &[])));
     expect![[r#"

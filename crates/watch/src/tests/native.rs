@@ -113,7 +113,10 @@ fn a_native_histogram_is_requests_and_buckets() {
     };
     let lines = [version("1", 200, 100), version("1", 500, 1), version("2", 200, 10)];
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    check(&lines, 120, expect![[r#"
+    check(
+        &lines,
+        120,
+        expect![[r#"
         reads http_server_request_duration_seconds{service_name="shop"}
         bounds [0.00390625, 0.0078125, 0.015625, 0.03125, 0.0625, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0]
         Old /pay requests: 3600 at 120 s
@@ -130,7 +133,8 @@ fn a_native_histogram_is_requests_and_buckets() {
         Old /pay up to 0.5 s: 12 at 120 s
         Old /pay up to 1 s: 12 at 120 s
         before, /pay: 1998 requests, 18 bad, [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 666.0, 666.0, 666.0, 0.0, 0.0, 0.0, 0.0, 0.0]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -19,7 +19,11 @@ fn reader(program: &std::path::Path, server: &Server, flags: &[&str]) -> Prometh
 fn assert_reads_the_same(program: &std::path::Path, server: &Server, times: Times, texts: Texts, kind: &str) {
     let reader = reader(program, server, &["--enable-feature=promql-experimental-functions"]);
     let (theirs, ours) = (Api::new(&reader.url), Api::new(&server.url));
-    let tally = compare(&theirs, &ours, &queries(&read("queries.txt")), times, texts);
+    let file = read("queries.txt");
+    // Debian's reads no native histograms as samples, and Prometheus has some of its own.
+    let skipped = |query: &str| texts == Texts::Ignored && query.contains("{job=\"prometheus\"}");
+    let asked: Vec<&str> = queries(&file).into_iter().filter(|query| !skipped(query)).collect();
+    let tally = compare(&theirs, &ours, &asked, times, texts);
     tally.assert_same(&format!("remote read as {kind}"));
     assert!(tally.filled > 100, "{} filled", tally.filled);
     if texts == Texts::Same {

@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use crate::format as text;
 use crate::highlight::TokenKind;
 use crate::parser::Parser;
 use crate::suggest::nearest;
@@ -122,4 +123,10 @@ fn call(p: &mut Parser<'_>, name: &str, span: Range<usize>) -> Option<Expr> {
         return None;
     }
     Some(Expr::Call(function, arguments))
+}
+
+/// The canonical text.
+pub(super) fn print(columns: &[(String, Expr)]) -> String {
+    let one = |(name, value): &(String, Expr)| format!("{} = {}", text::expr_name_text(name), text::format_expr(value));
+    format!("eval {}", columns.iter().map(one).collect::<Vec<_>>().join(", "))
 }

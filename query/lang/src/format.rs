@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use model::TimeRange;
 
+use crate::expr::{column_text, format_expr};
 use crate::filter::is_keyword;
-use crate::terminals::{expr_name, is_whole, quote, value_word, word};
+use crate::terminals::{is_whole, quote, value_word, word};
 use crate::{
     Aggregate, Case, Expr, FieldName, Filter, Function, Group, Pipe, PipeKind, Query, SortKey, Source, Stats,
     StreamMatcher, Test, Top, Uniq,
@@ -36,6 +37,7 @@ pub fn format_filter(filter: &Filter) -> String {
         Filter::Field(field, test) => field_test(field, test),
         Filter::Stream(matchers) => stream(matchers),
         Filter::Time(range) => time(range),
+        Filter::Expr(expr) => format!("expr({})", format_expr(expr)),
     }
 }
 
@@ -150,7 +152,7 @@ pub fn format_pipe(pipe: &Pipe) -> String {
         }
         PipeKind::Where(filter) => format!("where {}", format_filter(filter)),
         PipeKind::Eval(columns) => {
-            let one = |(name, value): &(String, Expr)| format!("{} = {}", expr_name_text(name), format_expr(value));
+            let one = |(name, value): &(String, Expr)| format!("{} = {}", column_text(name), format_expr(value));
             format!("eval {}", columns.iter().map(one).collect::<Vec<_>>().join(", "))
         }
         PipeKind::Top(Top { limit, by, rare, hits }) => {
@@ -215,30 +217,4 @@ pub fn aggregate_call(aggregate: &Aggregate) -> String {
 
 fn sort_key(key: &SortKey) -> String {
     format!("{}{}", list_name(&key.field), if key.descending { " desc" } else { "" })
-}
-
-fn expr_name_text(name: &str) -> String {
-    let plain = is_whole(expr_name, name) && !name.eq_ignore_ascii_case("as");
-    if plain { name.to_owned() } else { quote(name) }
-}
-
-/// The canonical text of an expression.
-pub fn format_expr(expr: &Expr) -> String {
-    match expr {
-        Expr::Number(n) => n.to_string(),
-        Expr::Field(name) => expr_name_text(name),
-        Expr::Negate(inner) => format!("-{}", operand(inner)),
-        Expr::Binary(left, op, right) => format!("{} {} {}", operand(left), op.as_str(), operand(right)),
-        Expr::Call(function, arguments) => {
-            let arguments: Vec<String> = arguments.iter().map(format_expr).collect();
-            format!("{}({})", function.as_str(), arguments.join(", "))
-        }
-    }
-}
-
-fn operand(expr: &Expr) -> String {
-    match expr {
-        Expr::Binary(..) => format!("({})", format_expr(expr)),
-        other => format_expr(other),
-    }
 }

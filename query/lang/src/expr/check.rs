@@ -43,6 +43,7 @@ pub(super) fn arity(p: &mut Parser<'_>, function: ScalarFunction, given: usize, 
         None => format!("at least {}", arguments(min)),
         Some(0) => "no arguments".to_owned(),
         Some(max) if max == min => arguments(max),
+        Some(max) if max == min + 1 => format!("{min} or {}", arguments(max)),
         Some(max) => format!("{min} to {}", arguments(max)),
     };
     p.report(

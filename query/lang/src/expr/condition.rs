@@ -68,10 +68,34 @@ fn called(rest: &str) -> Option<&str> {
     name(rest).ok().filter(|(after, _)| after.starts_with('(')).map(|(_, name)| name)
 }
 
-/// Whether a call of a function starts here that is no function of filters.
+/// Whether a call of a function starts here that is no function of filters. A call whose result is compared is one even
+/// when no function has that name: it is a slip, and a filter is never meant.
 fn calls_function(rest: &str) -> bool {
-    called(rest).is_some_and(|name| !filter::FUNCTIONS.contains(&name) && ScalarFunction::parse(name).is_some())
+    let Some(name) = called(rest).filter(|name| !filter::FUNCTIONS.contains(name)) else { return false };
+    ScalarFunction::parse(name).is_some() || is_compared(&rest[name.len()..])
 }
+
+/// Whether a comparison follows the parentheses that start here.
+fn is_compared(rest: &str) -> bool {
+    // Far enough for what people write, and near enough that a query full of parentheses is read in no time.
+    const LOOKAHEAD_CHARS: usize = 512;
+    let mut depth = 0;
+    for (at, c) in rest.char_indices().take(LOOKAHEAD_CHARS) {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => {
+                let after = rest[at + 1..].trim_start();
+                return COMPARISONS.iter().any(|sign| after.starts_with(sign));
+            }
+            ')' => depth -= 1,
+            '|' | '"' | '\'' | '`' => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+const COMPARISONS: [&str; 8] = ["==", "!=", "<>", "<=", ">=", "<", ">", "="];
 
 /// Whether what starts here reads as a comparison with arithmetic or a call in it.
 fn is_arithmetic(rest: &str) -> bool {
@@ -80,8 +104,7 @@ fn is_arithmetic(rest: &str) -> bool {
         return true;
     }
     let after = after.trim_start();
-    let signs = ["==", "!=", "<>", "<=", ">=", "<", ">", "="];
-    let Some(right) = signs.into_iter().find_map(|sign| after.strip_prefix(sign)) else { return false };
+    let Some(right) = COMPARISONS.into_iter().find_map(|sign| after.strip_prefix(sign)) else { return false };
     let right = right.trim_start();
     calls_function(right) || after_operand(right).is_some_and(operator_follows)
 }

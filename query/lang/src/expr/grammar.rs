@@ -177,8 +177,8 @@ fn followed_by_in(p: &mut Parser<'_>) -> bool {
 /// `in (a, b)` and `not in (a, b)`.
 fn one_of(p: &mut Parser<'_>, left: Deep, start: usize) -> Option<Deep> {
     let negated = eat_word(p, "not").is_some();
-    eat_word(p, "in")?;
-    let items = p.parenthesised("a value", "for example status in (500, 502, 503)", or)?;
+    let word = eat_word(p, "in")?;
+    let items = p.nested(word, |p| p.parenthesised("a value", "for example status in (500, 502, 503)", or))?;
     let mut arguments = vec![left];
     arguments.extend(items);
     let (call, depth) = called(p, ScalarFunction::In, arguments, start)?;
@@ -327,8 +327,12 @@ fn named(p: &mut Parser<'_>) -> Option<Deep> {
         _ => None,
     };
     if found.is_empty() || (reserved && constant.is_none()) {
-        let quoting = reserved || p.peek() == Some('@');
-        p.expected("a value", if quoting { BACKTICKS } else { HINT });
+        let hint = match p.peek() {
+            Some('@') => "a field of such a name is written in backticks: `@timestamp`",
+            _ if reserved => "a field that is called as a word of the language is written in backticks",
+            _ => HINT,
+        };
+        p.expected("a value", hint);
         return None;
     }
     let (found, span) = p.take_here(TokenKind::Field, name)?;
@@ -338,8 +342,6 @@ fn named(p: &mut Parser<'_>) -> Option<Deep> {
     }
     if is_call { call(p, found, span) } else { Some((Expr::Field(found.to_owned()), 1)) }
 }
-
-const BACKTICKS: &str = "a field of such a name is written in backticks: `@timestamp`";
 
 fn call(p: &mut Parser<'_>, name: &str, span: Range<usize>) -> Option<Deep> {
     p.retag(TokenKind::Function);

@@ -10,6 +10,8 @@ mod function;
 mod grammar;
 mod quantity;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeSet;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::highlight::{TokenKind, highlight};
 use crate::pipes::{PIPES, stats};
 use crate::terminals::is_word_char;
-use crate::{MathFunction, Source, filter};
+use crate::{FUNCTIONS, Source, filter};
 
 /// What may stand at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,11 +150,7 @@ impl<'t> Context<'t> {
             "sort" | "order" | "top" | "rare" | "uniq" if !inside => (Wanted::Fields, keywords(&["by"])),
             "limit" | "head" | "offset" | "skip" => (Wanted::Nothing, Vec::new()),
             "rename" | "mv" if self.section.len() % 4 == 2 => (Wanted::Nothing, keywords(&["as"])),
-            "eval" | "math" => {
-                let function =
-                    |f: MathFunction| item(&format!("{}(", f.as_str()), CompletionKind::Function, "of numbers");
-                (Wanted::Fields, MathFunction::ALL.map(function).to_vec())
-            }
+            "eval" | "math" => (Wanted::Fields, scalar_functions()),
             _ => (Wanted::Fields, Vec::new()),
         }
     }
@@ -179,4 +175,9 @@ fn pipes() -> Vec<Completion> {
 
 fn aggregates() -> impl Iterator<Item = Completion> {
     stats::FUNCTIONS.into_iter().map(|name| item(&format!("{name}("), CompletionKind::Function, "of a group"))
+}
+
+/// The functions of expressions.
+fn scalar_functions() -> Vec<Completion> {
+    FUNCTIONS.iter().map(|spec| item(&format!("{}(", spec.name), CompletionKind::Function, &spec.signature())).collect()
 }

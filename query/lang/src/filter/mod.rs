@@ -11,7 +11,7 @@ use std::ops::Range;
 use crate::highlight::TokenKind;
 use crate::parser::Parser;
 use crate::terminals;
-use crate::{Diagnostic, FieldName, Filter};
+use crate::{Diagnostic, FieldName, Filter, expr};
 
 pub(crate) use function::FUNCTIONS;
 #[cfg(test)]
@@ -143,6 +143,9 @@ pub(crate) fn negated(filter: Filter) -> Filter {
 
 /// One test, or a group.
 fn primary(p: &mut Parser<'_>) -> Option<Filter> {
+    if let Some(condition) = expr::condition(p) {
+        return condition;
+    }
     match p.peek()? {
         '(' => group(p),
         '{' => stream::selector(p),

@@ -514,10 +514,10 @@ fn mistakes_in_pipes() {
                = for example eval percent = errors / total * 100
              => *
 
-            error: a number or a field is missing here
+            error: a value is missing here
              1 | * | eval x = 1 +
                |                ^
-               = for example eval percent = errors / total * 100
+               = for example errors / total * 100, upper("a") or if(status >= 500, "bad", "good")
              => *
 
             error: unknown function `rund`
@@ -529,7 +529,7 @@ fn mistakes_in_pipes() {
             error: `abs` takes one argument, not 2
              1 | * | eval x = abs(1, 2)
                |              ^^^^^^^^^
-               = for example abs(a / b)
+               = write abs(x)
              => *
 
             error: `hits` is missing here

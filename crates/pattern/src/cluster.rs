@@ -137,7 +137,7 @@ impl Vocabulary {
 }
 
 fn sort(text: &str, named: bool) -> Sort {
-    let ends_in_number = || text.trim_end_matches(HOLES).ends_with(['.', '_', '-', '#']) && text.ends_with(HOLES);
+    let ends_in_number = || text.trim_end_matches(HOLES).ends_with(['.', '_', '-', '#', '/']) && text.ends_with(HOLES);
     match text {
         "=" => Sort::Equals,
         "\"" => Sort::Quote,
@@ -145,11 +145,16 @@ fn sort(text: &str, named: bool) -> Sort {
         _ if named && text.contains(' ') => Sort::Phrase,
         _ if named => Sort::Named,
         _ if text.bytes().all(|byte| byte.is_ascii_punctuation() && byte != b'_') => Sort::Mark,
-        _ if text.bytes().filter(|byte| *byte == b'.').count() >= 2 => Sort::Dotted,
+        _ if text.bytes().filter(|byte| *byte == b'.').count() >= 2 || is_port(text) => Sort::Dotted,
         _ if ends_in_number() => Sort::Numbered,
         _ if text.contains(HOLES) => Sort::Holed,
         _ => Sort::Word,
     }
+}
+
+/// Whether it is a name with a dot, a colon and a number: a host and its port, a file and its line.
+fn is_port(text: &str) -> bool {
+    text.strip_suffix(HOLES).and_then(|text| text.strip_suffix(':')).is_some_and(|name| name.contains('.'))
 }
 
 /// Shortest word that is looked at for an ending.
@@ -172,13 +177,17 @@ fn soften(vocabulary: &Vocabulary, lines: &mut [Line], tuning: &Tuning) -> bool 
     }
     let mut changed = false;
     for (key, members) in alike.iter().filter(|(_, members)| members.len() > 1) {
-        let words = vocabulary.words(key);
-        for (at, value) in key.iter().enumerate() {
+        let mut words = vocabulary.words(key);
+        let phrase = |lines: &[Line], at: usize| vocabulary.sort(lines[members[0]][at]) == Sort::Phrase;
+        // Texts in quotes come first: one that stays says what the line is about, as other words do.
+        let (phrases, others): (Vec<usize>, Vec<usize>) = (0..key.len()).partition(|at| phrase(lines, *at));
+        for at in phrases.into_iter().chain(others) {
             let distinct: BTreeSet<u32> = members.iter().map(|nth| lines[*nth][at]).collect();
             if distinct.len() > 1 && holds_values(vocabulary, &distinct, words, tuning) {
-                members.iter().for_each(|nth| lines[*nth][at] = *value);
+                members.iter().for_each(|nth| lines[*nth][at] = key[at]);
                 changed = true;
             }
+            words += usize::from(phrase(lines, at));
         }
     }
     changed
@@ -260,7 +269,12 @@ impl<'a> Round<'a> {
     /// The contexts that introduce differing words in several patterns.
     fn spread(&self) -> HashSet<Context> {
         let mut seen: HashMap<Context, (usize, HashSet<u32>)> = HashMap::new();
-        for family in self.families.iter().filter(|family| family.at > 0) {
+        // Only a word introduces: what stands behind marks is of any kind.
+        let introduced = |family: &&Family| {
+            let before = family.at.checked_sub(1).map(|at| self.distinct[family.members[0]][at]);
+            before.is_some_and(|id| matches!(self.vocabulary.sort(id), Sort::Word | Sort::Holed))
+        };
+        for family in self.families.iter().filter(introduced) {
             let names: Vec<u32> = self.names(family, &family.members).collect();
             if names.len() > 1 {
                 let (patterns, words) = seen.entry(context(&self.distinct[family.members[0]], family.at)).or_default();

@@ -203,6 +203,10 @@ fn spell(word: &[u8], out: &mut String) {
         rest = &rest[at + 1..];
     }
     out.push_str(&String::from_utf8_lossy(rest));
+    // A version is one number, however many points it has.
+    if let Some(at) = out.find(HOLES).filter(|at| out[*at..].split('.').all(|part| part.strip_prefix(HOLES) == Some(""))) {
+        out.truncate(at + 1);
+    }
     // A number may have a sign: `blk_-1` is no other word than `blk_1`.
     let sign = ["_-", ":-", ".-", "#-"].iter().find_map(|pair| out.find(pair));
     if let Some(at) = sign {

@@ -56,6 +56,10 @@ const QUOTED_BYTES_MAX: usize = 200;
 const QUOTED_SPACES_MAX: usize = 2;
 /// Longest group of hexadecimal digits of an address, in bytes of the shape.
 const HEX_GROUP_BYTES_MAX: usize = 4;
+/// Longest ending of the name of a file, in bytes.
+const ENDING_BYTES_MAX: usize = 4;
+/// Longest last label of the name of a host, in bytes.
+const LABEL_BYTES_MAX: usize = 10;
 /// Units that may stand behind a number and its space.
 const UNITS: &[&[u8]] = &[
     b"B", b"KB", b"MB", b"GB", b"TB", b"KiB", b"MiB", b"GiB", b"TiB", b"byte", b"bytes", b"ns", b"us", b"ms", b"s", b"sec",
@@ -67,7 +71,7 @@ const UNIT_BYTES_MAX: usize = 3;
 /// Cuts a shape into at most `max` tokens; what is behind them is one value.
 pub(crate) fn scan(shape: &[u8], max: usize, out: &mut Vec<Token>) {
     out.clear();
-    let mut scan = Scan { bytes: shape, at: 0, space: false, out };
+    let mut scan = Scan { bytes: shape, at: 0, space: false, close: None, out };
     while scan.skip_spaces() {
         if scan.out.len() >= max {
             scan.push(Kind::Value(Class::Any), shape.len());
@@ -82,6 +86,8 @@ struct Scan<'a> {
     bytes: &'a [u8],
     at: usize,
     space: bool,
+    /// Where the quotes end that are open.
+    close: Option<usize>,
     out: &'a mut Vec<Token>,
 }
 
@@ -139,6 +145,7 @@ impl Scan<'_> {
             return;
         }
         match byte {
+            _ if self.close == Some(self.at) => self.push(Kind::Mark, self.at + 1),
             b'"' | b'\'' | b'`' if self.quoted(byte) => {}
             b'/' | b'\\' | b'~' | b'.' if self.path() => {}
             b'-' | b'+' if is_hole(self.byte(self.at + 1)) && self.may_sign() => self.atom(self.at + 1),
@@ -264,28 +271,31 @@ impl Scan<'_> {
         None
     }
 
-    /// What stands in quotes is one value when it is short; a name of a member of JSON is not.
+    /// What stands in quotes is one value when it is short; the name of a member of JSON is a word.
     fn quoted(&mut self, quote: u8) -> bool {
         let start = self.at + 1;
         if quote != b'"' && self.touches_atom() {
             return false;
         }
-        let limit = self.bytes.len().min(start + QUOTED_BYTES_MAX);
-        let rest = &self.bytes[start..limit];
-        let closes = |at: &usize| quote == b'"' || !is_atom(self.byte(start + at + 1));
+        let rest = &self.bytes[start..];
+        let closes = |at: &usize| {
+            let escaped = *at > 0 && rest[at - 1] == b'\\';
+            !escaped && (quote == b'"' || !is_atom(self.byte(start + at + 1)))
+        };
         let Some(len) = (0..rest.len()).filter(|at| rest[*at] == quote).find(closes) else {
             return false;
         };
         let text = &rest[..len];
         let spaces = text.iter().filter(|byte| is_space(**byte)).count();
-        let member = self.byte(start + len + 1) == b':' && quote == b'"';
         let phrase = text.iter().all(|byte| is_letter(*byte) || *byte == b' ');
-        if member || spaces > QUOTED_SPACES_MAX || (spaces > 0 && !phrase) {
-            return false;
-        }
+        let member = quote == b'"' && self.byte(start + len + 1) == b':' && !text.is_empty() && text.iter().all(|byte| is_atom(*byte));
         self.push(Kind::Mark, start);
-        self.push(named(&self.bytes[start..start + len]), start + len);
-        self.push(Kind::Mark, start + len + 1);
+        self.close = Some(start + len);
+        if member {
+            self.push(class_of(text).map_or(Kind::Word, Kind::Value), start + len);
+        } else if len <= QUOTED_BYTES_MAX && spaces <= QUOTED_SPACES_MAX && (spaces == 0 || phrase) {
+            self.push(named(text), start + len);
+        }
         true
     }
 
@@ -371,7 +381,7 @@ impl Scan<'_> {
             b'\'' => is_letter(next) && word.last().is_some_and(|byte| is_letter(*byte)),
             b':' => {
                 let ends = !self.at_atom(at + 2) && self.byte(at + 2) != b':';
-                is_hole(next) && (!word.iter().any(|byte| is_letter(*byte)) || ends && file(word))
+                is_hole(next) && (!word.iter().any(|byte| is_letter(*byte)) || ends && ends_in_label(word, LABEL_BYTES_MAX))
             }
             _ => false,
         };
@@ -399,10 +409,13 @@ fn class_of(word: &[u8]) -> Option<Class> {
             Class::Number
         });
     }
+    if product(word) {
+        return None;
+    }
     if word.contains(&b'/') || word.contains(&b'\\') {
         return Some(Class::Path);
     }
-    if file(word) {
+    if ends_in_label(word, ENDING_BYTES_MAX) {
         return Some(Class::Path);
     }
     let tail = word.iter().rev().take_while(|byte| is_letter(**byte)).count();
@@ -417,10 +430,17 @@ fn class_of(word: &[u8]) -> Option<Class> {
     None
 }
 
-/// Whether a word with a hole ends like the name of a file or of a host.
-fn file(word: &[u8]) -> bool {
-    let ending = word.iter().rev().take_while(|byte| byte.is_ascii_lowercase()).count();
-    (2..=4).contains(&ending) && word.len() > ending + 1 && word[word.len() - ending - 1] == b'.'
+/// Whether it is a name with a version, as `HTTP/1.1`.
+fn product(word: &[u8]) -> bool {
+    let name = word.iter().take_while(|byte| is_letter(**byte)).count();
+    let version = word.get(name + 1..).unwrap_or_default();
+    name > 0 && word.get(name) == Some(&b'/') && version.iter().all(|byte| is_hole(*byte) || *byte == b'.')
+}
+
+/// Whether a word ends like the name of a file or of a host: in a point and a few small letters.
+fn ends_in_label(word: &[u8], bytes_max: usize) -> bool {
+    let label = word.iter().rev().take_while(|byte| byte.is_ascii_lowercase()).count();
+    (2..=bytes_max).contains(&label) && word.len() > label + 1 && word[word.len() - label - 1] == b'.'
 }
 
 fn class_of_letters(word: &[u8]) -> Option<Class> {

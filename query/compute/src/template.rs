@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
+use lang::FormatPart;
+
 use crate::functions::{Bounded, codes, json, quantity};
 use crate::limits::TEMPLATE_PIECES_MAX;
 use crate::value::Value;
@@ -92,6 +94,26 @@ impl Template {
             }
         }
         Ok(Self { pieces })
+    }
+
+    /// A template that the query language has read already.
+    pub fn of_parts(parts: &[FormatPart], names: &[String]) -> Result<Self, ComputeError> {
+        let piece = |part: &FormatPart| match part {
+            FormatPart::Text(text) => Piece::Plain(text.clone()),
+            FormatPart::Field { name, style } => Piece::Field {
+                column: names.iter().position(|known| known == name),
+                name: name.clone(),
+                change: const { &Self::CHANGES }
+                    .iter()
+                    .find(|change| change.name == style.as_str())
+                    .map(|change| change.change),
+            },
+        };
+        if parts.len() > TEMPLATE_PIECES_MAX {
+            let message = format!("the template has more than {TEMPLATE_PIECES_MAX} pieces (TEMPLATE_PIECES_MAX)");
+            return Err(error(0..0, message, "make it in several steps"));
+        }
+        Ok(Self { pieces: parts.iter().map(piece).collect() })
     }
 
     /// The fields that it reads, in the order of the text.

@@ -24,6 +24,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("pipeline", 3),
     ("lang", 3),
     ("promql", 3),
+    ("compute", 3),
     ("plan", 3),
     ("exec", 3),
     ("engine", 3),
@@ -52,6 +53,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("segment", "blob"),
     ("store", "catalog"),
     ("store", "series"),
+    ("compute", "lang"),
     ("plan", "lang"),
     ("exec", "lang"),
     ("exec", "plan"),
@@ -93,7 +95,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// The two sides that meet only at `store` and `model`.
 const INGEST: &[&str] = &["decode", "pipeline", "listen"];
-const QUERY: &[&str] = &["lang", "promql", "plan", "exec", "engine"];
+const QUERY: &[&str] = &["lang", "promql", "compute", "plan", "exec", "engine"];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");

@@ -106,6 +106,22 @@ impl<'a> Value<'a> {
         self.number().map(Num::as_f64)
     }
 
+    /// The whole number that it is; `None` for fractions and what no `i64` holds.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.number()? {
+            Num::Int(n) => Some(n),
+            Num::Float(n) => match Num::of(n)? {
+                Num::Int(n) => Some(n),
+                Num::Float(_) => None,
+            },
+        }
+    }
+
+    /// The time that it is, in nanoseconds since 1970, as `to_time` reads it.
+    pub fn as_time_ns(&self) -> Option<i64> {
+        self.time()
+    }
+
     /// The nanoseconds of a duration: a number, or a text such as `1h30m`.
     pub(crate) fn duration(&self) -> Option<i64> {
         let number = || self.number().and_then(|number| rounded(number.as_f64(), number));

@@ -3,8 +3,10 @@
 mod conversions;
 mod errors;
 mod functions;
+mod kinds;
 mod properties;
 mod templates;
+mod values;
 
 use std::borrow::Cow;
 

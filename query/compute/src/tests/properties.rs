@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use lang::{BinaryOp, Expr, FUNCTIONS, Pipe, PipeKind, Query, Span};
+use lang::{BinaryOp, Expr, FUNCTIONS, Kind, Pipe, PipeKind, Query, Span};
 use proptest::prelude::*;
 
 use super::NOW;
@@ -106,9 +106,7 @@ fn call(
         let count = spec.arguments_max().unwrap_or(8).min(spec.arguments_min() + usize::from(more));
         let arguments = parts.into_iter().take(count).enumerate().map(|(at, (inner, text))| {
             match spec.param(at).map(|param| param.kind) {
-                Some(lang::Kind::Pattern | lang::Kind::TimeFormat | lang::Kind::Zone | lang::Kind::Template) => {
-                    Expr::text(text)
-                }
+                Some(Kind::Pattern | Kind::TimeFormat | Kind::Zone | Kind::Template) => Expr::text(text),
                 _ => inner,
             }
         });
@@ -131,6 +129,28 @@ fn reread(expr: &Expr) -> Option<Expr> {
     }
 }
 
+/// The kind of column that a value comes from; missing values may come from any, texts hold missing ones too.
+fn kind_of(value: &Value<'_>) -> Kind {
+    match value {
+        Value::Missing | Value::Text(_) => Kind::Text,
+        Value::Bool(_) => Kind::Bool,
+        Value::Int(_) => Kind::Integer,
+        Value::Number(_) => Kind::Number,
+        Value::Time(_) => Kind::Time,
+        Value::Json(_) => Kind::Json,
+    }
+}
+
+/// Whether a value may stand in a column of a kind.
+fn fits(value: &Value<'_>, kind: Kind) -> bool {
+    match (kind, value) {
+        (Kind::Any, _) | (_, Value::Missing) => true,
+        (Kind::Integer, Value::Number(_)) => value.as_i64().is_none(),
+        (Kind::Number, Value::Int(_)) => true,
+        (kind, value) => kind_of(value) == kind,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1024) })]
 
@@ -144,6 +164,8 @@ proptest! {
             let given = row.iter().any(|given| matches!(given, Value::Number(n) if !n.is_finite()));
             prop_assert!(number.is_finite() || given, "{:?}", number);
         }
+        let kind = program.kind(&|at| kind_of(&row[at]));
+        prop_assert!(fits(&value, kind), "{value:?} is no {kind:?}");
         let bytes = value.into_text().map_or(0, |text| text.len());
         prop_assert!(bytes <= TEXT_BYTES_MAX * 4);
         // The canonical text means the same.

@@ -25,6 +25,36 @@ pub const REGEX_EXPANDED_MAX: u64 = 20_000;
 /// Largest number that `limit`, `top` and `offset` take.
 pub const ROWS_MAX: u64 = 1_000_000_000;
 
+/// Most rows that `context` takes on either side of a row.
+pub const CONTEXT_ROWS_MAX: u64 = 1000;
+
+/// Most buckets of `histogram`.
+pub const HISTOGRAM_BUCKETS_MAX: u32 = 1000;
+
+/// Most different values that the query in `in(query)` may yield.
+pub const SUBQUERY_VALUES_MAX: usize = 100_000;
+
+/// Fewest characters of a word of a fuzzy search: a shorter one would find half of all words.
+pub const FUZZY_CHARS_MIN: usize = 3;
+
+/// Fewest characters of a word that is searched for with two edits.
+pub const FUZZY_CHARS_MIN_FOR_TWO: usize = 5;
+
+/// Most characters of a word of a fuzzy search: its automaton grows with them.
+pub const FUZZY_CHARS_MAX: usize = 64;
+
+/// How many characters at the start of a fuzzy word must be right: what lets an index look at a part of its words only.
+pub const FUZZY_PREFIX_CHARS: usize = 1;
+
+/// Most edits of a fuzzy word.
+pub const FUZZY_EDITS_MAX: u8 = 2;
+
+/// Most wildcards in one pattern.
+pub const WILDCARDS_MAX: usize = 16;
+
+/// Most queries inside a query (`join`, `union`, `in(query)`), all together.
+pub const SUBQUERIES_MAX: usize = 16;
+
 /// Most remarks reported for one query; the first ones matter.
 pub const DIAGNOSTICS_MAX: usize = 32;
 

@@ -139,7 +139,7 @@ fn pipe() -> impl Strategy<Value = PipeKind> {
             for (at, aggregate) in aggregates.iter_mut().enumerate() {
                 aggregate.name = format!("column {at} of these");
             }
-            let time = Group::TimeBucket { field: "_time".to_owned(), step_ns };
+            let time = Group::Bucket { field: "_time".to_owned(), bucket: Bucket::Time { step_ns, offset_ns: 0 } };
             PipeKind::Stats(Stats { by: by.into_iter().map(Group::Field).chain([time]).collect(), aggregates })
         }),
         prop::collection::vec(key, 1..3).prop_map(PipeKind::Sort),
@@ -154,7 +154,8 @@ fn pipe() -> impl Strategy<Value = PipeKind> {
             limit,
             by,
             rare,
-            hits
+            hits,
+            percent: None
         })),
         (names(), any::<bool>())
             .prop_map(|(by, hits)| PipeKind::Uniq(Uniq { by, hits: hits.then(|| "hits".to_owned()) })),
@@ -165,7 +166,7 @@ fn query() -> impl Strategy<Value = Query> {
     let source = prop::sample::select(Source::ALL.to_vec());
     (source, filter_tree(), prop::collection::vec(pipe(), 0..4)).prop_map(|(source, filter, kinds)| {
         let pipes = kinds.into_iter().map(|kind| Pipe { kind, span: Span::default() }).collect();
-        Query { source, filter, pipes }
+        Query { input: Input::Table(source), filter, pipes }
     })
 }
 

@@ -7,10 +7,10 @@ use crate::limits::{PIPES_MAX, QUERY_BYTES_MAX};
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
 use crate::terminals;
-use crate::{Diagnostic, Filter, Pipe, Query, Source, Span, filter, pipes};
+use crate::{Diagnostic, Filter, Input, Pipe, Query, Source, Span, filter, pipes};
 
 /// Tables that the language knows and that cannot be read yet.
-const SOURCES_NOT_YET: [&str; 4] = ["probes", "findings", "metrics", "promql"];
+const SOURCES_NOT_YET: [&str; 2] = ["metrics", "promql"];
 
 /// Parses a whole text; the parser comes back with its diagnostics and tokens.
 pub(crate) fn run(text: &str, now: Timestamp) -> (Query, Parser<'_>) {
@@ -50,7 +50,7 @@ fn fits(parser: &mut Parser<'_>) -> bool {
 fn query(p: &mut Parser<'_>) -> Query {
     let source = source(p);
     let filter = filter::filter(p);
-    let mut query = Query { source: source.unwrap_or(Source::Logs), filter, pipes: Vec::new() };
+    let mut query = Query { input: Input::Table(source.unwrap_or(Source::Logs)), filter, pipes: Vec::new() };
     while p.peek() == Some('|') {
         let bar = p.eat("|").unwrap_or_default();
         if query.pipes.len() == PIPES_MAX {

@@ -1,6 +1,6 @@
 //! `eval n = a / b * 100, m = lower(x)`: new columns computed by expressions. Also in LogsQL's order: `math a / b as n`.
 
-use crate::expr::{column_name, expression};
+use crate::expr::{column_name, column_text, expression, format_expr};
 use crate::parser::Parser;
 use crate::{Expr, PipeKind};
 
@@ -33,4 +33,10 @@ fn column(p: &mut Parser<'_>) -> Option<(String, Expr)> {
             None
         }
     }
+}
+
+/// The canonical text.
+pub(super) fn print(columns: &[(String, Expr)]) -> String {
+    let one = |(name, value): &(String, Expr)| format!("{} = {}", column_text(name), format_expr(value));
+    format!("eval {}", columns.iter().map(one).collect::<Vec<_>>().join(", "))
 }

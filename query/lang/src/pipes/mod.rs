@@ -1,15 +1,32 @@
 //! Pipes: the table of their names and who parses which. One file per pipe.
 
+mod bin;
+mod context;
+mod dedup;
+mod diff;
 mod eval;
+mod facets;
 mod fields;
+mod fill;
 mod filter;
+mod format;
+mod join;
 mod limit;
+mod lookup;
+mod parse;
+mod patterns;
 mod rename;
+mod replace;
+mod sample;
 mod sort;
 pub(crate) mod stats;
+mod timechart;
 mod top;
+mod union;
 mod uniq;
+mod unroll;
 
+use crate::format as text;
 use crate::highlight::TokenKind;
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
@@ -113,6 +130,40 @@ pub(crate) fn pipe(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     };
     p.report(diagnostic);
     None
+}
+
+/// The canonical text of a pipe.
+pub(crate) fn print(pipe: &PipeKind) -> String {
+    match pipe {
+        PipeKind::Stats(pipe) => stats::print(pipe),
+        PipeKind::Sort(keys) => sort::print(keys),
+        PipeKind::Limit(n) => format!("limit {n}"),
+        PipeKind::Offset(n) => format!("offset {n}"),
+        PipeKind::Fields(names) => format!("fields {}", text::patterns(names)),
+        PipeKind::Drop(names) => format!("drop {}", text::patterns(names)),
+        PipeKind::Rename(renames) => rename::print(renames),
+        PipeKind::Where(filter) => format!("where {}", text::format_filter(filter)),
+        PipeKind::Eval(columns) => eval::print(columns),
+        PipeKind::Top(pipe) => top::print(pipe),
+        PipeKind::Uniq(pipe) => uniq::print(pipe),
+        PipeKind::Dedup(pipe) => dedup::print(pipe),
+        PipeKind::Sample(pipe) => sample::print(pipe),
+        PipeKind::Bin(pipe) => bin::print(pipe),
+        PipeKind::Timechart(pipe) => timechart::print(pipe),
+        PipeKind::Fill(pipe) => fill::print(pipe),
+        PipeKind::Parse(pipe) => parse::print(pipe),
+        PipeKind::Replace(pipe) => replace::print(pipe),
+        PipeKind::Format(pipe) => format::print(pipe),
+        PipeKind::Unroll(by) => unroll::print(by),
+        PipeKind::Join(pipe) => join::print(pipe),
+        PipeKind::Union(query) => union::print(query),
+        PipeKind::Lookup(pipe) => lookup::print(pipe),
+        PipeKind::Context(pipe) => context::print(pipe),
+        PipeKind::Patterns(pipe) => patterns::print(pipe),
+        PipeKind::Facets(pipe) => facets::print(pipe),
+        PipeKind::Diff(pipe) => diff::print(pipe),
+        PipeKind::Explain => "explain".to_owned(),
+    }
 }
 
 fn available() -> String {

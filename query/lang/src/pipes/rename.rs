@@ -1,6 +1,7 @@
 //! `rename a as b, c as d`: fields under new names.
 
 use crate::PipeKind;
+use crate::format as text;
 use crate::parser::Parser;
 
 const HINT: &str = "for example rename service.name as service";
@@ -21,4 +22,10 @@ pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
         }
     })?;
     Some(vec![PipeKind::Rename(renames)])
+}
+
+/// The canonical text.
+pub(super) fn print(renames: &[(String, String)]) -> String {
+    let one = |(from, to): &(String, String)| format!("{} as {}", text::list_name(from), text::list_name(to));
+    format!("rename {}", renames.iter().map(one).collect::<Vec<_>>().join(", "))
 }

@@ -2,6 +2,7 @@
 //! and are pipes of their own.
 
 use super::limit;
+use crate::format as text;
 use crate::parser::Parser;
 use crate::{Diagnostic, PipeKind, SortKey};
 
@@ -43,4 +44,9 @@ fn descending(p: &mut Parser<'_>) -> bool {
         p.eat_keyword("asc");
         false
     }
+}
+
+/// The canonical text.
+pub(super) fn print(keys: &[SortKey]) -> String {
+    format!("sort by ({})", keys.iter().map(text::sort_key).collect::<Vec<_>>().join(", "))
 }

@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use model::{field, parse_duration_ns};
 
-use crate::format;
+use crate::format as text;
 use crate::highlight::TokenKind;
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
 use crate::terminals;
-use crate::{Aggregate, Diagnostic, Function, Group, PipeKind, Stats};
+use crate::{Aggregate, Bucket, Diagnostic, Function, Group, PipeKind, Stats};
 
 /// The functions there are.
 pub(crate) const FUNCTIONS: [&str; 14] = [
@@ -103,7 +103,7 @@ fn group(p: &mut Parser<'_>) -> Option<Group> {
         p.report(Diagnostic::error(step_span, message).hint("for example _time:5m or _time:1h"));
         return Some(Group::Field(name));
     };
-    Some(Group::TimeBucket { field: name, step_ns })
+    Some(Group::Bucket { field: name, bucket: Bucket::Time { step_ns, offset_ns: 0 } })
 }
 
 fn step_ns(text: &str) -> Option<i64> {
@@ -137,7 +137,7 @@ fn aggregate(p: &mut Parser<'_>) -> Option<(Aggregate, Range<usize>)> {
     let mut out = Aggregate { function, fields, filter, name: String::new() };
     out.name = match name(p)? {
         Some(name) => name,
-        None => format::aggregate_call(&out),
+        None => text::aggregate_call(&out),
     };
     Some((out, call))
 }
@@ -264,4 +264,23 @@ fn arity(
         return None;
     }
     Some(arguments.into_iter().map(|(field, _)| field).collect())
+}
+
+/// The canonical text.
+pub(super) fn print(stats: &Stats) -> String {
+    let aggregates = print_aggregates(&stats.aggregates);
+    match stats.by[..] {
+        [] => format!("stats {aggregates}"),
+        _ => format!(
+            "stats by ({}) {aggregates}",
+            stats.by.iter().map(text::format_group).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// Functions with their names.
+pub(super) fn print_aggregates(aggregates: &[Aggregate]) -> String {
+    let one =
+        |aggregate: &Aggregate| format!("{} as {}", text::aggregate_call(aggregate), text::name_text(&aggregate.name));
+    aggregates.iter().map(one).collect::<Vec<_>>().join(", ")
 }

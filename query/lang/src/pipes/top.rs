@@ -2,6 +2,7 @@
 //! a number, ten.
 
 use super::limit::{LIMIT_DEFAULT, rows};
+use crate::format as text;
 use crate::parser::Parser;
 use crate::{PipeKind, Top};
 
@@ -32,5 +33,13 @@ fn top(p: &mut Parser<'_>, rare: bool, example: &str) -> Option<Vec<PipeKind>> {
         },
         None => HITS.to_owned(),
     };
-    Some(vec![PipeKind::Top(Top { limit, by, rare, hits })])
+    Some(vec![PipeKind::Top(Top { limit, by, rare, hits, percent: None })])
+}
+
+/// The canonical text.
+pub(super) fn print(top: &Top) -> String {
+    let Top { limit, by, rare, hits, percent } = top;
+    let name = if *rare { "rare" } else { "top" };
+    let percent = percent.as_ref().map_or(String::new(), |name| format!(" percent as {}", text::name_text(name)));
+    format!("{name} {limit} by ({}) as {}{percent}", text::list(by), text::name_text(hits))
 }

@@ -1,6 +1,7 @@
 //! `uniq by (a, b) with hits`: the different combinations of values, and, when asked, how many rows have each.
 
 use super::{limit, top::HITS};
+use crate::format as text;
 use crate::parser::Parser;
 use crate::{PipeKind, Uniq};
 
@@ -23,4 +24,9 @@ pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
         None => None,
     };
     Some([PipeKind::Uniq(Uniq { by, hits })].into_iter().chain(fetch).collect())
+}
+
+/// The canonical text.
+pub(super) fn print(uniq: &Uniq) -> String {
+    format!("uniq by ({}){}", text::list(&uniq.by), if uniq.hits.is_some() { " with hits" } else { "" })
 }

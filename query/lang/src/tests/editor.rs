@@ -84,7 +84,7 @@ fn completion_knows_what_may_come() {
         error | sort ^ => 13..13 Fields by
         error | fields a, ^ => 18..18 Fields 
         error | where n^ => 14..15 Fields not
-        from ^ => 5..5 Nothing logs spans quarantine changes alerts incidents actions audit
+        from ^ => 5..5 Nothing logs spans quarantine changes alerts incidents actions probes findings audit
         from ch^ => 5..7 Nothing changes
         "in a phrase ^ => 13..13 Nothing 
         * | rename a ^ => 13..13 Nothing as

@@ -331,7 +331,6 @@ fn mistakes_in_pipes() {
         * | eval x = abs(1, 2)
         * | uniq by (a) with
         from logz error
-        from probes | limit 5
         from promql(`rate(x[5m])`) | limit 5
         "#,
         expect![[r#"
@@ -545,16 +544,10 @@ fn mistakes_in_pipes() {
                = did you mean `logs`?
              => error
 
-            error: `from probes` is not available yet
-             1 | from probes | limit 5
-               |      ^^^^^^
-               = available are logs, spans, quarantine, changes, alerts, incidents, actions, audit
-             => * | limit 5
-
             error: `from promql` is not available yet
              1 | from promql(`rate(x[5m])`) | limit 5
                |      ^^^^^^
-               = available are logs, spans, quarantine, changes, alerts, incidents, actions, audit
+               = available are logs, spans, quarantine, changes, alerts, incidents, actions, probes, findings, audit
              => * | limit 5
 
         "#]],

@@ -4,7 +4,7 @@ use std::hint::black_box;
 
 use compute::{Program, Template, Value};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use lang::{Expr, PipeKind};
+use lang::{Expr, FormatPart, FormatStyle, PipeKind};
 use model::Timestamp;
 
 const ROWS: usize = 8192;
@@ -68,7 +68,14 @@ fn programs(c: &mut Criterion) {
             });
         });
     }
-    let template = Template::new("<status> <uc:url> <duration:took>", &names).unwrap_or_else(|error| panic!("{error}"));
+    let field = |name: &str, style| FormatPart::Field { name: name.to_owned(), style };
+    let parts = [
+        field("status", FormatStyle::Plain),
+        FormatPart::Text(" ".to_owned()),
+        field("url", FormatStyle::Upper),
+        field("took", FormatStyle::Duration),
+    ];
+    let template = Template::of_parts(&parts, &names).unwrap_or_else(|error| panic!("{error}"));
     group.bench_function("template", |b| {
         b.iter(|| {
             rows.iter().filter(|row| black_box(template.render(&|at| borrowed(&row[at]))) != Value::Missing).count()

@@ -37,5 +37,5 @@ mod tests;
 pub use error::ComputeError;
 pub use kinds::ColumnKind;
 pub use program::{Program, Row};
-pub use template::{Template, TemplateChange};
+pub use template::Template;
 pub use value::Value;

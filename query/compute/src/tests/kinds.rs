@@ -111,5 +111,6 @@ fn kinds_are_known_before_rows() {
         unix(time) => Number
         typeof(time) => Text
         contains(body, "a") => Bool
-    "#]].assert_eq(&out);
+    "#]]
+    .assert_eq(&out);
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use lang::{BinaryOp, Expr, FUNCTIONS, Kind, Pipe, PipeKind, Query, Span};
+use lang::{BinaryOp, Expr, FUNCTIONS, FormatPart, FormatStyle, Kind, Pipe, PipeKind, Query, Span};
 use proptest::prelude::*;
 
 use super::NOW;
@@ -196,11 +196,13 @@ proptest! {
     }
 
     #[test]
-    fn any_template_is_read_or_refused(text in "[a-z<>&;:_*{} ü]{0,24}", row in prop::collection::vec(value(), NAMES.len())) {
-        let names = NAMES.map(str::to_owned);
-        match Template::new(&text, &names) {
-            Ok(template) => { template.render(&|at| row[at].borrowed()); }
-            Err(error) => prop_assert!(text.get(error.span.clone()).is_some_and(|part| !part.is_empty()), "{:?}", error),
-        }
+    fn no_template_panics(
+        fields in prop::collection::vec((0..NAMES.len(), prop::sample::select(FormatStyle::ALL.to_vec())), 0..6),
+        row in prop::collection::vec(value(), NAMES.len()),
+    ) {
+        let part = |(at, style): &(usize, FormatStyle)| FormatPart::Field { name: NAMES[*at].to_owned(), style: *style };
+        let parts: Vec<FormatPart> = fields.iter().map(part).collect();
+        let template = Template::of_parts(&parts, &NAMES.map(str::to_owned));
+        prop_assert!(template.is_ok_and(|template| matches!(template.render(&|at| row[at].borrowed()), Value::Text(_))));
     }
 }

@@ -92,7 +92,11 @@ impl Vocabulary {
         let entries = values.into_iter().chain(words).collect();
         let ids: HashMap<(&str, bool, bool), u32> = texts.iter().copied().zip(values.len() as u32..).collect();
         let id = |piece: &Piece| {
-            if piece.is_value() { u32::from(piece.space) } else { ids.get(&Self::key(piece)).copied().unwrap_or_default() }
+            if piece.is_value() {
+                u32::from(piece.space)
+            } else {
+                ids.get(&Self::key(piece)).copied().unwrap_or_default()
+            }
         };
         let lines = forms.iter().map(|form| form.iter().map(id).collect()).collect();
         (Self { entries }, lines)

@@ -246,7 +246,8 @@ impl Miner {
     ) -> Template {
         let mut pieces = lines[members[0]].clone();
         members[1..].iter().for_each(|nth| generalize(&mut pieces, &lines[*nth]));
-        let mut from: Vec<Slot> = members.iter().map(|nth| old[*nth]).filter(|slot| heirs[*slot as usize] == group).collect();
+        let mut from: Vec<Slot> =
+            members.iter().map(|nth| old[*nth]).filter(|slot| heirs[*slot as usize] == group).collect();
         from.sort_unstable();
         from.dedup();
         let parents = || from.iter().map(|slot| self.templates.get(*slot));
@@ -321,7 +322,8 @@ fn heirs(groups: &[usize], old: &[Slot], new_count: usize, old_count: usize) -> 
 fn soften_types(pieces: &mut [Piece], earlier: &[Piece]) {
     for (piece, earlier) in pieces.iter_mut().zip(earlier) {
         if piece.is_value() && earlier.is_value() && *piece != *earlier {
-            *piece = Piece { kind: crate::scan::Kind::Value(crate::scan::Class::Any), text: String::new(), ..piece.clone() };
+            *piece =
+                Piece { kind: crate::scan::Kind::Value(crate::scan::Class::Any), text: String::new(), ..piece.clone() };
         }
     }
 }

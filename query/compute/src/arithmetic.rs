@@ -22,31 +22,29 @@ pub(crate) fn binary(op: BinaryOp, a: &Value<'_>, b: &Value<'_>) -> Value<'stati
     }
 }
 
-/// A number or a time to compute with.
-enum Operand {
-    Number(Num),
-    Time(i64),
-}
-
-fn operand(value: &Value<'_>) -> Option<Operand> {
-    match value {
-        Value::Time(ns) => Some(Operand::Time(*ns)),
-        Value::Text(text) => {
-            value.number().map(Operand::Number).or_else(|| civil_time(text).map(Operand::Time))
-        }
-        _ => value.number().map(Operand::Number),
+/// Two numbers, or a time and a number or another time. A text counts as a number; beside a time, and only there, one in
+/// RFC 3339 counts as a time, so that what two fields make is always a number.
+fn arithmetic(op: BinaryOp, a: &Value<'_>, b: &Value<'_>) -> Option<Value<'static>> {
+    match (a, b) {
+        (Value::Time(time), other) => match (op, moment(other)) {
+            (BinaryOp::Subtract, Some(other)) => time.checked_sub(other).map(Value::Int),
+            (BinaryOp::Subtract, None) => time.checked_sub(other.duration()?).map(Value::Time),
+            (BinaryOp::Add, None) => time.checked_add(other.duration()?).map(Value::Time),
+            _ => None,
+        },
+        (other, Value::Time(time)) => match (op, moment(other)) {
+            (BinaryOp::Subtract, Some(other)) => other.checked_sub(*time).map(Value::Int),
+            (BinaryOp::Add, None) => time.checked_add(other.duration()?).map(Value::Time),
+            _ => None,
+        },
+        _ => numbers(op, a.number()?, b.number()?),
     }
 }
 
-fn arithmetic(op: BinaryOp, a: &Value<'_>, b: &Value<'_>) -> Option<Value<'static>> {
-    match (operand(a)?, op, operand(b)?) {
-        (Operand::Number(a), _, Operand::Number(b)) => numbers(op, a, b),
-        (Operand::Time(a), BinaryOp::Subtract, Operand::Time(b)) => a.checked_sub(b).map(Value::Int),
-        (Operand::Time(time), BinaryOp::Subtract, Operand::Number(_)) => {
-            Some(Value::Time(time.checked_sub(b.duration()?)?))
-        }
-        (Operand::Time(time), BinaryOp::Add, Operand::Number(_)) => Some(Value::Time(time.checked_add(b.duration()?)?)),
-        (Operand::Number(_), BinaryOp::Add, Operand::Time(time)) => Some(Value::Time(time.checked_add(a.duration()?)?)),
+fn moment(value: &Value<'_>) -> Option<i64> {
+    match value {
+        Value::Time(ns) => Some(*ns),
+        Value::Text(text) => civil_time(text),
         _ => None,
     }
 }

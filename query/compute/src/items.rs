@@ -13,7 +13,7 @@ pub(crate) struct Items {
     numbers: HashSet<Key>,
     /// Texts that are numbers: the same as a number, and not as another text.
     text_numbers: HashSet<Key>,
-    /// Truths, times and the missing value: few, compared one by one.
+    /// Truths, times, lists and the missing value: few, compared one by one.
     others: Vec<Value<'static>>,
 }
 
@@ -36,20 +36,16 @@ fn key(number: Num) -> Option<Key> {
 
 impl Items {
     pub(crate) fn new(items: Vec<Value<'static>>) -> Self {
-        let mut out = Self {
-            texts: HashSet::new(),
-            numbers: HashSet::new(),
-            text_numbers: HashSet::new(),
-            others: Vec::new(),
-        };
+        let mut out =
+            Self { texts: HashSet::new(), numbers: HashSet::new(), text_numbers: HashSet::new(), others: Vec::new() };
         for item in items {
             match item {
-                Value::Text(text) | Value::Json(text) => {
-                    out.text_numbers.extend(crate::value::text_number(&text).and_then(key));
-                    out.texts.insert(text.into());
+                Value::Text(_) => {
+                    out.text_numbers.extend(item.number().and_then(key));
+                    out.texts.extend(item.into_text().map(Box::from));
                 }
                 Value::Int(_) | Value::Number(_) => out.numbers.extend(item.number().and_then(key)),
-                Value::Missing | Value::Bool(_) | Value::Time(_) => out.others.push(item),
+                Value::Missing | Value::Bool(_) | Value::Time(_) | Value::Json(_) => out.others.push(item),
             }
         }
         out

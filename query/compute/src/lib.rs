@@ -2,7 +2,8 @@
 //!
 //! **Entry points.** [`Program::new`] reads an expression over named columns once: constant parts are computed, regular
 //! expressions, networks, formats and zones compiled. [`Program::eval`] then computes it for a row, which is a function from
-//! a column's place to its [`Value`]; [`Program::holds`] asks it as a condition. [`Template`] is the same for the pipe
+//! a column's place to its [`Value`]; [`Program::holds`] asks it as a condition; [`Program::kind`] says
+//! before what kind of column the values make. [`Template`] is the same for the pipe
 //! `format`.
 //!
 //! **Values.** Rows hold texts, numbers, truths and times. A text that is a number counts as that number where a number is
@@ -23,6 +24,7 @@ mod compare;
 mod error;
 mod functions;
 mod items;
+mod kinds;
 pub mod limits;
 mod prepare;
 mod program;
@@ -33,6 +35,7 @@ mod value;
 mod tests;
 
 pub use error::ComputeError;
+pub use kinds::ColumnKind;
 pub use program::{Program, Row};
 pub use template::Template;
 pub use value::Value;

@@ -8,19 +8,19 @@ use memchr::memmem::Finder;
 use model::Timestamp;
 use regex::Regex;
 
+use crate::ComputeError;
 use crate::functions::addresses::Network;
 use crate::functions::json::{self, Step};
 use crate::functions::template::{self, Piece};
 use crate::functions::{patterns, times};
 use crate::value::Value;
-use crate::ComputeError;
 
 /// What a call keeps of its constants.
 pub(crate) enum Prepared {
     /// Nothing.
     None,
     /// A text to find.
-    Needle(Finder<'static>),
+    Needle(Box<Finder<'static>>),
     /// A regular expression, and the group that is asked for.
     Pattern { regex: Regex, group: usize },
     /// Networks.
@@ -44,7 +44,7 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, ComputeError> {
     match function {
         ScalarFunction::Contains | ScalarFunction::IndexOf => Ok(match text(constants, 1) {
-            Some(needle) => Prepared::Needle(Finder::new(needle.as_bytes()).into_owned()),
+            Some(needle) => Prepared::Needle(Box::new(Finder::new(needle.as_bytes()).into_owned())),
             None => Prepared::None,
         }),
         ScalarFunction::Like => {
@@ -67,9 +67,10 @@ pub(crate) fn prepare(
         }
         ScalarFunction::IpIn => networks(constants, places),
         ScalarFunction::JsonGet => match text(constants, 1) {
-            Some(path) => Ok(Prepared::Path(json::path(&path).map_err(|message| {
-                ComputeError::new(places[1], message, "a path is written a.b[0][\"c d\"]")
-            })?)),
+            Some(path) => Ok(Prepared::Path(
+                json::path(&path)
+                    .map_err(|message| ComputeError::new(places[1], message, "a path is written a.b[0][\"c d\"]"))?,
+            )),
             None => Ok(Prepared::None),
         },
         ScalarFunction::Format => {

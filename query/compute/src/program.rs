@@ -24,7 +24,7 @@ pub struct Program {
 
 /// One step; its parts are computed first, unless it says otherwise.
 #[derive(Debug)]
-enum Node {
+pub(crate) enum Node {
     Constant(Value<'static>),
     Column(usize),
     Negate(Box<Node>),
@@ -44,7 +44,7 @@ enum Node {
 }
 
 /// A function of values. It is missing when one of its first `needed` arguments is.
-struct Call {
+pub(crate) struct Call {
     function: ScalarFunction,
     run: Run,
     needed: usize,
@@ -70,6 +70,10 @@ impl Program {
         compiler.columns.sort_unstable();
         compiler.columns.dedup();
         Ok(Self { root, columns: compiler.columns })
+    }
+
+    pub(crate) fn root(&self) -> &Node {
+        &self.root
     }
 
     /// The columns that it reads, in order.
@@ -265,6 +269,14 @@ impl Node {
 }
 
 impl Call {
+    pub(crate) fn function(&self) -> ScalarFunction {
+        self.function
+    }
+
+    pub(crate) fn arguments(&self) -> &[Node] {
+        &self.arguments
+    }
+
     fn eval<'r>(&'r self, row: Row<'_, 'r>) -> Value<'r> {
         if self.arguments.len() <= ARGUMENTS_INLINE {
             let mut values = [const { Value::Missing }; ARGUMENTS_INLINE];

@@ -81,7 +81,7 @@ impl<'a> Value<'a> {
     pub fn is_blank(&self) -> bool {
         match self {
             Self::Missing => true,
-            Self::Text(text) => text.is_empty(),
+            Self::Text(text) | Self::Json(text) => text.is_empty(),
             _ => false,
         }
     }
@@ -104,6 +104,22 @@ impl<'a> Value<'a> {
     /// The number as a double, as tables of numbers keep it.
     pub fn as_f64(&self) -> Option<f64> {
         self.number().map(Num::as_f64)
+    }
+
+    /// The whole number that it is; `None` for fractions and what no `i64` holds.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.number()? {
+            Num::Int(n) => Some(n),
+            Num::Float(n) => match Num::of(n)? {
+                Num::Int(n) => Some(n),
+                Num::Float(_) => None,
+            },
+        }
+    }
+
+    /// The time that it is, in nanoseconds since 1970, as `to_time` reads it.
+    pub fn as_time_ns(&self) -> Option<i64> {
+        self.time()
     }
 
     /// The nanoseconds of a duration: a number, or a text such as `1h30m`.
@@ -132,7 +148,9 @@ impl<'a> Value<'a> {
             Self::Bool(value) => *value,
             Self::Int(n) | Self::Time(n) => *n != 0,
             Self::Number(n) => *n != 0.0 && !n.is_nan(),
-            Self::Text(text) => text.eq_ignore_ascii_case("true") || text_number(text).is_some_and(|n| n.as_f64() != 0.0),
+            Self::Text(text) => {
+                text.eq_ignore_ascii_case("true") || text_number(text).is_some_and(|n| n.as_f64() != 0.0)
+            }
             Self::Missing | Self::Json(_) => false,
         }
     }

@@ -95,7 +95,8 @@ fn reads_of_stage(pipe: &PipeKind) -> Vec<String> {
 
 /// A pipe that can not stand where it stands.
 fn misplaced(pipe: &PipeKind, span: &Span, before: &[Pipe], query: &Query) -> Option<Diagnostic> {
-    let at = |message: &str, hint: &str| Some(Diagnostic::error(span.0.clone(), message.to_owned()).hint(hint.to_owned()));
+    let at =
+        |message: &str, hint: &str| Some(Diagnostic::error(span.0.clone(), message.to_owned()).hint(hint.to_owned()));
     let only = |allowed: fn(&PipeKind) -> bool| before.iter().all(|pipe| allowed(&pipe.kind));
     let of_table = query.input.table().is_some();
     match pipe {

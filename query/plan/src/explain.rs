@@ -81,9 +81,7 @@ fn stage_line(stage: &Stage) -> String {
         Stage::Patterns(patterns) => pipe(PipeKind::Patterns(patterns.clone())),
         Stage::Facets(facets) => pipe(PipeKind::Facets(facets.clone())),
         Stage::Diff(diff, _) => pipe(PipeKind::Diff(diff.clone())),
-        Stage::Group(by, aggregates) => {
-            pipe(PipeKind::Stats(Stats { by: by.clone(), aggregates: aggregates.clone() }))
-        }
+        Stage::Group(by, aggregates) => pipe(PipeKind::Stats(Stats { by: by.clone(), aggregates: aggregates.clone() })),
         Stage::Timechart(chart) => pipe(PipeKind::Timechart(chart.clone())),
         Stage::Fill(fill, _) => pipe(PipeKind::Fill(fill.clone())),
         Stage::Percent { of, to } => format!("percent of {of} as {to}"),

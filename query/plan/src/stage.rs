@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use lang::{
-    Aggregate, Bin, Context, Dedup, Diff, DiffAgainst, Facets, Fill, FormatPart, FormatPipe, Group, Join, Lookup, ParsePipe, Patterns,
-    Replace, Sample, Timechart, Within, WithinSide,
+    Aggregate, Bin, Context, Dedup, Diff, DiffAgainst, Facets, Fill, FormatPart, FormatPipe, Group, Join, Lookup,
+    ParsePipe, Patterns, Replace, Sample, Timechart, Within, WithinSide,
 };
 use model::{TimeRange, field};
 
 use crate::LogicalPlan;
-use crate::rewrites::columns::{Needed, aggregate_fields, union};
 use crate::names::filter_fields;
+use crate::rewrites::columns::{Needed, aggregate_fields, union};
 
 /// What a stage does with the rows of its input. What each means for rows is said where its pipe is defined, in `lang`.
 #[derive(Clone, Debug, PartialEq)]
@@ -169,7 +169,8 @@ impl Stage {
 
     /// The columns that it needs of its input, when these are needed of it; `None` for all.
     pub(crate) fn needed_of_input(&self, needed: Needed) -> Needed {
-        let and = |needed: Needed, more: &[&str]| union(needed, Some(more.iter().map(|name| (*name).to_owned()).collect()));
+        let and =
+            |needed: Needed, more: &[&str]| union(needed, Some(more.iter().map(|name| (*name).to_owned()).collect()));
         let of = |names: &[String]| Some(names.iter().cloned().collect::<BTreeSet<String>>());
         let filter = |filter: &Option<lang::Filter>| filter.as_ref().map_or(Some(BTreeSet::new()), filter_fields);
         match self {
@@ -197,7 +198,9 @@ impl Stage {
             Self::Diff(diff, _) if diff.by.is_empty() => None,
             Self::Diff(diff, _) => and(of(&diff.by), &[field::BODY]),
             Self::Group(by, aggregates) => aggregate_fields(by, aggregates),
-            Self::Timechart(chart) => and(union(of(&chart.by), aggregate_fields(&[], &chart.aggregates)), &[field::TIME]),
+            Self::Timechart(chart) => {
+                and(union(of(&chart.by), aggregate_fields(&[], &chart.aggregates)), &[field::TIME])
+            }
             Self::Fill(..) => None,
             Self::Percent { of, .. } => and(needed, &[of]),
         }

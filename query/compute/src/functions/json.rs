@@ -25,9 +25,7 @@ pub(super) fn pick(function: ScalarFunction) -> Option<Run> {
         },
         ScalarFunction::ListJoin => |v, _| join(v),
         ScalarFunction::ToJson => |v, _| to_json(std::mem::take(&mut v[0])),
-        ScalarFunction::IsJson => |v, _| {
-            Some(Value::Bool(serde_json::from_str::<IgnoredAny>(&text(v, 0)?).is_ok()))
-        },
+        ScalarFunction::IsJson => |v, _| Some(Value::Bool(serde_json::from_str::<IgnoredAny>(&text(v, 0)?).is_ok())),
         _ => return None,
     })
 }

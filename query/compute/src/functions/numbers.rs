@@ -94,7 +94,9 @@ fn round<'r>(v: &[Value<'r>]) -> Option<Value<'r>> {
 }
 
 fn round_whole(n: i64, zeros: u32) -> Value<'static> {
-    let Some(unit) = 10i128.checked_pow(zeros).filter(|unit| *unit <= i128::from(u64::MAX)) else { return Value::Int(0) };
+    let Some(unit) = 10i128.checked_pow(zeros).filter(|unit| *unit <= i128::from(u64::MAX)) else {
+        return Value::Int(0);
+    };
     let half = if n < 0 { -unit / 2 } else { unit / 2 };
     let result = (i128::from(n) + half) / unit * unit;
     i64::try_from(result).map_or_else(|_| Value::of(result as f64), Value::Int)

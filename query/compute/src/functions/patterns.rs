@@ -27,14 +27,13 @@ pub(super) fn pick(function: ScalarFunction) -> Option<Run> {
 
 /// Reads a regular expression.
 pub(crate) fn compile(pattern: &str, place: &Span) -> Result<Regex, ComputeError> {
-    RegexBuilder::new(pattern)
-        .size_limit(REGEX_COMPILED_BYTES_MAX)
-        .nest_limit(NESTING_MAX as u32)
-        .build()
-        .map_err(|error| match error {
+    RegexBuilder::new(pattern).size_limit(REGEX_COMPILED_BYTES_MAX).nest_limit(NESTING_MAX as u32).build().map_err(
+        |error| match error {
             regex::Error::CompiledTooBig(_) => ComputeError::new(
                 place,
-                format!("the regular expression grows over {REGEX_COMPILED_BYTES_MAX} bytes (REGEX_COMPILED_BYTES_MAX)"),
+                format!(
+                    "the regular expression grows over {REGEX_COMPILED_BYTES_MAX} bytes (REGEX_COMPILED_BYTES_MAX)"
+                ),
                 "use smaller counts in {...}",
             ),
             other => {
@@ -48,7 +47,8 @@ pub(crate) fn compile(pattern: &str, place: &Span) -> Result<Regex, ComputeError
                     "escape a special character with a backslash",
                 )
             }
-        })
+        },
+    )
 }
 
 /// A pattern of SQL's `LIKE` as a regular expression over the whole text.

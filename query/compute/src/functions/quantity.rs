@@ -68,7 +68,8 @@ mod tests {
 
     #[test]
     fn quantities_are_short_and_exact() {
-        let durations = [0, 1, 1_500, 20_000, 1_500_000, 999_999_999, 1_000_000_000, 3_723_500_000_000, 86_400_000_000_000];
+        let durations =
+            [0, 1, 1_500, 20_000, 1_500_000, 999_999_999, 1_000_000_000, 3_723_500_000_000, 86_400_000_000_000];
         let texts = ["0s", "1ns", "1.5us", "20us", "1.5ms", "999.999999ms", "1s", "1h2m3.5s", "1d"];
         assert_eq!(durations.map(duration_text), texts);
         for ns in durations {
@@ -77,6 +78,9 @@ mod tests {
         assert_eq!(duration_text(-90_000_000_000), "-1m30s");
         assert_eq!(duration_text(i64::MIN), "-106751d23h47m16.854775808s");
         let sizes = [0.0, 1023.0, 1024.0, 1536.0, 1_048_575.0, -2e9, 1e30];
-        assert_eq!(sizes.map(size_text), ["0 B", "1023 B", "1 KiB", "1.5 KiB", "1 MiB", "-1.86 GiB", "867361737988.4 EiB"]);
+        assert_eq!(
+            sizes.map(size_text),
+            ["0 B", "1023 B", "1 KiB", "1.5 KiB", "1 MiB", "-1.86 GiB", "867361737988.4 EiB"]
+        );
     }
 }

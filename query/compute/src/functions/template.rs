@@ -43,7 +43,7 @@ pub(crate) fn read(text: &str, values: usize, place: &Span) -> Result<Vec<Piece>
         rest = after;
         let (value, decimals) = value(inner, &mut next).ok_or_else(|| bad(format!("`{{{inner}}}` is no value")))?;
         if value >= values {
-            return Err(bad(format!("`{{{inner}}}` is value {}, and there are {values}", value + 1)));
+            return Err(bad(format!("`{{{inner}}}` asks for value {} of {values}", value + 1)));
         }
         if !plain.is_empty() {
             pieces.push(Piece::Plain(std::mem::take(&mut plain)));

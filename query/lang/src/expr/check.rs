@@ -72,7 +72,7 @@ pub(super) fn constants(p: &mut Parser<'_>, function: ScalarFunction, arguments:
                 Some(("is no network", "write a network such as \"10.0.0.0/8\" or \"2001:db8::/32\""))
             }
             Kind::Number | Kind::Integer if !number() => Some(("is a text, and a number is needed here", FIELD_HINT)),
-            Kind::Duration if !number() && model::parse_duration_ns(text).is_none() => {
+            Kind::Duration if !number() && model::parse_duration_ns(text.trim().trim_start_matches('-')).is_none() => {
                 Some(("is no duration", "write a duration such as 5m or \"1h30m\""))
             }
             _ => None,

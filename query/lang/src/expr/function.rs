@@ -1,6 +1,8 @@
 //! The functions of expressions: one table, from which the parser, help, completion and the documentation read. An entry
 //! that is not in the order of [`ScalarFunction`] does not compile.
 
+use serde::Serialize;
+
 use super::table;
 
 /// A function of the values of one row.
@@ -125,7 +127,8 @@ pub enum ScalarFunction {
 
 /// What a value is, or what an argument should be. Any value may stand anywhere: it is converted, and missing when it
 /// cannot be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// Any value.
     Any,
@@ -183,7 +186,7 @@ impl Kind {
 }
 
 /// An argument that a function takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Param {
     /// Its name in the signature.
     pub name: &'static str,
@@ -211,9 +214,10 @@ pub(super) const fn many(name: &'static str, kind: Kind) -> Param {
 }
 
 /// A function as people see it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize)]
 pub struct FunctionSpec {
     /// Which function it is.
+    #[serde(skip)]
     pub function: ScalarFunction,
     /// Its canonical name.
     pub name: &'static str,

@@ -38,6 +38,7 @@ mod terminals;
 pub use ast::*;
 pub use complete::{Completion, CompletionKind, Completions, Wanted, complete};
 pub use diagnostic::{Diagnostic, DiagnosticSeverity, render_diagnostic};
+pub use filter::is_cjk;
 pub use format::{aggregate_call, format, format_expr, format_filter, format_group, format_pipe};
 pub use highlight::{TokenKind, highlight};
 pub use suggest::nearest;

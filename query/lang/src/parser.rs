@@ -14,6 +14,14 @@ use crate::{Diagnostic, FieldName};
 /// A text and where it stands.
 pub(crate) type Located<T> = (T, Range<usize>);
 
+/// A place in a text that the parser can go back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    at: usize,
+    tokens: usize,
+    diagnostics: usize,
+}
+
 /// The state of one parse.
 pub(crate) struct Parser<'a> {
     /// The whole query.
@@ -30,6 +38,10 @@ pub(crate) struct Parser<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What was read, for highlighting.
     pub(crate) tokens: Vec<(Range<usize>, TokenKind)>,
+    /// How many queries in parentheses are open around this place: in one, `)` ends it.
+    pub(crate) inside: usize,
+    /// How many queries in parentheses there were so far.
+    pub(crate) subqueries: usize,
     depth: usize,
     terms: usize,
 }
@@ -44,6 +56,8 @@ impl<'a> Parser<'a> {
             over_columns: false,
             diagnostics: Vec::new(),
             tokens: Vec::new(),
+            inside: 0,
+            subqueries: 0,
             depth: 0,
             terms: 0,
         }
@@ -72,6 +86,27 @@ impl<'a> Parser<'a> {
 
     pub(crate) fn at_end(&mut self) -> bool {
         self.peek().is_none()
+    }
+
+    /// Whether a pipe, and so whatever it takes, ends here: at the end, at `|`, in a query in parentheses at `)`.
+    pub(crate) fn at_pipe_end(&mut self) -> bool {
+        match self.peek() {
+            None | Some('|') => true,
+            Some(')') => self.inside > 0,
+            Some(_) => false,
+        }
+    }
+
+    /// Goes back to a place that was read before, and forgets what was read since.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.at = mark.at;
+        self.tokens.truncate(mark.tokens);
+        self.diagnostics.truncate(mark.diagnostics);
+    }
+
+    /// This place, for [`Parser::back_to`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { at: self.at, tokens: self.tokens.len(), diagnostics: self.diagnostics.len() }
     }
 
     /// Takes what a terminal takes, from right here.
@@ -198,13 +233,49 @@ impl<'a> Parser<'a> {
         self.report(Diagnostic::error(span, message).hint(hint));
     }
 
-    /// Passes over everything up to the next `|`, for recovery.
+    /// Passes over everything up to the next `|`, for recovery; in a query in parentheses up to the `)` that ends it.
     pub(crate) fn skip_to_pipe(&mut self) {
-        while let Some(c) = self.peek().filter(|c| *c != '|') {
+        let mut open = 0usize;
+        while let Some(c) = self.peek().filter(|c| *c != '|' || open > 0) {
+            match c {
+                '(' => open += 1,
+                ')' if open == 0 && self.inside > 0 => break,
+                ')' => open = open.saturating_sub(1),
+                _ => {}
+            }
             if self.take_here(TokenKind::String, terminals::quoted).is_none() {
                 self.at += c.len_utf8();
             }
         }
+    }
+
+    /// Whether what stands after an opening parenthesis is a query and not a list of values: it starts with `from` and a
+    /// name, or has a pipe before the parenthesis that closes it. Nothing is taken.
+    pub(crate) fn query_follows(&mut self) -> bool {
+        self.skip_space();
+        let rest = self.rest();
+        if let Some(after) = rest.get(..4).filter(|word| word.eq_ignore_ascii_case("from")).map(|_| &rest[4..]) {
+            let name = after.trim_start();
+            if name.len() < after.len() && name.starts_with(terminals::is_word_start) {
+                return true;
+            }
+        }
+        let mut at = rest;
+        let mut open = 0usize;
+        while let Some(c) = at.chars().next() {
+            match c {
+                '|' => return true,
+                ')' if open == 0 => return false,
+                ')' => open -= 1,
+                '(' => open += 1,
+                _ => {}
+            }
+            at = match terminals::quoted(at) {
+                Ok((after, _)) => after,
+                Err(_) => &at[c.len_utf8()..],
+            };
+        }
+        false
     }
 
     /// Passes over everything up to and with this character, or up to the next `|`, for recovery.
@@ -270,7 +341,7 @@ impl<'a> Parser<'a> {
         if self.eat(bracket).is_some() {
             return;
         }
-        if self.at_end() || self.peek() == Some('|') {
+        if matches!(self.peek(), None | Some('|')) {
             let message = format!("this `{}` has no closing `{bracket}`", &self.text[open.clone()]);
             self.report(Diagnostic::error(open, message).hint(format!("add `{bracket}`")));
         } else {

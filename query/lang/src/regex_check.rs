@@ -9,6 +9,32 @@ use crate::limits::{NESTING_MAX, REGEX_BYTES_MAX, REGEX_EXPANDED_MAX};
 use crate::parser::Parser;
 use crate::terminals::offset_in_quoted;
 
+/// Reports what is wrong with an expression, and says what its groups are called; `None` when something is wrong.
+pub(crate) fn check_and_name(p: &mut Parser<'_>, pattern: &str, span: &Range<usize>) -> Option<Vec<Option<String>>> {
+    let before = p.diagnostics.len();
+    check(p, pattern, span);
+    if p.diagnostics.len() > before {
+        return None;
+    }
+    let mut names = Vec::new();
+    collect_names(&regex_syntax::parse(pattern).ok()?, &mut names);
+    Some(names)
+}
+
+fn collect_names(hir: &Hir, names: &mut Vec<Option<String>>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            names.push(capture.name.as_deref().map(str::to_owned));
+            collect_names(&capture.sub, names);
+        }
+        HirKind::Repetition(repetition) => collect_names(&repetition.sub, names),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| collect_names(part, names))
+        }
+        _ => {}
+    }
+}
+
 /// Reports what is wrong with an expression; the span is that of its quoted or bare text in the query.
 pub(crate) fn check(p: &mut Parser<'_>, pattern: &str, span: &Range<usize>) {
     if pattern.len() > REGEX_BYTES_MAX {

@@ -12,12 +12,17 @@ use crate::parser::{Located, Parser, shorten};
 use crate::terminals;
 use crate::{Diagnostic, Filter};
 
+const SECOND_NS: i64 = 1_000_000_000;
+
 const HINT: &str = "write _time:5m, _time:2026-11-23, _time:[2026-11-23T09:00:00Z, now) or _time:>=-1h";
 
 /// Takes what stands after `_time:`; the span is the name's.
 pub(super) fn test(p: &mut Parser<'_>, name: Range<usize>) -> Option<Filter> {
     p.count_term(name.clone());
     p.skip_space();
+    if let Some(filter) = super::day::range(p) {
+        return filter;
+    }
     let range = match p.peek_here() {
         Some('[' | '(') => interval(p),
         Some('>' | '<' | '=') => compared(p),
@@ -27,19 +32,41 @@ pub(super) fn test(p: &mut Parser<'_>, name: Range<usize>) -> Option<Filter> {
     range.map(Filter::Time)
 }
 
-/// A time, quoted or not, as the range of times that it names: a second for `09:00:00`, a day for a date, a nanosecond for
-/// a number or a relative time.
+/// A time, quoted or not, as the range of times that it names.
 fn moment(p: &mut Parser<'_>) -> Option<TimeRange> {
     let (text, span) = moment_text(p)?;
-    let time = Timestamp::parse(&text, p.now);
-    match time {
-        Ok(start) => Some(TimeRange::new(start, start.saturating_add_ns(precision_ns(&text)))),
+    moment_of(p, &text, &span)
+}
+
+/// A time as the range of times that it names: a second for `09:00:00`, a day for a date, a month for `2026-11`, a
+/// nanosecond for a number or a relative time.
+pub(crate) fn moment_of(p: &mut Parser<'_>, text: &str, span: &Range<usize>) -> Option<TimeRange> {
+    if let Some(range) = month(text) {
+        return Some(range);
+    }
+    // An hour alone is no civil time to `Timestamp::parse`.
+    let hour = text.len() == 13 && text.as_bytes()[10] == b'T' && text[11..].bytes().all(|b| b.is_ascii_digit());
+    let whole = if hour { format!("{text}:00") } else { text.to_owned() };
+    match Timestamp::parse(&whole, p.now) {
+        Ok(start) => {
+            let width = if hour { 3600 * SECOND_NS } else { precision_ns(text) };
+            Some(TimeRange::new(start, start.saturating_add_ns(width)))
+        }
         Err(_) => {
-            let message = format!("cannot read `{}` as a time", shorten(&text));
-            p.report(Diagnostic::error(span, message).hint(HINT));
+            let message = format!("cannot read `{}` as a time", shorten(text));
+            p.report(Diagnostic::error(span.clone(), message).hint(HINT));
             None
         }
     }
+}
+
+/// `2026-11`: a month.
+fn month(text: &str) -> Option<TimeRange> {
+    let (year, month) = text.split_once('-').filter(|(year, month)| year.len() == 4 && month.len() == 2)?;
+    let (year, month): (u16, u16) = (year.parse().ok()?, month.parse().ok()?);
+    let first = |year: u16, month: u16| Timestamp::parse(&format!("{year:04}-{month:02}-01"), Timestamp(0)).ok();
+    let (next_year, next_month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
+    Some(TimeRange::new(first(year, month)?, first(next_year, next_month)?))
 }
 
 fn moment_text(p: &mut Parser<'_>) -> Option<Located<String>> {
@@ -56,7 +83,6 @@ fn moment_text(p: &mut Parser<'_>) -> Option<Located<String>> {
 
 /// How long the unit is that a civil time leaves open.
 fn precision_ns(text: &str) -> i64 {
-    const SECOND_NS: i64 = 1_000_000_000;
     let civil = text.as_bytes().get(4) == Some(&b'-') && text.len() >= 10 && !text.contains('.');
     if !civil {
         return 1;

@@ -31,6 +31,7 @@ pub mod limits;
 mod parser;
 mod pipes;
 mod query;
+mod reference;
 mod regex_check;
 mod suggest;
 mod terminals;
@@ -41,6 +42,7 @@ pub use diagnostic::{Diagnostic, DiagnosticSeverity, render_diagnostic};
 pub use filter::is_cjk;
 pub use format::{aggregate_call, format, format_expr, format_filter, format_group, format_pipe};
 pub use highlight::{TokenKind, highlight};
+pub use reference::{Entry, Limit, Reference, reference, reference_markdown};
 pub use suggest::nearest;
 
 #[cfg(test)]

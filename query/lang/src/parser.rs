@@ -8,6 +8,7 @@ use nom::IResult;
 
 use crate::highlight::TokenKind;
 use crate::limits::{DIAGNOSTICS_MAX, FILTER_TERMS_MAX, LIST_ITEMS_MAX, NESTING_MAX};
+use crate::suggest::nearest;
 use crate::terminals::{self, Quoted};
 use crate::{Diagnostic, FieldName};
 
@@ -42,6 +43,8 @@ pub(crate) struct Parser<'a> {
     pub(crate) inside: usize,
     /// How many queries in parentheses there were so far.
     pub(crate) subqueries: usize,
+    /// The words that could have stood at a place, for hints about one that is nearly so.
+    tried: (usize, Vec<&'static str>),
     depth: usize,
     terms: usize,
 }
@@ -58,6 +61,7 @@ impl<'a> Parser<'a> {
             tokens: Vec::new(),
             inside: 0,
             subqueries: 0,
+            tried: (0, Vec::new()),
             depth: 0,
             terms: 0,
         }
@@ -155,9 +159,37 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the next word when it is this one, in any case.
-    pub(crate) fn eat_keyword(&mut self, keyword: &str) -> Option<Range<usize>> {
-        self.peek_word().filter(|word| word.eq_ignore_ascii_case(keyword))?;
-        self.take(TokenKind::Keyword, terminals::word).map(|(_, span)| span)
+    pub(crate) fn eat_keyword(&mut self, keyword: &'static str) -> Option<Range<usize>> {
+        if self.peek_word().is_some_and(|word| word.eq_ignore_ascii_case(keyword)) {
+            return self.take(TokenKind::Keyword, terminals::word).map(|(_, span)| span);
+        }
+        if self.tried.0 != self.at {
+            self.tried = (self.at, Vec::new());
+        }
+        if !self.tried.1.contains(&keyword) {
+            self.tried.1.push(keyword);
+        }
+        None
+    }
+
+    /// A hint about the next word from the words that could have stood in its place.
+    fn hint_from_tried(&mut self) -> Option<String> {
+        let word = self.peek_word()?.to_ascii_lowercase();
+        let tried: &[&'static str] = if self.tried.0 == self.at { &self.tried.1 } else { &[] };
+        let longer =
+            |keyword: &&&str| keyword.len() >= 3 && (word.starts_with(**keyword) || keyword.starts_with(&word));
+        let near = tried.iter().find(longer).copied().or_else(|| nearest(&word, tried.iter().copied()));
+        near.map(|near| format!("did you mean `{near}`?"))
+    }
+
+    /// Reports that a pipe does not end where it must.
+    pub(crate) fn expected_pipe_end(&mut self) {
+        let known = if self.tried.0 == self.at { self.tried.1.join(", ") } else { String::new() };
+        let hint = self.hint_from_tried().unwrap_or_else(|| match known.as_str() {
+            "" => "separate pipes with `|`".to_owned(),
+            known => format!("separate pipes with `|`; here could stand {known}"),
+        });
+        self.expected("`|` or the end of the query", &hint);
     }
 
     /// Takes a quoted text, from right here; one that is not closed is reported and goes to the end.
@@ -227,6 +259,7 @@ impl<'a> Parser<'a> {
     pub(crate) fn expected(&mut self, what: &str, hint: &str) {
         let span = self.next_span();
         let message = match &self.text[span.clone()] {
+            "" if what.contains(" and ") => format!("{what} are missing here"),
             "" => format!("{what} is missing here"),
             found => format!("expected {what}, found `{}`", shorten(found)),
         };
@@ -345,7 +378,22 @@ impl<'a> Parser<'a> {
             let message = format!("this `{}` has no closing `{bracket}`", &self.text[open.clone()]);
             self.report(Diagnostic::error(open, message).hint(format!("add `{bracket}`")));
         } else {
-            self.expected(&format!("`,` or `{bracket}`"), &format!("close the list with `{bracket}`"));
+            let hint = self.hint_from_tried().unwrap_or_else(|| format!("close the list with `{bracket}`"));
+            self.expected(&format!("`,` or `{bracket}`"), &hint);
+            self.skip_rest_of_list(&open, bracket);
+        }
+    }
+
+    /// Passes over what stands before a closing bracket that is surely the one that was wanted.
+    fn skip_rest_of_list(&mut self, open: &Range<usize>, bracket: &str) {
+        let opening = &self.text[open.clone()];
+        let rest = self.rest();
+        let Some(end) = rest.find(bracket) else { return };
+        if !rest[..end].contains(['|', '"', '\'', '`']) && !rest[..end].contains(opening) {
+            self.at += end;
+            self.eat_here(bracket);
+        } else if bracket == "}" {
+            self.skip_past('}');
         }
     }
 

@@ -97,7 +97,7 @@ fn pipe(p: &mut Parser<'_>, query: &mut Query) {
     let kinds = pipes::pipe(p);
     if !p.at_pipe_end() {
         if kinds.is_some() {
-            p.expected("`|` or the end of the query", "separate pipes with `|`");
+            p.expected_pipe_end();
         }
         p.skip_to_pipe();
     }

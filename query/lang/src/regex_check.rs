@@ -70,7 +70,10 @@ pub(crate) fn check(p: &mut Parser<'_>, pattern: &str, span: &Range<usize>) {
             boundary(p.text, start, span)..boundary(p.text, end.max(start + 1), span),
             format!("bad regular expression: {message}"),
         )
-        .hint("escape a special character with a backslash, or search for the \"text\" without ~"),
+        .hint(match p.text[..span.start].trim_end().ends_with('~') {
+            true => "escape a special character with a backslash, or search for the \"text\" without ~",
+            false => "escape a special character with a backslash",
+        }),
     );
 }
 

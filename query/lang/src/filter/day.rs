@@ -19,7 +19,7 @@ pub(super) fn range(p: &mut Parser<'_>) -> Option<Option<Filter>> {
         return None;
     }
     p.take(TokenKind::Function, terminals::expr_name);
-    Some(if name == "day_range" { day(p) } else { week(p) })
+    Some(super::time::bracketed(p, if name == "day_range" { day } else { week }))
 }
 
 /// Takes the bracket that opens; whether the start is inside.

@@ -99,7 +99,9 @@ fn and(p: &mut Parser<'_>) -> Option<Filter> {
             (Some(part), _) => parts.push(part),
             (None, Some(keyword)) => {
                 missing(p, &keyword, "after");
-                break;
+                if !p.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("and") || word == "&&") {
+                    break;
+                }
             }
             (None, None) => break,
         }

@@ -24,7 +24,7 @@ pub(super) fn test(p: &mut Parser<'_>, name: Range<usize>) -> Option<Filter> {
         return filter;
     }
     let range = match p.peek_here() {
-        Some('[' | '(') => interval(p),
+        Some('[' | '(') => bracketed(p, interval),
         Some('>' | '<' | '=') => compared(p),
         Some('*') => p.eat_here("*").map(|_| TimeRange::ALL),
         _ => single(p),
@@ -107,7 +107,7 @@ fn single(p: &mut Parser<'_>) -> Option<TimeRange> {
     let Some(length_ns) = word.and_then(|(word, _)| parse_duration_ns(word)).filter(|ns| *ns > 0) else {
         p.at = before.0;
         p.tokens.truncate(before.1);
-        return moment(p);
+        return instant(p);
     };
     let mut end = p.now;
     if p.eat_keyword("offset").is_some() {
@@ -120,6 +120,34 @@ fn single(p: &mut Parser<'_>) -> Option<TimeRange> {
         end = end.saturating_add_ns(-offset_ns);
     }
     Some(TimeRange::new(end.saturating_add_ns(-length_ns), end))
+}
+
+/// One time. A small number is a time in 1970, which is hardly meant.
+fn instant(p: &mut Parser<'_>) -> Option<TimeRange> {
+    const DIGITS_MIN: usize = 9;
+    p.skip_space();
+    let start = p.at;
+    let range = moment(p)?;
+    let text = &p.text[start..p.at];
+    if text.len() < DIGITS_MIN && text.bytes().all(|b| b.is_ascii_digit()) {
+        let hint = format!("give it a unit, such as _time:{text}m, or write the year with a month: _time:2026-11");
+        let message = format!("this is {text} seconds after the start of 1970");
+        p.report(Diagnostic::warning(start..p.at, message).hint(hint));
+    }
+    Some(range)
+}
+
+/// What stands between brackets; passes over the rest of them when it cannot be read.
+pub(super) fn bracketed<T>(p: &mut Parser<'_>, inner: fn(&mut Parser<'_>) -> Option<T>) -> Option<T> {
+    let out = inner(p);
+    if out.is_none() {
+        let rest = p.rest();
+        let end = rest.find(['|', '[', '(', ']', ')', '"']).unwrap_or(rest.len());
+        if rest[end..].starts_with([']', ')']) {
+            p.at += end + 1;
+        }
+    }
+    out
 }
 
 /// `[a, b)` with either bracket on either side.

@@ -54,6 +54,11 @@ pub(super) fn bucket(p: &mut Parser<'_>, of: &str, hint: &str) -> Option<Bucket>
         p.expected("the width of a bucket", hint);
         return None;
     };
+    if ["span", "step", "every", "bucket", "width"].contains(&word) && p.peek() == Some('=') {
+        let message = format!("`{word}` is not known here");
+        p.report(Diagnostic::error(span, message).hint("write the width alone, such as 5m"));
+        return None;
+    }
     if word.eq_ignore_ascii_case("auto") {
         p.retag(TokenKind::Keyword);
         return Some(Bucket::AutoTime);

@@ -1,6 +1,6 @@
 //! `dedup n by (a, b)`: the first rows of each combination of values.
 
-use super::{PipeSpec, by_names, limit};
+use super::{PipeSpec, by_names, optional_rows};
 use crate::complete::Offer;
 use crate::format as text;
 use crate::parser::Parser;
@@ -22,8 +22,7 @@ pub(super) const SPEC: PipeSpec = PipeSpec {
 const HINT: &str = "for example dedup by (service.name)";
 
 fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
-    let has_number = p.peek().is_some_and(|c| c.is_ascii_digit());
-    let keep = if has_number { limit::rows_above_zero(p, "dedup 3 by (service.name)")? } else { 1 };
+    let keep = optional_rows(p, 1, "dedup 3 by (service.name)")?;
     let by = by_names(p, HINT)?;
     Some(vec![PipeKind::Dedup(Dedup { by, keep })])
 }

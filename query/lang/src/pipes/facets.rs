@@ -1,6 +1,6 @@
 //! `facets n f, g`: the most frequent values of each field.
 
-use super::{PipeSpec, by_names, limit};
+use super::{PipeSpec, by_names, optional_rows};
 use crate::complete::Offer;
 use crate::format as text;
 use crate::parser::Parser;
@@ -19,8 +19,7 @@ pub(super) const SPEC: PipeSpec = PipeSpec {
 };
 
 fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
-    let has_number = p.peek().is_some_and(|c| c.is_ascii_digit());
-    let limit = if has_number { limit::rows_above_zero(p, "facets 5")? } else { Facets::LIMIT_DEFAULT };
+    let limit = optional_rows(p, Facets::LIMIT_DEFAULT, "facets 5")?;
     let fields = match p.at_pipe_end() {
         true => Vec::new(),
         false => by_names(p, "for example facets 5 service.name, host.name")?,

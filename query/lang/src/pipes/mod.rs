@@ -219,6 +219,19 @@ fn optional_by(p: &mut Parser<'_>, hint: &str) -> Option<Vec<String>> {
     }
 }
 
+/// Takes a number of rows that may stand before `by`, such as the 5 of `top 5 by (f)`.
+fn optional_rows(p: &mut Parser<'_>, default: u64, example: &str) -> Option<u64> {
+    let word = p.peek_word().unwrap_or_default();
+    let before_by = {
+        let mut rest = p.rest()[word.len()..].split_whitespace();
+        !word.eq_ignore_ascii_case("by") && rest.next().is_some_and(|next| next.eq_ignore_ascii_case("by"))
+    };
+    match before_by && !word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) {
+        true => limit::rows_above_zero(p, example),
+        false => Some(default),
+    }
+}
+
 /// Takes a name that must stand here.
 fn required_name(p: &mut Parser<'_>, what: &str, hint: &str) -> Option<String> {
     let name = p.name();

@@ -54,7 +54,12 @@ fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 
 fn format(p: &mut Parser<'_>) -> Option<ParseFormat> {
     let Some((word, span)) = p.take(TokenKind::Keyword, terminals::word) else {
-        p.expected("a format", &format!("formats are {}", FORMATS.join(", ")));
+        let text = terminals::quoted(p.rest()).ok().map(|(_, quoted)| quoted.text).filter(|text| text.contains('<'));
+        let hint = match text {
+            Some(text) => format!("write parse pattern {}", quote(&text)),
+            None => format!("formats are {}", FORMATS.join(", ")),
+        };
+        p.expected("a format", &hint);
         return None;
     };
     Some(match word.to_ascii_lowercase().as_str() {

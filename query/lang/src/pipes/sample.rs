@@ -27,7 +27,7 @@ const HINT: &str = "write sample 1/100, sample 10% or sample 500";
 
 fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     let Some((word, span)) = p.take(TokenKind::Number, terminals::value_word) else {
-        p.expected("how many rows", HINT);
+        p.expected("a size", HINT);
         return None;
     };
     sample(p, word, span).map(|sample| vec![PipeKind::Sample(sample)])

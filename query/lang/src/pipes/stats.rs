@@ -43,6 +43,10 @@ fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     if p.eat_keyword("by").is_some() || p.peek() == Some('(') {
         by = Some(groups(p)?);
     }
+    if let Some(again) = p.eat_keyword("by") {
+        p.report(Diagnostic::error(again, "`by` is given twice").hint("put all keys into one `by (...)`"));
+        return None;
+    }
     let aggregates = aggregates(p, HINT)?;
     if let Some(keyword) = p.eat_keyword("by") {
         let late = groups(p)?;
@@ -84,7 +88,7 @@ pub(super) fn check_names(p: &mut Parser<'_>, by: &[Group], aggregates: &[(Aggre
     let mut seen: Vec<&str> = by.iter().map(Group::field).collect();
     for (aggregate, span) in aggregates {
         if seen.contains(&aggregate.name.as_str()) {
-            let message = format!("two columns of this `stats` are called `{}`", shorten(&aggregate.name));
+            let message = format!("two columns are called `{}`", shorten(&aggregate.name));
             p.report(Diagnostic::error(span.clone(), message).hint("give one another name with `as`"));
         }
         seen.push(&aggregate.name);
@@ -119,6 +123,11 @@ fn aggregate(p: &mut Parser<'_>) -> Option<(Aggregate, Range<usize>)> {
         p.skip_to_pipe();
         return None;
     };
+    if p.peek() != Some('(') {
+        let message = format!("`(` is missing after `{word}`");
+        p.report(Diagnostic::error(span, message).hint(format!("write {}", spec.syntax)));
+        return None;
+    }
     let arguments = p.parenthesised("a field", HINT, argument)?;
     let arguments: Vec<_> = arguments.into_iter().filter(|(name, _)| name != "*").collect();
     let call = span.start..p.at;

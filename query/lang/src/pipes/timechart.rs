@@ -60,14 +60,8 @@ fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 /// Takes the width of the buckets when it is there.
 fn width(p: &mut Parser<'_>) -> Option<Bucket> {
     let word = p.peek_word().unwrap_or_default();
-    let after = &p.rest()[word.len()..];
-    if ["span", "step", "every", "bucket", "bin"].contains(&word) && after.trim_start().starts_with(['=', ':']) {
-        let span = p.at..p.at + word.len();
-        let message = format!("`{word}` is not known here");
-        p.report(Diagnostic::error(span, message).hint("write the width alone: timechart 5m ..."));
-        return None;
-    }
-    let is_width = word.starts_with(|c: char| c.is_ascii_digit()) || word.eq_ignore_ascii_case("auto");
+    let is_option = p.rest()[word.len()..].trim_start().starts_with('=');
+    let is_width = is_option || word.starts_with(|c: char| c.is_ascii_digit()) || word.eq_ignore_ascii_case("auto");
     if is_width { bin::bucket(p, field::TIME, HINT) } else { Some(Bucket::AutoTime) }
 }
 

@@ -1,8 +1,8 @@
 //! `top n by (a, b) as hits`: the combinations of values with the most rows, and how many. `rare`: with the fewest. Without
 //! a number, ten.
 
-use super::limit::{LIMIT_DEFAULT, rows};
-use super::{PipeSpec, required_name};
+use super::limit::LIMIT_DEFAULT;
+use super::{PipeSpec, optional_rows, required_name};
 use crate::complete::{At, Offer};
 use crate::format as text;
 use crate::parser::Parser;
@@ -57,8 +57,7 @@ fn parse_rare(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 
 fn top(p: &mut Parser<'_>, rare: bool, example: &str) -> Option<Vec<PipeKind>> {
     let hint = format!("for example {example}");
-    let has_number = p.peek().is_some_and(|c| c.is_ascii_digit());
-    let limit = if has_number { rows(p, example)? } else { LIMIT_DEFAULT };
+    let limit = optional_rows(p, LIMIT_DEFAULT, example)?;
     let by = super::by_names(p, &hint)?;
     p.eat_keyword("hits");
     let hits = match p.eat_keyword("as") {

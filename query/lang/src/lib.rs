@@ -28,6 +28,7 @@ mod filter;
 mod format;
 mod highlight;
 pub mod limits;
+mod lucene;
 mod parser;
 mod pipes;
 mod query;
@@ -42,9 +43,12 @@ pub use diagnostic::{Diagnostic, DiagnosticSeverity, render_diagnostic};
 pub use filter::is_cjk;
 pub use format::{aggregate_call, format, format_expr, format_filter, format_group, format_pipe};
 pub use highlight::{TokenKind, highlight};
+pub use lucene::{LuceneOperator, LuceneOptions, parse_lucene, parse_lucene_with};
 pub use reference::{Entry, Limit, Reference, reference, reference_markdown};
 pub use suggest::nearest;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

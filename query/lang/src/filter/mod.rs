@@ -18,11 +18,12 @@ use crate::parser::Parser;
 use crate::terminals;
 use crate::{Diagnostic, FieldName, Filter};
 
+pub(crate) use range::network;
 pub(crate) use table::{FILTERS, is_function};
 pub(crate) use time::moment_of;
 pub(crate) use value::bound;
-pub(crate) use words::fuzzy_parts;
 pub use words::is_cjk;
+pub(crate) use words::{checked, fuzzy_parts, test as wildcard_test};
 
 use words::{Place, words};
 

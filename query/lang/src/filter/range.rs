@@ -170,6 +170,19 @@ pub(super) fn ipv6(p: &mut Parser<'_>, field: FieldName, name: &Range<usize>) ->
     }
 }
 
+/// A network of addresses of either family, `10.0.0.0/8`, as a test.
+pub(crate) fn network(text: &str) -> Option<Test> {
+    let (base, length) = text.split_once('/')?;
+    let length: u32 = length.parse().ok()?;
+    if let Ok(base) = base.parse::<Ipv4Addr>() {
+        let hosts = (length <= 32).then(|| u32::MAX.checked_shr(length).unwrap_or(0))?;
+        return Some(Test::Ipv4Range(u32::from(base) & !hosts, u32::from(base) | hosts));
+    }
+    let base = u128::from(base.parse::<Ipv6Addr>().ok()?);
+    let hosts = (length <= 128).then(|| u128::MAX.checked_shr(length).unwrap_or(0))?;
+    Some(Test::Ipv6Range(base & !hosts, base | hosts))
+}
+
 fn no_range(p: &mut Parser<'_>, name: &Range<usize>, family: &str, hint: &str) {
     let message = format!("this is no range of {family} addresses");
     p.report(Diagnostic::error(name.start..p.at, message).hint(hint.to_owned()));

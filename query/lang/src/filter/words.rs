@@ -62,7 +62,7 @@ pub(super) fn pieces(p: &mut Parser<'_>, first: Option<Located<String>>, place: 
 }
 
 /// The test that a text with wildcards is; `None` when there is no text in it, or too many wildcards, which is reported.
-pub(super) fn test(p: &mut Parser<'_>, parts: Vec<WildPart>, case: Case, span: &Range<usize>) -> Option<Test> {
+pub(crate) fn test(p: &mut Parser<'_>, parts: Vec<WildPart>, case: Case, span: &Range<usize>) -> Option<Test> {
     let phrase = |text: &String, prefix: bool| Test::Phrase { text: text.clone(), prefix, case };
     Some(match &parts[..] {
         [] => Test::Empty,
@@ -118,7 +118,7 @@ pub(super) fn pattern(text: &str) -> Vec<WildPart> {
 }
 
 /// Looks at the words of severities.
-fn checked(p: &mut Parser<'_>, field: &FieldName, test: Test, span: &Range<usize>) -> Test {
+pub(crate) fn checked(p: &mut Parser<'_>, field: &FieldName, test: Test, span: &Range<usize>) -> Test {
     match test {
         Test::Phrase { text, prefix: false, case: Case::Insensitive } => {
             let text = severity::checked(p, field, text, span);

@@ -205,6 +205,18 @@ impl<'a> Parser<'a> {
         Some((text, span))
     }
 
+    /// The span of a part of a quoted text: what lies between two offsets of what the text says. Whole characters, inside
+    /// the text, and not empty unless the text is.
+    pub(crate) fn inside_quoted(&self, span: &Range<usize>, inside: &Range<usize>) -> Range<usize> {
+        let raw = &self.text[span.clone()];
+        let last = raw.char_indices().next_back().map_or(0, |(at, _)| at);
+        let floor = |at: usize| (0..=at.min(last)).rev().find(|at| raw.is_char_boundary(*at)).unwrap_or(0);
+        let ceil = |at: usize| (at..=raw.len()).find(|at| raw.is_char_boundary(*at)).unwrap_or(raw.len());
+        let start = floor(terminals::offset_in_quoted(raw, inside.start));
+        let end = ceil(terminals::offset_in_quoted(raw, inside.end.max(inside.start + 1)).max(start + 1));
+        span.start + start..span.start + end
+    }
+
     /// Takes a name: a word or a quoted text.
     pub(crate) fn name(&mut self) -> Option<Located<String>> {
         self.skip_space();

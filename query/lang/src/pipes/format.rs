@@ -9,7 +9,7 @@ use crate::complete::Offer;
 use crate::format as text;
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
-use crate::terminals::{offset_in_quoted, quote};
+use crate::terminals::quote;
 use crate::{Diagnostic, FormatPart, FormatPipe, FormatStyle, PipeKind};
 
 pub(super) const SPEC: PipeSpec = PipeSpec {
@@ -43,10 +43,8 @@ fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     let parts = match parts(&template) {
         Ok(parts) => parts,
         Err((inside, message, hint)) => {
-            let raw = &p.text[span.clone()];
-            let start = span.start + offset_in_quoted(raw, inside.start);
-            let end = span.start + offset_in_quoted(raw, inside.end);
-            p.report(Diagnostic::error(start..end.max(start + 1), message).hint(hint));
+            let place = p.inside_quoted(&span, &inside);
+            p.report(Diagnostic::error(place, message).hint(hint));
             return None;
         }
     };

@@ -11,7 +11,7 @@ use crate::format as text;
 use crate::highlight::TokenKind;
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
-use crate::terminals::{self, offset_in_quoted, quote};
+use crate::terminals::{self, quote};
 use crate::{Diagnostic, ParseFormat, ParsePipe, PipeKind, regex_check};
 
 pub(super) const SPEC: PipeSpec = PipeSpec {
@@ -138,10 +138,8 @@ pub(super) fn pattern(p: &mut Parser<'_>) -> Option<String> {
     match check_pattern(&text) {
         Ok(()) => Some(text),
         Err((inside, message, hint)) => {
-            let raw = &p.text[span.clone()];
-            let start = span.start + offset_in_quoted(raw, inside.start);
-            let end = span.start + offset_in_quoted(raw, inside.end.max(inside.start + 1));
-            p.report(Diagnostic::error(start..end.max(start + 1), message).hint(hint));
+            let place = p.inside_quoted(&span, &inside);
+            p.report(Diagnostic::error(place, message).hint(hint));
             None
         }
     }

@@ -39,8 +39,9 @@ unpack_nested() { # source
   done < <(sed -nE 's/^(replace )?[[:space:]]*([^ ]+) => (\.[^ ]+)$/\2 \3/p' "$1/go.mod")
 }
 
-build() { # name module program package fallback...
-  local name=$1 module=$2 program=$3 package=$4 version work target
+# Builds packages, the last of which is the program that tells whether all is there; FILES are folders of the source to keep too.
+build() { # name module program packages fallback...
+  local name=$1 module=$2 program=$3 packages=$4 version work target folder
   shift 4
   for version in $(versions "$module" "$@"); do
     target=$RIVALS/$name-$version
@@ -50,7 +51,10 @@ build() { # name module program package fallback...
     fi
     work=$(mktemp -d)
     if unpack "$module" "$version" "$work" && unpack_nested "$work" &&
-      mkdir -p "$target" && (cd "$work" && GOWORK=off nice go build -mod=mod -tags "${TAGS:-}" -o "$target/$program" "$package"); then
+      mkdir -p "$target" && (cd "$work" && GOWORK=off nice go build -mod=mod -tags "${TAGS:-}" -o "$target/" $packages); then
+      for folder in ${FILES:-}; do
+        mkdir -p "$target/$folder" && cp -r "$work/$folder/." "$target/$folder"
+      done
       rm -rf "$work"
       echo "$name $version is in $target"
       return
@@ -74,7 +78,8 @@ for name in "$@"; do
       ;;
     prometheus)
       # Without service discovery, which needs the kits of a dozen clouds.
-      TAGS=remove_all_sd build prometheus github.com/prometheus/prometheus prometheus ./cmd/prometheus v0.316.0
+      TAGS=remove_all_sd FILES="cmd/promtool/testdata rules/fixtures" \
+        build prometheus github.com/prometheus/prometheus promtool "./cmd/prometheus ./cmd/promtool" v0.316.0
       ;;
     *)
       echo "no rival $name: there are victorialogs, loki and prometheus" >&2

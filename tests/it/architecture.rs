@@ -17,6 +17,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("index", 1),
     ("segment", 1),
     ("decode", 1),
+    ("parse", 1),
     ("verdict", 1),
     ("catalog", 2),
     ("series", 2),
@@ -24,6 +25,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("pipeline", 3),
     ("lang", 3),
     ("promql", 3),
+    ("compute", 3),
     ("plan", 3),
     ("exec", 3),
     ("engine", 3),
@@ -47,11 +49,13 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("config", "model"),
     ("telemetry", "model"),
     ("decode", "column"),
+    ("decode", "parse"),
     ("segment", "column"),
     ("segment", "index"),
     ("segment", "blob"),
     ("store", "catalog"),
     ("store", "series"),
+    ("compute", "lang"),
     ("plan", "lang"),
     ("exec", "lang"),
     ("exec", "plan"),
@@ -84,7 +88,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["catalog"]),
     ("kube", &["kubernetes"]),
     ("k8s-openapi", &["kubernetes"]),
-    ("nom", &["decode", "lang", "promql"]),
+    ("nom", &["parse", "lang", "promql"]),
     ("memmap2", &["blob"]),
     ("axum", &["listen", "api", "demo", "server"]),
     ("tonic", &["listen", "server"]),
@@ -93,7 +97,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 
 /// The two sides that meet only at `store` and `model`.
 const INGEST: &[&str] = &["decode", "pipeline", "listen"];
-const QUERY: &[&str] = &["lang", "promql", "plan", "exec", "engine"];
+const QUERY: &[&str] = &["lang", "promql", "compute", "plan", "exec", "engine"];
 
 fn metadata() -> Metadata {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");

@@ -13,6 +13,7 @@
 //! **Not here.** Receiving data (`listen`), running queries (`engine`), deciding and acting (`respond`).
 
 mod board;
+mod cors;
 mod error;
 mod native;
 mod people;
@@ -41,8 +42,10 @@ use parking_lot::Mutex;
 use respond::Responder;
 use store::Store;
 use tokio::sync::Semaphore;
+use tower_http::compression::CompressionLayer;
 
 pub use board::RuleBoard;
+pub use cors::ANY_ORIGIN;
 pub use error::ApiError;
 pub use people::Approvers;
 pub use prometheus::status::Settings;
@@ -71,6 +74,7 @@ pub struct Api {
     pub changes: ChangeBook,
     intake: native::intake::Intake,
     settings: Settings,
+    origins: cors::Origins,
     /// Places for remote reads, which hold much memory.
     remote_reads: Arc<Semaphore>,
     /// Ids that clients chose for their running queries.
@@ -111,6 +115,7 @@ impl Api {
             changes,
             intake,
             settings: Settings::default(),
+            origins: cors::Origins::default(),
             remote_reads: Arc::new(Semaphore::new(prometheus::read::REMOTE_READ_CONCURRENCY_MAX)),
             chosen_ids: Mutex::default(),
         }
@@ -135,6 +140,12 @@ impl Api {
         Self { settings, ..self }
     }
 
+    /// With the origins whose pages may read answers.
+    #[must_use]
+    pub fn with_cors_origins(self, origins: Vec<String>) -> Self {
+        Self { origins: cors::Origins::new(origins), ..self }
+    }
+
     /// With a book of changes that others hold clones of.
     #[must_use]
     pub fn with_change_book(mut self, changes: ChangeBook) -> Self {
@@ -145,9 +156,11 @@ impl Api {
 
 /// Every path but those of [`self_state_router`] and of the receivers.
 pub fn router(api: Arc<Api>) -> Router {
-    let routes = Router::new().nest("/backstop/api/v1", native_routes()).nest("/api/v1", prometheus_routes());
-    let routes = routes.merge(intake_routes()).route("/federate", get(prometheus::federate::federate));
-    routes.with_state(api).merge(ui_routes()).layer(axum::middleware::from_fn(count_requests))
+    let metrics = Router::new().nest("/api/v1", prometheus_routes());
+    let metrics = metrics.route("/federate", get(prometheus::federate::federate)).layer(CompressionLayer::new());
+    let routes = Router::new().nest("/backstop/api/v1", native_routes()).merge(metrics).merge(intake_routes());
+    let cors = axum::middleware::from_fn_with_state(api.origins.clone(), cors::cors);
+    routes.layer(cors).with_state(api).merge(ui_routes()).layer(axum::middleware::from_fn(count_requests))
 }
 
 fn native_routes() -> Router<Arc<Api>> {

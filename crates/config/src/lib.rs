@@ -43,6 +43,8 @@ pub struct Config {
     pub external_url: Option<String>,
     /// Labels that tell this server from others.
     pub external_labels: BTreeMap<String, String>,
+    /// Origins of web pages that may read answers; `*` for all.
+    pub cors_origins: Vec<String>,
     /// Filter of our own log lines.
     pub log: String,
     /// Receivers besides the HTTP port.

@@ -30,6 +30,7 @@ pub struct RawConfig {
     pub insecure: bool,
     pub external_url: String,
     pub external_labels: BTreeMap<String, String>,
+    pub cors_origins: Vec<String>,
     pub log: String,
     pub listeners: RawListeners,
     pub store: RawStore,
@@ -220,6 +221,7 @@ impl Default for RawConfig {
             insecure: false,
             external_url: String::new(),
             external_labels: BTreeMap::new(),
+            cors_origins: Vec::new(),
             log: "info".into(),
             listeners: RawListeners::default(),
             store: RawStore::default(),
@@ -305,6 +307,7 @@ impl RawConfig {
             insecure: self.insecure,
             external_url: (!self.external_url.is_empty()).then(|| self.external_url.trim_end_matches('/').to_owned()),
             external_labels: check.labels("external_labels", self.external_labels)?,
+            cors_origins: check.origins(self.cors_origins)?,
             log: self.log,
             listeners: check.listeners(&self.listeners)?,
             store: check.store(&self.store)?,
@@ -364,6 +367,24 @@ impl Check<'_> {
                 Err(self.error(key, &format!("{name}: {value}"), "a label with a value", hint))
             }
             None => Ok(labels),
+        }
+    }
+
+    /// Origins as browsers write them, or `*`.
+    fn origins(&self, origins: Vec<String>) -> Result<Vec<String>, ConfigError> {
+        let good = |origin: &String| {
+            origin == "*"
+                || origin.split_once("://").is_some_and(|(scheme, host)| {
+                    matches!(scheme, "http" | "https") && !host.is_empty() && !host.contains('/')
+                })
+        };
+        match origins.iter().find(|origin| !good(origin)) {
+            Some(origin) => {
+                let hint =
+                    "write it as https://grafana.example.com or http://localhost:3000, without a path, or * for all";
+                Err(self.error("cors_origins", origin, "an origin", hint))
+            }
+            None => Ok(origins),
         }
     }
 
@@ -603,6 +624,12 @@ mod tests {
             expect![[r#"
                 backstop.yaml: escalation_receivers is "[]", which is not names of receivers
                 hint: name at least one, so that somebody hears of what could not be repaired"#]],
+        );
+        check_error(
+            "cors_origins: ['https://a.example/path']",
+            expect![[r#"
+                backstop.yaml: cors_origins is "https://a.example/path", which is not an origin
+                hint: write it as https://grafana.example.com or http://localhost:3000, without a path, or * for all"#]],
         );
         check_error(
             "store: {flush_bytes: lots}",

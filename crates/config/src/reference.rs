@@ -33,6 +33,11 @@ pub const SETTINGS: &[Setting] = &[
         "Labels that tell this server from others, as in `{cluster: eu}`: templates of rules have them as `$externalLabels`.",
     ),
     setting(
+        "cors_origins",
+        "[]",
+        "Origins of web pages whose scripts may read answers of the APIs, such as `https://grafana.example.com`; `*` for all.",
+    ),
+    setting(
         "log",
         r#""info""#,
         "Filter of Backstop's own log lines, such as `info,store=debug`. `BACKSTOP_LOG` overrides it.",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, TenantId, settle_reset_hints};
+use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, TenantId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{self, BlockFile, BlockId, Content, Footer};
@@ -13,6 +13,7 @@ use crate::exemplars::SeriesExemplars;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::samples::Samples;
+use crate::selection::SeriesSelection;
 use crate::tombstones::{self, Tombstone};
 use crate::{Matcher, Rejected, SeriesError, SeriesOptions};
 
@@ -285,42 +286,40 @@ impl SeriesDb {
         start_ms: i64,
         end_ms: i64,
     ) -> Result<Vec<SeriesData>, SeriesError> {
-        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
-        let Some(tenant) = self.tenant(tenant) else { return Ok(Vec::new()) };
-        let (ids, heads, blocks, deleted) = {
-            let tenant = tenant.read();
-            let ids = tenant.find(matchers, start_ms, end_ms);
-            let heads: Vec<(Labels, Samples)> = ids
-                .iter()
-                .filter_map(|id| tenant.heads.get(id))
-                .map(|head| copy_head(head, start_ms, end_ms))
-                .collect();
-            let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
-            let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
-            let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
-            (ids, heads, blocks, self.tombstones_of(&tenant.id, start_ms, end_ms))
-        };
-        let mut stored: Vec<Samples> = vec![Samples::default(); ids.len()];
-        for block in &blocks {
-            read_block(block, &ids, start_ms, end_ms, |at, found| {
-                let mut found = found;
-                tombstones::apply(&deleted, block.file.id.sequence, &heads[at].0, &mut found);
-                stored[at].lay_over(found.view());
-            })?;
-        }
-        let mut found: Vec<SeriesData> = Vec::with_capacity(ids.len());
-        for ((labels, head), mut samples) in heads.into_iter().zip(stored) {
-            if samples.is_empty() {
-                samples = head;
-            } else {
-                samples.lay_over(head.view());
-            }
-            if !samples.is_empty() {
-                found.push(series_data(labels, samples));
+        let selection = self.open_selection(tenant, matchers, start_ms, end_ms);
+        let mut found = Vec::with_capacity(selection.len());
+        for at in 0..selection.len() {
+            let data = selection.read(at)?;
+            if !data.times.is_empty() {
+                found.push(data);
             }
         }
-        found.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(found)
+    }
+
+    /// The same series, to be read one by one, by several threads if that helps. Samples that come later are not in it, and what is
+    /// deleted or flushed meanwhile stays.
+    pub fn open_selection(
+        &self,
+        tenant: &TenantId,
+        matchers: &[Matcher],
+        start_ms: i64,
+        end_ms: i64,
+    ) -> SeriesSelection {
+        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
+        let tenant = tenant.read();
+        let ids = tenant.find(matchers, start_ms, end_ms);
+        let heads =
+            ids.iter().filter_map(|id| tenant.heads.get(id).map(|head| (*id, copy_head(head, start_ms, end_ms))));
+        let mut heads: Vec<(SeriesId, (Labels, Samples))> = heads.collect();
+        let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
+        let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
+        let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
+        let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
+        drop(tenant);
+        heads.sort_by(|a, b| a.1.0.cmp(&b.1.0));
+        SeriesSelection::new(heads, blocks, deleted, (start_ms, end_ms))
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
@@ -425,47 +424,12 @@ impl SeriesDb {
     }
 }
 
-/// What a read returns of a series. Hints are settled here, over what all layers give together, and not kept: the sample before
-/// may come later or go.
-fn series_data(labels: Labels, samples: Samples) -> SeriesData {
-    let Samples { times, values, mut histograms, starts } = samples;
-    settle_reset_hints(histograms.iter_mut().map(|slot| slot.as_mut().map(Arc::make_mut)));
-    SeriesData { labels, times, values, histograms, starts }
-}
-
 fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> (Labels, Samples) {
     let mut samples = Samples::from(head.recent.range(start_ms, end_ms));
     for layer in head.flushing.as_deref().into_iter().chain([&head.fresh]) {
         samples.lay_over(layer.range(start_ms, end_ms));
     }
     (head.labels.clone(), samples)
-}
-
-/// Gives a block's samples of the wanted series, by their place among the ids; each page is read once.
-fn read_block(
-    block: &Block,
-    ids: &[SeriesId],
-    start_ms: i64,
-    end_ms: i64,
-    mut give: impl FnMut(usize, Samples),
-) -> Result<(), SeriesError> {
-    let mut by_page: BTreeMap<u32, Vec<(usize, block::Entry)>> = BTreeMap::new();
-    for (at, id) in ids.iter().enumerate() {
-        if let Some(entry) = block.entry(*id)
-            && entry.min_ms <= end_ms
-            && entry.max_ms >= start_ms
-        {
-            by_page.entry(entry.page).or_default().push((at, *entry));
-        }
-    }
-    for (page, wanted) in by_page {
-        let bytes = block.file.page(page)?;
-        for (at, entry) in wanted {
-            let samples = block.file.samples(&bytes, &entry)?;
-            give(at, Samples::from(samples.range(start_ms, end_ms)));
-        }
-    }
-    Ok(())
 }
 
 /// All samples of a run of blocks by series, later blocks winning; merge uses it. `delete` takes out what is deleted.

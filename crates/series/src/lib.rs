@@ -9,7 +9,7 @@
 //! *recent* samples, within a budget. `merge` joins small neighbouring blocks; `retain` drops old ones.
 //!
 //! **Read path.** `select` intersects postings, then lays blocks (oldest first), recent, flushing and fresh samples over
-//! each other: at one timestamp the last write wins.
+//! each other: at one timestamp the last write wins. `open_selection` does the same series by series, when each is asked for.
 //!
 //! **Guarantees.** A sample that `insert` accepted is seen by every later `select`. After `flush` returns, everything
 //! inserted before it was called is on disk. Inserting a sample again changes nothing. Values come back bit for bit, staleness
@@ -33,6 +33,7 @@ mod matcher;
 mod merge;
 mod options;
 mod samples;
+mod selection;
 mod tombstones;
 
 pub use cardinality::Cardinality;
@@ -42,4 +43,5 @@ pub use exemplars::SeriesExemplars;
 pub use matcher::{MatchOp, Matcher};
 pub use merge::MergeReport;
 pub use options::SeriesOptions;
+pub use selection::SeriesSelection;
 pub use tombstones::TOMBSTONES_MAX;

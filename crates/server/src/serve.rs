@@ -254,7 +254,7 @@ impl Parts {
         let about = About { started_at: clock::now(), listeners: addresses };
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
         let api = api.with_services(services).with_change_sources(change_sources).with_change_book(changes);
-        let api = Arc::new(api.with_settings(settings));
+        let api = Arc::new(api.with_settings(settings).with_cors_origins(config.cors_origins.clone()));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline))
             .merge(listen::remote_write_router(Arc::clone(&pipeline)))
             .merge(listen::native_router(pipeline));

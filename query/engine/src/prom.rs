@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use exec::Control;
+use exec::{Budget, Control};
 use lang::Diagnostic;
-use model::TenantId;
-use promql::{EvalError, EvalLimits, EvalRange, Outcome, SelectRequest, SeriesSource, SourceError, SourceSeries};
-use series::{MatchOp, Matcher};
+use model::{Labels, TenantId};
+use promql::{
+    EvalError, EvalLimits, EvalRange, Outcome, SelectRequest, Selection, SeriesSource, SharedMemory, SourceError,
+    SourceSeries,
+};
+use series::{MatchOp, Matcher, SeriesSelection};
 use store::Store;
 use telemetry::metrics;
 
@@ -61,17 +64,56 @@ impl std::fmt::Debug for PromSource {
     }
 }
 
-impl SeriesSource for PromSource {
-    fn select(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
+impl PromSource {
+    fn find(&self, request: &SelectRequest<'_>) -> Result<SeriesSelection, SourceError> {
         let matchers: Result<Vec<Matcher>, _> = request.matchers.iter().map(matcher).collect();
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
-        let found = self.store.series().select(&self.tenant, &matchers, request.start_ms, request.end_ms);
-        let found = found.map_err(|error| SourceError(error.to_string()))?;
-        let series = |data: series::SeriesData| {
-            let series::SeriesData { labels, times, values, histograms, starts } = data;
-            SourceSeries { labels, times, values, histograms, starts }
-        };
-        Ok(found.into_iter().map(series).collect())
+        Ok(self.store.series().open_selection(&self.tenant, &matchers, request.start_ms, request.end_ms))
+    }
+}
+
+impl SeriesSource for PromSource {
+    fn select(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
+        let opened = Opened(self.find(request)?);
+        let mut found = Vec::with_capacity(opened.len());
+        for at in 0..opened.len() {
+            let series = opened.read(at)?;
+            if !series.times.is_empty() {
+                found.push(series);
+            }
+        }
+        Ok(found)
+    }
+
+    fn open(&self, request: &SelectRequest<'_>) -> Result<Box<dyn Selection + '_>, SourceError> {
+        Ok(Box::new(Opened(self.find(request)?)))
+    }
+}
+
+/// A selection of the store's series, as PromQL reads it.
+struct Opened(SeriesSelection);
+
+impl Selection for Opened {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn labels(&self, at: usize) -> &Labels {
+        self.0.labels(at)
+    }
+
+    fn samples_at_most(&self) -> usize {
+        self.0.samples_at_most()
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.0.held_bytes()
+    }
+
+    fn read(&self, at: usize) -> Result<SourceSeries, SourceError> {
+        let data = self.0.read(at).map_err(|error| SourceError(error.to_string()))?;
+        let series::SeriesData { labels, times, values, histograms, starts } = data;
+        Ok(SourceSeries { labels, times, values, histograms, starts })
     }
 }
 
@@ -140,18 +182,23 @@ impl Engine {
             delayed_name_removal: self.limits().promql_features.delayed_name_removal,
             type_labels: self.limits().promql_features.type_labels,
             step_stats: request.step_stats,
+            shared_memory: Some(Arc::new(PromMemory {
+                budget: Arc::clone(&self.inner.budget),
+                control: Arc::clone(&entry.control),
+            })),
             deadline,
             cancel: Some(entry.control.cancel_flag()),
             ..defaults
         };
         let source = self.prom(&request.tenant);
+        let memory_total_bytes_max = self.limits().memory_total_bytes_max;
         let outcome = self.spawn(async move {
             let work = tokio::task::spawn_blocking(move || promql::eval(&expr, &source, request.range, &limits));
             let outcome = tokio::select! {
                 biased;
                 () = entry.cancel.cancelled() => Err(QueryError::Canceled),
                 outcome = work => match outcome {
-                    Ok(outcome) => outcome.map_err(|error| eval_error(error, timeout_ms)),
+                    Ok(outcome) => outcome.map_err(|error| eval_error(error, timeout_ms, memory_total_bytes_max)),
                     Err(error) => Err(QueryError::Internal { message: error.to_string() }),
                 },
             };
@@ -165,6 +212,26 @@ impl Engine {
         let outcome = outcome.await.map_err(|error| QueryError::Internal { message: error.to_string() });
         drop(stop);
         outcome?
+    }
+}
+
+/// What evaluations hold, in the budget of all queries and in the list of running ones.
+#[derive(Debug)]
+struct PromMemory {
+    budget: Arc<Budget>,
+    control: Arc<Control>,
+}
+
+impl SharedMemory for PromMemory {
+    fn take(&self, bytes: usize) -> Result<(), String> {
+        self.budget.hold(bytes as u64)?;
+        self.control.hold(bytes as u64);
+        Ok(())
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.budget.give_back(bytes as u64);
+        self.control.sub_memory(bytes as u64);
     }
 }
 
@@ -187,7 +254,7 @@ fn parse_error(error: &promql::ParseError) -> QueryError {
     QueryError::Parse(vec![Diagnostic::error(error.span.start..error.span.end, error.to_string())])
 }
 
-fn eval_error(error: EvalError, timeout_ms: u64) -> QueryError {
+fn eval_error(error: EvalError, timeout_ms: u64, memory_total_bytes_max: u64) -> QueryError {
     match error {
         EvalError::TooManySamples { max } => QueryError::Limit {
             name: "query.promql_samples_max",
@@ -199,6 +266,9 @@ fn eval_error(error: EvalError, timeout_ms: u64) -> QueryError {
             limit: max as u64,
             detail: EvalError::OutOfMemory { max }.to_string(),
         },
+        EvalError::OutOfSharedMemory(detail) => {
+            QueryError::Limit { name: "query.memory_total_bytes_max", limit: memory_total_bytes_max, detail }
+        }
         EvalError::TimedOut => QueryError::Timeout { timeout_ms },
         EvalError::Canceled => QueryError::Canceled,
         EvalError::Source(message) => QueryError::Storage { segment: "of series".to_owned(), message },

@@ -69,7 +69,8 @@ impl Control {
         self.memory.fetch_add(bytes, Relaxed);
     }
 
-    pub(crate) fn sub_memory(&self, bytes: u64) {
+    /// Counts memory that is not held any more.
+    pub fn sub_memory(&self, bytes: u64) {
         self.memory.fetch_sub(bytes, Relaxed);
     }
 

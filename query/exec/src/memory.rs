@@ -35,19 +35,22 @@ impl Budget {
         self.held.fetch_add(bytes, Relaxed);
     }
 
-    fn give_back(&self, bytes: u64) {
+    /// Gives back what was taken.
+    pub fn give_back(&self, bytes: u64) {
         self.held.fetch_sub(bytes, Relaxed);
     }
 
     fn try_take(&self, bytes: u64) -> DfResult<()> {
+        self.hold(bytes).map_err(DataFusionError::ResourcesExhausted)
+    }
+
+    /// Takes bytes for a query that runs outside of this crate; says why there are none left. Whoever took them gives them back.
+    pub fn hold(&self, bytes: u64) -> Result<(), String> {
         let taken = self
             .held
             .fetch_update(Relaxed, Relaxed, |held| held.checked_add(bytes).filter(|after| *after <= self.limit));
         taken.map(|_| ()).map_err(|held| {
-            DataFusionError::ResourcesExhausted(format!(
-                "{bytes} more bytes were wanted, and {held} {SHARED_MARK}' {} are held",
-                self.limit
-            ))
+            format!("{bytes} more bytes were wanted, and {held} {SHARED_MARK}' {} are held", self.limit)
         })
     }
 }

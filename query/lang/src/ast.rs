@@ -18,6 +18,8 @@ pub use source::*;
 pub use stats::*;
 pub use text::*;
 
+use crate::Expr;
+
 /// A whole query: where rows come from, which of them count, and what is done with them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Query {
@@ -120,81 +122,4 @@ pub enum PipeKind {
     /// `explain`: the plan of everything before it in place of the rows, one row a line, in the column `plan`. Nothing is
     /// read. Always the last pipe.
     Explain,
-}
-
-/// An arithmetic expression over numbers. A value that is not a number makes the result missing.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Expr {
-    /// A number; finite and not negative, [`Expr::Negate`] makes it so.
-    Number(f64),
-    /// The value of a field.
-    Field(String),
-    /// `-x`.
-    Negate(Box<Expr>),
-    /// `x + y`.
-    Binary(Box<Expr>, BinaryOp, Box<Expr>),
-    /// `round(x)`.
-    Call(MathFunction, Vec<Expr>),
-}
-
-/// An operator between numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BinaryOp {
-    /// `+`
-    Add,
-    /// `-`
-    Subtract,
-    /// `*`
-    Multiply,
-    /// `/`; by zero the result is missing.
-    Divide,
-    /// `%`; by zero the result is missing.
-    Modulo,
-}
-
-impl BinaryOp {
-    /// The operator as written.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Add => "+",
-            Self::Subtract => "-",
-            Self::Multiply => "*",
-            Self::Divide => "/",
-            Self::Modulo => "%",
-        }
-    }
-}
-
-/// A function of numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum MathFunction {
-    /// Without its sign.
-    Abs,
-    /// Up to a whole number.
-    Ceil,
-    /// Down to a whole number.
-    Floor,
-    /// To the nearest whole number, halves away from zero.
-    Round,
-    /// The smallest of the arguments.
-    Min,
-    /// The largest of the arguments.
-    Max,
-}
-
-impl MathFunction {
-    /// Every function.
-    pub const ALL: [MathFunction; 6] = [Self::Abs, Self::Ceil, Self::Floor, Self::Round, Self::Min, Self::Max];
-
-    /// The name in queries.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Abs => "abs",
-            Self::Ceil => "ceil",
-            Self::Floor => "floor",
-            Self::Round => "round",
-            Self::Min => "min",
-            Self::Max => "max",
-        }
-    }
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::highlight::{TokenKind, highlight};
 use crate::pipes::{self, PIPES};
 use crate::terminals::is_word_char;
-use crate::{MathFunction, Source, filter};
+use crate::{FUNCTIONS, FunctionSpec, Source, filter};
 
 /// What may stand at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,7 +100,8 @@ impl Offer {
 
     /// An expression.
     pub(crate) fn expression() -> Self {
-        Self::fields().and(Self::functions(MathFunction::ALL.iter().map(|f| (f.as_str(), "of numbers"))))
+        let call = |spec: &FunctionSpec| item(&format!("{}(", spec.name), CompletionKind::Function, &spec.signature());
+        Self { wanted: Wanted::Fields, items: FUNCTIONS.iter().map(call).collect() }
     }
 
     /// This, or one of these words.

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use model::TimeRange;
 
+use crate::expr::format_expr;
 use crate::filter::{fuzzy_parts, is_keyword};
-use crate::terminals::{expr_name, is_whole, quote, value_word, word};
+use crate::terminals::{is_whole, quote, value_word, word};
 use crate::{
-    Aggregate, Bucket, Case, Comparison, DayRange, Expr, FieldName, Filter, Function, Group, HISTOGRAM_BUCKETS_DEFAULT,
+    Aggregate, Bucket, Case, Comparison, DayRange, FieldName, Filter, Function, Group, HISTOGRAM_BUCKETS_DEFAULT,
     Input, Pipe, Query, SortKey, Source, StreamMatcher, Test, WeekRange, WildPart,
 };
 
@@ -45,6 +46,7 @@ pub fn format_filter(filter: &Filter) -> String {
         Filter::Time(range) => time(range),
         Filter::DayRange(range) => day_range(range),
         Filter::WeekRange(range) => week_range(range),
+        Filter::Expr(expr) => format!("expr({})", format_expr(expr)),
     }
 }
 
@@ -312,30 +314,4 @@ pub fn aggregate_call(aggregate: &Aggregate) -> String {
 
 pub(crate) fn sort_key(key: &SortKey) -> String {
     format!("{}{}", list_name(&key.field), if key.descending { " desc" } else { "" })
-}
-
-pub(crate) fn expr_name_text(name: &str) -> String {
-    let plain = is_whole(expr_name, name) && !name.eq_ignore_ascii_case("as");
-    if plain { name.to_owned() } else { quote(name) }
-}
-
-/// The canonical text of an expression.
-pub fn format_expr(expr: &Expr) -> String {
-    match expr {
-        Expr::Number(n) => n.to_string(),
-        Expr::Field(name) => expr_name_text(name),
-        Expr::Negate(inner) => format!("-{}", operand(inner)),
-        Expr::Binary(left, op, right) => format!("{} {} {}", operand(left), op.as_str(), operand(right)),
-        Expr::Call(function, arguments) => {
-            let arguments: Vec<String> = arguments.iter().map(format_expr).collect();
-            format!("{}({})", function.as_str(), arguments.join(", "))
-        }
-    }
-}
-
-fn operand(expr: &Expr) -> String {
-    match expr {
-        Expr::Binary(..) => format!("({})", format_expr(expr)),
-        other => format_expr(other),
-    }
 }

@@ -8,7 +8,8 @@
 //!
 //! **How a text is read.** `terminals` are nom parsers of the smallest pieces. `parser` is the cursor that applies them,
 //! remembers what they were and collects diagnostics. The grammar moves it: `query` (the frame), `filter/` (one file per
-//! family of tests), `pipes/` (one file per pipe and one table of their names).
+//! family of tests), `pipes/` (one file per pipe and one table of their names), `expr/` (expressions and the table of their
+//! functions).
 //!
 //! **Guarantees.** Parsing never fails and never panics: whatever cannot be read is passed over up to the next pipe, with a
 //! diagnostic that has a span, a message and a hint. Time and stack are bounded by the limits. A query with an error among
@@ -24,6 +25,7 @@
 pub mod ast;
 mod complete;
 mod diagnostic;
+mod expr;
 mod filter;
 mod format;
 mod highlight;
@@ -40,11 +42,15 @@ mod terminals;
 pub use ast::*;
 pub use complete::{Completion, CompletionKind, Completions, Wanted, complete};
 pub use diagnostic::{Diagnostic, DiagnosticSeverity, render_diagnostic};
+pub use expr::{
+    BinaryOp, Expr, FAMILIES, FUNCTIONS, FunctionSpec, Kind, Param, ScalarFunction, format_duration, format_expr,
+    format_size, functions_markdown, parse_network, parse_size,
+};
 pub use filter::is_cjk;
-pub use format::{aggregate_call, format, format_expr, format_filter, format_group, format_pipe};
+pub use format::{aggregate_call, format, format_filter, format_group, format_pipe};
 pub use highlight::{TokenKind, highlight};
 pub use lucene::{LuceneOperator, LuceneOptions, parse_lucene, parse_lucene_with};
-pub use reference::{Entry, Limit, Reference, reference, reference_markdown};
+pub use reference::{Entry, Family, Limit, Reference, reference, reference_markdown};
 pub use suggest::nearest;
 
 #[cfg(test)]

@@ -132,6 +132,7 @@ fn filter_tree() -> BoxedStrategy<Filter> {
             last,
             offset_ns
         })),
+        expr().prop_map(Filter::Expr),
     ];
     leaf.prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
@@ -144,24 +145,43 @@ fn filter_tree() -> BoxedStrategy<Filter> {
 }
 
 fn expr() -> BoxedStrategy<Expr> {
-    let op = prop_oneof![
-        Just(BinaryOp::Add),
-        Just(BinaryOp::Subtract),
-        Just(BinaryOp::Multiply),
-        Just(BinaryOp::Divide),
-        Just(BinaryOp::Modulo),
+    let op = prop::sample::select(BinaryOp::ALL.to_vec());
+    let function = prop::sample::select(FUNCTIONS.to_vec());
+    let leaf = prop_oneof![
+        Just(Expr::Null),
+        any::<bool>().prop_map(Expr::Bool),
+        (0..=i64::MAX).prop_map(Expr::Integer),
+        prop_oneof![0f64..1e6, 0f64..1e300, 0f64..1e-6].prop_map(Expr::number),
+        (0..=i64::MAX >> 12).prop_map(|whole| Expr::Duration(whole << 11)),
+        (0..=i64::MAX >> 12).prop_map(|whole| Expr::Size(whole << 11)),
+        plain_name().prop_map(Expr::Field),
+        text().prop_map(Expr::text),
     ];
-    let leaf = prop_oneof![(0f64..1e6).prop_map(Expr::Number), plain_name().prop_map(Expr::Field)];
-    leaf.prop_recursive(3, 12, 2, move |inner| {
+    leaf.prop_recursive(4, 24, 3, move |inner| {
+        let parts = || prop::collection::vec(inner.clone(), 2..4);
         prop_oneof![
             inner.clone().prop_map(|inner| Expr::Negate(Box::new(inner))),
+            inner.clone().prop_map(|inner| Expr::Not(Box::new(inner))),
             (inner.clone(), op.clone(), inner.clone()).prop_map(|(a, op, b)| Expr::Binary(
                 Box::new(a),
                 op,
                 Box::new(b)
             )),
-            prop::collection::vec(inner, 1..3).prop_map(|arguments| Expr::Call(MathFunction::Max, arguments)),
+            parts().prop_map(Expr::And),
+            parts().prop_map(Expr::Or),
+            (function.clone(), prop::collection::vec(inner.clone(), 8)).prop_map(|(spec, mut arguments)| {
+                arguments.truncate(spec.arguments_max().unwrap_or(8).min(spec.arguments_min() + 1));
+                Expr::call(spec.function, arguments)
+            }),
         ]
+    })
+    .prop_filter("constants that are in order", |expr| {
+        let columns = vec![("x".to_owned(), expr.clone())];
+        let query = Query { pipes: pipes_of(vec![PipeKind::Eval(columns)]), ..Query::default() };
+        parse(&format(&query), NOW)
+            .1
+            .iter()
+            .all(|d| ["is a text", "is no ", "regular expression"].iter().all(|part| !d.message.contains(part)))
     })
     .boxed()
 }

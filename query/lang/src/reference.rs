@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::limits;
 use crate::pipes::{PIPES, stats};
-use crate::{Source, filter};
+use crate::{FAMILIES, FunctionSpec, Source, filter, functions_markdown};
 
 /// The whole language as data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Reference {
     /// What `from` reads.
     pub sources: Vec<Entry>,
@@ -20,8 +20,19 @@ pub struct Reference {
     pub pipes: Vec<Entry>,
     /// Functions of `stats` and `timechart`.
     pub functions: Vec<Entry>,
+    /// Functions of expressions, by family.
+    pub expressions: Vec<Family>,
     /// Limits, by the names that errors use.
     pub limits: Vec<Limit>,
+}
+
+/// Functions of expressions that belong together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Family {
+    /// What they are about.
+    pub name: &'static str,
+    /// The functions.
+    pub functions: &'static [FunctionSpec],
 }
 
 /// A part of the language.
@@ -99,6 +110,7 @@ pub fn reference() -> Reference {
                 ..entry(spec.names[0], spec.syntax, &[spec.example])
             })
             .collect(),
+        expressions: FAMILIES.iter().map(|(name, functions)| Family { name, functions }).collect(),
         limits: limits::ALL.iter().map(|(name, value, doc)| Limit { name, value: *value, doc: doc.trim() }).collect(),
     }
 }
@@ -159,8 +171,10 @@ pub fn reference_markdown() -> String {
         let also = if also.is_empty() { String::new() } else { format!(" Also {also}.") };
         let _ = writeln!(out, "| {} | {}{also} | {} |", code(function.syntax), cell(function.doc), examples(function));
     }
+    out.push_str(EXPRESSIONS);
+    out.push_str(&functions_markdown());
     out.push_str(
-        "\n## Limits\n\nAn error names the limit that a query goes over.\n\n| limit | value | of |\n|---|---|---|\n",
+        "## Limits\n\nAn error names the limit that a query goes over.\n\n| limit | value | of |\n|---|---|---|\n",
     );
     for limit in &reference.limits {
         let _ = writeln!(out, "| `{}` | {} | {} |", limit.name, limit.value, cell(limit.doc));
@@ -186,6 +200,16 @@ fn code(text: &str) -> String {
     let fence = if text.contains('`') { "``" } else { "`" };
     format!("{fence}{}{fence}", cell(text))
 }
+
+const EXPRESSIONS: &str = "
+## Expressions
+
+`eval name = expression` computes a column, `expr(expression)` is a filter, and in `where` a call or arithmetic needs no `expr(...)`:
+`where errors / total > 0.1`. Operators, loosest first: `or`, `and`, `not`, comparisons (`= != < <= > >= =~ !~ in (...)`), `+ -`, `* / %`, `-x`.
+Texts are quoted, fields are bare names or in backticks. Durations (`5m`) are nanoseconds, sizes (`10MiB`) bytes. What can not be
+computed is missing.
+
+";
 
 const INTRODUCTION: &str = "\
 # The query language

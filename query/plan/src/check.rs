@@ -1,8 +1,10 @@
 //! Mistakes that only show when pipes are seen together: a pipe that reads a column which no pipe before it makes.
 
-use lang::{Diagnostic, Function, Group, PipeKind, Query, nearest};
+use lang::{Aggregate, Context, Diagnostic, Function, Group, Pipe, PipeKind, Query, Span, nearest};
+use model::field;
 
-use crate::names::{expr_fields, filter_fields, pattern_matches};
+use crate::build::buckets_before;
+use crate::names::{filter_fields, pattern_matches};
 
 /// The columns at some point of a query; `None` while any field of a record may be there.
 type Columns = Option<Vec<String>>;
@@ -11,7 +13,8 @@ type Columns = Option<Vec<String>>;
 pub(crate) fn check(query: &Query) -> Vec<Diagnostic> {
     let mut columns: Columns = None;
     let mut out = Vec::new();
-    for pipe in &query.pipes {
+    for (at, pipe) in query.pipes.iter().enumerate() {
+        out.extend(misplaced(&pipe.kind, &pipe.span, &query.pipes[..at], query));
         if let Some(known) = &columns {
             for name in reads(&pipe.kind) {
                 if !known.iter().any(|column| pattern_matches(&name, column)) {
@@ -61,14 +64,72 @@ fn reads(pipe: &PipeKind) -> Vec<String> {
         PipeKind::Eval(columns) => {
             let made = |at: usize, name: &String| columns[..at].iter().any(|(made, _)| made == name);
             let fields = |(at, (_, expr)): (usize, &(String, lang::Expr))| {
-                expr_fields(expr).into_iter().filter(|name| !made(at, name)).collect::<Vec<_>>()
+                expr.fields().into_iter().filter(|name| !made(at, name)).collect::<Vec<_>>()
             };
             columns.iter().enumerate().flat_map(fields).collect()
         }
         PipeKind::Top(top) => top.by.clone(),
         PipeKind::Uniq(uniq) => uniq.by.clone(),
-        PipeKind::Limit(_) | PipeKind::Offset(_) | PipeKind::Drop(_) => Vec::new(),
+        other => reads_of_stage(other),
     }
+}
+
+/// The columns that a pipe reads by name, of pipes that became stages.
+fn reads_of_stage(pipe: &PipeKind) -> Vec<String> {
+    let own = |on: &[(String, String)]| on.iter().map(|(own, _)| own.clone()).collect::<Vec<_>>();
+    match pipe {
+        PipeKind::Dedup(dedup) => dedup.by.clone(),
+        PipeKind::Bin(bin) => vec![bin.field.clone()],
+        PipeKind::Timechart(chart) => chart.by.clone(),
+        PipeKind::Parse(pipe) => vec![pipe.from.clone()],
+        PipeKind::Replace(pipe) => vec![pipe.field.clone()],
+        PipeKind::Unroll(fields) => fields.clone(),
+        PipeKind::Join(join) => own(&join.on),
+        PipeKind::Lookup(lookup) => own(&lookup.on),
+        PipeKind::Patterns(patterns) => patterns.by.iter().cloned().chain([field::BODY.to_owned()]).collect(),
+        PipeKind::Facets(facets) => facets.fields.clone(),
+        PipeKind::Fill(fill) => fill.fields.clone(),
+        _ => Vec::new(),
+    }
+}
+
+/// A pipe that can not stand where it stands.
+fn misplaced(pipe: &PipeKind, span: &Span, before: &[Pipe], query: &Query) -> Option<Diagnostic> {
+    let at =
+        |message: &str, hint: &str| Some(Diagnostic::error(span.0.clone(), message.to_owned()).hint(hint.to_owned()));
+    let only = |allowed: fn(&PipeKind) -> bool| before.iter().all(|pipe| allowed(&pipe.kind));
+    let of_table = query.input.table().is_some();
+    match pipe {
+        PipeKind::Context(_) if !of_table || !only(|kind| matches!(kind, PipeKind::Where(_))) => at(
+            "`context` shows the rows of a table around those that match",
+            "put it right behind the filter; only `where` may stand between",
+        ),
+        PipeKind::Diff(_) if !of_table || !only(keeps_each_row) => at(
+            "`diff` compares the rows of a table in two windows of time",
+            "put it behind the filter; only pipes that work on each row, such as `where`, `parse` and `eval`, may stand between",
+        ),
+        PipeKind::Fill(_) if buckets_before(before, query).is_none() => at(
+            "`fill` needs rows that are grouped by buckets of time",
+            "put it behind `stats by (_time:5m) ...`, for example",
+        ),
+        _ => None,
+    }
+}
+
+fn keeps_each_row(kind: &PipeKind) -> bool {
+    matches!(
+        kind,
+        PipeKind::Where(_)
+            | PipeKind::Eval(_)
+            | PipeKind::Parse(_)
+            | PipeKind::Replace(_)
+            | PipeKind::Format(_)
+            | PipeKind::Bin(_)
+            | PipeKind::Rename(_)
+            | PipeKind::Drop(_)
+            | PipeKind::Fields(_)
+            | PipeKind::Lookup(_)
+    )
 }
 
 /// The columns after a pipe.
@@ -78,7 +139,7 @@ fn after(columns: Columns, pipe: &PipeKind) -> Columns {
             let by = stats.by.iter().map(Group::field).map(str::to_owned);
             Some(by.chain(stats.aggregates.iter().map(|aggregate| aggregate.name.clone())).collect())
         }
-        PipeKind::Top(top) => Some(top.by.iter().chain([&top.hits]).cloned().collect()),
+        PipeKind::Top(top) => Some(top.by.iter().chain([&top.hits]).chain(&top.percent).cloned().collect()),
         PipeKind::Uniq(uniq) => Some(uniq.by.iter().chain(&uniq.hits).cloned().collect()),
         PipeKind::Fields(names) => match columns {
             Some(known) => {
@@ -102,11 +163,53 @@ fn after(columns: Columns, pipe: &PipeKind) -> Columns {
             known.extend(made.iter().map(|(name, _)| name.clone()));
             known
         }),
-        PipeKind::Sort(_) | PipeKind::Limit(_) | PipeKind::Offset(_) | PipeKind::Where(_) => columns,
+        other => after_stage(columns, other),
+    }
+}
+
+/// The columns after a pipe that became a stage, or that keeps columns as they are.
+fn after_stage(columns: Columns, pipe: &PipeKind) -> Columns {
+    let and = |columns: Columns, name: &str| {
+        columns.map(|mut known| {
+            known.push(name.to_owned());
+            known
+        })
+    };
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+    match pipe {
+        // What these bring is only known when they run.
+        PipeKind::Parse(_) | PipeKind::Join(_) | PipeKind::Union(_) | PipeKind::Lookup(_) => None,
+        PipeKind::Format(pipe) => and(columns, &pipe.to),
+        PipeKind::Bin(bin) => and(columns, &bin.to),
+        PipeKind::Context(_) => and(columns, Context::COLUMN),
+        PipeKind::Timechart(chart) => {
+            let values = chart.aggregates.iter().map(|aggregate| aggregate.name.clone());
+            Some(named(&[field::TIME]).into_iter().chain(chart.by.iter().cloned()).chain(values).collect())
+        }
+        PipeKind::Patterns(patterns) => {
+            let own = ["_pattern", "template", "count", "share", "first_seen", "last_seen", "example"];
+            Some(patterns.by.iter().cloned().chain(named(&own)).collect())
+        }
+        PipeKind::Facets(_) => Some(named(&["field", "value", "hits"])),
+        PipeKind::Diff(_) => {
+            let own = ["field", "value", "count", "baseline_count", "share", "baseline_share", "change", "score"];
+            Some(named(&own))
+        }
+        PipeKind::Explain => Some(named(&["plan"])),
+        _ => columns,
+    }
+}
+
+/// Whether an aggregate reads whole rows: of some fields it says which.
+pub(crate) fn reads_rows(aggregate: &Aggregate) -> bool {
+    match aggregate.function {
+        Function::RowAny => aggregate.fields.is_empty(),
+        Function::RowMin | Function::RowMax => aggregate.fields.len() < 2,
+        _ => false,
     }
 }
 
 /// Whether a function looks at the time of rows besides its fields.
 pub(crate) fn reads_time(function: Function) -> bool {
-    matches!(function, Function::First | Function::Last)
+    matches!(function, Function::First | Function::Last | Function::RowMin | Function::RowMax)
 }

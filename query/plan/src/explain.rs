@@ -2,22 +2,30 @@
 
 use std::fmt::Write as _;
 
-use lang::{aggregate_call, format_expr, format_filter, format_group};
+use lang::{Input, Pipe, PipeKind, Span, Stats, aggregate_call, format_expr, format_filter, format_group, format_pipe};
 use model::TimeRange;
 
-use crate::{LogicalPlan, Scan, ScanOrder};
+use crate::{LogicalPlan, Scan, ScanOrder, Stage};
 
 /// The plan as an indented tree.
 pub fn explain(plan: &LogicalPlan) -> String {
     let mut out = String::new();
+    lines(plan, 0, &mut out);
+    out
+}
+
+fn lines(plan: &LogicalPlan, mut depth: usize, out: &mut String) {
     let mut next = Some(plan);
-    let mut depth = 0;
     while let Some(at) = next {
         let _ = writeln!(out, "{}{}", "  ".repeat(depth), operator(at));
-        next = at.input();
         depth += 1;
+        if let LogicalPlan::Stage { stage, .. } = at
+            && let Some(other) = stage.other()
+        {
+            lines(other, depth, out);
+        }
+        next = at.input();
     }
-    out
 }
 
 fn operator(plan: &LogicalPlan) -> String {
@@ -47,7 +55,38 @@ fn operator(plan: &LogicalPlan) -> String {
             let one = |(name, expr): &(String, lang::Expr)| format!("{name} = {}", format_expr(expr));
             format!("Eval [{}]", columns.iter().map(one).collect::<Vec<_>>().join(", "))
         }
+        LogicalPlan::Stage { stage, .. } => stage_line(stage),
     }
+}
+
+/// A stage and what it is told, as its pipe writes it.
+fn stage_line(stage: &Stage) -> String {
+    let pipe = |kind: PipeKind| format_pipe(&Pipe { kind, span: Span::default() });
+    let told = match stage {
+        Stage::Parse(pipe_of) => pipe(PipeKind::Parse(pipe_of.clone())),
+        Stage::Replace(pipe_of) => pipe(PipeKind::Replace(pipe_of.clone())),
+        Stage::Format(pipe_of) => pipe(PipeKind::Format(pipe_of.clone())),
+        Stage::Unroll(fields) => pipe(PipeKind::Unroll(fields.clone())),
+        Stage::Bin(bin) => pipe(PipeKind::Bin(bin.clone())),
+        Stage::Dedup(dedup) => pipe(PipeKind::Dedup(dedup.clone())),
+        Stage::Sample(sample) => pipe(PipeKind::Sample(*sample)),
+        Stage::Join(join, _) => {
+            let keys: Vec<String> = join.on.iter().map(|(own, other)| format!("{own} = {other}")).collect();
+            let within = join.within.map_or(String::new(), |within| format!(" within {} ns", within.ns));
+            return format!("Join on=[{}]{within}", keys.join(", "));
+        }
+        Stage::Union(_) => return "Union".to_owned(),
+        Stage::Lookup(lookup) => pipe(PipeKind::Lookup(lookup.clone())),
+        Stage::Context(context) => pipe(PipeKind::Context(*context)),
+        Stage::Patterns(patterns) => pipe(PipeKind::Patterns(patterns.clone())),
+        Stage::Facets(facets) => pipe(PipeKind::Facets(facets.clone())),
+        Stage::Diff(diff, _) => pipe(PipeKind::Diff(diff.clone())),
+        Stage::Group(by, aggregates) => pipe(PipeKind::Stats(Stats { by: by.clone(), aggregates: aggregates.clone() })),
+        Stage::Timechart(chart) => pipe(PipeKind::Timechart(chart.clone())),
+        Stage::Fill(fill, _) => pipe(PipeKind::Fill(fill.clone())),
+        Stage::Percent { of, to } => format!("percent of {of} as {to}"),
+    };
+    format!("{} [{told}]", stage.as_str())
 }
 
 fn fetch_text(fetch: Option<u64>) -> String {
@@ -55,7 +94,10 @@ fn fetch_text(fetch: Option<u64>) -> String {
 }
 
 fn scan_line(scan: &Scan) -> String {
-    let mut out = format!("Scan {}", scan.source.as_str());
+    let mut out = match &scan.input {
+        Input::Table(table) => format!("Scan {}", table.as_str()),
+        Input::Promql(promql) => format!("Scan promql {:?}", promql.text),
+    };
     if scan.range != TimeRange::ALL {
         let _ = write!(out, " range={}", range_text(&scan.range));
     }

@@ -8,7 +8,7 @@
 //! tells it when to stop, and it reads only the fields that are needed.
 //!
 //! **Guarantees.** A rewrite never changes the answer. A query without `stats` or `sort` gives rows newest first. Plans are
-//! chains: every operator has one input, the leaf is a scan.
+//! chains: every operator has one input, the leaf is a scan; a [`Stage`] may read another plan besides.
 //!
 //! **Not here.** How operators run (`exec`), what files and indexes there are (`store`), and other languages' grammars.
 
@@ -18,13 +18,15 @@ mod explain;
 mod logical;
 mod names;
 mod rewrites;
+mod stage;
 
 #[cfg(test)]
 mod tests;
 
 pub use explain::explain;
 pub use logical::{LogicalPlan, Scan, ScanOrder};
-pub use names::{expr_fields, filter_fields, pattern_matches};
+pub use names::{filter_fields, pattern_matches};
+pub use stage::{Buckets, Stage};
 
 use lang::{Diagnostic, Query};
 

@@ -1,9 +1,10 @@
 //! The tree of a logical plan.
 
-use lang::{Aggregate, Expr, Filter, Function, Group, SortKey, Source};
+use lang::{Aggregate, Bucket, Expr, Filter, Function, Group, Input, SortKey, Source};
 use model::TimeRange;
 
-use crate::rewrites::push_fetch;
+use crate::rewrites::{each_other, push_fetch};
+use crate::stage::Stage;
 
 /// What is to be done, as a tree of operators: each takes the rows of its input, the leaf is a scan.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,13 +74,20 @@ pub enum LogicalPlan {
         /// Name, value.
         columns: Vec<(String, Expr)>,
     },
+    /// A pipe that works on rows by itself.
+    Stage {
+        /// Where rows come from.
+        input: Box<LogicalPlan>,
+        /// What it does.
+        stage: Stage,
+    },
 }
 
 /// The leaf: rows of one table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Scan {
-    /// The table.
-    pub source: Source,
+    /// The table, or the PromQL query.
+    pub input: Input,
     /// The times asked for by `_time` filters; [`TimeRange::ALL`] without. The caller's own range is added by
     /// [`LogicalPlan::within`].
     pub range: TimeRange,
@@ -106,7 +114,7 @@ pub enum ScanOrder {
 
 /// A placeholder while an operator's input is taken out to be rewritten; never part of a finished plan.
 pub(crate) const EMPTY: LogicalPlan = LogicalPlan::Scan(Scan {
-    source: Source::Logs,
+    input: Input::Table(Source::Logs),
     range: TimeRange::ALL,
     filter: Filter::Nothing,
     fields: None,
@@ -133,7 +141,8 @@ impl LogicalPlan {
             | Self::Project { input, .. }
             | Self::Drop { input, .. }
             | Self::Rename { input, .. }
-            | Self::Eval { input, .. } => Some(input),
+            | Self::Eval { input, .. }
+            | Self::Stage { input, .. } => Some(input),
         }
     }
 
@@ -148,7 +157,8 @@ impl LogicalPlan {
             | Self::Project { input, .. }
             | Self::Drop { input, .. }
             | Self::Rename { input, .. }
-            | Self::Eval { input, .. } => Some(input),
+            | Self::Eval { input, .. }
+            | Self::Stage { input, .. } => Some(input),
         }
     }
 
@@ -165,7 +175,8 @@ impl LogicalPlan {
                 | Self::Project { input, .. }
                 | Self::Drop { input, .. }
                 | Self::Rename { input, .. }
-                | Self::Eval { input, .. } => at = input,
+                | Self::Eval { input, .. }
+                | Self::Stage { input, .. } => at = input,
             }
         }
     }
@@ -181,15 +192,92 @@ impl LogicalPlan {
             | Self::Project { input, .. }
             | Self::Drop { input, .. }
             | Self::Rename { input, .. }
-            | Self::Eval { input, .. } => input.scan_mut(),
+            | Self::Eval { input, .. }
+            | Self::Stage { input, .. } => input.scan_mut(),
         }
     }
 
-    /// The same plan over a shorter time: what a caller's own start and end ask for.
+    /// The same plan over a shorter time: what a caller's own start and end ask for. Other plans that it reads are too, each
+    /// unless it names a time itself; those of a join `within` some time see as much more.
     pub fn within(mut self, range: TimeRange) -> Self {
-        let scan = self.scan_mut();
-        scan.range = scan.range.intersect(&range);
+        self.narrow(range);
         self
+    }
+
+    fn narrow(&mut self, range: TimeRange) {
+        let own = self.scan().range;
+        let mut at = Some(&mut *self);
+        while let Some(plan) = at {
+            if let Self::Stage { stage, .. } = plan {
+                stage.narrow_other(own, range);
+            }
+            at = plan.input_mut();
+        }
+        let scan = self.scan_mut();
+        scan.range = own.intersect(&range);
+    }
+
+    /// Calls a function for the scans of the plan and of all others that it reads.
+    pub fn each_scan(&self, see: &mut dyn FnMut(&Scan)) {
+        let mut at = Some(self);
+        while let Some(plan) = at {
+            match plan {
+                Self::Scan(scan) => see(scan),
+                Self::Stage { stage, .. } => {
+                    if let Some(other) = stage.other() {
+                        other.each_scan(see);
+                    }
+                }
+                _ => {}
+            }
+            at = plan.input();
+        }
+    }
+
+    /// Whether the length of some buckets is still to be chosen.
+    pub fn has_auto_buckets(&self) -> bool {
+        let of_group = |group: &Group| matches!(group, Group::Bucket { bucket: Bucket::AutoTime, .. });
+        let here = match self {
+            Self::Aggregate { by, .. } => by.iter().any(of_group),
+            Self::Stage { stage, .. } => match stage {
+                Stage::Group(by, _) => by.iter().any(of_group),
+                Stage::Bin(bin) => bin.bucket == Bucket::AutoTime,
+                Stage::Timechart(chart) => chart.bucket == Bucket::AutoTime,
+                other => other.other().is_some_and(Self::has_auto_buckets),
+            },
+            Self::Scan(Scan { input: Input::Promql(promql), .. }) => promql.step_ns.is_none(),
+            _ => false,
+        };
+        here || self.input().is_some_and(Self::has_auto_buckets)
+    }
+
+    /// Chooses the length of buckets that nobody said, for rows of this range.
+    pub fn choose_buckets(&mut self, range: TimeRange) {
+        let step_ns = Bucket::auto_step_ns(range.end.0.saturating_sub(range.start.0));
+        let chosen = Bucket::Time { step_ns, offset_ns: 0 };
+        let of_groups = |by: &mut Vec<Group>| {
+            for group in by {
+                if let Group::Bucket { bucket: bucket @ Bucket::AutoTime, .. } = group {
+                    *bucket = chosen;
+                }
+            }
+        };
+        match self {
+            Self::Aggregate { by, .. } => of_groups(by),
+            Self::Stage { stage, .. } => match stage {
+                Stage::Group(by, _) => of_groups(by),
+                Stage::Bin(bin) if bin.bucket == Bucket::AutoTime => bin.bucket = chosen,
+                Stage::Timechart(chart) if chart.bucket == Bucket::AutoTime => chart.bucket = chosen,
+                Stage::Fill(_, buckets) => buckets.step_ns = buckets.step_ns.or(Some(step_ns)),
+                _ => {}
+            },
+            Self::Scan(Scan { input: Input::Promql(promql), .. }) => promql.step_ns = promql.step_ns.or(Some(step_ns)),
+            _ => {}
+        }
+        each_other(self, &|other| other.choose_buckets(range));
+        if let Some(input) = self.input_mut() {
+            input.choose_buckets(range);
+        }
     }
 
     /// The same plan with at most this many rows, which the scan learns when that is right.
@@ -225,6 +313,7 @@ impl LogicalPlan {
         match self {
             Self::Scan(_) => true,
             Self::Aggregate { .. } | Self::Sort { .. } => false,
+            Self::Stage { input, stage } => stage.keeps_rows() && input.is_record_search(),
             other => other.input().is_some_and(Self::is_record_search),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lang::{Expr, FieldName, Filter};
+use lang::{FieldName, Filter, Test};
 use model::field;
 
 /// The fields that a filter reads; `None` when it looks at any field of the row.
@@ -17,40 +17,25 @@ fn collect_filter(filter: &Filter, out: &mut BTreeSet<String>) -> bool {
         Filter::And(parts) | Filter::Or(parts) => parts.iter().all(|part| collect_filter(part, out)),
         Filter::Not(inner) => collect_filter(inner, out),
         Filter::Field(FieldName::Any, _) => false,
-        Filter::Field(FieldName::Named(name), _) => {
+        Filter::Field(FieldName::Named(name), test) => {
             out.insert(name.clone());
+            if let Test::EqualsField(other) | Test::CompareField(_, other) = test {
+                out.insert(other.clone());
+            }
+            true
+        }
+        Filter::Expr(expr) => {
+            out.extend(expr.fields());
             true
         }
         Filter::Stream(matchers) => {
             out.extend(matchers.iter().map(|matcher| matcher.name.clone()));
             true
         }
-        Filter::Time(_) => {
+        Filter::Time(_) | Filter::DayRange(_) | Filter::WeekRange(_) => {
             out.insert(field::TIME.to_owned());
             true
         }
-    }
-}
-
-/// The fields that an expression reads.
-pub fn expr_fields(expr: &Expr) -> BTreeSet<String> {
-    let mut out = BTreeSet::new();
-    collect_expr(expr, &mut out);
-    out
-}
-
-fn collect_expr(expr: &Expr, out: &mut BTreeSet<String>) {
-    match expr {
-        Expr::Number(_) => {}
-        Expr::Field(name) => {
-            out.insert(name.clone());
-        }
-        Expr::Negate(inner) => collect_expr(inner, out),
-        Expr::Binary(left, _, right) => {
-            collect_expr(left, out);
-            collect_expr(right, out);
-        }
-        Expr::Call(_, arguments) => arguments.iter().for_each(|argument| collect_expr(argument, out)),
     }
 }
 

@@ -97,7 +97,7 @@ impl Evaluator<'_> {
             })?;
         } else {
             let mut windows = self.windows(arg, grid)?;
-            for series in std::mem::take(&mut windows.series) {
+            for series in self.read_all(std::mem::take(&mut windows.series))? {
                 for (step, present) in present.iter_mut().enumerate() {
                     let (start_ms, end_ms) = windows.bounds(grid, step);
                     let next = series.times.partition_point(|time| *time <= start_ms);

@@ -66,6 +66,9 @@ pub enum EvalError {
         /// The limit.
         max: usize,
     },
+    /// All queries together hold as much as they may.
+    #[error("query processing found no memory left: {0}")]
+    OutOfSharedMemory(String),
     /// More steps than allowed.
     #[error(
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)"
@@ -102,7 +105,10 @@ impl EvalError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::TooManySteps | Self::BadStep | Self::EndBeforeStart | Self::NotForRanges { .. } => ErrorKind::BadData,
-            Self::TooManySamples { .. } | Self::OutOfMemory { .. } | Self::Execution(_) => ErrorKind::Execution,
+            Self::TooManySamples { .. }
+            | Self::OutOfMemory { .. }
+            | Self::OutOfSharedMemory(_)
+            | Self::Execution(_) => ErrorKind::Execution,
             Self::TimedOut => ErrorKind::Timeout,
             Self::Canceled => ErrorKind::Canceled,
             Self::Source(_) => ErrorKind::Internal,

@@ -11,6 +11,7 @@ use crate::annotation::Annotations;
 use crate::ast::{AggregateOp, Call, DurationExpr, DurationOp, Expr, Type};
 use crate::elementwise::Elementwise;
 use crate::error::EvalError;
+use crate::input::{Read, Reading};
 use crate::operators::Scalars;
 use crate::selector::{Series, Show};
 use crate::source::SeriesSource;
@@ -62,6 +63,8 @@ pub struct EvalLimits {
     pub delayed_name_removal: bool,
     /// Whether to count what each step looks at ([`StepStats`]), which takes time.
     pub step_stats: bool,
+    /// What all queries together may hold, if that is bounded.
+    pub shared_memory: Option<Arc<dyn SharedMemory>>,
     /// When to give up.
     pub deadline: Option<Instant>,
     /// Set by whoever wants the query to stop.
@@ -81,10 +84,20 @@ impl Default for EvalLimits {
             subquery_interval_ms: 60_000,
             delayed_name_removal: true,
             step_stats: false,
+            shared_memory: None,
             deadline: None,
             cancel: None,
         }
     }
+}
+
+/// Memory that evaluations and others share.
+pub trait SharedMemory: Send + Sync + std::fmt::Debug {
+    /// Takes bytes; says why there are none left.
+    fn take(&self, bytes: usize) -> Result<(), String>;
+
+    /// Gives bytes back that were taken.
+    fn give_back(&self, bytes: usize);
 }
 
 /// Evaluates an expression that [`crate::parse`] returned.
@@ -118,6 +131,7 @@ fn run(expr: &Expr, source: &dyn SeriesSource, range: EvalRange, limits: &EvalLi
         steps: limits.step_stats.then(|| StepStats::new(query.steps)),
         held: 0,
         held_bytes: 0,
+        shared: Shared { memory: limits.shared_memory.as_deref(), taken: 0 },
         without_buckets: crate::plan::selectors_without_buckets(expr),
     };
     evaluator.check()?;
@@ -161,8 +175,33 @@ pub(crate) struct Evaluator<'a> {
     /// Samples read and values held.
     held: usize,
     held_bytes: usize,
+    shared: Shared<'a>,
     /// Selectors, by where they begin, of whose histograms only count and sum matter.
     pub(crate) without_buckets: HashSet<usize>,
+}
+
+/// What an evaluation has of the memory of all; it goes back when the evaluation ends.
+struct Shared<'a> {
+    memory: Option<&'a dyn SharedMemory>,
+    taken: usize,
+}
+
+impl Shared<'_> {
+    fn take(&mut self, bytes: usize) -> Result<(), EvalError> {
+        if let Some(memory) = self.memory {
+            memory.take(bytes).map_err(EvalError::OutOfSharedMemory)?;
+            self.taken += bytes;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Shared<'_> {
+    fn drop(&mut self) {
+        if let Some(memory) = self.memory {
+            memory.give_back(self.taken);
+        }
+    }
 }
 
 /// When an evaluation gives up; threads carry it.
@@ -198,6 +237,7 @@ impl Evaluator<'_> {
             }
             Type::Vector => {
                 let tile = self.tile(expr, self.query)?.finish()?;
+                self.hold_bytes(tile.values.len().saturating_mul(size_of::<Sample>()))?;
                 Ok(if self.instant { self.vector_of(expr, &tile) } else { QueryValue::Matrix(self.matrix_of(&tile)) })
             }
         }
@@ -287,6 +327,20 @@ impl Evaluator<'_> {
         Stop { cancel: self.limits.cancel.clone(), deadline: self.limits.deadline }
     }
 
+    /// What an operator may read.
+    pub(crate) fn reading(&self, threads: usize) -> Reading {
+        let (samples, bytes) = (self.limits.samples_max, self.limits.memory_max_bytes);
+        let bytes_left = bytes.saturating_sub(self.held_bytes) / threads.max(1);
+        Reading::new((samples.saturating_sub(self.held), samples), (bytes_left, bytes))
+    }
+
+    /// Counts what an operator has read, one series after the other.
+    pub(crate) fn has_read(&mut self, read: &Read, threads: usize) -> Result<(), EvalError> {
+        self.series += read.series;
+        self.count_samples(read.samples)?;
+        self.hold_bytes(read.largest.saturating_mul(threads))
+    }
+
     pub(crate) fn held_bytes(&self) -> usize {
         self.held_bytes
     }
@@ -295,7 +349,7 @@ impl Evaluator<'_> {
     pub(crate) fn hold_bytes(&mut self, bytes: usize) -> Result<(), EvalError> {
         self.held_bytes = self.held_bytes.saturating_add(bytes);
         let max = self.limits.memory_max_bytes;
-        if self.held_bytes > max { Err(EvalError::OutOfMemory { max }) } else { Ok(()) }
+        if self.held_bytes > max { Err(EvalError::OutOfMemory { max }) } else { self.shared.take(bytes) }
     }
 
     /// Counts values against the limit.
@@ -471,10 +525,10 @@ impl Evaluator<'_> {
 
     /// The samples of the windows of a range vector at the root of an instant query.
     fn root_windows(&mut self, expr: &Expr) -> Result<Vec<Series>, EvalError> {
-        let windows = self.windows(expr, self.query)?;
+        let mut windows = self.windows(expr, self.query)?;
         let (start_ms, end_ms) = windows.bounds(self.query, 0);
         let mut found = Vec::new();
-        for mut series in windows.series {
+        for mut series in self.read_all(std::mem::take(&mut windows.series))? {
             if windows.extended {
                 if !series.times.is_empty() {
                     crate::extended::window(&mut series, (start_ms, end_ms), windows.smoothed)?;

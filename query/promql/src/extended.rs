@@ -83,7 +83,7 @@ fn inside<'a>(times: &[i64], values: &'a [f64], edges: &Edges, (start_ms, end_ms
 }
 
 /// Slides extended windows over a series.
-pub(crate) fn slide(series: &Series, windows: &Windows, grid: Grid, context: &mut Context<'_>, row: &mut Row) {
+pub(crate) fn slide(series: &Series, windows: &Windows<'_>, grid: Grid, context: &mut Context<'_>, row: &mut Row) {
     let split = Split::new(series);
     let (before_ms, after_ms) = windows.margins();
     for step in 0..grid.steps {

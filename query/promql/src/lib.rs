@@ -26,6 +26,7 @@ mod aggregate;
 mod annotation;
 mod ast;
 mod ast_json;
+mod axis;
 mod binary;
 mod calls;
 mod chain;
@@ -41,6 +42,7 @@ mod features;
 mod function;
 mod histogram;
 mod info;
+mod input;
 mod labels;
 mod lexer;
 mod matcher;
@@ -72,7 +74,7 @@ pub use ast::{
 };
 pub use ast_json::JSON_HEIGHT_MAX;
 pub use error::{ErrorKind, EvalError, ParseError};
-pub use eval::{EvalLimits, EvalRange, eval};
+pub use eval::{EvalLimits, EvalRange, SharedMemory, eval};
 pub use explain::{PLAN_LINES_MAX, explain};
 pub use features::{Features, UnknownFeature};
 pub use function::{FUNCTIONS, Function};
@@ -81,7 +83,7 @@ pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selec
 pub use pretty::PRETTY_OPERATORS_MAX;
 pub use regexp::{REGEXP_BYTES_MAX, REGEXPS_BYTES_MAX};
 pub use sequence::{SEQUENCE_VALUES_MAX, SequenceValue, parse_metric, parse_series, parse_values};
-pub use source::{SelectRequest, SeriesSource, SourceError, SourceSeries};
+pub use source::{SelectRequest, Selection, SeriesSource, SourceError, SourceSeries};
 pub use stats::{EvalStats, StepStats};
 pub use text::short_number;
 pub use value::{

@@ -89,7 +89,7 @@ pub(crate) fn window(
     let points = split.points(params.start_ms, params.end_ms);
     let (from, to) = (range.start, range.end);
     if points.is_empty() {
-        return (from < to).then(|| function.at(from, to, params)).flatten().map(Cell::Float);
+        return (from < to).then(|| function.at(from, to, None, params)).flatten().map(Cell::Float);
     }
     let both = from < to;
     let float = |value: f64| Some(Cell::Float(value));
@@ -111,7 +111,7 @@ pub(crate) fn window(
         // What is left is about numbers alone.
         _ if both => {
             context.notes.histograms_ignored_in_range(context.span, context.labels);
-            function.at(from, to, params).map(Cell::Float)
+            function.at(from, to, None, params).map(Cell::Float)
         }
         _ => None,
     }

@@ -1,11 +1,14 @@
 //! Several cores: series are computed in blocks beside each other and handed on in order, so that results do not depend on how
 //! many threads there are.
 
+use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::annotation::Annotations;
+use crate::axis::Axis;
 use crate::error::EvalError;
 use crate::eval::{Evaluator, Stop};
+use crate::input::{Input, Reading};
 use crate::selector::Series;
 use crate::tile::{Grid, Meta, Row, Sink};
 
@@ -17,7 +20,7 @@ const PARALLEL_VALUES_MIN: usize = 256 * 1024;
 const BLOCKS_AHEAD: usize = 2;
 
 /// Computes the row of one series.
-pub(crate) type Compute<'a> = dyn Fn(&Series, &mut Row, &mut Annotations) -> Meta + Sync + 'a;
+pub(crate) type Compute<'a> = dyn Fn(&Series, &mut Axis, &mut Row, &mut Annotations) -> Meta + Sync + 'a;
 
 /// The rows of a block and what is to be said about them.
 struct Block {
@@ -25,40 +28,57 @@ struct Block {
     notes: Annotations,
 }
 
+/// What every thread needs.
+struct Job<'a> {
+    input: &'a Input<'a>,
+    grid: Grid,
+    compute: &'a Compute<'a>,
+    reading: &'a Reading,
+    stop: Stop,
+}
+
 impl Evaluator<'_> {
     /// Computes a row for every series and hands on those that are not empty, in the order of the series.
     pub(crate) fn each_series(
         &mut self,
-        series: &[Series],
+        input: &Input<'_>,
         grid: Grid,
         compute: &Compute<'_>,
         sink: &mut Sink<'_>,
     ) -> Result<(), EvalError> {
-        let threads = self.limits.threads.min(series.len());
-        let samples: usize = series.iter().map(|series| series.times.len()).sum();
-        if threads < 2 || samples.saturating_add(series.len() * grid.steps) < PARALLEL_VALUES_MIN {
-            let (stop, mut notes) = (self.stop(), Annotations::default());
-            let result = in_turn(series, grid, compute, &stop, &mut notes, sink);
-            self.annotations.extend(notes);
-            return result;
+        let mut threads = self.limits.threads.min(input.len());
+        if threads < 2 || input.samples_at_most().saturating_add(input.len() * grid.steps) < PARALLEL_VALUES_MIN {
+            threads = 1;
         }
-        let per_block = (BLOCK_VALUES / grid.steps.max(1)).clamp(1, series.len().div_ceil(threads));
-        let blocks: Vec<&[Series]> = series.chunks(per_block).collect();
-        self.hold_bytes(threads * (BLOCKS_AHEAD + 1) * per_block * grid.steps * size_of::<f64>())?;
-        let stop = self.stop();
-        let (blocks, stop) = (&blocks[..], &stop);
+        let reading = self.reading(threads);
+        let job = Job { input, grid, compute, reading: &reading, stop: self.stop() };
+        if threads == 1 {
+            let mut notes = Annotations::default();
+            let result = job.in_turn(0..input.len(), &mut Axis::default(), &mut notes, sink);
+            self.annotations.extend(notes);
+            result?;
+        } else {
+            self.beside(&job, threads, sink)?;
+        }
+        self.has_read(&reading.total(), threads)
+    }
+
+    /// Computes blocks of series on several threads, and hands their rows on in order.
+    fn beside(&mut self, job: &Job<'_>, threads: usize, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+        let (series, steps) = (job.input.len(), job.grid.steps);
+        let per_block = (BLOCK_VALUES / steps.max(1)).clamp(1, series.div_ceil(threads));
+        let blocks = series.div_ceil(per_block);
+        self.hold_bytes(threads * (BLOCKS_AHEAD + 1) * per_block * steps * size_of::<f64>())?;
+        let block = move |at: usize| at * per_block..((at + 1) * per_block).min(series);
         std::thread::scope(|scope| {
             let receivers: Vec<Receiver<Result<Block, EvalError>>> = (0..threads)
                 .map(|thread| {
                     let (sender, receiver) = sync_channel(BLOCKS_AHEAD);
-                    scope.spawn(move || {
-                        let own = blocks.iter().skip(thread).step_by(threads);
-                        work(own, grid, compute, stop, &sender);
-                    });
+                    scope.spawn(move || job.work((thread..blocks).step_by(threads).map(block), &sender));
                     receiver
                 })
                 .collect();
-            for at in 0..blocks.len() {
+            for at in 0..blocks {
                 // A thread hangs up early only after it has sent why.
                 let block = receivers[at % threads].recv().map_err(|_| EvalError::Canceled)??;
                 self.annotations.extend(block.notes);
@@ -71,45 +91,45 @@ impl Evaluator<'_> {
     }
 }
 
-/// Computes a row for every series and hands on those that are not empty.
-fn in_turn(
-    series: &[Series],
-    grid: Grid,
-    compute: &Compute<'_>,
-    stop: &Stop,
-    notes: &mut Annotations,
-    sink: &mut Sink<'_>,
-) -> Result<(), EvalError> {
-    let mut row = Row::new(grid.steps);
-    for series in series {
-        stop.check()?;
-        row.clear();
-        let meta = compute(series, &mut row, notes);
-        if !row.is_empty() {
-            sink(meta, &mut row)?;
+impl Job<'_> {
+    /// Computes a row for every series and hands on those that are not empty.
+    fn in_turn(
+        &self,
+        series: Range<usize>,
+        axis: &mut Axis,
+        notes: &mut Annotations,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), EvalError> {
+        let mut row = Row::new(self.grid.steps);
+        for at in series {
+            self.stop.check()?;
+            let series = self.input.get(at, self.reading)?;
+            if series.times.is_empty() {
+                continue;
+            }
+            row.clear();
+            let meta = (self.compute)(&series, axis, &mut row, notes);
+            if !row.is_empty() {
+                sink(meta, &mut row)?;
+            }
         }
+        Ok(())
     }
-    Ok(())
-}
 
-/// One thread's blocks. Ends when the receiver is gone, which is how an error elsewhere stops it.
-fn work<'b>(
-    blocks: impl Iterator<Item = &'b &'b [Series]>,
-    grid: Grid,
-    compute: &Compute<'_>,
-    stop: &Stop,
-    sender: &SyncSender<Result<Block, EvalError>>,
-) {
-    for block in blocks {
-        let mut done = Block { rows: Vec::with_capacity(block.len()), notes: Annotations::default() };
-        let result = in_turn(block, grid, compute, stop, &mut done.notes, &mut |meta, row| {
-            done.rows.push((meta, std::mem::replace(row, Row::new(grid.steps))));
-            Ok(())
-        });
-        let failed = result.is_err();
-        // Nobody may be listening any more, and then nobody needs to know.
-        if sender.send(result.map(|()| done)).is_err() || failed {
-            return;
+    /// One thread's blocks. Ends when the receiver is gone, which is how an error elsewhere stops it.
+    fn work(&self, blocks: impl Iterator<Item = Range<usize>>, sender: &SyncSender<Result<Block, EvalError>>) {
+        let mut axis = Axis::default();
+        for block in blocks {
+            let mut done = Block { rows: Vec::with_capacity(block.len()), notes: Annotations::default() };
+            let result = self.in_turn(block, &mut axis, &mut done.notes, &mut |meta, row| {
+                done.rows.push((meta, std::mem::replace(row, Row::new(self.grid.steps))));
+                Ok(())
+            });
+            let failed = result.is_err();
+            // Nobody may be listening any more, and then nobody needs to know.
+            if sender.send(result.map(|()| done)).is_err() || failed {
+                return;
+            }
         }
     }
 }

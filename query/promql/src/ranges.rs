@@ -4,8 +4,10 @@ use model::Labels;
 
 use crate::annotation::Annotations;
 use crate::ast::{Call, Expr, MatrixSelector, Span, Subquery};
+use crate::axis::Axis;
 use crate::error::EvalError;
 use crate::eval::Evaluator;
+use crate::input::Input;
 use crate::mixed::{Context, Split};
 use crate::selector::{Reference, Series};
 use crate::stats::StepStats;
@@ -31,8 +33,8 @@ impl<'a> RangeFunction<'a> {
 }
 
 /// The series of a range vector, over all that the windows of all steps cover.
-pub(crate) struct Windows {
-    pub(crate) series: Vec<Series>,
+pub(crate) struct Windows<'a> {
+    pub(crate) series: Input<'a>,
     reference: Reference,
     pub(crate) range_ms: i64,
     /// `anchored` or `smoothed`: the series reach beyond the windows.
@@ -42,7 +44,7 @@ pub(crate) struct Windows {
     margins: (i64, i64),
 }
 
-impl Windows {
+impl Windows<'_> {
     pub(crate) fn margins(&self) -> (i64, i64) {
         self.margins
     }
@@ -61,7 +63,7 @@ fn window(reference: Reference, range_ms: i64, grid: Grid, step: usize) -> (i64,
 /// A function, its windows and its scalar arguments at each step.
 struct Slide<'a> {
     kind: Kind,
-    windows: &'a Windows,
+    windows: &'a Windows<'a>,
     grid: Grid,
     params: &'a [Vec<f64>],
     /// Where annotations point at.
@@ -70,9 +72,9 @@ struct Slide<'a> {
     type_labels: bool,
 }
 
-impl Evaluator<'_> {
-    /// Reads what a range vector covers.
-    pub(crate) fn windows(&mut self, expr: &Expr, grid: Grid) -> Result<Windows, EvalError> {
+impl<'a> Evaluator<'a> {
+    /// What a range vector covers.
+    pub(crate) fn windows(&mut self, expr: &Expr, grid: Grid) -> Result<Windows<'a>, EvalError> {
         match expr {
             Expr::Paren(inner, _) => self.windows(inner, grid),
             Expr::Matrix(matrix) => self.selector_windows(matrix, grid),
@@ -81,7 +83,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn selector_windows(&mut self, matrix: &MatrixSelector, grid: Grid) -> Result<Windows, EvalError> {
+    fn selector_windows(&mut self, matrix: &MatrixSelector, grid: Grid) -> Result<Windows<'a>, EvalError> {
         let selector = &matrix.selector;
         let reference = self.reference(selector.at, selector.offset.as_ref())?;
         let range_ms = self.duration_ms(&matrix.range, false)?;
@@ -90,10 +92,13 @@ impl Evaluator<'_> {
         let after_ms = if selector.smoothed { self.limits.lookback_ms } else { 0 };
         let (first, last) = reference.span(grid);
         let from_ms = first.saturating_sub(range_ms).saturating_sub(before_ms).saturating_add(1);
-        let mut series = self.fetch(selector, from_ms, last.saturating_add(after_ms))?;
-        series.iter_mut().for_each(Series::drop_stale);
-        if let Some(steps) = &mut self.steps {
-            steps.add_windows(&series, grid, |step| window(reference, range_ms, grid, step));
+        let mut series = self.open(selector, (from_ms, last.saturating_add(after_ms)), true)?;
+        if self.steps.is_some() {
+            let held = self.read_all(series)?;
+            if let Some(steps) = &mut self.steps {
+                steps.add_windows(&held, grid, |step| window(reference, range_ms, grid, step));
+            }
+            series = Input::Held(held);
         }
         Ok(Windows {
             series,
@@ -105,7 +110,7 @@ impl Evaluator<'_> {
         })
     }
 
-    fn subquery_windows(&mut self, subquery: &Subquery, grid: Grid) -> Result<Windows, EvalError> {
+    fn subquery_windows(&mut self, subquery: &Subquery, grid: Grid) -> Result<Windows<'a>, EvalError> {
         let reference = self.reference(subquery.at, subquery.offset.as_ref())?;
         let range_ms = self.duration_ms(&subquery.range, false)?;
         let step_ms = match &subquery.step {
@@ -135,6 +140,7 @@ impl Evaluator<'_> {
         let series = join_equal(series)?;
         self.hold(series.iter().map(|series| series.times.len()).sum())?;
         self.hold_bytes(series.iter().map(Series::size_bytes).sum())?;
+        let series = Input::Held(series);
         Ok(Windows { series, reference, range_ms, extended: false, smoothed: false, margins: (0, 0) })
     }
 
@@ -147,9 +153,14 @@ impl Evaluator<'_> {
         }
         check_extended(call, function.range)?;
         let mut windows = self.windows(function.range, grid)?;
-        let series = std::mem::take(&mut windows.series);
-        if !series.is_empty() {
-            check_params(function.kind, &params)?;
+        let mut series = std::mem::take(&mut windows.series);
+        if function.kind == Kind::DoubleExponential {
+            // Bad factors are an error only where there are samples.
+            let held = self.read_all(series)?;
+            if !held.is_empty() {
+                check_params(&params)?;
+            }
+            series = Input::Held(held);
         }
         let slide = Slide {
             kind: function.kind,
@@ -159,14 +170,16 @@ impl Evaluator<'_> {
             span: call.args[0].span(),
             type_labels: self.limits.type_labels,
         };
-        let compute = |series: &Series, row: &mut Row, notes: &mut Annotations| slide.series(series, row, notes);
+        let compute = |series: &Series, axis: &mut Axis, row: &mut Row, notes: &mut Annotations| {
+            slide.series(series, axis, row, notes)
+        };
         self.each_series(&series, grid, &compute, sink)
     }
 }
 
 impl Slide<'_> {
     /// The row of one series.
-    fn series(&self, series: &Series, row: &mut Row, notes: &mut Annotations) -> Meta {
+    fn series(&self, series: &Series, axis: &mut Axis, row: &mut Row, notes: &mut Annotations) -> Meta {
         if self.windows.extended || series.has_histograms() {
             let context = &mut Context { kind: self.kind, labels: &series.labels, span: self.span, notes };
             if self.windows.extended {
@@ -175,7 +188,7 @@ impl Slide<'_> {
                 self.mixed(series, context, row);
             }
         } else {
-            self.floats(series, row, notes);
+            self.floats(series, axis, row, notes);
         }
         if matches!(self.kind, Kind::Rate | Kind::Increase) && row.values.iter().any(|value| is_float(*value)) {
             self.note_non_counter(&series.labels, notes);
@@ -194,23 +207,18 @@ impl Slide<'_> {
         Params { start_ms, end_ms, eval_ms: self.grid.time(step), a, b }
     }
 
-    /// Slides the window over a series of numbers: two pointers that only go forward.
-    fn floats(&self, series: &Series, row: &mut Row, notes: &mut Annotations) {
+    /// Slides the window over a series of numbers.
+    fn floats(&self, series: &Series, axis: &mut Axis, row: &mut Row, notes: &mut Annotations) {
         let mut function = WindowFunction::new(self.kind, series);
         let noteworthy = self.kind == Kind::Quantile || function.has_overlaps();
-        let (mut from, mut to) = (0, 0);
-        for (step, out) in row.values.iter_mut().enumerate() {
-            let params = self.params(step);
-            while series.times.get(to).is_some_and(|time| *time <= params.end_ms) {
-                to += 1;
-            }
-            while from < to && series.times[from] <= params.start_ms {
-                from += 1;
-            }
+        let windows = axis.windows(&series.times, self.grid.steps, |step| self.params(step));
+        for ((step, out), window) in row.values.iter_mut().enumerate().zip(windows) {
+            let (from, to) = (window.from, window.to);
             if from == to {
                 continue;
             }
-            if let Some(value) = function.at(from, to, &params) {
+            let params = self.params(step);
+            if let Some(value) = function.at(from, to, window.reach.as_ref(), &params) {
                 *out = value;
             }
             if noteworthy {
@@ -268,10 +276,7 @@ impl Slide<'_> {
 }
 
 /// Smoothing factors outside of their bounds are refused.
-fn check_params(kind: Kind, params: &[Vec<f64>]) -> Result<(), EvalError> {
-    if kind != Kind::DoubleExponential {
-        return Ok(());
-    }
+fn check_params(params: &[Vec<f64>]) -> Result<(), EvalError> {
     for (name, values) in ["smoothing", "trend"].into_iter().zip(params) {
         let short = if name == "smoothing" { "sf" } else { "tf" };
         if let Some(bad) = values.iter().find(|value| **value <= 0.0 || **value >= 1.0) {

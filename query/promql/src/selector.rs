@@ -6,9 +6,11 @@ use model::{FloatHistogram, Labels, ResetHint, is_stale_nan};
 
 use crate::annotation::Annotations;
 use crate::ast::{At, Span, VectorSelector};
+use crate::axis::Axis;
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::extended::smoothed_cell;
+use crate::input::{Input, Opened, Read};
 use crate::source::{SelectRequest, SourceError, SourceSeries};
 use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_absent, is_histogram};
 
@@ -27,7 +29,7 @@ pub(crate) struct Series {
 
 impl Series {
     /// Takes over what a source gave.
-    fn from_source(source: SourceSeries) -> Self {
+    pub(crate) fn from_source(source: SourceSeries) -> Self {
         let SourceSeries { labels, times, mut values, mut histograms, mut starts } = source;
         if histograms.iter().all(Option::is_none) {
             histograms = Vec::new();
@@ -108,7 +110,7 @@ impl Series {
 
     /// Leaves of each histogram only its count and sum, for functions that need no more. Whether a counter was reset is decided
     /// before, with the buckets.
-    fn drop_buckets(&mut self) {
+    pub(crate) fn drop_buckets(&mut self) {
         let mut before: Option<Histogram> = None;
         for slot in self.histograms.iter_mut().flatten() {
             let mut hint = slot.reset_hint;
@@ -168,7 +170,7 @@ pub(crate) enum Show {
     StartTime,
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     pub(crate) fn reference(
         &self,
         at: Option<At>,
@@ -183,17 +185,39 @@ impl Evaluator<'_> {
         Ok(Reference { at_ms, offset_ms })
     }
 
-    /// The samples of a selector between two times, both included; staleness markers included.
-    pub(crate) fn fetch(
+    /// The samples of a selector between two times, both included, to be read.
+    pub(crate) fn open(
         &mut self,
         selector: &VectorSelector,
-        start_ms: i64,
-        end_ms: i64,
-    ) -> Result<Vec<Series>, EvalError> {
+        (start_ms, end_ms): (i64, i64),
+        without_stale: bool,
+    ) -> Result<Input<'a>, EvalError> {
         let request = SelectRequest { matchers: &selector.matchers, start_ms, end_ms };
         self.check()?;
-        let found = self.source.select(&request);
-        self.take_in(selector, found)
+        let selection = self.source.open(&request).map_err(|error| EvalError::Source(error.0))?;
+        self.hold_bytes(selection.held_bytes())?;
+        let without_buckets = self.without_buckets.contains(&selector.span.start);
+        Ok(Input::Opened(Opened::new(selection, without_buckets, without_stale)))
+    }
+
+    /// Reads all series of an input that have samples.
+    pub(crate) fn read_all(&mut self, input: Input<'_>) -> Result<Vec<Series>, EvalError> {
+        if let Input::Held(series) = input {
+            return Ok(series);
+        }
+        let reading = self.reading(1);
+        let mut held = Vec::with_capacity(input.len());
+        for at in 0..input.len() {
+            self.check()?;
+            let series = input.get(at, &reading)?.into_owned();
+            if !series.times.is_empty() {
+                self.hold_bytes(series.size_bytes())?;
+                held.push(series);
+            }
+        }
+        let read = reading.total();
+        self.has_read(&Read { largest: 0, ..read }, 1)?;
+        Ok(held)
     }
 
     fn take_in(
@@ -238,18 +262,19 @@ impl Evaluator<'_> {
             self.check()?;
             let request = SelectRequest { matchers: &selector.matchers, start_ms: from_ms, end_ms: to_ms };
             let found = self.source.newest(&request);
-            self.take_in(selector, found)?
+            Input::Held(self.take_in(selector, found)?)
         } else {
-            self.fetch(selector, from_ms, to_ms)?
+            self.open(selector, (from_ms, to_ms), smoothed)?
         };
         let look = Look { reference, lookback_ms, show, span: selector.span };
-        if let Some(steps) = &mut self.steps {
-            steps.add_newest(&series, grid, reference, lookback_ms);
+        if self.steps.is_some() {
+            let held = self.read_all(series)?;
+            if let Some(steps) = &mut self.steps {
+                steps.add_newest(&held, grid, reference, lookback_ms);
+            }
+            series = Input::Held(held);
         }
-        if smoothed {
-            series.iter_mut().for_each(Series::drop_stale);
-        }
-        let compute = |series: &Series, row: &mut Row, notes: &mut Annotations| {
+        let compute = |series: &Series, axis: &mut Axis, row: &mut Row, notes: &mut Annotations| {
             if smoothed {
                 for step in 0..grid.steps {
                     row.set(
@@ -258,7 +283,7 @@ impl Evaluator<'_> {
                     );
                 }
             } else {
-                current_values(series, grid, &look, row);
+                current_values(series, grid, &look, axis, row);
             }
             Meta { labels: series.labels.clone(), drop_name: false }
         };
@@ -275,15 +300,13 @@ struct Look {
 }
 
 /// The newest sample at each step that is not older than the lookback and not a staleness marker.
-fn current_values(series: &Series, grid: Grid, look: &Look, row: &mut Row) {
+fn current_values(series: &Series, grid: Grid, look: &Look, axis: &mut Axis, row: &mut Row) {
     let mut next = 0;
     if look.show == Show::Value && !series.has_histograms() {
-        for (step, out) in row.values.iter_mut().enumerate() {
-            let now = look.reference.time(grid, step);
-            while series.times.get(next).is_some_and(|time| *time <= now) {
-                next += 1;
-            }
+        let newest = axis.newest(&series.times, grid.steps, |step| look.reference.time(grid, step));
+        for ((step, out), next) in row.values.iter_mut().enumerate().zip(newest) {
             let Some(at) = next.checked_sub(1) else { continue };
+            let now = look.reference.time(grid, step);
             // A staleness marker has the bits of an absent value.
             if series.times[at] > now.saturating_sub(look.lookback_ms) {
                 *out = if is_histogram(series.values[at]) { f64::NAN } else { series.values[at] };

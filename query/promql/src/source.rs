@@ -1,6 +1,6 @@
 //! Where series come from.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{FloatHistogram, Labels};
 
@@ -38,6 +38,12 @@ impl SourceSeries {
     pub fn floats(labels: Labels, times: Vec<i64>, values: Vec<f64>) -> Self {
         Self { labels, times, values, ..Self::default() }
     }
+
+    /// Bytes that the samples take.
+    pub fn size_bytes(&self) -> usize {
+        let histograms: usize = self.histograms.iter().flatten().map(|histogram| histogram.size_bytes()).sum();
+        self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + histograms
+    }
 }
 
 /// A source failed; the query fails with its text.
@@ -54,5 +60,77 @@ pub trait SeriesSource: Send + Sync {
     /// that find it without reading the others.
     fn newest(&self, request: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
         self.select(request)
+    }
+
+    /// The same series, their samples to be read one series after the other, by several threads beside each other: what a query over
+    /// a range folds away at once then never is in memory as a whole. For sources whose samples are not in memory already.
+    fn open(&self, request: &SelectRequest<'_>) -> Result<Box<dyn Selection + '_>, SourceError> {
+        Ok(Box::new(Collected::new(self.select(request)?)))
+    }
+}
+
+/// Series that were found, and whose samples can be read. All reads together see one moment of the store.
+pub trait Selection: Send + Sync {
+    /// How many series there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The labels of a series.
+    fn labels(&self, at: usize) -> &Labels;
+
+    /// How many samples all series have, at most: whether threads are worth it.
+    fn samples_at_most(&self) -> usize;
+
+    /// Bytes of samples that it has in memory from the start.
+    fn held_bytes(&self) -> usize;
+
+    /// The samples of a series, of which there may be none after all. Each series is read at most once.
+    fn read(&self, at: usize) -> Result<SourceSeries, SourceError>;
+}
+
+/// Series whose samples are in memory.
+struct Collected {
+    labels: Vec<Labels>,
+    samples: usize,
+    bytes: usize,
+    series: Vec<Mutex<SourceSeries>>,
+}
+
+impl Collected {
+    fn new(series: Vec<SourceSeries>) -> Self {
+        Self {
+            labels: series.iter().map(|series| series.labels.clone()).collect(),
+            samples: series.iter().map(|series| series.times.len()).sum(),
+            bytes: series.iter().map(SourceSeries::size_bytes).sum(),
+            series: series.into_iter().map(Mutex::new).collect(),
+        }
+    }
+}
+
+impl Selection for Collected {
+    fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    fn labels(&self, at: usize) -> &Labels {
+        &self.labels[at]
+    }
+
+    fn samples_at_most(&self) -> usize {
+        self.samples
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.bytes
+    }
+
+    fn read(&self, at: usize) -> Result<SourceSeries, SourceError> {
+        // Nobody panics while it is held, and what is in it is whole at any moment.
+        let mut series = self.series[at].lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(std::mem::take(&mut series))
     }
 }

@@ -141,12 +141,15 @@ impl<'a> WindowFunction<'a> {
         between(&self.overlaps, from, to).next().is_some()
     }
 
-    /// The result for the samples `from..to`, at least one.
-    pub(crate) fn at(&mut self, from: usize, to: usize, params: &Params) -> Option<f64> {
+    /// The result for the samples `from..to`, at least one. How far they reach is known where several series have the same times.
+    pub(crate) fn at(&mut self, from: usize, to: usize, reach: Option<&Reach>, params: &Params) -> Option<f64> {
         let (times, values) = (&self.times[from..to], &self.values[from..to]);
         let count = values.len();
         Some(match self.kind {
-            Kind::Rate | Kind::Increase | Kind::Delta => return self.extrapolated(from, to, params),
+            Kind::Rate | Kind::Increase | Kind::Delta => match reach.filter(|_| self.starts.is_empty()) {
+                Some(reach) => return Some(self.extended(from, to, reach)),
+                None => return self.extrapolated(from, to, params),
+            },
             Kind::Irate | Kind::Idelta => return self.instant_value(from, to),
             Kind::Sum => sum(values),
             Kind::Avg => mean(values),
@@ -186,6 +189,18 @@ impl<'a> WindowFunction<'a> {
         let reset = is_rate && (fell || starts::is_reset(self.starts, self.times, last));
         let result = if reset { self.values[last] } else { self.values[last] - self.values[last - 1] };
         Some(if is_rate { result / (elapsed_ms as f64 / 1000.0) } else { result })
+    }
+
+    /// Prometheus's extrapolation of two samples or more without start times.
+    fn extended(&self, from: usize, to: usize, reach: &Reach) -> f64 {
+        let is_counter = self.kind != Kind::Delta;
+        let first = self.values[from];
+        let mut result = self.values[to - 1] - first;
+        if is_counter && !self.resets.is_empty() {
+            result += between(&self.resets, from, to).map(|at| self.values[at - 1]).sum::<f64>();
+        }
+        let zero_at = (is_counter && result > 0.0 && first >= 0.0).then(|| first / result);
+        result * reach.factor(zero_at, self.kind == Kind::Rate)
     }
 
     /// Prometheus's extrapolation. The start time of the first sample, if it is in the window, stands for a sample of zero.
@@ -261,10 +276,14 @@ impl Extrapolation {
         start_ms.filter(|start| *start != 0 && *start > params.start_ms && *start < self.first_ms)
     }
 
-    /// By what the difference of first and last sample is multiplied: it is extended to the edges of the window if samples come
-    /// close to them, else by half of their average distance, and a counter never below zero, which it had `zero_at` times the
-    /// sampled time before the first sample.
-    pub(crate) fn factor(&self, zero_at: Option<f64>, per_second: bool, params: &Params) -> f64 {
+    /// The samples of a window, at least one, of which no start time is known.
+    pub(crate) fn of(times: &[i64]) -> Self {
+        let last = times.len() - 1;
+        Self { first_ms: times[0], last_ms: times[last], gaps: last, known_start_ms: None }
+    }
+
+    /// How far the window reaches beyond its samples.
+    pub(crate) fn reach(&self, params: &Params) -> Reach {
         let seconds = |ms: i64| ms as f64 / 1000.0;
         let mut sampled = seconds(self.last_ms - self.first_ms);
         let average = if self.gaps > 0 { sampled / self.gaps as f64 } else { 0.0 };
@@ -274,22 +293,53 @@ impl Extrapolation {
         if let Some(start) = self.known_start_ms {
             to_start = 0.0;
             sampled = seconds(self.last_ms - start);
-        } else {
-            if to_start >= threshold {
-                to_start = average / 2.0;
-            }
-            if let Some(to_zero) = zero_at.map(|zero| sampled * zero).filter(|zero| *zero < to_start) {
-                to_start = to_zero;
-            }
+        } else if to_start >= threshold {
+            to_start = average / 2.0;
         }
         if to_end >= threshold {
             to_end = average / 2.0;
         }
-        let mut factor = if sampled == 0.0 { 1.0 } else { (sampled + to_start + to_end) / sampled };
-        if per_second {
-            factor /= seconds(params.end_ms - params.start_ms);
+        let range = seconds(params.end_ms - params.start_ms);
+        let mut reach = Reach { sampled, to_start, to_end, range, increase: 0.0, rate: 0.0 };
+        reach.increase = reach.factor_from(to_start);
+        reach.rate = reach.increase / range;
+        reach
+    }
+
+    /// By what the difference of first and last sample is multiplied.
+    pub(crate) fn factor(&self, zero_at: Option<f64>, per_second: bool, params: &Params) -> f64 {
+        self.reach(params).factor(zero_at, per_second)
+    }
+}
+
+/// What of an extrapolation depends on times only, in seconds. The difference of first and last sample is extended to the edges of the
+/// window if samples come close to them, else by half of their average distance, and a counter never below zero.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    sampled: f64,
+    to_start: f64,
+    to_end: f64,
+    range: f64,
+    /// The factor where the counter does not reach zero, and the same per second.
+    increase: f64,
+    rate: f64,
+}
+
+impl Reach {
+    /// By what the difference of first and last sample is multiplied, for a counter that was at zero `zero_at` times the sampled time
+    /// before the first sample.
+    fn factor(&self, zero_at: Option<f64>, per_second: bool) -> f64 {
+        let to_zero = zero_at.map(|zero| self.sampled * zero).filter(|zero| *zero < self.to_start);
+        match to_zero {
+            Some(to_zero) if per_second => self.factor_from(to_zero) / self.range,
+            Some(to_zero) => self.factor_from(to_zero),
+            None if per_second => self.rate,
+            None => self.increase,
         }
-        factor
+    }
+
+    fn factor_from(&self, to_start: f64) -> f64 {
+        if self.sampled == 0.0 { 1.0 } else { (self.sampled + to_start + self.to_end) / self.sampled }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use super::daemon::{Api, Prometheus, debian, seconds};
+use super::daemon::{Api, Prometheus, debian, newest, seconds};
 use super::settled;
 use crate::server::Server;
 use crate::shared::{binary, repository, run};
@@ -44,6 +44,90 @@ fn unit_tests_of_rules_come_out_as_promtools_do() {
         std::fs::write(&file, shop.replace("../rules", &rules).replace(from, to)).expect("write");
         assert_agree(&promtool, &file.display().to_string(), false);
     }
+}
+
+/// The newest promtool and the folder of its sources beside it, or a printed reason to skip.
+fn upstream() -> Option<(PathBuf, PathBuf)> {
+    let folder = newest()?.parent()?.to_owned();
+    let promtool = folder.join("promtool");
+    if promtool.exists() {
+        return Some((promtool, folder));
+    }
+    println!("skipped: no promtool in {} (benches/rivals.sh prometheus builds it)", folder.display());
+    None
+}
+
+/// The files of a folder with a suffix of their names, sorted.
+fn files(folder: &Path, suffixes: &[&str]) -> Vec<String> {
+    let found = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+    let mut names: Vec<String> = found.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.retain(|name| suffixes.iter().any(|suffix| name.ends_with(suffix)));
+    names.sort();
+    names
+}
+
+/// Files of promtool's own tests where the words differ, though the outcome is the same: it prints the sides of a match in no certain
+/// order, and we say of a rule file and of an input series where the mistake is.
+const WORDS_DIFFER: [&str; 4] =
+    ["bad-promql.yml", "bad-rules-error-test.yml", "bad-rules-syntax-test.yml", "bad-input-series.yml"];
+
+#[test]
+fn unit_tests_of_prometheus_itself_come_out_as_promtools_do() {
+    let Some((promtool, folder)) = upstream() else { return };
+    let folder = folder.join("cmd/promtool/testdata");
+    let features = ["--enable-feature=promql-experimental-functions"];
+    let mut passed = 0;
+    for file in files(
+        &folder,
+        &[
+            "test.yml",
+            "long-period.yml",
+            "no-test-group-interval.yml",
+            "failing.yml",
+            "bad-promql.yml",
+            "bad-input-series.yml",
+            "rules_run_fuzzy.yml",
+            "rules_run_no_fuzzy.yml",
+        ],
+    ) {
+        let run = |program: &Path, args: [&str; 3]| {
+            Command::new(program).args(args).arg(&file).current_dir(&folder).output().expect("it runs")
+        };
+        let theirs = run(&promtool, [features[0], "test", "rules"]);
+        let ours = run(Path::new(&binary()), ["rules", "test", features[0]]);
+        assert_eq!(ours.status.code(), theirs.status.code(), "{file}: {:?}\n{:?}", lines(&ours), lines(&theirs));
+        if !WORDS_DIFFER.contains(&&*file) {
+            assert_eq!(lines(&ours), lines(&theirs), "{file}");
+        }
+        passed += usize::from(ours.status.success());
+    }
+    assert!(passed >= 6, "only {passed} files passed");
+}
+
+/// One document is what Prometheus reads of a file, and it warns of the others; here they are an error, for what is left out would be
+/// rules that never fire.
+const SECOND_DOCUMENT: &str = "rules_multi_doc.yaml";
+
+#[test]
+fn rule_files_of_prometheus_itself_are_taken_as_promtool_takes_them() {
+    let Some((promtool, root)) = upstream() else { return };
+    let mut taken = 0;
+    for folder in ["cmd/promtool/testdata", "rules/fixtures"] {
+        let folder = root.join(folder);
+        for file in files(&folder, &[".yml", ".yaml"]) {
+            let text = std::fs::read_to_string(folder.join(&file)).expect("a text");
+            if !text.lines().any(|line| line == "groups:") || file == SECOND_DOCUMENT {
+                continue;
+            }
+            let run = |program: &Path, args: [&str; 2]| {
+                Command::new(program).args(args).arg(&file).current_dir(&folder).output().expect("it runs")
+            };
+            let (theirs, ours) = (run(&promtool, ["check", "rules"]), run(Path::new(&binary()), ["rules", "check"]));
+            assert_eq!(ours.status.code(), theirs.status.code(), "{file}: {:?}\n{:?}", lines(&ours), lines(&theirs));
+            taken += usize::from(ours.status.success());
+        }
+    }
+    assert!(taken >= 15, "only {taken} files were taken");
 }
 
 #[test]

@@ -56,7 +56,8 @@ impl Server {
             retention: "90d".to_owned(),
             external_labels: [("replica".to_owned(), "a".to_owned())].into_iter().collect(),
         };
-        let router = router(Arc::new(api.with_settings(settings)));
+        let router =
+            router(Arc::new(api.with_settings(settings).with_cors_origins(vec!["https://grafana.example".to_owned()])));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         Self { store, router, runtime, _dir: dir }
     }

@@ -48,6 +48,26 @@ fn limits_name_themselves() {
 }
 
 #[test]
+fn promql_takes_part_in_the_memory_of_all_queries() {
+    let bench = Bench::new(QueryLimits { memory_total_bytes_max: 40_000, ..QueryLimits::default() });
+    let series = |at: i64| model::SeriesSamples {
+        labels: [("__name__", "x".to_owned()), ("i", at.to_string())].into_iter().collect(),
+        samples: (0..600).map(|k| model::Sample { time_ms: k * 1000, value: k as f64 }).collect(),
+        ..model::SeriesSamples::default()
+    };
+    let batch = model::SeriesBatch { series: (0..10).map(series).collect(), ..model::SeriesBatch::default() };
+    let batch = model::Batch { tenant: TenantId::default(), data: model::BatchData::Series(batch) };
+    bench.store.append(vec![batch]).unwrap().wait().unwrap();
+    let run = |text: &str| block_on(bench.engine.prom_range(&TenantId::default(), text, 0, 599_000, 1000));
+    // Ten series of 600 samples take 96 kB in memory, one takes 9.6.
+    let error = run("x").unwrap_err();
+    assert!(error.to_string().contains("query.memory_total_bytes_max"), "{error}");
+    let sum = run("sum(x{i=\"3\"})").unwrap();
+    assert_eq!(sum.outcome.samples, 600);
+    assert_eq!(bench.engine.inner.budget.held_bytes(), 0, "what was taken is given back");
+}
+
+#[test]
 fn sorts_spill_instead_of_failing() {
     let bench = Bench::new(QueryLimits { memory_bytes_max: 24 << 20, partitions: 1, ..QueryLimits::default() });
     let wide: Vec<Row> = (0..40_000).map(|n| row(n, &[("body", format!("{n:0>400}").into())])).collect();

@@ -3,6 +3,7 @@
 use model::{TimeRange, field};
 
 use super::Query;
+use crate::Expr;
 
 /// Which rows count.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub enum Filter {
     DayRange(DayRange),
     /// `_time:week_range[Mon, Fri]`: the day of the week is in a range.
     WeekRange(WeekRange),
+    /// `expr(...)`, and in `where` what only an expression can mean: the expression holds.
+    Expr(Expr),
 }
 
 /// A range of times of day, in UTC unless an offset is given. One that ends before it starts goes over midnight.

@@ -130,7 +130,11 @@ pub enum FormatStyle {
     HexEncoded,
     /// `hexdecode:`.
     HexDecoded,
-    /// `time:`: nanoseconds since the Unix epoch as an RFC 3339 time.
+    /// `hexnumencode:`: a whole number as 16 upper-case hexadecimal digits.
+    HexNumberEncoded,
+    /// `hexnumdecode:`: the number that hexadecimal digits are.
+    HexNumberDecoded,
+    /// `time:`: a Unix time, its unit told by its size, as an RFC 3339 time.
     Time,
     /// `duration:`: nanoseconds as `1m5s`.
     Duration,
@@ -142,7 +146,7 @@ pub enum FormatStyle {
 
 impl FormatStyle {
     /// Every style.
-    pub const ALL: [FormatStyle; 14] = [
+    pub const ALL: [FormatStyle; 16] = [
         Self::Plain,
         Self::Quoted,
         Self::Upper,
@@ -153,6 +157,8 @@ impl FormatStyle {
         Self::Base64Decoded,
         Self::HexEncoded,
         Self::HexDecoded,
+        Self::HexNumberEncoded,
+        Self::HexNumberDecoded,
         Self::Time,
         Self::Duration,
         Self::Seconds,
@@ -172,6 +178,8 @@ impl FormatStyle {
             Self::Base64Decoded => "base64decode",
             Self::HexEncoded => "hexencode",
             Self::HexDecoded => "hexdecode",
+            Self::HexNumberEncoded => "hexnumencode",
+            Self::HexNumberDecoded => "hexnumdecode",
             Self::Time => "time",
             Self::Duration => "duration",
             Self::Seconds => "duration_seconds",

@@ -16,9 +16,10 @@ use std::ops::Range;
 use crate::highlight::TokenKind;
 use crate::parser::Parser;
 use crate::terminals;
-use crate::{Diagnostic, FieldName, Filter};
+use crate::{Diagnostic, FieldName, Filter, expr};
 
 pub(crate) use range::network;
+pub(crate) use severity::checked as checked_word;
 pub(crate) use table::{FILTERS, is_function};
 pub(crate) use time::moment_of;
 pub(crate) use value::bound;
@@ -165,6 +166,9 @@ pub(crate) fn negated(filter: Filter) -> Filter {
 
 /// One test, or a group.
 fn primary(p: &mut Parser<'_>) -> Option<Filter> {
+    if let Some(condition) = expr::condition(p) {
+        return condition;
+    }
     match p.peek()? {
         '(' => group(p),
         '{' => stream::selector(p),

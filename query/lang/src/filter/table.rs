@@ -44,7 +44,7 @@ const fn function(
 }
 
 /// Every filter, in the order of help.
-pub(crate) const FILTERS: [FilterSpec; 41] = [
+pub(crate) const FILTERS: [FilterSpec; 42] = [
     form(&["everything"], "*", "Every row; `!*` is none.", &["* | stats count() as n"]),
     form(
         &["word"],
@@ -240,6 +240,12 @@ pub(crate) const FILTERS: [FilterSpec; 41] = [
         "field:ge_field(other)",
         "It is not below the other field.",
         &["duration_ms:ge_field(timeout_ms)"],
+    ),
+    form(
+        &["expression"],
+        "expr(expression)",
+        "The expression holds. In `where` a call and arithmetic need no `expr(...)`.",
+        &["expr(len(body) > 200)", "* | where duration_ms / 1000 > 2"],
     ),
     form(
         &["pattern"],

@@ -2,24 +2,61 @@
 
 use std::collections::BTreeSet;
 
+use lang::{Aggregate, Group};
 use model::field;
 
 use crate::LogicalPlan;
-use crate::check::reads_time;
-use crate::names::{expr_fields, filter_fields, pattern_matches};
+use crate::check::{reads_rows, reads_time};
+use crate::names::{filter_fields, pattern_matches};
+use crate::stage::Stage;
 
 /// What is needed of the rows below; `None` for everything.
-type Needed = Option<BTreeSet<String>>;
+pub(crate) type Needed = Option<BTreeSet<String>>;
 
-/// Sets the scan's fields.
+/// Sets the fields of the scan, and of the scans of other plans that the plan reads.
 pub(super) fn required(plan: &mut LogicalPlan) {
-    let needed = needed_of_scan(plan, None);
-    plan.scan_mut().fields = needed.map(|names| names.into_iter().collect());
+    fill(plan, None);
 }
 
-fn needed_of_scan(plan: &LogicalPlan, needed: Needed) -> Needed {
-    let Some(input) = plan.input() else { return needed };
-    needed_of_scan(input, needed_of_input(plan, needed))
+fn fill(plan: &mut LogicalPlan, needed: Needed) {
+    let below = needed_of_input(plan, needed.clone());
+    if let LogicalPlan::Stage { stage, .. } = plan {
+        // The rows of a union are as wide as they are needed; what a join takes over, and what differs, is not known.
+        let of_other = match stage {
+            Stage::Union(_) => needed,
+            Stage::Diff(..) => below.clone(),
+            _ => None,
+        };
+        if let Some(other) = stage.other_mut() {
+            fill(other, of_other);
+        }
+    }
+    match plan {
+        LogicalPlan::Scan(scan) => scan.fields = below.map(|names| names.into_iter().collect()),
+        other => {
+            if let Some(input) = other.input_mut() {
+                fill(input, below);
+            }
+        }
+    }
+}
+
+/// The fields that groups and what is computed of them read.
+pub(crate) fn aggregate_fields(by: &[Group], aggregates: &[Aggregate]) -> Needed {
+    let mut out: Needed = Some(by.iter().map(|group| group.field().to_owned()).collect());
+    for aggregate in aggregates {
+        out = union(out, Some(aggregate.fields.iter().cloned().collect()));
+        if let Some(filter) = &aggregate.filter {
+            out = union(out, filter_fields(filter));
+        }
+        if reads_time(aggregate.function) {
+            out = union(out, Some(BTreeSet::from([field::TIME.to_owned()])));
+        }
+        if reads_rows(aggregate) {
+            return None;
+        }
+    }
+    out
 }
 
 fn needed_of_input(plan: &LogicalPlan, needed: Needed) -> Needed {
@@ -27,19 +64,8 @@ fn needed_of_input(plan: &LogicalPlan, needed: Needed) -> Needed {
         LogicalPlan::Scan(_) | LogicalPlan::Limit { .. } | LogicalPlan::Drop { .. } => needed,
         LogicalPlan::Filter { predicate, .. } => union(needed, filter_fields(predicate)),
         LogicalPlan::Sort { keys, .. } => union(needed, Some(keys.iter().map(|key| key.field.clone()).collect())),
-        LogicalPlan::Aggregate { by, aggregates, .. } => {
-            let mut out: Needed = Some(by.iter().map(|group| group.field().to_owned()).collect());
-            for aggregate in aggregates {
-                out = union(out, Some(aggregate.fields.iter().cloned().collect()));
-                if let Some(filter) = &aggregate.filter {
-                    out = union(out, filter_fields(filter));
-                }
-                if reads_time(aggregate.function) {
-                    out = union(out, Some(BTreeSet::from([field::TIME.to_owned()])));
-                }
-            }
-            out
-        }
+        LogicalPlan::Aggregate { by, aggregates, .. } => aggregate_fields(by, aggregates),
+        LogicalPlan::Stage { stage, .. } => stage.needed_of_input(needed),
         LogicalPlan::Project { fields, .. } => {
             let all = fields.iter().any(|name| name == "*");
             if all { needed } else { Some(fields.iter().cloned().collect()) }
@@ -57,7 +83,7 @@ fn needed_of_input(plan: &LogicalPlan, needed: Needed) -> Needed {
             for (name, expr) in columns.iter().rev() {
                 if asks_for(&names, name) {
                     names.remove(name);
-                    names.extend(expr_fields(expr));
+                    names.extend(expr.fields());
                 }
             }
             names
@@ -70,7 +96,7 @@ fn asks_for(names: &BTreeSet<String>, column: &str) -> bool {
     names.iter().any(|pattern| pattern_matches(pattern, column))
 }
 
-fn union(a: Needed, b: Needed) -> Needed {
+pub(crate) fn union(a: Needed, b: Needed) -> Needed {
     let (mut a, b) = (a?, b?);
     a.extend(b);
     Some(a)

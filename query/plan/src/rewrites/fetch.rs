@@ -2,6 +2,7 @@
 //! stops early).
 
 use crate::LogicalPlan;
+use crate::stage::Stage;
 
 /// Tells every sort and the scan how many rows are needed of it. Doing it again changes nothing.
 pub(crate) fn push_fetch(plan: &mut LogicalPlan) {
@@ -20,6 +21,14 @@ fn push(plan: &mut LogicalPlan, needed: Option<u64>) {
             push(input, None);
         }
         LogicalPlan::Filter { input, .. } | LogicalPlan::Aggregate { input, .. } => push(input, None),
+        LogicalPlan::Stage { input, stage } => {
+            // Of a union's rows the first come from either side.
+            let of_union = if matches!(stage, Stage::Union(_)) { needed } else { None };
+            if let Some(other) = stage.other_mut() {
+                push(other, of_union);
+            }
+            push(input, if stage.keeps_rows() { needed } else { of_union });
+        }
         LogicalPlan::Project { input, .. }
         | LogicalPlan::Drop { input, .. }
         | LogicalPlan::Rename { input, .. }

@@ -17,6 +17,9 @@ fn order(plan: &mut LogicalPlan, wanted: bool) {
         }
         LogicalPlan::Aggregate { input, .. } | LogicalPlan::Sort { input, .. } => order(input, false),
         LogicalPlan::Limit { input, .. } => order(input, true),
+        LogicalPlan::Stage { input, stage } => {
+            order(input, stage.depends_on_order() || (wanted && stage.keeps_order()));
+        }
         LogicalPlan::Filter { input, .. }
         | LogicalPlan::Project { input, .. }
         | LogicalPlan::Drop { input, .. }

@@ -573,6 +573,90 @@ fn memory_is_a_budget_that_names_itself() {
         .assert_eq(&run("x_total", 250_000).unwrap_err());
 }
 
+/// Memory of all queries, of which this much is left.
+#[derive(Debug)]
+struct Left(std::sync::atomic::AtomicUsize);
+
+impl promql::SharedMemory for Left {
+    fn take(&self, bytes: usize) -> Result<(), String> {
+        use std::sync::atomic::Ordering::Relaxed;
+        let taken = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+        taken.map(drop).map_err(|left| format!("{left} bytes are left"))
+    }
+
+    fn give_back(&self, bytes: usize) {
+        self.0.fetch_add(bytes, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn memory_of_all_queries_is_asked_for_and_given_back() {
+    let source = Source((0..20).map(|at| series(at, &(0..600).map(|k| (k * 1000, 1.0)).collect::<Vec<_>>())).collect());
+    let when = EvalRange::Range { start_ms: START, end_ms: END, step_ms: 1_000 };
+    for (query, bytes, fits) in [("x_total", 2 << 20, true), ("x_total", 100_000, false), ("vector(1)", 30_000, true)] {
+        let left = std::sync::Arc::new(Left(bytes.into()));
+        let limits = EvalLimits { shared_memory: Some(left.clone()), ..EvalLimits::default() };
+        let outcome = eval(&parse(query).unwrap(), &source, when, &limits);
+        assert_eq!(outcome.is_ok(), fits, "{query} with {bytes}: {outcome:?}");
+        assert_eq!(left.0.load(std::sync::atomic::Ordering::Relaxed), bytes, "{query} kept some");
+    }
+}
+
+/// A source that has nothing in memory, and counts how many series are read and not yet gone.
+struct OneByOne(Source);
+
+struct Reads<'s>(&'s Source);
+
+impl SeriesSource for OneByOne {
+    fn select(&self, _: &SelectRequest<'_>) -> Result<Vec<SourceSeries>, SourceError> {
+        Err(SourceError("all series were asked for at once".to_owned()))
+    }
+
+    fn open(&self, _: &SelectRequest<'_>) -> Result<Box<dyn promql::Selection + '_>, SourceError> {
+        Ok(Box::new(Reads(&self.0)))
+    }
+}
+
+impl promql::Selection for Reads<'_> {
+    fn len(&self) -> usize {
+        self.0.0.len()
+    }
+
+    fn labels(&self, at: usize) -> &Labels {
+        &self.0.0[at].labels
+    }
+
+    fn samples_at_most(&self) -> usize {
+        usize::MAX / 2
+    }
+
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    fn read(&self, at: usize) -> Result<SourceSeries, SourceError> {
+        Ok(self.0.0[at].clone())
+    }
+}
+
+#[test]
+fn what_is_folded_at_once_never_is_in_memory_as_a_whole() {
+    let all =
+        || Source((0..2000).map(|at| series(at, &(0..600).map(|k| (k * 1000, 1.0)).collect::<Vec<_>>())).collect());
+    let source = OneByOne(all());
+    let when = EvalRange::Range { start_ms: START, end_ms: END, step_ms: 60_000 };
+    for threads in [1, 2] {
+        // The samples take 19 MB.
+        let limits = EvalLimits { memory_max_bytes: 1 << 20, threads, ..EvalLimits::default() };
+        let query = parse("sum(rate(x_total[2m])) + count(x_total)").unwrap();
+        let found = eval(&query, &source, when, &limits).unwrap();
+        assert_eq!(found.value, eval(&query, &all(), when, &EvalLimits::default()).unwrap().value);
+    }
+    let limits = EvalLimits { samples_max: 100_000, threads: 2, ..EvalLimits::default() };
+    let error = eval(&parse("sum(rate(x_total[2m]))").unwrap(), &source, when, &limits).unwrap_err();
+    assert_eq!(error, promql::EvalError::TooManySamples { max: 100_000 });
+}
+
 #[test]
 fn deep_nesting_is_refused_and_long_lists_are_not() {
     const N: usize = 200_000;

@@ -441,3 +441,41 @@ fn metadata_and_exemplars() {
         ]],
     );
 }
+
+#[test]
+fn answers_are_compressed_for_who_asks() {
+    let server = Server::filled();
+    let ask = |encoding: &str| {
+        let request =
+            Request::builder().uri("/api/v1/series?match[]={job!=%22%22}").header("accept-encoding", encoding);
+        server.send(request.body(Body::empty()).expect("request"))
+    };
+    let (_, plain, text) = ask("identity");
+    assert_eq!(plain.get("content-encoding"), None);
+    let (_, headers, body) = ask("gzip, deflate");
+    assert_eq!(headers["content-encoding"], "gzip");
+    let mut unpacked = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(&body[..]), &mut unpacked).expect("gzip");
+    assert_eq!(unpacked, text);
+    assert!(body.len() < text.len());
+}
+
+#[test]
+fn pages_of_named_origins_may_read_and_others_may_not() {
+    let server = Server::filled();
+    let ask = |method: &str, origin: &str| {
+        let request = Request::builder().method(method).uri("/api/v1/query?query=1").header("origin", origin);
+        let (status, headers, _) = server.send(request.body(Body::empty()).expect("request"));
+        let shown = |name: &str| headers.get(name).map_or("-", |value| value.to_str().expect("text")).to_owned();
+        format!(
+            "{} {} {}",
+            status.as_u16(),
+            shown("access-control-allow-origin"),
+            shown("access-control-allow-methods")
+        )
+    };
+    assert_eq!(ask("GET", "https://grafana.example"), "200 https://grafana.example GET, POST, OPTIONS");
+    assert_eq!(ask("OPTIONS", "https://grafana.example"), "204 https://grafana.example GET, POST, OPTIONS");
+    assert_eq!(ask("GET", "https://other.example"), "200 - -");
+    assert_eq!(ask("OPTIONS", "https://other.example"), "405 - -");
+}

@@ -1,0 +1,148 @@
+//! Series that were found, to be read one by one.
+
+use std::sync::Arc;
+
+use model::{Labels, settle_reset_hints};
+use parking_lot::Mutex;
+
+use crate::SeriesError;
+use crate::block::Entry;
+use crate::db::SeriesData;
+use crate::head::Block;
+use crate::index::SeriesId;
+use crate::samples::Samples;
+use crate::tombstones::{self, Tombstone};
+
+/// Pages that are kept unpacked, for each block. Series are mostly read in order, by a few threads, and stand in pages in that order.
+const PAGES_PER_BLOCK: usize = 4;
+
+/// The series of one read, as they were when it began: what is in memory is copied, blocks are read when a series is asked for.
+#[derive(Debug, Default)]
+pub struct SeriesSelection {
+    ids: Vec<SeriesId>,
+    labels: Vec<Labels>,
+    /// What was in memory; taken when the series is read.
+    heads: Vec<Mutex<Samples>>,
+    blocks: Vec<Arc<Block>>,
+    deleted: Vec<Tombstone>,
+    start_ms: i64,
+    end_ms: i64,
+    samples_at_most: usize,
+    held_bytes: usize,
+    pages: Mutex<Pages>,
+}
+
+/// Pages by block and number, last used last.
+#[derive(Debug, Default)]
+struct Pages(Vec<((usize, u32), Arc<Vec<u8>>)>);
+
+impl Pages {
+    fn get(&mut self, key: (usize, u32)) -> Option<Arc<Vec<u8>>> {
+        let at = self.0.iter().rposition(|(known, _)| *known == key)?;
+        let found = self.0.remove(at);
+        let page = Arc::clone(&found.1);
+        self.0.push(found);
+        Some(page)
+    }
+
+    fn put(&mut self, key: (usize, u32), page: &Arc<Vec<u8>>, most: usize) {
+        if self.0.len() >= most {
+            self.0.remove(0);
+        }
+        self.0.push((key, Arc::clone(page)));
+    }
+}
+
+impl SeriesSelection {
+    /// `heads` in the order in which series are read.
+    pub(crate) fn new(
+        heads: Vec<(SeriesId, (Labels, Samples))>,
+        blocks: Vec<Arc<Block>>,
+        deleted: Vec<Tombstone>,
+        (start_ms, end_ms): (i64, i64),
+    ) -> Self {
+        let mut selection = Self { blocks, deleted, start_ms, end_ms, ..Self::default() };
+        for (id, (labels, head)) in heads {
+            let stored: usize =
+                selection.blocks.iter().filter_map(|block| block.entry(id)).map(|entry| entry.samples as usize).sum();
+            selection.samples_at_most += head.len() + stored;
+            selection.held_bytes += head.bytes();
+            selection.ids.push(id);
+            selection.labels.push(labels);
+            selection.heads.push(Mutex::new(head));
+        }
+        selection
+    }
+
+    /// How many series there are.
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// The labels of a series; they ascend.
+    pub fn labels(&self, at: usize) -> &Labels {
+        &self.labels[at]
+    }
+
+    /// How many samples all series have at most.
+    pub fn samples_at_most(&self) -> usize {
+        self.samples_at_most
+    }
+
+    /// Bytes of samples that were copied from memory.
+    pub fn held_bytes(&self) -> usize {
+        self.held_bytes
+    }
+
+    /// The samples of a series, of which there may be none after all. Each series is read once; a damaged block fails the read.
+    pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
+        let mut stored = Samples::default();
+        for (nth, block) in self.blocks.iter().enumerate() {
+            let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= self.start_ms;
+            let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
+            let page = self.page(nth, block, entry.page)?;
+            let mut samples = block.file.samples(&page, entry)?;
+            if *samples.times.first().unwrap_or(&0) < self.start_ms || *samples.times.last().unwrap_or(&0) > self.end_ms
+            {
+                samples = Samples::from(samples.range(self.start_ms, self.end_ms));
+            }
+            tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
+            if stored.is_empty() {
+                stored = samples;
+            } else {
+                stored.lay_over(samples.view());
+            }
+        }
+        let head = std::mem::take(&mut *self.heads[at].lock());
+        let samples = if stored.is_empty() {
+            head
+        } else {
+            stored.lay_over(head.view());
+            stored
+        };
+        Ok(series_data(self.labels[at].clone(), samples))
+    }
+
+    fn page(&self, nth: usize, block: &Block, number: u32) -> Result<Arc<Vec<u8>>, SeriesError> {
+        let key = (nth, number);
+        if let Some(page) = self.pages.lock().get(key) {
+            return Ok(page);
+        }
+        let page = Arc::new(block.file.page(number)?);
+        self.pages.lock().put(key, &page, self.blocks.len() * PAGES_PER_BLOCK);
+        Ok(page)
+    }
+}
+
+/// What a read returns of a series. Hints are settled here, over what all layers give together, and not kept: the sample before
+/// may come later or go.
+fn series_data(labels: Labels, samples: Samples) -> SeriesData {
+    let Samples { times, values, mut histograms, starts } = samples;
+    settle_reset_hints(histograms.iter_mut().map(|slot| slot.as_mut().map(Arc::make_mut)));
+    SeriesData { labels, times, values, histograms, starts }
+}

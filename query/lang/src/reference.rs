@@ -277,7 +277,7 @@ mod tests {
             let used = |text: &&str| {
                 text.split('|').any(|part| part.split_whitespace().next() == Some(pipe.name)) || pipe.name == "where"
             };
-            assert!(pipe.examples.iter().all(|text| used(&text)), "{pipe:?}");
+            assert!(pipe.examples.iter().all(used), "{pipe:?}");
         }
         let mut names: Vec<&str> = pipes.iter().flat_map(|pipe| [&[pipe.name], &pipe.aliases[..]].concat()).collect();
         names.sort_unstable();

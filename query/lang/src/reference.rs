@@ -140,7 +140,7 @@ pub fn reference_markdown() -> String {
     out.push_str(FIELDS);
     out.push_str("\n## Filters\n\n| | filter | rows it finds | example |\n|---|---|---|---|\n");
     for filter in reference.filters.iter().filter(|filter| !filter.is_function) {
-        let forms = filter.syntax.split(", ").map(code).collect::<Vec<_>>().join(", ");
+        let forms = forms(filter.syntax).into_iter().map(code).collect::<Vec<_>>().join(", ");
         let _ = writeln!(out, "| {} | {forms} | {} | {} |", filter.name, cell(filter.doc), examples(filter));
     }
     out.push_str("\nFunctions, `field:name(...)`, of `body` without a field:\n\n| function | rows it finds | example |\n|---|---|---|\n");
@@ -160,7 +160,7 @@ pub fn reference_markdown() -> String {
     out.push_str("\n### As LogsQL spells them\n\n| pipe | here |\n|---|---|\n");
     for pipe in &reference.pipes {
         if let Some(of) = pipe.alias_of {
-            let _ = writeln!(out, "| {} | {} |", code(pipe.syntax), code(of));
+            let _ = writeln!(out, "| {} | {of}: {} |", code(pipe.syntax), pipe.summary);
         }
     }
     out.push_str(
@@ -179,6 +179,26 @@ pub fn reference_markdown() -> String {
     for limit in &reference.limits {
         let _ = writeln!(out, "| `{}` | {} | {} |", limit.name, limit.value, cell(limit.doc));
     }
+    out
+}
+
+/// The forms between commas, of which those in brackets are part of a form.
+fn forms(syntax: &str) -> Vec<&str> {
+    let mut depth = 0i32;
+    let mut start = 0;
+    let mut out = Vec::new();
+    for (at, c) in syntax.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 0 => {
+                out.push(syntax[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(syntax[start..].trim());
     out
 }
 

@@ -274,6 +274,12 @@ pub(super) fn take(batch: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch, E
     Ok(arrow_select::take::take_record_batch(batch, &UInt32Array::from(rows))?)
 }
 
+/// The rows of a slice by themselves: a slice keeps in memory what it leaves out.
+pub(super) fn copied(batch: &RecordBatch) -> Result<RecordBatch, ExecError> {
+    let rows = UInt32Array::from((0..batch.num_rows() as u32).collect::<Vec<u32>>());
+    Ok(arrow_select::take::take_record_batch(batch, &rows)?)
+}
+
 /// Whole records become their fields; rows of columns stay. Lists become JSON.
 pub(super) fn explode(batch: RecordBatch) -> Result<RecordBatch, ExecError> {
     let rows = batch.num_rows();

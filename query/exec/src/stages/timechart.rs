@@ -1,0 +1,301 @@
+//! Rows for every bucket of time: the stages `timechart` and `fill`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use arrow_array::RecordBatch;
+use compute::Value;
+use lang::{Bucket, Fill, FillWith, Group, Timechart};
+use model::{TimeRange, field};
+use plan::Buckets;
+
+use super::accumulate::Cell;
+use super::cells::{self, ColumnBuilder, Table, batch_of};
+use super::group::{Groups, compare_keys};
+use super::text::time_bucket;
+use super::{Operator, unsupported};
+use crate::ExecError;
+
+
+/// Rows that buckets without any are given, at most.
+pub(crate) const FILLED_ROWS_MAX: usize = 1_000_000;
+
+/// The starts of the buckets of a range, as far as there is data where the range is open.
+fn starts(range: TimeRange, data: Option<(i64, i64)>, step_ns: i64, offset_ns: i64) -> Result<Vec<i64>, ExecError> {
+    let Some((first, last)) = data else { return Ok(Vec::new()) };
+    let first = if range.start == TimeRange::ALL.start { first } else { time_bucket(range.start.0, step_ns, offset_ns) };
+    let end = if range.end == TimeRange::ALL.end { last } else { range.end.0.saturating_sub(1) };
+    let count = end.max(first).saturating_sub(first) / step_ns + 1;
+    if count as usize > FILLED_ROWS_MAX {
+        return Err(too_many(count as usize));
+    }
+    Ok((0..count).map(|at| first + at * step_ns).collect())
+}
+
+fn too_many(rows: usize) -> ExecError {
+    unsupported(
+        format!("every bucket would have a row, {rows} in all, and the limit is {FILLED_ROWS_MAX} (FILLED_ROWS_MAX)"),
+        "take longer buckets, a shorter time range or fewer groups",
+    )
+}
+
+/// The stage `timechart`.
+pub(super) struct ChartRows {
+    pub(super) chart: Timechart,
+    pub(super) groups: Option<Groups>,
+    pub(super) range: TimeRange,
+}
+
+impl ChartRows {
+    /// Time, then the fields: how the groups of a chart are kept.
+    pub(super) fn by(chart: &Timechart) -> Vec<Group> {
+        let time = Group::Bucket { field: field::TIME.to_owned(), bucket: chart.bucket };
+        std::iter::once(time).chain(chart.by.iter().cloned().map(Group::Field)).collect()
+    }
+}
+
+impl Operator for ChartRows {
+    fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>, ExecError> {
+        if let Some(groups) = &mut self.groups {
+            groups.add(&batch)?;
+        }
+        Ok(None)
+    }
+
+    fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
+        let Some(groups) = self.groups.take() else { return Ok(None) };
+        let Bucket::Time { step_ns, offset_ns } = self.chart.bucket else { return Ok(None) };
+        let seconds = groups.seconds(1.0);
+        let aggregates = groups.aggregates().to_vec();
+        let series = Series::of(groups, self.chart.limit, !self.chart.by.is_empty());
+        let times = series.iter().flat_map(|(_, cells)| cells.keys().copied());
+        let data = times.fold(None, |span: Option<(i64, i64)>, time| {
+            Some(span.map_or((time, time), |(first, last)| (first.min(time), last.max(time))))
+        });
+        let starts = starts(self.range, data, step_ns, offset_ns)?;
+        if starts.len().saturating_mul(series.len()) > FILLED_ROWS_MAX {
+            return Err(too_many(starts.len() * series.len()));
+        }
+        let mut columns: Vec<ColumnBuilder> = Vec::new();
+        columns.resize_with(1 + self.chart.by.len() + aggregates.len(), ColumnBuilder::default);
+        let mut series = series;
+        for start in &starts {
+            for (keys, cells) in &mut series {
+                columns[0].push(Value::Time(*start));
+                for (column, key) in columns[1..].iter_mut().zip(keys.iter()) {
+                    column.push(key.clone());
+                }
+                let found = cells.remove(start);
+                let values: Vec<Value<'static>> = match found {
+                    Some(cells) => {
+                        cells.into_iter().zip(&aggregates).map(|(cell, one)| cell.finish(one.function, seconds)).collect()
+                    }
+                    None => aggregates
+                        .iter()
+                        .map(|one| one.function.of_nothing().map_or(Value::Missing, |n| nothing(n, one.function)))
+                        .collect(),
+                };
+                for (column, value) in columns[1 + keys.len()..].iter_mut().zip(values) {
+                    column.push(value);
+                }
+            }
+        }
+        let names = std::iter::once(field::TIME)
+            .chain(self.chart.by.iter().map(String::as_str))
+            .chain(aggregates.iter().map(|one| one.name.as_str()));
+        let rows = columns[0].len();
+        batch_of(names.zip(columns).map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.groups.as_ref().map_or(0, Groups::bytes)
+    }
+}
+
+/// Nothing as a function counts it: of whole numbers a whole one.
+fn nothing(n: f64, function: lang::Function) -> Value<'static> {
+    use lang::Function::{Count, CountDistinct, CountDistinctEstimate, CountEmpty, SumLen};
+    match function {
+        Count | CountEmpty | CountDistinct | CountDistinctEstimate | SumLen => Value::Int(0),
+        _ => Value::Number(n),
+    }
+}
+
+/// The values of one group by the starts of their buckets.
+struct Series;
+
+type OneSeries = (Vec<Value<'static>>, BTreeMap<i64, Vec<Cell>>);
+
+impl Series {
+    /// The groups apart from time: the ones that are largest, the rest as one.
+    fn of(groups: Groups, limit: u64, cut: bool) -> Vec<OneSeries> {
+        let aggregates = groups.aggregates().to_vec();
+        let mut series: Vec<OneSeries> = Vec::new();
+        let mut weights: Vec<(f64, u64)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        for ((keys, cells), rows) in groups.keys.into_iter().zip(groups.cells).zip(groups.rows) {
+            let Some(Value::Time(start)) = keys.first().cloned() else { continue };
+            let name = format!("{:?}", &keys[1..]);
+            let at = *places.entry(name).or_insert_with(|| {
+                series.push((keys[1..].to_vec(), BTreeMap::new()));
+                weights.push((0.0, 0));
+                series.len() - 1
+            });
+            weights[at].0 += cells.first().and_then(Cell::weight).unwrap_or(0.0);
+            weights[at].1 += rows;
+            series[at].1.insert(start, cells);
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let mut order: Vec<usize> = (0..series.len()).collect();
+        if cut && order.len() > limit {
+            order.sort_by(|a, b| {
+                let (a_weight, b_weight) = (weights[*a], weights[*b]);
+                let largest = b_weight.0.total_cmp(&a_weight.0).then(b_weight.1.cmp(&a_weight.1));
+                largest.then_with(|| compare_keys(&series[*a].0, &series[*b].0))
+            });
+            let others = order.split_off(limit);
+            let mut series: Vec<Option<OneSeries>> = series.into_iter().map(Some).collect();
+            let mut kept: Vec<OneSeries> = order.iter().filter_map(|at| series[*at].take()).collect();
+            let mut other: Option<OneSeries> = None;
+            // A field that has that text itself falls into the same group.
+            let is_other = |keys: &[Value<'_>]| keys.iter().all(|key| matches!(key, Value::Text(text) if text == Timechart::OTHER));
+            if let Some(at) = kept.iter().position(|(keys, _)| is_other(keys)) {
+                other = Some(kept.remove(at));
+            }
+            for (keys, cells) in others.iter().filter_map(|at| series[*at].take()) {
+                let into = other.get_or_insert_with(|| {
+                    (keys.iter().map(|_| Value::Text(Timechart::OTHER.into())).collect(), BTreeMap::new())
+                });
+                for (start, cells) in cells {
+                    match into.1.get_mut(&start) {
+                        Some(known) => {
+                            for ((mine, theirs), one) in known.iter_mut().zip(cells).zip(&aggregates) {
+                                mine.absorb(theirs, one.function);
+                            }
+                        }
+                        None => drop(into.1.insert(start, cells)),
+                    }
+                }
+            }
+            kept.sort_by(|a, b| compare_keys(&a.0, &b.0));
+            kept.extend(other);
+            return kept;
+        }
+        series.sort_by(|a, b| compare_keys(&a.0, &b.0));
+        series
+    }
+}
+
+/// The stage `fill`.
+pub(super) struct FillRows {
+    pub(super) fill: Fill,
+    pub(super) buckets: Buckets,
+    pub(super) range: TimeRange,
+    pub(super) rows: Vec<RecordBatch>,
+}
+
+impl Operator for FillRows {
+    fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>, ExecError> {
+        self.rows.push(batch);
+        Ok(None)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.rows.iter().map(cells::bytes).sum()
+    }
+
+    fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
+        let batch = cells::unite(&std::mem::take(&mut self.rows))?;
+        let table = Table::new(&batch);
+        let Some(step_ns) = self.buckets.step_ns else { return Ok(Some(batch)) };
+        let keys = self.key_columns(&table);
+        let filled = self.filled_columns(&table, &keys);
+        let mut groups: Vec<(Vec<Value<'static>>, BTreeMap<i64, usize>)> = Vec::new();
+        let mut data: Option<(i64, i64)> = None;
+        for row in 0..batch.num_rows() {
+            let Value::Time(time) = table.value(&self.buckets.time, row) else { continue };
+            data = Some(data.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+            let own: Vec<Value<'static>> = keys.iter().map(|name| table.value(name, row).into_owned()).collect();
+            match groups.iter_mut().find(|(known, _)| *known == own) {
+                Some((_, rows)) => drop(rows.insert(time, row)),
+                None => groups.push((own, BTreeMap::from([(time, row)]))),
+            }
+        }
+        groups.sort_by(|a, b| compare_keys(&a.0, &b.0));
+        let starts = starts(self.range, data, step_ns, self.buckets.offset_ns)?;
+        if starts.len().saturating_mul(groups.len()) > FILLED_ROWS_MAX {
+            return Err(too_many(starts.len() * groups.len()));
+        }
+        let names: Vec<String> = batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
+        let mut columns: Vec<ColumnBuilder> = names.iter().map(|_| ColumnBuilder::default()).collect();
+        for (own, rows) in &groups {
+            for (name, column) in names.iter().zip(&mut columns) {
+                if *name == self.buckets.time {
+                    starts.iter().for_each(|start| column.push(Value::Time(*start)));
+                } else if let Some(at) = keys.iter().position(|key| key == name) {
+                    starts.iter().for_each(|_| column.push(own[at].clone()));
+                } else {
+                    let known = |start: &i64| rows.get(start).map_or(Value::Missing, |row| table.value(name, *row));
+                    let values: Vec<Value<'_>> = starts.iter().map(known).collect();
+                    let fill = filled.contains(name);
+                    fill_values(values, self.fill.with, fill).into_iter().for_each(|value| column.push(value));
+                }
+            }
+        }
+        let rows = starts.len() * groups.len();
+        batch_of(names.iter().zip(columns).map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+    }
+}
+
+impl FillRows {
+    /// The other keys: of a PromQL answer every column but time and value.
+    fn key_columns(&self, table: &Table<'_>) -> Vec<String> {
+        let names = table.batch.schema_ref().fields().iter().map(|field| field.name().clone());
+        let promql = self.buckets.keys.is_empty() && table.column("value").is_some() && self.fill.fields.is_empty();
+        match promql {
+            true => names.filter(|name| *name != self.buckets.time && name != "value").collect(),
+            false => self.buckets.keys.iter().filter(|key| table.column(key).is_some()).cloned().collect(),
+        }
+    }
+
+    fn filled_columns(&self, table: &Table<'_>, keys: &[String]) -> Vec<String> {
+        if !self.fill.fields.is_empty() {
+            return self.fill.fields.clone();
+        }
+        let number = |name: &String| (0..table.batch.num_rows()).any(|row| table.value(name, row).as_f64().is_some());
+        let names = table.batch.schema_ref().fields().iter().map(|field| field.name().clone());
+        names.filter(|name| *name != self.buckets.time && !keys.contains(name) && number(name)).collect()
+    }
+}
+
+/// Values of consecutive buckets with the missing ones filled.
+fn fill_values<'a>(mut values: Vec<Value<'a>>, with: FillWith, fill: bool) -> Vec<Value<'a>> {
+    if !fill {
+        return values;
+    }
+    match with {
+        FillWith::Number(number) => {
+            let whole = number.fract() == 0.0 && number.abs() < 9e15;
+            let value = if whole { Value::Int(number as i64) } else { Value::Number(number) };
+            values.iter_mut().filter(|known| known.is_blank()).for_each(|known| *known = value.clone());
+        }
+        FillWith::Previous => {
+            for at in 1..values.len() {
+                if values[at].is_blank() {
+                    values[at] = values[at - 1].clone();
+                }
+            }
+        }
+        FillWith::Linear => {
+            let known: Vec<usize> = (0..values.len()).filter(|at| values[*at].as_f64().is_some()).collect();
+            for pair in known.windows(2) {
+                let (from, to) = (pair[0], pair[1]);
+                let (Some(start), Some(end)) = (values[from].as_f64(), values[to].as_f64()) else { continue };
+                for at in from + 1..to {
+                    let part = (at - from) as f64 / (to - from) as f64;
+                    values[at] = Value::Number(start + (end - start) * part);
+                }
+            }
+        }
+    }
+    values
+}

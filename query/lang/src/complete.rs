@@ -5,9 +5,9 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 use crate::highlight::{TokenKind, highlight};
-use crate::pipes::{PIPES, stats};
+use crate::pipes::{self, PIPES};
 use crate::terminals::is_word_char;
-use crate::{FUNCTIONS, Source, filter};
+use crate::{FUNCTIONS, FunctionSpec, Source, filter};
 
 /// What may stand at the cursor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,15 +64,64 @@ pub fn complete(text: &str, cursor: usize) -> Completions {
     let before = &text[..cursor];
     let start = before.char_indices().rev().take_while(|(_, c)| is_word_char(*c)).last().map_or(cursor, |(at, _)| at);
     let typed = before[start..].to_lowercase();
-    let context = Context::new(&before[..start]);
-    let (wanted, offered) = context.offer();
-    let items = offered.into_iter().filter(|item| item.text.to_lowercase().starts_with(&typed)).collect();
+    let Offer { wanted, items } = At::new(&before[..start]).offer();
+    let items = items.into_iter().filter(|item| item.text.to_lowercase().starts_with(&typed)).collect();
     Completions { replace: start..cursor, wanted, items }
 }
 
+/// What may stand somewhere: words of the language, and what the data should add.
+pub(crate) struct Offer {
+    wanted: Wanted,
+    items: Vec<Completion>,
+}
+
+impl Offer {
+    /// Nothing that can be known: a number, a new name.
+    pub(crate) fn nothing() -> Self {
+        Self { wanted: Wanted::Nothing, items: Vec::new() }
+    }
+
+    /// A field.
+    pub(crate) fn fields() -> Self {
+        Self { wanted: Wanted::Fields, items: Vec::new() }
+    }
+
+    /// One of these words.
+    pub(crate) fn keywords(words: &[&str]) -> Self {
+        let items = words.iter().map(|word| item(word, CompletionKind::Keyword, "")).collect();
+        Self { wanted: Wanted::Nothing, items }
+    }
+
+    /// A call of one of these functions, by name and syntax.
+    pub(crate) fn functions<'s>(functions: impl Iterator<Item = (&'s str, &'s str)>) -> Self {
+        let call = |(name, syntax): (&str, &str)| item(&format!("{name}("), CompletionKind::Function, syntax);
+        Self { wanted: Wanted::Nothing, items: functions.map(call).collect() }
+    }
+
+    /// An expression.
+    pub(crate) fn expression() -> Self {
+        let call = |spec: &FunctionSpec| item(&format!("{}(", spec.name), CompletionKind::Function, &spec.signature());
+        Self::fields().and(Self { wanted: Wanted::Nothing, items: FUNCTIONS.iter().map(call).collect() })
+    }
+
+    /// This, or one of these words.
+    pub(crate) fn and_keywords(self, words: &[&str]) -> Self {
+        self.and(Self::keywords(words))
+    }
+
+    /// This, or what the other offers.
+    pub(crate) fn and(mut self, other: Offer) -> Self {
+        if self.wanted == Wanted::Nothing {
+            self.wanted = other.wanted;
+        }
+        self.items.extend(other.items);
+        self
+    }
+}
+
 /// What stands before the word at the cursor.
-struct Context<'t> {
-    /// The pieces of the current section, which a `|` starts.
+pub(crate) struct At<'t> {
+    /// The pieces of the current section, which a `|` starts; in a pipe the first one is its name.
     section: Vec<(&'t str, TokenKind)>,
     /// Whether a `|` stands before the section.
     in_pipe: bool,
@@ -82,7 +131,7 @@ struct Context<'t> {
     in_quotes: bool,
 }
 
-impl<'t> Context<'t> {
+impl<'t> At<'t> {
     fn new(before: &'t str) -> Self {
         let tokens: Vec<(&str, TokenKind)> =
             highlight(before).into_iter().map(|(span, kind)| (&before[span], kind)).collect();
@@ -96,68 +145,116 @@ impl<'t> Context<'t> {
         Self { section, in_pipe: bar.is_some(), adjacent, in_quotes }
     }
 
-    fn last(&self) -> &'t str {
-        self.section.last().map_or("", |(text, _)| text)
+    /// The pieces after the pipe's name.
+    pub(crate) fn words(&self) -> Vec<&'t str> {
+        self.section.iter().skip(usize::from(self.in_pipe)).map(|(text, _)| *text).collect()
     }
 
-    fn offer(&self) -> (Wanted, Vec<Completion>) {
+    /// The last piece; empty right behind the pipe's name.
+    pub(crate) fn last(&self) -> &'t str {
+        self.words().last().copied().unwrap_or_default()
+    }
+
+    /// Whether a parenthesis is open.
+    pub(crate) fn inside(&self) -> bool {
+        self.innermost().is_some()
+    }
+
+    /// Whether the innermost open parenthesis stands behind this word.
+    pub(crate) fn inside_call(&self, name: &str) -> bool {
+        let before = self.innermost().and_then(|open| self.section.get(open.checked_sub(1)?));
+        before.is_some_and(|(text, _)| text.eq_ignore_ascii_case(name))
+    }
+
+    /// Whether the last `)` closes a call of a function, or its `if (...)`.
+    pub(crate) fn has_call(&self) -> bool {
+        let mut open = 0usize;
+        for (at, (text, _)) in self.section.iter().enumerate().rev() {
+            match *text {
+                ")" => open += 1,
+                "(" => open = open.saturating_sub(1),
+                _ => {}
+            }
+            if open == 0 {
+                let before = at.checked_sub(1).map(|before| self.section[before]);
+                return before.is_some_and(|(text, kind)| kind == TokenKind::Function || text == "if");
+            }
+        }
+        false
+    }
+
+    /// Where the innermost open parenthesis is.
+    fn innermost(&self) -> Option<usize> {
+        let mut closed = 0usize;
+        for (at, (text, _)) in self.section.iter().enumerate().rev() {
+            match *text {
+                ")" => closed += 1,
+                "(" if closed == 0 => return Some(at),
+                "(" => closed -= 1,
+                _ => {}
+            }
+        }
+        None
+    }
+
+    fn offer(&self) -> Offer {
         if self.in_quotes {
-            return (Wanted::Nothing, Vec::new());
+            return Offer::nothing();
+        }
+        if self.after_from() {
+            return sources();
         }
         match self.section.first() {
-            None if self.in_pipe => (Wanted::Nothing, pipes()),
-            None => (Wanted::Fields, keywords(&["from", "not"])),
-            Some((first, _)) if !self.in_pipe && first.eq_ignore_ascii_case("from") && self.section.len() == 1 => {
-                (Wanted::Nothing, Source::ALL.map(|s| item(s.as_str(), CompletionKind::Source, "a table")).to_vec())
-            }
-            Some((first, TokenKind::Pipe)) if self.in_pipe => self.in_pipe_offer(&first.to_ascii_lowercase()),
-            Some(_) => self.in_filter_offer(),
+            None if self.in_pipe => pipes(),
+            None => Offer::fields().and_keywords(&["from", "not"]),
+            Some((name, TokenKind::Pipe)) if self.in_pipe => match pipes::find(name) {
+                Some(spec) => (spec.complete)(self),
+                None => Offer::nothing(),
+            },
+            Some(_) => self.filter(),
         }
     }
 
-    fn in_filter_offer(&self) -> (Wanted, Vec<Completion>) {
-        let value_of = match &self.section[..] {
-            [.., (name, TokenKind::Field), (":" | "=" | ":=", _)] if self.adjacent => Some(*name),
-            [.., (name, TokenKind::Field), (":", _), ("=", _)] if self.adjacent => Some(*name),
-            _ => None,
+    /// Whether the name of a table comes: after a `from` that starts a query.
+    fn after_from(&self) -> bool {
+        let starts = |before: Option<&(&str, TokenKind)>| match before {
+            None => !self.in_pipe,
+            Some((text, _)) => *text == "(",
         };
-        if let Some(name) = value_of {
-            let functions = filter::FUNCTIONS.map(|name| item(&format!("{name}("), CompletionKind::Function, "a test"));
-            return (Wanted::Values(name.trim_matches('"').to_owned()), functions.to_vec());
+        match &self.section[..] {
+            [before @ .., (from, TokenKind::Keyword)] if from.eq_ignore_ascii_case("from") => starts(before.last()),
+            _ => false,
+        }
+    }
+
+    /// What may stand in a filter.
+    pub(crate) fn filter(&self) -> Offer {
+        if let Some(name) = self.value_of() {
+            let wanted = Wanted::Values(name.trim_matches('"').to_owned());
+            let functions = filter::FILTERS.iter().filter(|spec| spec.is_function);
+            let items = Offer::functions(functions.map(|spec| (spec.names[0], spec.syntax))).items;
+            return Offer { wanted, items: if self.adjacent && self.last() == ":" { items } else { Vec::new() } };
         }
         match self.last() {
-            "(" | "!" | "-" => (Wanted::Fields, keywords(&["not"])),
-            last if filter::is_keyword(last) => (Wanted::Fields, keywords(&["not"])),
-            _ => (Wanted::Fields, keywords(&["and", "or", "not"])),
+            "(" | "!" | "-" | "" => Offer::fields().and_keywords(&["not"]),
+            last if filter::is_keyword(last) => Offer::fields().and_keywords(&["not"]),
+            _ => Offer::fields().and_keywords(&["and", "or", "not"]),
         }
     }
 
-    fn in_pipe_offer(&self, pipe: &str) -> (Wanted, Vec<Completion>) {
-        let inside = self.is_inside_parentheses();
-        match pipe {
-            "where" | "filter" => self.in_filter_offer(),
-            "stats" if inside => (Wanted::Fields, Vec::new()),
-            "stats" if self.last() == ")" && self.section.get(1).is_some_and(|(text, _)| *text != "by") => {
-                (Wanted::Nothing, keywords(&["as", "if", "by"]))
+    /// The field whose value comes: behind `field:`, `field:=`, and in the list of `field:in(`.
+    fn value_of(&self) -> Option<&'t str> {
+        match &self.section[..] {
+            [.., (name, TokenKind::Field), (":" | "=" | ":=" | ">" | ">=" | "<" | "<=", _)] if self.adjacent => {
+                Some(name)
             }
-            "stats" => {
-                let by = if self.section.len() == 1 { keywords(&["by"]) } else { Vec::new() };
-                (Wanted::Nothing, by.into_iter().chain(aggregates()).collect())
+            [.., (name, TokenKind::Field), (":", _), ("=" | ">" | ">=" | "<" | "<=", _)] if self.adjacent => Some(name),
+            section if self.inside_call("in") && matches!(self.last(), "(" | ",") => {
+                let call = self.innermost()?.checked_sub(3)?;
+                section.get(call).filter(|(_, kind)| *kind == TokenKind::Field).map(|(name, _)| *name)
             }
-            "sort" | "order" if inside && self.last() != "(" && self.last() != "," => {
-                (Wanted::Nothing, keywords(&["desc", "asc"]))
-            }
-            "sort" | "order" | "top" | "rare" | "uniq" if !inside => (Wanted::Fields, keywords(&["by"])),
-            "limit" | "head" | "offset" | "skip" => (Wanted::Nothing, Vec::new()),
-            "rename" | "mv" if self.section.len() % 4 == 2 => (Wanted::Nothing, keywords(&["as"])),
-            "eval" | "math" => (Wanted::Fields, scalar_functions()),
-            _ => (Wanted::Fields, Vec::new()),
+            _ => None,
         }
-    }
-
-    fn is_inside_parentheses(&self) -> bool {
-        let count = |wanted: &str| self.section.iter().filter(|(text, _)| *text == wanted).count();
-        count("(") > count(")")
     }
 }
 
@@ -165,19 +262,16 @@ fn item(text: &str, kind: CompletionKind, detail: &str) -> Completion {
     Completion { text: text.to_owned(), kind, detail: detail.to_owned() }
 }
 
-fn keywords(words: &[&str]) -> Vec<Completion> {
-    words.iter().map(|word| item(word, CompletionKind::Keyword, "")).collect()
+fn sources() -> Offer {
+    let mut offer = Offer::nothing();
+    offer.items = Source::ALL.map(|s| item(s.as_str(), CompletionKind::Source, s.summary())).to_vec();
+    offer.items.push(item("promql(", CompletionKind::Source, "the answer of a PromQL query"));
+    offer
 }
 
-fn pipes() -> Vec<Completion> {
-    PIPES.iter().map(|spec| item(spec.names[0], CompletionKind::Pipe, spec.syntax)).collect()
-}
-
-fn aggregates() -> impl Iterator<Item = Completion> {
-    stats::FUNCTIONS.into_iter().map(|name| item(&format!("{name}("), CompletionKind::Function, "of a group"))
-}
-
-/// The functions of expressions.
-fn scalar_functions() -> Vec<Completion> {
-    FUNCTIONS.iter().map(|spec| item(&format!("{}(", spec.name), CompletionKind::Function, &spec.signature())).collect()
+fn pipes() -> Offer {
+    let mut offer = Offer::nothing();
+    let canonical = PIPES.iter().filter(|spec| spec.alias_of.is_none());
+    offer.items = canonical.map(|spec| item(spec.names[0], CompletionKind::Pipe, spec.syntax)).collect();
+    offer
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use model::TimeRange;
 
 use crate::expr::format_expr;
-use crate::filter::is_keyword;
+use crate::filter::{fuzzy_parts, is_keyword};
 use crate::terminals::{is_whole, quote, value_word, word};
 use crate::{
     Aggregate, Bucket, Case, Comparison, DayRange, FieldName, Filter, Function, Group, HISTOGRAM_BUCKETS_DEFAULT,
@@ -65,11 +65,21 @@ fn part(filter: &Filter) -> String {
 fn field_test(field: &FieldName, test: &Test) -> String {
     let value = test_text(test);
     match (field, test) {
-        (field, Test::Phrase { text, case: Case::Insensitive, .. }) if *field == FieldName::body() => {
-            if value.starts_with('"') || is_bare(text) { value } else { format!("body:{value}") }
-        }
+        (field, test) if *field == FieldName::body() && is_bare_test(test, &value) => value,
         (FieldName::Any, _) => format!("*:{value}"),
         (FieldName::Named(name), _) => format!("{}:{value}", name_text(name)),
+    }
+}
+
+/// Whether a test of `body` reads as one without the field before it.
+fn is_bare_test(test: &Test, value: &str) -> bool {
+    match test {
+        Test::Phrase { text, case: Case::Insensitive, .. } => value.starts_with('"') || is_bare(text),
+        Test::Suffix { text, case: Case::Insensitive } | Test::Substring { text, case: Case::Insensitive } => {
+            value.starts_with("*\"") || is_bare(text)
+        }
+        Test::Fuzzy { word, .. } => is_bare(word),
+        _ => false,
     }
 }
 
@@ -192,7 +202,7 @@ fn is_bare(text: &str) -> bool {
 
 /// A text as a word where only a value can stand, or quoted.
 pub(crate) fn value(text: &str) -> String {
-    let plain = is_whole(value_word, text) && !is_keyword(text);
+    let plain = is_whole(value_word, text) && !is_keyword(text) && fuzzy_parts(text).is_none();
     if plain { text.to_owned() } else { quote(text) }
 }
 

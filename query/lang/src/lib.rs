@@ -30,9 +30,11 @@ mod filter;
 mod format;
 mod highlight;
 pub mod limits;
+mod lucene;
 mod parser;
 mod pipes;
 mod query;
+mod reference;
 mod regex_check;
 mod suggest;
 mod terminals;
@@ -44,10 +46,15 @@ pub use expr::{
     BinaryOp, Expr, FAMILIES, FUNCTIONS, FunctionSpec, Kind, Param, ScalarFunction, expressions_markdown,
     format_duration, format_expr, format_size, parse_network, parse_size,
 };
+pub use filter::is_cjk;
 pub use format::{aggregate_call, format, format_filter, format_group, format_pipe};
 pub use highlight::{TokenKind, highlight};
+pub use lucene::{LuceneOperator, LuceneOptions, parse_lucene, parse_lucene_with};
+pub use reference::{Entry, Limit, Reference, reference, reference_markdown};
 pub use suggest::nearest;
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -8,11 +8,20 @@ use nom::IResult;
 
 use crate::highlight::TokenKind;
 use crate::limits::{DIAGNOSTICS_MAX, FILTER_TERMS_MAX, LIST_ITEMS_MAX, NESTING_MAX};
+use crate::suggest::nearest;
 use crate::terminals::{self, Quoted};
 use crate::{Diagnostic, FieldName};
 
 /// A text and where it stands.
 pub(crate) type Located<T> = (T, Range<usize>);
+
+/// A place in a text that the parser can go back to.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    at: usize,
+    tokens: usize,
+    diagnostics: usize,
+}
 
 /// The state of one parse.
 pub(crate) struct Parser<'a> {
@@ -30,6 +39,12 @@ pub(crate) struct Parser<'a> {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What was read, for highlighting.
     pub(crate) tokens: Vec<(Range<usize>, TokenKind)>,
+    /// How many queries in parentheses are open around this place: in one, `)` ends it.
+    pub(crate) inside: usize,
+    /// How many queries in parentheses there were so far.
+    pub(crate) subqueries: usize,
+    /// The words that could have stood at a place, for hints about one that is nearly so.
+    tried: (usize, Vec<&'static str>),
     depth: usize,
     terms: usize,
 }
@@ -44,6 +59,9 @@ impl<'a> Parser<'a> {
             over_columns: false,
             diagnostics: Vec::new(),
             tokens: Vec::new(),
+            inside: 0,
+            subqueries: 0,
+            tried: (0, Vec::new()),
             depth: 0,
             terms: 0,
         }
@@ -72,6 +90,27 @@ impl<'a> Parser<'a> {
 
     pub(crate) fn at_end(&mut self) -> bool {
         self.peek().is_none()
+    }
+
+    /// Whether a pipe, and so whatever it takes, ends here: at the end, at `|`, in a query in parentheses at `)`.
+    pub(crate) fn at_pipe_end(&mut self) -> bool {
+        match self.peek() {
+            None | Some('|') => true,
+            Some(')') => self.inside > 0,
+            Some(_) => false,
+        }
+    }
+
+    /// Goes back to a place that was read before, and forgets what was read since.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.at = mark.at;
+        self.tokens.truncate(mark.tokens);
+        self.diagnostics.truncate(mark.diagnostics);
+    }
+
+    /// This place, for [`Parser::back_to`].
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { at: self.at, tokens: self.tokens.len(), diagnostics: self.diagnostics.len() }
     }
 
     /// Takes what a terminal takes, from right here.
@@ -120,9 +159,37 @@ impl<'a> Parser<'a> {
     }
 
     /// Takes the next word when it is this one, in any case.
-    pub(crate) fn eat_keyword(&mut self, keyword: &str) -> Option<Range<usize>> {
-        self.peek_word().filter(|word| word.eq_ignore_ascii_case(keyword))?;
-        self.take(TokenKind::Keyword, terminals::word).map(|(_, span)| span)
+    pub(crate) fn eat_keyword(&mut self, keyword: &'static str) -> Option<Range<usize>> {
+        if self.peek_word().is_some_and(|word| word.eq_ignore_ascii_case(keyword)) {
+            return self.take(TokenKind::Keyword, terminals::word).map(|(_, span)| span);
+        }
+        if self.tried.0 != self.at {
+            self.tried = (self.at, Vec::new());
+        }
+        if !self.tried.1.contains(&keyword) {
+            self.tried.1.push(keyword);
+        }
+        None
+    }
+
+    /// A hint about the next word from the words that could have stood in its place.
+    fn hint_from_tried(&mut self) -> Option<String> {
+        let word = self.peek_word()?.to_ascii_lowercase();
+        let tried: &[&'static str] = if self.tried.0 == self.at { &self.tried.1 } else { &[] };
+        let longer =
+            |keyword: &&&str| keyword.len() >= 3 && (word.starts_with(**keyword) || keyword.starts_with(&word));
+        let near = tried.iter().find(longer).copied().or_else(|| nearest(&word, tried.iter().copied()));
+        near.map(|near| format!("did you mean `{near}`?"))
+    }
+
+    /// Reports that a pipe does not end where it must.
+    pub(crate) fn expected_pipe_end(&mut self) {
+        let known = if self.tried.0 == self.at { self.tried.1.join(", ") } else { String::new() };
+        let hint = self.hint_from_tried().unwrap_or_else(|| match known.as_str() {
+            "" => "separate pipes with `|`".to_owned(),
+            known => format!("separate pipes with `|`; here could stand {known}"),
+        });
+        self.expected("`|` or the end of the query", &hint);
     }
 
     /// Takes a quoted text, from right here; one that is not closed is reported and goes to the end.
@@ -136,6 +203,18 @@ impl<'a> Parser<'a> {
             );
         }
         Some((text, span))
+    }
+
+    /// The span of a part of a quoted text: what lies between two offsets of what the text says. Whole characters, inside
+    /// the text, and not empty unless the text is.
+    pub(crate) fn inside_quoted(&self, span: &Range<usize>, inside: &Range<usize>) -> Range<usize> {
+        let raw = &self.text[span.clone()];
+        let last = raw.char_indices().next_back().map_or(0, |(at, _)| at);
+        let floor = |at: usize| (0..=at.min(last)).rev().find(|at| raw.is_char_boundary(*at)).unwrap_or(0);
+        let ceil = |at: usize| (at..=raw.len()).find(|at| raw.is_char_boundary(*at)).unwrap_or(raw.len());
+        let start = floor(terminals::offset_in_quoted(raw, inside.start));
+        let end = ceil(terminals::offset_in_quoted(raw, inside.end.max(inside.start + 1)).max(start + 1));
+        span.start + start..span.start + end
     }
 
     /// Takes a name: a word or a quoted text.
@@ -192,19 +271,56 @@ impl<'a> Parser<'a> {
     pub(crate) fn expected(&mut self, what: &str, hint: &str) {
         let span = self.next_span();
         let message = match &self.text[span.clone()] {
+            "" if what.contains(" and ") => format!("{what} are missing here"),
             "" => format!("{what} is missing here"),
             found => format!("expected {what}, found `{}`", shorten(found)),
         };
         self.report(Diagnostic::error(span, message).hint(hint));
     }
 
-    /// Passes over everything up to the next `|`, for recovery.
+    /// Passes over everything up to the next `|`, for recovery; in a query in parentheses up to the `)` that ends it.
     pub(crate) fn skip_to_pipe(&mut self) {
-        while let Some(c) = self.peek().filter(|c| *c != '|') {
+        let mut open = 0usize;
+        while let Some(c) = self.peek().filter(|c| *c != '|' || open > 0) {
+            match c {
+                '(' => open += 1,
+                ')' if open == 0 && self.inside > 0 => break,
+                ')' => open = open.saturating_sub(1),
+                _ => {}
+            }
             if self.take_here(TokenKind::String, terminals::quoted).is_none() {
                 self.at += c.len_utf8();
             }
         }
+    }
+
+    /// Whether what stands after an opening parenthesis is a query and not a list of values: it starts with `from` and a
+    /// name, or has a pipe before the parenthesis that closes it. Nothing is taken.
+    pub(crate) fn query_follows(&mut self) -> bool {
+        self.skip_space();
+        let rest = self.rest();
+        if let Some(after) = rest.get(..4).filter(|word| word.eq_ignore_ascii_case("from")).map(|_| &rest[4..]) {
+            let name = after.trim_start();
+            if name.len() < after.len() && name.starts_with(terminals::is_word_start) {
+                return true;
+            }
+        }
+        let mut at = rest;
+        let mut open = 0usize;
+        while let Some(c) = at.chars().next() {
+            match c {
+                '|' => return true,
+                ')' if open == 0 => return false,
+                ')' => open -= 1,
+                '(' => open += 1,
+                _ => {}
+            }
+            at = match terminals::quoted(at) {
+                Ok((after, _)) => after,
+                Err(_) => &at[c.len_utf8()..],
+            };
+        }
+        false
     }
 
     /// Passes over everything up to and with this character, or up to the next `|`, for recovery.
@@ -270,11 +386,26 @@ impl<'a> Parser<'a> {
         if self.eat(bracket).is_some() {
             return;
         }
-        if self.at_end() || self.peek() == Some('|') {
+        if matches!(self.peek(), None | Some('|')) {
             let message = format!("this `{}` has no closing `{bracket}`", &self.text[open.clone()]);
             self.report(Diagnostic::error(open, message).hint(format!("add `{bracket}`")));
         } else {
-            self.expected(&format!("`,` or `{bracket}`"), &format!("close the list with `{bracket}`"));
+            let hint = self.hint_from_tried().unwrap_or_else(|| format!("close the list with `{bracket}`"));
+            self.expected(&format!("`,` or `{bracket}`"), &hint);
+            self.skip_rest_of_list(&open, bracket);
+        }
+    }
+
+    /// Passes over what stands before a closing bracket that is surely the one that was wanted.
+    fn skip_rest_of_list(&mut self, open: &Range<usize>, bracket: &str) {
+        let opening = &self.text[open.clone()];
+        let rest = self.rest();
+        let Some(end) = rest.find(bracket) else { return };
+        if !rest[..end].contains(['|', '"', '\'', '`']) && !rest[..end].contains(opening) {
+            self.at += end;
+            self.eat_here(bracket);
+        } else if bracket == "}" {
+            self.skip_past('}');
         }
     }
 

@@ -7,7 +7,32 @@ use regex_syntax::hir::{Hir, HirKind};
 use crate::Diagnostic;
 use crate::limits::{NESTING_MAX, REGEX_BYTES_MAX, REGEX_EXPANDED_MAX};
 use crate::parser::Parser;
-use crate::terminals::offset_in_quoted;
+
+/// Reports what is wrong with an expression, and says what its groups are called; `None` when something is wrong.
+pub(crate) fn check_and_name(p: &mut Parser<'_>, pattern: &str, span: &Range<usize>) -> Option<Vec<Option<String>>> {
+    let before = p.diagnostics.len();
+    check(p, pattern, span);
+    if p.diagnostics.len() > before {
+        return None;
+    }
+    let mut names = Vec::new();
+    collect_names(&regex_syntax::parse(pattern).ok()?, &mut names);
+    Some(names)
+}
+
+fn collect_names(hir: &Hir, names: &mut Vec<Option<String>>) {
+    match hir.kind() {
+        HirKind::Capture(capture) => {
+            names.push(capture.name.as_deref().map(str::to_owned));
+            collect_names(&capture.sub, names);
+        }
+        HirKind::Repetition(repetition) => collect_names(&repetition.sub, names),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => {
+            parts.iter().for_each(|part| collect_names(part, names))
+        }
+        _ => {}
+    }
+}
 
 /// Reports what is wrong with an expression; the span is that of its quoted or bare text in the query.
 pub(crate) fn check(p: &mut Parser<'_>, pattern: &str, span: &Range<usize>) {
@@ -36,25 +61,17 @@ pub(crate) fn check(p: &mut Parser<'_>, pattern: &str, span: &Range<usize>) {
         Err(regex_syntax::Error::Translate(error)) => (offsets(error.span()), error.kind().to_string()),
         Err(other) => (0..pattern.len(), other.to_string()),
     };
-    let raw = &p.text[span.clone()];
-    let start = span.start + offset_in_quoted(raw, inside.start);
-    let end = span.start + offset_in_quoted(raw, inside.end.max(inside.start + 1));
-    p.report(
-        Diagnostic::error(
-            boundary(p.text, start, span)..boundary(p.text, end.max(start + 1), span),
-            format!("bad regular expression: {message}"),
-        )
-        .hint("escape a special character with a backslash, or search for the \"text\" without ~"),
-    );
+    let place = p.inside_quoted(span, &inside);
+    p.report(Diagnostic::error(place, format!("bad regular expression: {message}")).hint(
+        match p.text[..span.start].trim_end().ends_with('~') {
+            true => "escape a special character with a backslash, or search for the \"text\" without ~",
+            false => "escape a special character with a backslash",
+        },
+    ));
 }
 
 fn offsets(span: &regex_syntax::ast::Span) -> Range<usize> {
     span.start.offset..span.end.offset
-}
-
-/// The nearest boundary of a character at or after an offset, inside the expression.
-fn boundary(text: &str, at: usize, span: &Range<usize>) -> usize {
-    (at..=span.end).find(|at| text.is_char_boundary(*at)).unwrap_or(span.end)
 }
 
 /// Characters and classes after repetitions are written out. The depth is bounded by the parser's nest limit.

@@ -30,8 +30,13 @@ pub(crate) fn is_word_start(c: char) -> bool {
 }
 
 /// Whether a character can go on in a value that stands after `field:`, where nothing else can follow.
-fn is_value_char(c: char) -> bool {
+pub(crate) fn is_value_char(c: char) -> bool {
     is_word_char(c) || ":=~!".contains(c)
+}
+
+/// One or more of these characters.
+pub(crate) fn run_of(more: impl Fn(char) -> bool, input: &str) -> IResult<&str, &str> {
+    take_while1(more).parse(input)
 }
 
 /// A word of a filter, a name in a list: `checkout`, `service.name`, `blk_-42`.

@@ -14,7 +14,7 @@ pub struct SortKey {
 /// The pipes `top` and `rare`. Groups with equal counts come in order of their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Top {
-    /// How many groups.
+    /// How many groups, above zero.
     pub limit: u64,
     /// What rows are grouped by; not empty.
     pub by: Vec<String>,

@@ -33,10 +33,12 @@ pub enum ParseFormat {
     Pattern(String),
     /// Values between commas, with quotes as in RFC 4180, under these names; `_` passes over one. Not empty.
     Csv(Vec<String>),
-    /// `a=b, c: d`: pairs of a name, `=` or `:`, and a value, which may be quoted.
+    /// `a=b c="d e"` anywhere in a text: pairs of a name and a value, which may be quoted. Other words are passed over.
     Kv {
-        /// What stands between pairs; spaces, commas, semicolons, `&` and `|` unless given. Not empty.
-        separator: Option<String>,
+        /// What stands between pairs; empty for white space, which is the default. Not equal to `assign`.
+        between: String,
+        /// What stands between a name and its value; `=` by default. Not empty.
+        assign: String,
     },
     /// RFC 3164 and RFC 5424.
     Syslog,

@@ -71,7 +71,7 @@ fn called(rest: &str) -> Option<&str> {
 /// Whether a call of a function starts here that is no function of filters. A call whose result is compared is one even
 /// when no function has that name: it is a slip, and a filter is never meant.
 fn calls_function(rest: &str) -> bool {
-    let Some(name) = called(rest).filter(|name| !filter::FUNCTIONS.contains(name)) else { return false };
+    let Some(name) = called(rest).filter(|name| !filter::is_function(name)) else { return false };
     ScalarFunction::parse(name).is_some() || is_compared(&rest[name.len()..])
 }
 

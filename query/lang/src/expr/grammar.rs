@@ -356,7 +356,7 @@ fn call(p: &mut Parser<'_>, name: &str, span: Range<usize>) -> Option<Deep> {
 
 fn unknown(p: &mut Parser<'_>, name: &str, span: Range<usize>) {
     p.retag(TokenKind::Error);
-    let hint = if pipes::stats::FUNCTIONS.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+    let hint = if pipes::stats::find(name).is_some() {
         format!("`{name}` is of many rows: write `stats {name}(...) as n` before this pipe")
     } else {
         match nearest(name, ScalarFunction::names()) {

@@ -244,12 +244,12 @@ fn mistakes_in_expressions() {
             error: bad regular expression: unclosed group
              1 | * | eval x = matches(x, "(")
                |                          ^
-               = escape a special character with a backslash, or search for the "text" without ~
+               = escape a special character with a backslash
             extract(x, "\d{1,")
             error: bad regular expression: unclosed counted repetition
              1 | * | eval x = extract(x, "\d{1,")
                |                            ^^^
-               = escape a special character with a backslash, or search for the "text" without ~
+               = escape a special character with a backslash
             time_bin(_time, "five minutes")
             error: "five minutes" is no duration
              1 | * | eval x = time_bin(_time, "five minutes")

@@ -1,44 +1,51 @@
-//! Tests that are written as functions: `in(...)`, `seq(...)`, `ipv4_range(...)`, `i(...)`, `c(...)`.
+//! Tests that are written as functions: `in(...)`, `seq(...)`, `contains_any(...)`, `i(...)`, `c(...)`. Ranges are in
+//! `range`; which functions there are, `table` says.
 
-use std::net::Ipv4Addr;
 use std::ops::Range;
 
-use super::{severity, value};
+use super::words::{self, Place};
+use super::{severity, table, value};
 use crate::highlight::TokenKind;
-use crate::parser::Parser;
+use crate::parser::{Located, Parser, shorten};
 use crate::suggest::nearest;
-use crate::terminals;
-use crate::{Case, Diagnostic, FieldName, Filter, Test};
-
-/// The functions there are.
-pub(crate) const FUNCTIONS: [&str; 5] = ["in", "seq", "ipv4_range", "i", "c"];
-
-/// Functions of LogsQL that there are not.
-const FUNCTIONS_NOT_YET: [&str; 12] = [
-    "contains_all",
-    "contains_any",
-    "eq_field",
-    "exact",
-    "le_field",
-    "len_range",
-    "lt_field",
-    "pattern_match",
-    "range",
-    "re",
-    "string_range",
-    "value_type",
-];
+use crate::{Case, Comparison, Diagnostic, FieldName, Filter, PipeKind, Query, Test, regex_check, terminals};
 
 /// Takes a call; a name and an opening parenthesis are known to follow.
 pub(super) fn call(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
     let (name, span) = p.take(TokenKind::Function, terminals::expr_name)?;
     p.count_term(span.clone());
-    match name {
+    let comparison = |op| move |name| Test::CompareField(op, name);
+    match name.to_ascii_lowercase().as_str() {
         "in" => one_of(p, field, &span),
-        "seq" => sequence(p, field, &span),
-        "ipv4_range" => ipv4_range(p, field, &span),
+        "seq" => phrases(p, field, &span, "seq(\"first\", \"then\")", Test::Sequence),
+        "contains_any" => phrases(p, field, &span, "contains_any(error, \"time out\")", Test::ContainsAny),
+        "contains_all" => phrases(p, field, &span, "contains_all(error, \"time out\")", Test::ContainsAll),
         "i" => with_case(p, field, Case::Insensitive, start),
         "c" => with_case(p, field, Case::Sensitive, start),
+        "wild" => {
+            let (text, span) = one(p, &span, "wild(\"a*b?\")")?;
+            let test = words::test(p, words::pattern(&text), Case::Insensitive, &span)?;
+            Some(Filter::Field(field, test))
+        }
+        "exact" => {
+            let (text, text_span) = one(p, &span, "exact(\"the whole value\")")?;
+            Some(value::exactly(p, field, text, false, &text_span))
+        }
+        "re" => {
+            let (text, text_span) = one(p, &span, "re(\"a|b\")")?;
+            regex_check::check(p, &text, &text_span);
+            Some(Filter::Field(field, Test::Regex(text)))
+        }
+        "range" => super::range::numbers(p, field, start),
+        "len_range" => super::range::length(p, field, &span),
+        "string_range" => super::range::strings(p, field, &span),
+        "ipv4_range" => super::range::ipv4(p, field, &span),
+        "ipv6_range" => super::range::ipv6(p, field, &span),
+        "eq_field" => other_field(p, field, Test::EqualsField),
+        "lt_field" => other_field(p, field, comparison(Comparison::Less)),
+        "le_field" => other_field(p, field, comparison(Comparison::LessOrEqual)),
+        "gt_field" => other_field(p, field, comparison(Comparison::Greater)),
+        "ge_field" => other_field(p, field, comparison(Comparison::GreaterOrEqual)),
         _ => {
             unknown(p, name, span);
             None
@@ -48,22 +55,36 @@ pub(super) fn call(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option
 
 fn unknown(p: &mut Parser<'_>, name: &str, span: Range<usize>) {
     p.retag(TokenKind::Error);
-    let available = format!("available are {}()", FUNCTIONS.join("(), "));
-    let diagnostic = if FUNCTIONS_NOT_YET.contains(&name) {
-        Diagnostic::error(span, format!("the filter function `{name}` is not available yet")).hint(available)
-    } else {
-        let hint = match nearest(name, FUNCTIONS) {
+    let known = table::function_names();
+    let hint = match name.to_ascii_lowercase().as_str() {
+        "phrase" => "write the phrase in quotes: f:\"a b\"".to_owned(),
+        "like" | "wildcard" | "glob" => "write wild(\"a*b?\")".to_owned(),
+        "contains" => "write *\"text\"* for a text anywhere, or the word alone".to_owned(),
+        "regex" | "regexp" | "match" | "matches" => "write ~\"regex\"".to_owned(),
+        "startswith" | "starts_with" => "write =\"text\"* for the start of the value".to_owned(),
+        "cidr" | "cidrmatch" | "ip_range" | "cidr_match" => {
+            "write ipv4_range(10.0.0.0/8) or ipv6_range(2001:db8::/32)".to_owned()
+        }
+        "pattern_match" | "pattern_match_full" => {
+            "filter for a template with _pattern:=..., or write a regular expression".to_owned()
+        }
+        "value_type" => "values have no types of their own: compare, f:>0 holds for numbers only".to_owned(),
+        "fuzzy" => "write word~1 or word~2".to_owned(),
+        "json_array_contains_any" | "array_contains" => "write the pipe `unroll by (f)`, then filter".to_owned(),
+        "equals_common_case" | "contains_common_case" => {
+            "words find any case already; i(=\"text\") compares whole values so".to_owned()
+        }
+        _ => match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("{available}; quote the text to search for it"),
-        };
-        Diagnostic::error(span, format!("unknown filter function `{name}`")).hint(hint)
+            None => format!("functions of filters are {}; quote the text to search for it", known.join(", ")),
+        },
     };
-    p.report(diagnostic);
-    let _ = p.parenthesised("a value", "", |p| item(p).map(|_| ()));
+    p.report(Diagnostic::error(span, format!("unknown filter function `{}`", shorten(name))).hint(hint));
+    p.skip_past(')');
 }
 
 /// A quoted text or a value word.
-fn item(p: &mut Parser<'_>) -> Option<(String, Range<usize>)> {
+fn item(p: &mut Parser<'_>) -> Option<Located<String>> {
     p.skip_space();
     if let Some(quoted) = p.quoted_here(TokenKind::String) {
         return Some(quoted);
@@ -71,7 +92,8 @@ fn item(p: &mut Parser<'_>) -> Option<(String, Range<usize>)> {
     p.take_here(TokenKind::String, terminals::value_word).map(|(word, span)| (word.to_owned(), span))
 }
 
-fn items(p: &mut Parser<'_>, name: &Range<usize>, example: &str) -> Option<Vec<(String, Range<usize>)>> {
+/// Takes values in parentheses; at least one.
+pub(super) fn items(p: &mut Parser<'_>, name: &Range<usize>, example: &str) -> Option<Vec<Located<String>>> {
     let before = p.diagnostics.len();
     let items = p.parenthesised("a value", &format!("for example {example}"), item);
     if p.diagnostics.len() > before {
@@ -86,7 +108,28 @@ fn items(p: &mut Parser<'_>, name: &Range<usize>, example: &str) -> Option<Vec<(
     Some(items)
 }
 
+/// Takes one value in parentheses.
+fn one(p: &mut Parser<'_>, name: &Range<usize>, example: &str) -> Option<Located<String>> {
+    let mut values = items(p, name, example)?;
+    if values.len() > 1 {
+        let message = format!("one value is taken here, not {}", values.len());
+        p.report(Diagnostic::error(name.start..p.at, message).hint(format!("for example {example}")));
+        return None;
+    }
+    values.pop()
+}
+
+/// `in(a, b)` and `in(query)`.
 fn one_of(p: &mut Parser<'_>, field: FieldName, name: &Range<usize>) -> Option<Filter> {
+    let mark = p.mark();
+    p.eat("(");
+    let is_query = p.query_follows();
+    p.back_to(mark);
+    if is_query {
+        let query = crate::query::subquery(p, "for example in(from changes | fields service)")?;
+        check_columns(p, &query, name.start..p.at);
+        return Some(Filter::Field(field, Test::InQuery(query)));
+    }
     let values = items(p, name, "in(a, \"b c\")")?;
     for (text, span) in &values {
         severity::check_exact(p, &field, text, span);
@@ -94,56 +137,95 @@ fn one_of(p: &mut Parser<'_>, field: FieldName, name: &Range<usize>) -> Option<F
     Some(Filter::Field(field, Test::In(values.into_iter().map(|(text, _)| text).collect())))
 }
 
-fn sequence(p: &mut Parser<'_>, field: FieldName, name: &Range<usize>) -> Option<Filter> {
-    let phrases = items(p, name, "seq(\"first\", \"then\")")?;
-    Some(Filter::Field(field, Test::Sequence(phrases.into_iter().map(|(text, _)| text).collect())))
-}
-
-fn ipv4_range(p: &mut Parser<'_>, field: FieldName, name: &Range<usize>) -> Option<Filter> {
-    let values = items(p, name, "ipv4_range(10.0.0.0/8)")?;
-    let texts: Vec<&str> = values.iter().map(|(text, _)| text.as_str()).collect();
-    let range = match texts[..] {
-        [one] => network(one),
-        [first, last] => address(first).zip(address(last)),
-        _ => None,
+/// A query for values must say which field they are of.
+fn check_columns(p: &mut Parser<'_>, query: &Query, span: Range<usize>) {
+    let keeps_columns = |kind: &PipeKind| {
+        matches!(
+            kind,
+            PipeKind::Limit(_)
+                | PipeKind::Offset(_)
+                | PipeKind::Sort(_)
+                | PipeKind::Where(_)
+                | PipeKind::Dedup(_)
+                | PipeKind::Sample(_)
+                | PipeKind::Rename(_)
+        )
     };
-    match range.filter(|(first, last)| first <= last) {
-        Some((first, last)) => Some(Filter::Field(field, Test::Ipv4Range(first, last))),
-        None => {
-            let span = name.start..p.at;
-            let hint = "write a network, ipv4_range(10.0.0.0/8), or the first and the last address";
-            p.report(Diagnostic::error(span, "this is no range of IPv4 addresses").hint(hint));
-            None
-        }
+    let columns = match query.pipes.iter().map(|pipe| &pipe.kind).rfind(|kind| !keeps_columns(kind)) {
+        Some(PipeKind::Fields(names)) if !names[0].ends_with('*') => names.len(),
+        Some(PipeKind::Uniq(uniq)) => uniq.by.len(),
+        Some(PipeKind::Top(top)) => top.by.len(),
+        Some(PipeKind::Stats(stats)) => stats.by.len(),
+        _ => 0,
+    };
+    if columns != 1 {
+        let message = match columns {
+            0 => "this query does not say which field the values are of".to_owned(),
+            n => format!("this query yields {n} fields, and the values are of one"),
+        };
+        p.report(
+            Diagnostic::error(span, message).hint("end it with one field: | fields service, or | uniq by (service)"),
+        );
     }
 }
 
-fn address(text: &str) -> Option<u32> {
-    text.parse::<Ipv4Addr>().ok().map(u32::from)
+fn phrases(
+    p: &mut Parser<'_>,
+    field: FieldName,
+    name: &Range<usize>,
+    example: &str,
+    test: fn(Vec<String>) -> Test,
+) -> Option<Filter> {
+    let phrases = items(p, name, example)?;
+    if let Some((_, span)) = phrases.iter().find(|(text, _)| text.is_empty()) {
+        p.report(Diagnostic::error(span.clone(), "this text is empty").hint(format!("for example {example}")));
+        return None;
+    }
+    Some(Filter::Field(field, test(phrases.into_iter().map(|(text, _)| text).collect())))
 }
 
-/// `10.0.0.0/8`, or a single address.
-fn network(text: &str) -> Option<(u32, u32)> {
-    let (base, bits) = text.split_once('/').unwrap_or((text, "32"));
-    let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
-    let hosts = u32::MAX.checked_shr(bits).unwrap_or(0);
-    let base = address(base)? & !hosts;
-    Some((base, base | hosts))
+/// `eq_field(other)`.
+fn other_field(p: &mut Parser<'_>, field: FieldName, test: impl Fn(String) -> Test) -> Option<Filter> {
+    const HINT: &str = "for example service.version:eq_field(deploy.version)";
+    let open = p.eat("(")?;
+    let Some((other, _)) = p.name() else {
+        p.expected("a field", HINT);
+        p.skip_past(')');
+        return None;
+    };
+    p.close(open, ")");
+    Some(Filter::Field(field, test(other)))
 }
 
-/// `i(word)`, `i("a phrase"*)`, `i(="exact")` and the same with `c`.
+/// `i(word)`, `i("a phrase"*)`, `i(="exact")`, `c(*fix)`, `c(wild("a*b"))`.
 fn with_case(p: &mut Parser<'_>, field: FieldName, case: Case, start: usize) -> Option<Filter> {
     let open = p.eat("(")?;
     let exact = p.eat("=").is_some();
-    let (text, span) = value::value(p, TokenKind::String, start)?;
-    let prefix = p.eat_here("*").is_some();
+    p.skip_space();
+    let at = p.at;
+    let wild = p.rest().get(..5).is_some_and(|name| name.eq_ignore_ascii_case("wild("));
+    let test = if wild {
+        let (_, name) = p.take(TokenKind::Function, terminals::expr_name)?;
+        let (text, span) = one(p, &name, "wild(\"a*b?\")")?;
+        words::test(p, words::pattern(&text), case, &span)?
+    } else if exact {
+        let (text, _) = value::value(p, TokenKind::String, start)?;
+        let prefix = p.eat_here("*").is_some();
+        Test::Exact { text, prefix, case }
+    } else {
+        let first = if p.peek_here() == Some('*') { None } else { Some(value::value(p, TokenKind::String, start)?) };
+        let parts = words::pieces(p, first, Place::Value);
+        words::test(p, parts, case, &(at..p.at))?
+    };
+    let span = at..p.at;
     p.close(open, ")");
-    if text.is_empty() {
+    let empty =
+        matches!(&test, Test::Empty | Test::Exists) || matches!(&test, Test::Exact { text, .. } if text.is_empty());
+    if empty {
         p.report(
             Diagnostic::error(span, "this text is empty").hint("f:* finds rows with the field, f:\"\" rows without"),
         );
         return None;
     }
-    let test = if exact { Test::Exact { text, prefix, case } } else { Test::Phrase { text, prefix, case } };
     Some(Filter::Field(field, test))
 }

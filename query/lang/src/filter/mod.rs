@@ -1,10 +1,15 @@
-//! Filters: how tests are combined. The tests themselves are in `value`, `function`, `time` and `stream`.
+//! Filters: how tests are combined. The tests themselves are in `words`, `value`, `function`, `range`, `time`, `day` and
+//! `stream`, what help says of them in `table`.
 
+mod day;
 mod function;
+mod range;
 mod severity;
 mod stream;
+mod table;
 mod time;
 mod value;
+mod words;
 
 use std::ops::Range;
 
@@ -13,9 +18,14 @@ use crate::parser::Parser;
 use crate::terminals;
 use crate::{Diagnostic, FieldName, Filter, expr};
 
-pub(crate) use function::FUNCTIONS;
-#[cfg(test)]
+pub(crate) use range::network;
+pub(crate) use table::{FILTERS, is_function};
+pub(crate) use time::moment_of;
 pub(crate) use value::bound;
+pub use words::is_cjk;
+pub(crate) use words::{checked, fuzzy_parts, test as wildcard_test};
+
+use words::{Place, words};
 
 /// Whether a word combines filters and so is no search term unless quoted.
 pub(crate) fn is_keyword(word: &str) -> bool {
@@ -27,13 +37,15 @@ pub(crate) fn filter(p: &mut Parser<'_>) -> Filter {
     let mut parts = Vec::new();
     loop {
         parts.extend(or(p));
-        if p.at_end() || p.peek() == Some('|') {
+        if p.at_pipe_end() {
             return joined(parts, Filter::And).unwrap_or(Filter::All);
         }
         let span = p.next_span();
         let diagnostic = match &p.text[span.clone()] {
             ")" => Diagnostic::error(span.clone(), "this `)` closes nothing")
                 .hint("remove it, or quote it to search for it"),
+            ":" => Diagnostic::error(span.clone(), "no field stands right before this `:`")
+                .hint("write field:value without a space before the `:`, or quote it to search for it"),
             found => Diagnostic::error(span.clone(), format!("a filter cannot go on with `{found}`"))
                 .hint("quote it to search for it"),
         };
@@ -80,7 +92,7 @@ fn or(p: &mut Parser<'_>) -> Option<Filter> {
 fn and(p: &mut Parser<'_>) -> Option<Filter> {
     let mut parts: Vec<Filter> = unary(p).into_iter().collect();
     loop {
-        let keyword = p.eat_keyword("and");
+        let keyword = p.eat_keyword("and").or_else(|| foreign_and(p));
         if let (Some(keyword), true) = (&keyword, parts.is_empty()) {
             missing(p, keyword, "before");
         }
@@ -88,12 +100,22 @@ fn and(p: &mut Parser<'_>) -> Option<Filter> {
             (Some(part), _) => parts.push(part),
             (None, Some(keyword)) => {
                 missing(p, &keyword, "after");
-                break;
+                if !p.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("and") || word == "&&") {
+                    break;
+                }
             }
             (None, None) => break,
         }
     }
     joined(parts, Filter::And)
+}
+
+/// Takes `&&`, which is no word that anyone searches for; reports it.
+fn foreign_and(p: &mut Parser<'_>) -> Option<Range<usize>> {
+    p.peek_word().filter(|word| *word == "&&")?;
+    let (_, span) = p.take(TokenKind::Error, terminals::word)?;
+    p.report(Diagnostic::error(span.clone(), "`&&` is not known here").hint("write `and`, or nothing"));
+    Some(span)
 }
 
 fn joined(mut parts: Vec<Filter>, join: fn(Vec<Filter>) -> Filter) -> Option<Filter> {
@@ -158,7 +180,7 @@ fn primary(p: &mut Parser<'_>) -> Option<Filter> {
         }
         _ => match p.peek_word() {
             Some(word) if is_keyword(word) && !p.rest()[word.len()..].starts_with(':') => None,
-            Some(word) if FUNCTIONS.contains(&word) && p.rest()[word.len()..].starts_with('(') => {
+            Some(word) if is_function(word) && p.rest()[word.len()..].starts_with('(') => {
                 let field = p.default_field.clone();
                 let start = p.at;
                 function::call(p, field, start)
@@ -171,22 +193,22 @@ fn primary(p: &mut Parser<'_>) -> Option<Filter> {
     }
 }
 
-/// `*` and `*:word`.
+/// `*`, `*:word`, `*fix` and `*mid*`.
 fn star(p: &mut Parser<'_>) -> Option<Filter> {
-    let star = p.eat("*")?;
-    if p.eat_here(":").is_some() {
-        return value::test(p, FieldName::Any, star.start);
+    p.skip_space();
+    let start = p.at;
+    let rest = p.rest().trim_start_matches('*');
+    if p.rest().starts_with("*:") {
+        p.eat("*");
+        p.eat_here(":");
+        return value::test(p, FieldName::Any, start);
     }
-    if p.peek_here().is_some_and(terminals::is_word_start) {
-        let (word, span) = p.take_here(TokenKind::String, terminals::word)?;
-        let _ = p.eat_here("*");
-        p.report(
-            Diagnostic::error(star.start..p.at.max(span.end), "a word cannot start with `*`")
-                .hint(format!("search for a part of a word with a regular expression: ~{}", terminals::quote(word))),
-        );
-        return Some(Filter::All);
+    if rest.starts_with(|c: char| terminals::is_word_char(c) || "\"'`".contains(c)) {
+        let field = p.default_field.clone();
+        return words(p, field, None, Place::Filter);
     }
-    p.count_term(star);
+    while p.eat_here("*").is_some() {}
+    p.count_term(start..p.at);
     Some(Filter::All)
 }
 
@@ -194,10 +216,11 @@ fn star(p: &mut Parser<'_>) -> Option<Filter> {
 fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(String, Range<usize>)>) -> Option<Filter> {
     let (name, span) = take(p)?;
     let next = p.peek_here();
-    let column = next == Some(':') || (next == Some('=') && !name.is_empty()) || compares(p);
+    let regex = p.rest().starts_with("~\"") || p.rest().starts_with("~'") || p.rest().starts_with("~`");
+    let column = next == Some(':') || ((next == Some('=') || regex) && !name.is_empty()) || compares(p);
     if !column {
         let field = p.default_field.clone();
-        return value::phrase(p, field, name, span);
+        return words(p, field, Some((name, span)), Place::Filter);
     }
     p.retag(TokenKind::Field);
     if p.eat_here(":").is_some() {
@@ -214,10 +237,13 @@ fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(Strin
     }
 }
 
-/// Whether a comparison follows, with or without space: `status >= 500`; over columns also `n = 20` and `n != 20`.
+/// Whether a comparison follows, with or without space: `status >= 500`, `status = 500` with spaces around the sign; over
+/// columns `n =20` and `n !=20` too.
 fn compares(p: &Parser<'_>) -> bool {
     let rest = p.rest().trim_start();
+    let spaced = rest.len() < p.rest().len();
     rest.starts_with(['<', '>'])
+        || (spaced && ["= ", "== ", "!= "].iter().any(|sign| rest.starts_with(sign)))
         || (p.over_columns && (rest.starts_with('=') || rest.starts_with("!=")))
         || (p.over_columns && rest.starts_with("!~"))
 }

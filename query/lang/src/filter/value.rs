@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use model::parse_duration_ns;
 
-use super::{FUNCTIONS, function, group, negated, severity};
+use super::words::{Place, words};
+use super::{function, group, negated, range, severity};
 use crate::highlight::TokenKind;
 use crate::parser::{Located, Parser};
 use crate::terminals;
@@ -31,33 +32,26 @@ pub(super) fn test(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option
         return exact(p, field, start);
     }
     match p.peek_here() {
-        Some('*') => {
-            p.eat_here("*");
-            p.count_term(start..p.at);
-            Some(Filter::Field(field, Test::Exists))
-        }
+        Some('*') => words(p, field, None, Place::Value),
         Some('(') => {
             let outer = std::mem::replace(&mut p.default_field, field);
             let inner = group(p);
             p.default_field = outer;
             inner
         }
-        Some('[') => {
-            p.expected("a value", "a range of numbers is written f:>=1 f:<10");
-            p.skip_past(']');
-            None
-        }
+        Some('[') => range::numbers(p, field, start),
         _ if is_function(p) => function::call(p, field, start),
         _ => {
-            let (text, span) = value(p, TokenKind::String, start)?;
-            phrase(p, field, text, span)
+            let first = value(p, TokenKind::String, start)?;
+            words(p, field, Some(first), Place::Value)
         }
     }
 }
 
-/// Whether a name with an opening parenthesis right behind it follows.
+/// Whether a name with an opening parenthesis right behind it follows, or `range[`.
 fn is_function(p: &Parser<'_>) -> bool {
-    terminals::expr_name(p.rest()).is_ok_and(|(rest, _)| rest.starts_with('('))
+    terminals::expr_name(p.rest())
+        .is_ok_and(|(rest, name)| rest.starts_with('(') || (name == "range" && rest.starts_with('[')))
 }
 
 /// Takes a quoted text or a value word; reports when there is none.
@@ -69,48 +63,41 @@ pub(super) fn value(p: &mut Parser<'_>, kind: TokenKind, start: usize) -> Option
     if let Some((word, span)) = p.take_here(kind, terminals::value_word) {
         return Some((word.to_owned(), span));
     }
-    let functions = FUNCTIONS.join("(), ");
     if p.at_end() || matches!(p.peek(), Some('|' | ')')) {
         let written = p.text[start..p.at].trim_end();
         let span = start..start + written.len();
         let message = format!("a value is missing after `{written}`");
         p.report(Diagnostic::error(span, message).hint("write a word, \"a phrase\", ~\"regex\" or * (any value)"));
     } else {
-        p.expected("a value", &format!("write a word, \"a phrase\", ~\"regex\", * or a function: {functions}()"));
+        p.expected("a value", "write a word, \"a phrase\", ~\"regex\", * (any value), or a function such as in(a, b)");
     }
     None
 }
 
-/// A text that is searched for, already taken; a `*` right behind it makes it a prefix.
-pub(super) fn phrase(p: &mut Parser<'_>, field: FieldName, text: String, span: Range<usize>) -> Option<Filter> {
-    let prefix = p.eat_here("*").is_some();
-    if prefix && p.peek_here().is_some_and(|c| terminals::is_word_start(c) || c == '*') {
-        let pattern: &str = &text;
-        let hint = format!("write a regular expression: ~{}", terminals::quote(&format!("{pattern}.*...")));
-        p.report(Diagnostic::error(span.start..p.at, "`*` can only stand at the end of a word").hint(hint));
-        let _ = p.take_here(TokenKind::Error, terminals::value_word);
-        let _ = p.eat_here("*");
-    }
-    p.count_term(span.clone());
-    if text.is_empty() {
-        return Some(Filter::Field(field, if prefix { Test::Exists } else { Test::Empty }));
-    }
-    let text = if prefix { text } else { severity::checked(p, &field, text, &span) };
-    Some(Filter::Field(field, Test::Phrase { text, prefix, case: Case::Insensitive }))
-}
-
 /// `=exact`, the `=` already taken.
 pub(super) fn exact(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
+    if p.peek() == Some('*') {
+        let hint = "for the end of a value write ~\"text$\", for a part of it *text*, for any value field:*";
+        p.expected("a value after `=`", hint);
+        let _ = p.eat("*");
+        let _ = p.take_here(TokenKind::Error, terminals::value_word);
+        return None;
+    }
     let (text, span) = value(p, TokenKind::String, start)?;
     let prefix = p.eat_here("*").is_some();
     p.count_term(span.clone());
+    Some(exactly(p, field, text, prefix, &span))
+}
+
+/// The test that the whole value is a text, or starts with it.
+pub(super) fn exactly(p: &mut Parser<'_>, field: FieldName, text: String, prefix: bool, span: &Range<usize>) -> Filter {
     if text.is_empty() {
-        return Some(Filter::Field(field, if prefix { Test::Exists } else { Test::Empty }));
+        return Filter::Field(field, if prefix { Test::Exists } else { Test::Empty });
     }
     if !prefix {
-        severity::check_exact(p, &field, &text, &span);
+        severity::check_exact(p, &field, &text, span);
     }
-    Some(Filter::Field(field, Test::Exact { text, prefix, case: Case::Sensitive }))
+    Filter::Field(field, Test::Exact { text, prefix, case: Case::Sensitive })
 }
 
 /// `~"regex"`, the `~` already taken. Also without quotes, up to a space or a parenthesis.

@@ -1,8 +1,26 @@
 //! `eval n = a / b * 100, m = lower(x)`: new columns computed by expressions. Also in LogsQL's order: `math a / b as n`.
 
+use super::PipeSpec;
+use crate::complete::Offer;
 use crate::expr::{column_name, column_text, expression, format_expr};
 use crate::parser::Parser;
 use crate::{Expr, PipeKind};
+
+pub(super) const SPEC: PipeSpec = PipeSpec {
+    names: &["eval", "math"],
+    alias_of: None,
+    syntax: "eval name = expression, ...",
+    summary: "computes columns",
+    doc: "Each expression sees the columns before it; a column that has the name already is replaced. What cannot be computed \
+          is missing. LogsQL's order `math expression as name` is read too.",
+    examples: &[
+        "* | stats count() as total, count() if (severity:ERROR) as errors | eval percent = errors / total * 100",
+        "duration_ms:* | eval seconds = round(duration_ms / 1000), slow = duration_ms > 500",
+        "* | eval host = lower(url_host(url)), code = extract(body, \"status=(\\d+)\") | limit 5",
+    ],
+    parse,
+    complete: |_| Offer::expression(),
+};
 
 const HINT: &str = "for example eval percent = errors / total * 100";
 

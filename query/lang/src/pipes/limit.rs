@@ -2,17 +2,41 @@
 
 use std::ops::Range;
 
+use super::PipeSpec;
+use crate::complete::Offer;
 use crate::highlight::TokenKind;
 use crate::limits::ROWS_MAX;
 use crate::parser::Parser;
 use crate::terminals;
 use crate::{Diagnostic, PipeKind};
 
+pub(super) const LIMIT: PipeSpec = PipeSpec {
+    names: &["limit", "head"],
+    alias_of: None,
+    syntax: "limit [n]",
+    summary: "keeps the first rows",
+    doc: "The first n rows, ten without a number. A search for records comes newest first, so `limit` alone keeps the newest.",
+    examples: &["error | limit 20", "* | stats by (service.name) count() as n | sort by (n desc) | limit 5"],
+    parse: parse_limit,
+    complete: |_| Offer::nothing(),
+};
+
+pub(super) const OFFSET: PipeSpec = PipeSpec {
+    names: &["offset", "skip"],
+    alias_of: None,
+    syntax: "offset n",
+    summary: "leaves the first rows out",
+    doc: "All rows but the first n.",
+    examples: &["error | sort by (_time) | offset 100 | limit 20"],
+    parse: parse_offset,
+    complete: |_| Offer::nothing(),
+};
+
 /// What `limit` and `top` take without a number, as in LogsQL.
 pub(super) const LIMIT_DEFAULT: u64 = 10;
 
 pub(super) fn parse_limit(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
-    if p.at_end() || p.peek() == Some('|') {
+    if p.at_pipe_end() {
         return Some(vec![PipeKind::Limit(LIMIT_DEFAULT)]);
     }
     Some(vec![PipeKind::Limit(rows(p, "limit 10")?)])
@@ -20,6 +44,18 @@ pub(super) fn parse_limit(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 
 pub(super) fn parse_offset(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     Some(vec![PipeKind::Offset(rows(p, "offset 10")?)])
+}
+
+/// Takes a number of rows that is not zero.
+pub(super) fn rows_above_zero(p: &mut Parser<'_>, example: &str) -> Option<u64> {
+    p.skip_space();
+    let start = p.at;
+    let rows = rows(p, example)?;
+    if rows == 0 {
+        p.report(Diagnostic::error(start..p.at, "zero leaves nothing").hint(format!("for example {example}")));
+        return None;
+    }
+    Some(rows)
 }
 
 /// Takes a number of rows.

@@ -1,14 +1,18 @@
-//! Pipes: the table of their names and who parses which. One file per pipe.
+//! Pipes: the table of all, and who parses which. One file per pipe, with its grammar, its canonical text, its help, its
+//! examples, its completion and its tests.
 
+mod aliases;
 mod bin;
 mod context;
 mod dedup;
 mod diff;
 mod eval;
+mod explain;
 mod facets;
 mod fields;
 mod fill;
 mod filter;
+mod foreign;
 mod format;
 mod join;
 mod limit;
@@ -26,73 +30,86 @@ mod union;
 mod uniq;
 mod unroll;
 
+use std::ops::Range;
+
+use model::parse_duration_ns;
+
+use crate::complete::{At, Offer};
 use crate::format as text;
 use crate::highlight::TokenKind;
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
 use crate::terminals;
-use crate::{Diagnostic, PipeKind};
+use crate::{Diagnostic, Filter, PipeKind};
 
-/// A pipe that there is.
+/// A pipe: what its help says, how it is read, and what completes it.
 pub(crate) struct PipeSpec {
     /// Its names; the first one is canonical.
     pub(crate) names: &'static [&'static str],
-    /// How it is written.
+    /// For LogsQL's spelling of a pipe: the name of the pipe that it is.
+    pub(crate) alias_of: Option<&'static str>,
+    /// How it is written; `[...]` may be left out, `a|b` is a choice.
     pub(crate) syntax: &'static str,
+    /// What it does, in a few words.
+    pub(crate) summary: &'static str,
+    /// What it does in every corner, in sentences.
+    pub(crate) doc: &'static str,
+    /// Whole queries that can be run.
+    pub(crate) examples: &'static [&'static str],
     /// Parses what stands after the name. `None` when it cannot be read, which is reported. Some are short for several.
-    parse: fn(&mut Parser<'_>) -> Option<Vec<PipeKind>>,
+    pub(crate) parse: fn(&mut Parser<'_>) -> Option<Vec<PipeKind>>,
+    /// What may stand at the cursor after the name.
+    pub(crate) complete: fn(&At<'_>) -> Offer,
 }
 
-/// Every pipe that there is.
-pub(crate) const PIPES: [PipeSpec; 12] = [
-    PipeSpec { names: &["stats"], syntax: "stats by (field, _time:5m) count() as n", parse: stats::parse },
-    PipeSpec { names: &["where", "filter"], syntax: "where n > 20", parse: filter::parse },
-    PipeSpec { names: &["sort", "order"], syntax: "sort by (field desc)", parse: sort::parse },
-    PipeSpec { names: &["limit", "head"], syntax: "limit 10", parse: limit::parse_limit },
-    PipeSpec { names: &["offset", "skip"], syntax: "offset 10", parse: limit::parse_offset },
-    PipeSpec { names: &["fields", "keep"], syntax: "fields a, b", parse: fields::parse_fields },
-    PipeSpec { names: &["drop", "delete", "del", "rm"], syntax: "drop a, b", parse: fields::parse_drop },
-    PipeSpec { names: &["rename", "mv"], syntax: "rename a as b", parse: rename::parse },
-    PipeSpec { names: &["eval", "math"], syntax: "eval n = a / b * 100", parse: eval::parse },
-    PipeSpec { names: &["top"], syntax: "top 10 by (field)", parse: top::parse_top },
-    PipeSpec { names: &["rare"], syntax: "rare 10 by (field)", parse: top::parse_rare },
-    PipeSpec { names: &["uniq"], syntax: "uniq by (field)", parse: uniq::parse },
-];
-
-/// Pipes that the language has names for and that are not built yet.
-const PIPES_NOT_YET: [&str; 23] = [
-    "bin",
-    "context",
-    "dedup",
-    "diff",
-    "explain",
-    "extract",
-    "facets",
-    "fill",
-    "format",
-    "join",
-    "lookup",
-    "parse",
-    "patterns",
-    "replace",
-    "sample",
-    "stream_context",
-    "timechart",
-    "union",
-    "unpack_json",
-    "unpack_logfmt",
-    "unpack_syslog",
-    "unroll",
-    "extract_regexp",
+/// Every pipe, in the order of help.
+pub(crate) const PIPES: [&PipeSpec; 36] = [
+    &filter::SPEC,
+    &stats::SPEC,
+    &timechart::SPEC,
+    &top::TOP,
+    &top::RARE,
+    &uniq::SPEC,
+    &sort::SPEC,
+    &limit::LIMIT,
+    &limit::OFFSET,
+    &dedup::SPEC,
+    &sample::SPEC,
+    &fields::FIELDS,
+    &fields::DROP,
+    &rename::SPEC,
+    &eval::SPEC,
+    &bin::SPEC,
+    &fill::SPEC,
+    &parse::SPEC,
+    &replace::REPLACE,
+    &replace::REPLACE_REGEXP,
+    &format::SPEC,
+    &unroll::SPEC,
+    &join::SPEC,
+    &union::SPEC,
+    &lookup::SPEC,
+    &context::SPEC,
+    &patterns::SPEC,
+    &facets::SPEC,
+    &diff::SPEC,
+    &explain::SPEC,
+    &aliases::UNPACK_JSON,
+    &aliases::UNPACK_LOGFMT,
+    &aliases::UNPACK_SYSLOG,
+    &aliases::EXTRACT,
+    &aliases::EXTRACT_REGEXP,
+    &aliases::STREAM_CONTEXT,
 ];
 
 /// The canonical names of the pipes there are.
 pub(crate) fn names() -> Vec<&'static str> {
-    PIPES.iter().map(|spec| spec.names[0]).collect()
+    PIPES.iter().filter(|spec| spec.alias_of.is_none()).map(|spec| spec.names[0]).collect()
 }
 
-fn find(name: &str) -> Option<&'static PipeSpec> {
-    const { &PIPES }.iter().find(|spec| spec.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
+/// The pipe of a name, in any case.
+pub(crate) fn find(name: &str) -> Option<&'static PipeSpec> {
+    PIPES.into_iter().find(|spec| spec.names.iter().any(|known| known.eq_ignore_ascii_case(name)))
 }
 
 /// Whether what follows can only be a filter: it starts with a sign of filters, or with a field's name and `:`.
@@ -109,27 +126,35 @@ pub(crate) fn pipe(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
         return filter::parse(p);
     }
     let Some((name, span)) = p.take(TokenKind::Pipe, terminals::word) else {
-        p.expected("a pipe", &available());
+        p.expected("a pipe", "such as stats, where, sort, limit, parse or fields");
         return None;
     };
-    if let Some(spec) = find(name) {
-        return (spec.parse)(p);
+    match find(name) {
+        Some(spec) => (spec.parse)(p),
+        None => {
+            unknown(p, name, span);
+            None
+        }
     }
+}
+
+/// Reports a pipe that there is not: a slip, a name of another language, or a function.
+fn unknown(p: &mut Parser<'_>, name: &str, span: Range<usize>) {
     p.retag(TokenKind::Error);
     let shown = shorten(name);
     let known = PIPES.iter().flat_map(|spec| spec.names.iter().copied());
-    let diagnostic = if PIPES_NOT_YET.contains(&name.to_ascii_lowercase().as_str()) {
-        Diagnostic::error(span, format!("`{shown}` is not available yet")).hint(available())
-    } else if let Some(near) = nearest(name, known.chain(PIPES_NOT_YET)) {
-        Diagnostic::error(span, format!("unknown pipe `{shown}`")).hint(format!("did you mean `{near}`?"))
-    } else if stats::FUNCTIONS.iter().any(|function| function.eq_ignore_ascii_case(name)) {
+    let diagnostic = if let Some(hint) = foreign::hint(name) {
+        Diagnostic::error(span, format!("there is no pipe `{shown}`")).hint(hint)
+    } else if stats::find(name).is_some() {
         Diagnostic::error(span, format!("`{shown}` is a function, not a pipe"))
             .hint(format!("write `stats {shown}(...)`"))
+    } else if let Some(near) = nearest(name, known) {
+        Diagnostic::error(span, format!("unknown pipe `{shown}`")).hint(format!("did you mean `{near}`?"))
     } else {
-        Diagnostic::error(span, format!("unknown pipe `{shown}`")).hint(available())
+        Diagnostic::error(span, format!("unknown pipe `{shown}`"))
+            .hint(format!("pipes are {}; to filter for a word, write `where {shown}`", names().join(", ")))
     };
     p.report(diagnostic);
-    None
 }
 
 /// The canonical text of a pipe.
@@ -166,10 +191,6 @@ pub(crate) fn print(pipe: &PipeKind) -> String {
     }
 }
 
-fn available() -> String {
-    format!("available are {}", names().join(", "))
-}
-
 /// Takes `( field, ... )`.
 fn names_in_parentheses(p: &mut Parser<'_>, hint: &str) -> Option<Vec<String>> {
     let names = p.parenthesised("a field", hint, |p| p.name().map(|(name, _)| name))?;
@@ -188,4 +209,70 @@ fn by_names(p: &mut Parser<'_>, hint: &str) -> Option<Vec<String>> {
         return names_in_parentheses(p, hint);
     }
     p.list("a field", hint, |p| p.name().map(|(name, _)| name))
+}
+
+/// Takes `by (field, ...)` when it is there; an empty list when not.
+fn optional_by(p: &mut Parser<'_>, hint: &str) -> Option<Vec<String>> {
+    match p.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("by")) || p.peek() == Some('(') {
+        true => by_names(p, hint),
+        false => Some(Vec::new()),
+    }
+}
+
+/// Takes a number of rows that may stand before `by`, such as the 5 of `top 5 by (f)`.
+fn optional_rows(p: &mut Parser<'_>, default: u64, example: &str) -> Option<u64> {
+    let word = p.peek_word().unwrap_or_default();
+    let before_by = {
+        let mut rest = p.rest()[word.len()..].split_whitespace();
+        !word.eq_ignore_ascii_case("by") && rest.next().is_some_and(|next| next.eq_ignore_ascii_case("by"))
+    };
+    match before_by && !word.is_empty() || word.starts_with(|c: char| c.is_ascii_digit()) {
+        true => limit::rows_above_zero(p, example),
+        false => Some(default),
+    }
+}
+
+/// Takes a name that must stand here.
+fn required_name(p: &mut Parser<'_>, what: &str, hint: &str) -> Option<String> {
+    let name = p.name();
+    if name.is_none() {
+        p.expected(what, hint);
+    }
+    name.map(|(name, _)| name)
+}
+
+/// Takes a quoted text that must stand here.
+fn required_text(p: &mut Parser<'_>, what: &str, hint: &str) -> Option<(String, Range<usize>)> {
+    p.skip_space();
+    let text = p.quoted_here(TokenKind::String);
+    if text.is_none() {
+        p.expected(what, hint);
+    }
+    text
+}
+
+/// Takes a duration above zero that must stand here.
+fn required_duration(p: &mut Parser<'_>, hint: &str) -> Option<i64> {
+    let Some((word, span)) = p.take(TokenKind::Number, terminals::time_word) else {
+        p.expected("a duration", hint);
+        return None;
+    };
+    let ns = parse_duration_ns(word).filter(|ns| *ns > 0);
+    if ns.is_none() {
+        let message = format!("`{}` is not a duration", shorten(word));
+        p.report(Diagnostic::error(span, message).hint(hint.to_owned()));
+    }
+    ns
+}
+
+/// Takes `(filter)`, after `if`.
+fn condition(p: &mut Parser<'_>, hint: &str) -> Option<Filter> {
+    if p.peek() != Some('(') {
+        p.expected("`(` and a filter", hint);
+        return None;
+    }
+    let outer = std::mem::replace(&mut p.over_columns, true);
+    let filter = crate::filter::group(p);
+    p.over_columns = outer;
+    filter
 }

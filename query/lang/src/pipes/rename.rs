@@ -1,8 +1,26 @@
 //! `rename a as b, c as d`: fields under new names.
 
+use super::PipeSpec;
 use crate::PipeKind;
+use crate::complete::Offer;
 use crate::format as text;
 use crate::parser::Parser;
+
+pub(super) const SPEC: PipeSpec = PipeSpec {
+    names: &["rename", "mv"],
+    alias_of: None,
+    syntax: "rename a as b, c as d",
+    summary: "gives fields new names",
+    doc: "One after the other, so that a later one sees the names that an earlier one gave. A field that has the new name \
+          already is replaced.",
+    examples: &["error | rename service.name as service | fields _time, service, body"],
+    parse,
+    complete: |at| match at.words().len() % 4 {
+        1 => Offer::keywords(&["as"]),
+        2 => Offer::nothing(),
+        _ => Offer::fields(),
+    },
+};
 
 const HINT: &str = "for example rename service.name as service";
 

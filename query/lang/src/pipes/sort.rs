@@ -1,10 +1,31 @@
 //! `sort by (a desc, b)`, also `order by`: rows in order, smallest first unless `desc`. `offset n` and `limit n` may follow
 //! and are pipes of their own.
 
-use super::limit;
+use super::{PipeSpec, limit};
+use crate::complete::Offer;
 use crate::format as text;
 use crate::parser::Parser;
 use crate::{Diagnostic, PipeKind, SortKey};
+
+pub(super) const SPEC: PipeSpec = PipeSpec {
+    names: &["sort", "order"],
+    alias_of: None,
+    syntax: "sort by (a [desc], b) [offset n] [limit n]",
+    summary: "orders rows",
+    doc: "Smallest first unless `desc`. Numbers sort as numbers, before texts; rows without the field come last in either \
+          direction. With a `limit` behind it only that many rows are kept in memory.",
+    examples: &[
+        "* | stats by (service.name) count() as n | sort by (n desc, service.name)",
+        "duration_ms:* | sort by (duration_ms desc) | limit 10",
+    ],
+    parse,
+    complete: |at| match at.inside() {
+        true if at.last() != "(" && at.last() != "," => Offer::keywords(&["desc", "asc"]),
+        true => Offer::fields(),
+        false if at.last() == ")" => Offer::keywords(&["desc", "limit", "offset"]),
+        false => Offer::fields().and_keywords(&["by"]),
+    },
+};
 
 const HINT: &str = "for example sort by (n desc, service.name)";
 

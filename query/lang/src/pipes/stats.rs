@@ -3,47 +3,51 @@
 //! `by` may be left out before the parentheses, or stand after the functions. A function without a name is named by its
 //! canonical text, as in LogsQL: `count(*)`, `quantile(0.5, x)`, `count(*) if (error)`.
 
+mod arguments;
+mod functions;
+
 use std::ops::Range;
 
-use model::{field, parse_duration_ns};
-
+use super::{PipeSpec, bin, condition};
+use crate::complete::{At, Offer};
 use crate::format as text;
 use crate::highlight::TokenKind;
 use crate::parser::{Parser, shorten};
 use crate::suggest::nearest;
 use crate::terminals;
-use crate::{Aggregate, Bucket, Diagnostic, Function, Group, PipeKind, Stats};
+use crate::{Aggregate, Diagnostic, Group, PipeKind, Stats};
 
-/// The functions there are.
-pub(crate) const FUNCTIONS: [&str; 14] = [
-    "count",
-    "count_distinct",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "quantile",
-    "median",
-    "stddev",
-    "rate",
-    "first",
-    "last",
-    "values",
-    "any",
-];
+pub(crate) use functions::{AGGREGATES, find};
 
-/// Functions that the language or LogsQL has names for and that are not built yet.
-const FUNCTIONS_NOT_YET: [&str; 7] =
-    ["histogram", "rate_sum", "row_max", "row_min", "sum_len", "count_empty", "json_values"];
+pub(super) const SPEC: PipeSpec = PipeSpec {
+    names: &["stats"],
+    alias_of: None,
+    syntax: "stats [by (a, _time:5m, bytes:100)] fn(...) [if (filter)] [as name], ...",
+    summary: "a row for each group, with counts and other values",
+    doc: "Groups rows by the text of fields, where a missing one counts as empty, and by buckets of time and of numbers; without \
+          `by` there is exactly one row. `if (filter)` lets a function see some rows only. A value without a name is called \
+          as it is written: `count(*)`. Rows come in no order: `sort` behind it.",
+    examples: &[
+        "error | stats by (service.name, _time:5m) count() as n",
+        "* | stats count() as n, count() if (severity:ERROR) as errors, count_distinct(user.id) as users",
+        "* | stats by (_time:auto) rate() as lines_per_second | sort by (_time)",
+    ],
+    parse,
+    complete,
+};
 
 const HINT: &str = "for example stats by (service.name) count() as n";
 
-pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
+fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     let mut by = None;
     if p.eat_keyword("by").is_some() || p.peek() == Some('(') {
         by = Some(groups(p)?);
     }
-    let aggregates = p.list("a function", HINT, aggregate)?;
+    if let Some(again) = p.eat_keyword("by") {
+        p.report(Diagnostic::error(again, "`by` is given twice").hint("put all keys into one `by (...)`"));
+        return None;
+    }
+    let aggregates = aggregates(p, HINT)?;
     if let Some(keyword) = p.eat_keyword("by") {
         let late = groups(p)?;
         if by.is_some() {
@@ -57,12 +61,34 @@ pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
     Some(vec![PipeKind::Stats(Stats { by, aggregates })])
 }
 
+/// What completes the functions of `stats` and `timechart`, their fields and names.
+pub(super) fn complete(at: &At<'_>) -> Offer {
+    match at.last() {
+        _ if at.inside_call("if") => at.filter(),
+        _ if at.inside() => Offer::fields(),
+        "by" | "as" => Offer::nothing(),
+        "" => Offer::keywords(&["by"]).and(offer()),
+        ")" if at.has_call() => Offer::keywords(&["as", "if", "by"]),
+        _ => offer(),
+    }
+}
+
+/// The functions.
+pub(super) fn offer() -> Offer {
+    Offer::functions(AGGREGATES.iter().map(|spec| (spec.names[0], spec.syntax)))
+}
+
+/// Takes functions between commas.
+pub(super) fn aggregates(p: &mut Parser<'_>, hint: &str) -> Option<Vec<(Aggregate, Range<usize>)>> {
+    p.list("a function", hint, aggregate)
+}
+
 /// Two columns of one name would hide each other.
-fn check_names(p: &mut Parser<'_>, by: &[Group], aggregates: &[(Aggregate, Range<usize>)]) {
+pub(super) fn check_names(p: &mut Parser<'_>, by: &[Group], aggregates: &[(Aggregate, Range<usize>)]) {
     let mut seen: Vec<&str> = by.iter().map(Group::field).collect();
     for (aggregate, span) in aggregates {
         if seen.contains(&aggregate.name.as_str()) {
-            let message = format!("two columns of this `stats` are called `{}`", shorten(&aggregate.name));
+            let message = format!("two columns are called `{}`", shorten(&aggregate.name));
             p.report(Diagnostic::error(span.clone(), message).hint("give one another name with `as`"));
         }
         seen.push(&aggregate.name);
@@ -79,59 +105,35 @@ fn groups(p: &mut Parser<'_>) -> Option<Vec<Group>> {
     })
 }
 
-/// `field` or `_time:5m`.
+/// `field`, `_time:5m` or `bytes:100`.
 fn group(p: &mut Parser<'_>) -> Option<Group> {
-    let (name, span) = p.name()?;
+    let (field, _) = p.name()?;
     if p.eat_here(":").is_none() {
-        return Some(Group::Field(name));
+        return Some(Group::Field(field));
     }
-    p.skip_space();
-    let step = p.take_here(TokenKind::Number, terminals::time_word);
-    let Some((text, step_span)) = step else {
-        p.expected("the width of a bucket", "for example _time:5m");
-        return None;
-    };
-    if name != field::TIME {
-        let message = format!("buckets of `{}` are not available yet", shorten(&name));
-        p.report(
-            Diagnostic::error(span.start..step_span.end, message).hint("only _time can be put in buckets: _time:5m"),
-        );
-        return Some(Group::Field(name));
-    }
-    let Some(step_ns) = step_ns(text) else {
-        let message = format!("cannot read `{}` as the width of a bucket", shorten(text));
-        p.report(Diagnostic::error(step_span, message).hint("for example _time:5m or _time:1h"));
-        return Some(Group::Field(name));
-    };
-    Some(Group::Bucket { field: name, bucket: Bucket::Time { step_ns, offset_ns: 0 } })
-}
-
-fn step_ns(text: &str) -> Option<i64> {
-    let text = match text {
-        "second" => "1s",
-        "minute" => "1m",
-        "hour" => "1h",
-        "day" => "1d",
-        "week" => "1w",
-        other => other,
-    };
-    parse_duration_ns(text).filter(|ns| *ns > 0)
+    let bucket = bin::bucket(p, &field, "for example _time:5m")?;
+    Some(Group::Bucket { field, bucket })
 }
 
 /// `fn(...) if (filter) as name`.
 fn aggregate(p: &mut Parser<'_>) -> Option<(Aggregate, Range<usize>)> {
     let (word, span) = p.take(TokenKind::Function, terminals::expr_name)?;
-    let Some(mut function) = find(p, word, &span) else {
-        let _ = p.parenthesised("a field", HINT, argument);
-        skip_tail(p);
+    let Some(spec) = find(word) else {
+        unknown(p, word, &span);
+        p.skip_to_pipe();
         return None;
     };
+    if p.peek() != Some('(') {
+        let message = format!("`(` is missing after `{word}`");
+        p.report(Diagnostic::error(span, message).hint(format!("write {}", spec.syntax)));
+        return None;
+    }
     let arguments = p.parenthesised("a field", HINT, argument)?;
     let arguments: Vec<_> = arguments.into_iter().filter(|(name, _)| name != "*").collect();
     let call = span.start..p.at;
-    let fields = arity(p, &mut function, arguments, &call)?;
+    let (function, fields) = arguments::check(p, spec, arguments, &call)?;
     let filter = match p.eat_keyword("if") {
-        Some(_) => Some(condition(p)?),
+        Some(_) => Some(condition(p, "for example count() if (severity:ERROR) as errors")?),
         None => None,
     };
     let mut out = Aggregate { function, fields, filter, name: String::new() };
@@ -161,18 +163,6 @@ fn name(p: &mut Parser<'_>) -> Option<Option<String>> {
     Some(None)
 }
 
-/// `(filter)` after `if`.
-fn condition(p: &mut Parser<'_>) -> Option<crate::Filter> {
-    if p.peek() != Some('(') {
-        p.expected("`(` and a filter", "for example count() if (severity:ERROR) as errors");
-        return None;
-    }
-    let outer = std::mem::replace(&mut p.over_columns, true);
-    let filter = crate::filter::group(p);
-    p.over_columns = outer;
-    filter
-}
-
 /// A field, or the number of `quantile`.
 fn argument(p: &mut Parser<'_>) -> Option<(String, Range<usize>)> {
     match p.eat("*") {
@@ -181,89 +171,25 @@ fn argument(p: &mut Parser<'_>) -> Option<(String, Range<usize>)> {
     }
 }
 
-/// After a function that is not known: what belongs to it, so that one flaw gives one diagnostic.
-fn skip_tail(p: &mut Parser<'_>) {
-    p.skip_to_pipe();
-}
-
-fn find(p: &mut Parser<'_>, word: &str, span: &Range<usize>) -> Option<Function> {
-    let function = match word.to_ascii_lowercase().as_str() {
-        "count" => Function::Count,
-        "count_distinct" | "count_uniq" | "count_uniq_hash" | "distinct" => Function::CountDistinct,
-        "sum" => Function::Sum,
-        "avg" | "mean" => Function::Avg,
-        "min" => Function::Min,
-        "max" => Function::Max,
-        "quantile" => Function::Quantile(f64::NAN),
-        "median" => Function::Median,
-        "stddev" => Function::Stddev,
-        "rate" => Function::Rate,
-        "first" => Function::First,
-        "last" => Function::Last,
-        "values" | "uniq_values" => Function::Values,
-        "any" | "row_any" => Function::Any,
-        _ => {
-            unknown(p, word, span);
-            return None;
-        }
-    };
-    Some(function)
-}
-
 fn unknown(p: &mut Parser<'_>, word: &str, span: &Range<usize>) {
     p.retag(TokenKind::Error);
-    let name = shorten(word);
-    let available = format!("available are {}", FUNCTIONS.join(", "));
-    let diagnostic = if FUNCTIONS_NOT_YET.contains(&word) {
-        Diagnostic::error(span.clone(), format!("`{name}()` is not available yet")).hint(available)
-    } else {
-        let hint = nearest(word, FUNCTIONS).map_or(available, |near| format!("did you mean `{near}`?"));
-        Diagnostic::error(span.clone(), format!("unknown function `{name}`")).hint(hint)
+    let lower = word.to_ascii_lowercase();
+    let percentile = lower.strip_prefix('p').and_then(|digits| digits.parse::<f64>().ok()).filter(|n| *n <= 100.0);
+    let hint = match (lower.as_str(), percentile) {
+        (_, Some(percent)) => format!("write quantile({}, field)", percent / 100.0),
+        ("percentile" | "perc" | "quantiles", _) => "write quantile(0.99, field), with a share from 0 to 1".to_owned(),
+        ("average", _) => "write avg(field)".to_owned(),
+        ("var" | "variance", _) => "write stddev(field), whose square it is".to_owned(),
+        ("list" | "array_agg" | "make_list" | "make_set" | "json_values", _) => "write values(field)".to_owned(),
+        ("earliest" | "oldest", _) => "write first(field)".to_owned(),
+        ("latest" | "newest", _) => "write last(field)".to_owned(),
+        ("countif" | "count_if" | "sumif", _) => "write count() if (filter) as name".to_owned(),
+        _ => match nearest(word, AGGREGATES.iter().flat_map(|spec| spec.names.iter().copied())) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("functions are {}", functions::names().join(", ")),
+        },
     };
-    p.report(diagnostic);
-}
-
-/// Checks how many fields a function takes, and reads the share of `quantile`.
-fn arity(
-    p: &mut Parser<'_>,
-    function: &mut Function,
-    mut arguments: Vec<(String, Range<usize>)>,
-    call: &Range<usize>,
-) -> Option<Vec<String>> {
-    if let Function::Quantile(share) = function {
-        let first = (!arguments.is_empty()).then(|| arguments.remove(0));
-        let number = first.as_ref().and_then(|(text, _)| text.parse().ok()).filter(|n| (0.0..=1.0).contains(n));
-        let Some(number) = number else {
-            let span = first.map_or(call.clone(), |(_, span)| span);
-            let message = "`quantile` needs a number from 0 to 1 first";
-            p.report(Diagnostic::error(span, message).hint("for example quantile(0.99, duration_ms)"));
-            return None;
-        };
-        *share = number;
-    }
-    let function = *function;
-    let name = function.as_str();
-    let wanted = match function {
-        Function::Count => 0..=usize::MAX,
-        Function::CountDistinct => 1..=usize::MAX,
-        Function::Rate => 0..=0,
-        _ => 1..=1,
-    };
-    if !wanted.contains(&arguments.len()) {
-        let message = match (arguments.len(), function) {
-            (_, Function::Rate) => "`rate` counts rows and takes no field".to_owned(),
-            (0, _) => format!("`{name}` needs a field"),
-            (n, _) => format!("`{name}` takes one field, not {n}"),
-        };
-        let hint = match function {
-            Function::Rate => "write rate(), with `if (filter)` to count some rows only".to_owned(),
-            Function::Quantile(_) => "for example quantile(0.99, duration_ms)".to_owned(),
-            _ => format!("for example {name}(duration_ms)"),
-        };
-        p.report(Diagnostic::error(call.clone(), message).hint(hint));
-        return None;
-    }
-    Some(arguments.into_iter().map(|(field, _)| field).collect())
+    p.report(Diagnostic::error(span.clone(), format!("unknown function `{}`", shorten(word))).hint(hint));
 }
 
 /// The canonical text.
@@ -283,4 +209,30 @@ pub(super) fn print_aggregates(aggregates: &[Aggregate]) -> String {
     let one =
         |aggregate: &Aggregate| format!("{} as {}", text::aggregate_call(aggregate), text::name_text(&aggregate.name));
     aggregates.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use crate::tests::check;
+
+    #[test]
+    fn every_function() {
+        check(
+            r#"
+            * | stats count(a, b), count_empty(a, b), count_uniq(a), count_uniq_hash(a, b), sum_len(a, b) as x
+            * | stats rate_sum(a), histogram(a), histogram(a, 50), row_any(), row_any(a), row_min(a), row_max(a, b, c)
+            * | stats by (bytes:100, _time:auto, ratio:0.5) uniq_values(a), dc(a) as n
+            "#,
+            expect![[r#"
+                * | stats count(a, b), count_empty(a, b), count_uniq(a), count_uniq_hash(a, b), sum_len(a, b) as x
+                    * | stats count(a, b) as "count(a, b)", count_empty(a, b) as "count_empty(a, b)", count_distinct(a) as "count_distinct(a)", count_distinct_estimate(a, b) as "count_distinct_estimate(a, b)", sum_len(a, b) as x
+                * | stats rate_sum(a), histogram(a), histogram(a, 50), row_any(), row_any(a), row_min(a), row_max(a, b, c)
+                    * | stats rate_sum(a) as "rate_sum(a)", histogram(a) as "histogram(a)", histogram(a, 50) as "histogram(a, 50)", row_any() as "row_any()", row_any(a) as "row_any(a)", row_min(a) as "row_min(a)", row_max(a, b, c) as "row_max(a, b, c)"
+                * | stats by (bytes:100, _time:auto, ratio:0.5) uniq_values(a), dc(a) as n
+                    * | stats by (bytes:100, _time:auto, ratio:0.5) values(a) as "values(a)", count_distinct(a) as n
+            "#]],
+        );
+    }
 }

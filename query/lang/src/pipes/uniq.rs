@@ -1,9 +1,27 @@
 //! `uniq by (a, b) with hits`: the different combinations of values, and, when asked, how many rows have each.
 
-use super::{limit, top::HITS};
+use super::{PipeSpec, limit, top::HITS};
+use crate::complete::Offer;
 use crate::format as text;
 use crate::parser::Parser;
 use crate::{PipeKind, Uniq};
+
+pub(super) const SPEC: PipeSpec = PipeSpec {
+    names: &["uniq"],
+    alias_of: None,
+    syntax: "uniq by (a, b) [with hits] [limit n]",
+    summary: "the different values of fields",
+    doc: "A row for each combination of values, in no order; a missing field counts as empty. `with hits` adds the column \
+          `hits`: how many rows have it. To keep whole rows, use `dedup`.",
+    examples: &["* | uniq by (service.name, host.name) with hits", "user.id:* | uniq by (user.id) | limit 100"],
+    parse,
+    complete: |at| match at.last() {
+        ")" => Offer::keywords(&["with", "limit"]),
+        "with" => Offer::keywords(&["hits"]),
+        _ if at.inside() => Offer::fields(),
+        _ => Offer::fields().and_keywords(&["by"]),
+    },
+};
 
 const HINT: &str = "for example uniq by (service.name) with hits";
 

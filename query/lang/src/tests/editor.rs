@@ -71,20 +71,20 @@ fn completion_knows_what_may_come() {
         error ^ => 6..6 Fields and or not
         error a^ => 6..7 Fields and
         error and ^ => 10..10 Fields not
-        service.name:^ => 13..13 Values("service.name") in( seq( ipv4_range( i( c(
+        service.name:^ => 13..13 Values("service.name") in( contains_any( contains_all( seq( wild( c( i( exact( re( range( len_range( string_range( ipv4_range( ipv6_range( eq_field( lt_field( le_field( gt_field( ge_field(
         service.name:=ch^ => 14..16 Values("service.name") 
         service.name:ch^eckout => 13..15 Values("service.name") 
-        error | ^ => 8..8 Nothing stats where sort limit offset fields drop rename eval top rare uniq
+        error | ^ => 8..8 Nothing where stats timechart top rare uniq sort limit offset dedup sample fields drop rename eval bin fill parse replace replace_regexp format unroll join union lookup context patterns facets diff explain
         error | st^ => 8..10 Nothing stats
-        error | stats ^ => 14..14 Nothing by count( count_distinct( sum( avg( min( max( quantile( median( stddev( rate( first( last( values( any(
+        error | stats ^ => 14..14 Nothing by count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
         error | stats by (^ => 18..18 Fields 
-        error | stats by (f) co^ => 21..23 Nothing count( count_distinct(
+        error | stats by (f) co^ => 21..23 Nothing count( count_empty( count_distinct( count_distinct_estimate(
         error | stats count() ^ => 22..22 Nothing as if by
         error | sort by (f ^ => 19..19 Nothing desc asc
         error | sort ^ => 13..13 Fields by
         error | fields a, ^ => 18..18 Fields 
         error | where n^ => 14..15 Fields not
-        from ^ => 5..5 Nothing logs spans quarantine changes alerts incidents actions probes findings audit
+        from ^ => 5..5 Nothing logs spans quarantine changes alerts incidents actions probes findings audit promql(
         from ch^ => 5..7 Nothing changes
         "in a phrase ^ => 13..13 Nothing 
         * | rename a ^ => 13..13 Nothing as
@@ -100,7 +100,7 @@ fn diagnostics_render_with_lines_and_wide_text() {
         error: unknown pipe `banana`
          2 | 	| banana | limit 5
            | 	  ^^^^^^
-           = available are stats, where, sort, limit, offset, fields, drop, rename, eval, top, rare, uniq
+           = pipes are where, stats, timechart, top, rare, uniq, sort, limit, offset, dedup, sample, fields, drop, rename, eval, bin, fill, parse, replace, replace_regexp, format, unroll, join, union, lookup, context, patterns, facets, diff, explain; to filter for a word, write `where banana`
     "#]]
     .assert_eq(&render_diagnostic(text, &diagnostics[0]));
 }

@@ -13,7 +13,7 @@ use crate::{format, parse, render_diagnostic};
 const NOW: Timestamp = Timestamp(1_795_424_400_000_000_000);
 
 /// Each line is a query; below it comes its canonical text, which must parse to the same tree, or its diagnostics.
-fn check(queries: &str, expect: Expect) {
+pub(crate) fn check(queries: &str, expect: Expect) {
     let mut out = String::new();
     for text in queries.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (query, diagnostics) = parse(text, NOW);
@@ -30,7 +30,7 @@ fn check(queries: &str, expect: Expect) {
 }
 
 /// Each line is a query; its rendered diagnostics come out, and the canonical text of what is left.
-fn check_diagnostics(queries: &str, expect: Expect) {
+pub(crate) fn check_diagnostics(queries: &str, expect: Expect) {
     let mut out = String::new();
     for text in queries.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let (query, diagnostics) = parse(text, NOW);

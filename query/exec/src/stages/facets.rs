@@ -83,7 +83,10 @@ impl Counts {
         }
         let rows = self.rows;
         let told_apart = |values: &HashMap<String, u64>| values.len() > 10 && values.len() as u64 * 2 > rows;
-        std::mem::take(&mut self.values).into_iter().filter(|(_, values)| !values.is_empty() && !told_apart(values)).collect()
+        std::mem::take(&mut self.values)
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty() && !told_apart(values))
+            .collect()
     }
 }
 

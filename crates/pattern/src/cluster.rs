@@ -49,6 +49,8 @@ enum Sort {
 struct Entry {
     sort: Sort,
     space: bool,
+    /// The number of its text, whatever stands before it.
+    name: u32,
     /// Whether it says what happened, as `started` does: that is text, never the name of something.
     participle: bool,
 }
@@ -61,9 +63,10 @@ struct Vocabulary {
 /// The number of a form's group, by form; groups are numbered in the order of their first forms.
 pub(crate) fn cluster(forms: &[Vec<Piece>], tuning: &Tuning) -> Vec<usize> {
     let (vocabulary, mut lines) = Vocabulary::of(forms);
+    let mut known = HashSet::new();
     for _ in 0..ROUNDS_MAX {
-        let soft = soften(&vocabulary, &mut lines, tuning);
-        let merged = Round::new(&vocabulary, &lines, tuning).run(&mut lines);
+        let soft = soften(&vocabulary, &mut lines, &mut known, tuning);
+        let merged = Round::new(&vocabulary, &lines, tuning).run(&mut lines, &mut known);
         if !soft && !merged {
             break;
         }
@@ -83,16 +86,21 @@ impl Vocabulary {
         // Numbered in the order of the texts, so that the order of the forms is nowhere in the result.
         let texts: BTreeSet<(&str, bool, bool)> =
             forms.iter().flatten().filter(|piece| !piece.is_value()).map(Self::key).collect();
-        let values = [false, true].map(|space| Entry { sort: Sort::Value, space, participle: false });
-        let words = texts.iter().map(|(text, space, named)| Entry {
-            sort: sort(text, *named),
-            space: *space,
-            participle: participle(text),
+        let values = [false, true].map(|space| Entry { sort: Sort::Value, space, name: 0, participle: false });
+        let mut names: HashMap<&str, u32> = HashMap::new();
+        let words = texts.iter().map(|(text, space, named)| {
+            let next = names.len() as u32 + 1;
+            let name = *names.entry(text).or_insert(next);
+            Entry { sort: sort(text, *named), space: *space, name, participle: participle(text) }
         });
         let entries = values.into_iter().chain(words).collect();
         let ids: HashMap<(&str, bool, bool), u32> = texts.iter().copied().zip(values.len() as u32..).collect();
         let id = |piece: &Piece| {
-            if piece.is_value() { u32::from(piece.space) } else { ids.get(&Self::key(piece)).copied().unwrap_or_default() }
+            if piece.is_value() {
+                u32::from(piece.space)
+            } else {
+                ids.get(&Self::key(piece)).copied().unwrap_or_default()
+            }
         };
         let lines = forms.iter().map(|form| form.iter().map(id).collect()).collect();
         (Self { entries }, lines)
@@ -117,6 +125,11 @@ impl Vocabulary {
     /// The value that can stand in place of a token.
     fn value(&self, id: u32) -> u32 {
         u32::from(self.entry(id).space)
+    }
+
+    /// Those of the tokens that can be the name of something, by their texts.
+    fn names(&self, ids: impl Iterator<Item = u32>) -> impl Iterator<Item = u32> {
+        ids.map(|id| self.entry(id)).filter(|entry| entry.name > 0 && !entry.participle).map(|entry| entry.name)
     }
 
     fn is_soft(&self, id: u32) -> bool {
@@ -169,7 +182,7 @@ fn participle(text: &str) -> bool {
 }
 
 /// Makes values of soft places; whether any was made.
-fn soften(vocabulary: &Vocabulary, lines: &mut [Line], tuning: &Tuning) -> bool {
+fn soften(vocabulary: &Vocabulary, lines: &mut [Line], known: &mut HashSet<u32>, tuning: &Tuning) -> bool {
     let mut alike: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
     for (nth, line) in lines.iter().enumerate() {
         let blank = |id: &u32| if vocabulary.is_soft(*id) { vocabulary.value(*id) } else { *id };
@@ -185,6 +198,7 @@ fn soften(vocabulary: &Vocabulary, lines: &mut [Line], tuning: &Tuning) -> bool 
             let distinct: BTreeSet<u32> = members.iter().map(|nth| lines[*nth][at]).collect();
             if distinct.len() > 1 && holds_values(vocabulary, &distinct, words, tuning) {
                 members.iter().for_each(|nth| lines[*nth][at] = key[at]);
+                known.extend(vocabulary.names(distinct.into_iter()));
                 changed = true;
             }
             words += usize::from(phrase(lines, at));
@@ -294,12 +308,13 @@ impl<'a> Round<'a> {
     }
 
     /// Merges families; whether any was merged.
-    fn run(&self, lines: &mut [Line]) -> bool {
+    fn run(&self, lines: &mut [Line], known: &mut HashSet<u32>) -> bool {
         let mut into: Vec<Option<Line>> = vec![None; self.distinct.len()];
         let mut introduces = self.spread.clone();
         for family in &self.families {
             let members: Vec<usize> = family.members.iter().copied().filter(|nth| into[*nth].is_none()).collect();
-            if members.len() > 1 && self.merges(family, &members, &mut introduces) {
+            if members.len() > 1 && self.merges(family, &members, &mut introduces, known) {
+                known.extend(self.vocabulary.names(members.iter().map(|nth| self.distinct[*nth][family.at])));
                 let mut merged = self.distinct[members[0]].clone();
                 merged[family.at] = self.vocabulary.value(merged[family.at]);
                 members.iter().for_each(|nth| into[*nth] = Some(merged.clone()));
@@ -316,7 +331,13 @@ impl<'a> Round<'a> {
     }
 
     /// Whether what differs in these members of a family are values.
-    fn merges(&self, family: &Family, members: &[usize], introduces: &mut HashSet<Context>) -> bool {
+    fn merges(
+        &self,
+        family: &Family,
+        members: &[usize],
+        introduces: &mut HashSet<Context>,
+        known: &HashSet<u32>,
+    ) -> bool {
         let mut rest = self.distinct[members[0]].clone();
         let context = context(&rest, family.at);
         rest[family.at] = self.vocabulary.value(rest[family.at]);
@@ -337,7 +358,11 @@ impl<'a> Round<'a> {
         }
         let mixed = members.iter().any(|nth| self.vocabulary.sort(self.distinct[*nth][family.at]) == Sort::Value);
         let introduced = words >= self.tuning.spread_words_min && introduces.contains(&context);
-        mixed && words >= self.tuning.mixed_words_min || introduced
+        let ids = members.iter().map(|nth| self.distinct[*nth][family.at]);
+        let elsewhere = self.vocabulary.names(ids).filter(|name| known.contains(name)).count();
+        let familiar =
+            words >= self.tuning.known_words_min && elsewhere >= self.tuning.known_values_min && 2 * elsewhere >= names;
+        mixed && words >= self.tuning.mixed_words_min || introduced || familiar
     }
 }
 

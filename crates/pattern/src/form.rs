@@ -138,7 +138,9 @@ fn placeholder(class: Class) -> &'static str {
 pub(crate) fn required_words(pieces: &[Piece]) -> Vec<String> {
     let fixed = pieces.iter().filter(|piece| matches!(piece.kind, Kind::Word | Kind::Named));
     // A word with a hole has a digit: it is another word in every line.
-    let parts = fixed.flat_map(|piece| piece.text.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' && !HOLES.contains(&c)));
+    let parts = fixed.flat_map(|piece| {
+        piece.text.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric() && c != '_' && !HOLES.contains(&c))
+    });
     let mut words: Vec<String> = parts
         .filter(|part| !part.contains(HOLES))
         .flat_map(|part| shape::tokenize(part).map(|word| word.into_owned()))
@@ -204,7 +206,9 @@ fn spell(word: &[u8], out: &mut String) {
     }
     out.push_str(&String::from_utf8_lossy(rest));
     // A version is one number, however many points it has.
-    if let Some(at) = out.find(HOLES).filter(|at| out[*at..].split('.').all(|part| part.strip_prefix(HOLES) == Some(""))) {
+    if let Some(at) =
+        out.find(HOLES).filter(|at| out[*at..].split('.').all(|part| part.strip_prefix(HOLES) == Some("")))
+    {
         out.truncate(at + 1);
     }
     // A number may have a sign: `blk_-1` is no other word than `blk_1`.

@@ -91,9 +91,8 @@ fn same(shape: &[u8], a: &Token, b: &Token) -> bool {
 
 /// How many values from `at` on stand `step` tokens apart with the same separators between.
 fn items(shape: &[u8], tokens: &[Token], at: usize, step: usize) -> usize {
-    let separates = |mark: &Token| {
-        mark.kind == Kind::Mark && shape[mark.at.clone()].iter().all(|byte| b",;:|/\\&".contains(byte))
-    };
+    let separates =
+        |mark: &Token| mark.kind == Kind::Mark && shape[mark.at.clone()].iter().all(|byte| b",;:|/\\&".contains(byte));
     let gap = |from: usize| tokens.get(from + 1..from + step).unwrap_or_default();
     let first = gap(at);
     let mut items = 1;

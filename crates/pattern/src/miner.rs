@@ -1,6 +1,6 @@
 //! The miner: learns lines one by one and groups them again from time to time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -126,7 +126,7 @@ impl Miner {
             }
             None if !keeps || self.templates.all.len() >= self.limits.templates_max => return None,
             None => self.templates.push(Template {
-                id: self.templates.new_id(pieces),
+                id: self.templates.new_id(pieces, &[]),
                 born: self.born,
                 settled: false,
                 closed: false,
@@ -141,9 +141,13 @@ impl Miner {
     }
 
     fn keep(&mut self, key: u64, pieces: &[Piece], slot: Slot) {
-        self.by_key.insert(key, self.forms.len() as u32);
-        self.forms.push(Form { text: encode(pieces).into(), slot });
+        self.insert(key, Form { text: encode(pieces).into(), slot });
         self.fresh += 1;
+    }
+
+    pub(crate) fn insert(&mut self, key: u64, form: Form) {
+        self.by_key.insert(key, self.forms.len() as u32);
+        self.forms.push(form);
     }
 
     /// The pattern of a text or shape, when it has one.
@@ -155,7 +159,7 @@ impl Miner {
         slot.map(|slot| self.templates.get(slot).id)
     }
 
-    fn find_pieces(&self, pieces: &[Piece]) -> Option<Slot> {
+    pub(crate) fn find_pieces(&self, pieces: &[Piece]) -> Option<Slot> {
         match self.by_key.get(&xxh3_64(form::key(pieces).as_bytes())) {
             Some(nth) => Some(self.forms[*nth as usize].slot),
             None => self.templates.covering(pieces),
@@ -228,8 +232,13 @@ impl Miner {
             let template = self.regrouped(members, &lines, kept, &heirs, (group, &old));
             all.push(template);
         }
-        self.rename(&heirs, &mut all);
+        distinguish(&mut all);
+        let gone: Vec<PatternId> = self.templates.all.iter().map(|template| template.id).collect();
         self.templates.replace(all);
+        for (from, heir) in gone.into_iter().zip(&heirs).filter(|(_, heir)| **heir < members.len()) {
+            let to = self.templates.get(*heir as Slot).id;
+            self.templates.alias(from, to, self.limits.aliases_max);
+        }
         self.forms.iter_mut().zip(&groups).for_each(|(form, group)| form.slot = *group as Slot);
         self.cache.clear();
         self.fresh = 0;
@@ -246,7 +255,8 @@ impl Miner {
     ) -> Template {
         let mut pieces = lines[members[0]].clone();
         members[1..].iter().for_each(|nth| generalize(&mut pieces, &lines[*nth]));
-        let mut from: Vec<Slot> = members.iter().map(|nth| old[*nth]).filter(|slot| heirs[*slot as usize] == group).collect();
+        let mut from: Vec<Slot> =
+            members.iter().map(|nth| old[*nth]).filter(|slot| heirs[*slot as usize] == group).collect();
         from.sort_unstable();
         from.dedup();
         let parents = || from.iter().map(|slot| self.templates.get(*slot));
@@ -254,7 +264,7 @@ impl Miner {
         let id = match parents().filter(|parent| parent.settled).min_by_key(|parent| parent.born) {
             Some(parent) => parent.id,
             None if from.len() == 1 && members.len() == 1 => self.templates.get(from[0]).id,
-            None => self.templates.new_id(&pieces),
+            None => self.templates.new_id(&pieces, &from),
         };
         // Types of values are known to the parents from lines whose forms are alike.
         let length = pieces.len();
@@ -271,21 +281,14 @@ impl Miner {
             pieces,
         }
     }
+}
 
-    /// Lets the ids that are gone lead to what became of them, and sees that no two templates have one id.
-    fn rename(&mut self, heirs: &[usize], all: &mut [Template]) {
-        let mut taken: HashMap<PatternId, usize> = HashMap::new();
-        for (nth, template) in all.iter_mut().enumerate() {
-            while taken.contains_key(&template.id) {
-                template.id = template.id.next();
-            }
-            taken.insert(template.id, nth);
-        }
-        for (slot, heir) in heirs.iter().enumerate() {
-            let from = self.templates.all[slot].id;
-            if let Some(heir) = all.get(*heir).filter(|_| !taken.contains_key(&from)) {
-                self.templates.alias(from, heir.id, self.limits.aliases_max);
-            }
+/// Sees that no two templates have one id.
+fn distinguish(all: &mut [Template]) {
+    let mut taken: HashSet<PatternId> = HashSet::new();
+    for template in all {
+        while !taken.insert(template.id) {
+            template.id = template.id.next();
         }
     }
 }
@@ -321,7 +324,8 @@ fn heirs(groups: &[usize], old: &[Slot], new_count: usize, old_count: usize) -> 
 fn soften_types(pieces: &mut [Piece], earlier: &[Piece]) {
     for (piece, earlier) in pieces.iter_mut().zip(earlier) {
         if piece.is_value() && earlier.is_value() && *piece != *earlier {
-            *piece = Piece { kind: crate::scan::Kind::Value(crate::scan::Class::Any), text: String::new(), ..piece.clone() };
+            *piece =
+                Piece { kind: crate::scan::Kind::Value(crate::scan::Class::Any), text: String::new(), ..piece.clone() };
         }
     }
 }

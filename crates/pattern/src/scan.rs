@@ -62,8 +62,9 @@ const ENDING_BYTES_MAX: usize = 4;
 const LABEL_BYTES_MAX: usize = 10;
 /// Units that may stand behind a number and its space.
 const UNITS: &[&[u8]] = &[
-    b"B", b"KB", b"MB", b"GB", b"TB", b"KiB", b"MiB", b"GiB", b"TiB", b"byte", b"bytes", b"ns", b"us", b"ms", b"s", b"sec",
-    b"secs", b"second", b"seconds", b"min", b"mins", b"minute", b"minutes", b"h", b"hour", b"hours", b"day", b"days",
+    b"B", b"KB", b"MB", b"GB", b"TB", b"KiB", b"MiB", b"GiB", b"TiB", b"byte", b"bytes", b"ns", b"us", b"ms", b"s",
+    b"sec", b"secs", b"second", b"seconds", b"min", b"mins", b"minute", b"minutes", b"h", b"hour", b"hours", b"day",
+    b"days",
 ];
 /// Longest unit behind a number, in bytes.
 const UNIT_BYTES_MAX: usize = 3;
@@ -288,7 +289,10 @@ impl Scan<'_> {
         let text = &rest[..len];
         let spaces = text.iter().filter(|byte| is_space(**byte)).count();
         let phrase = text.iter().all(|byte| is_letter(*byte) || *byte == b' ');
-        let member = quote == b'"' && self.byte(start + len + 1) == b':' && !text.is_empty() && text.iter().all(|byte| is_atom(*byte));
+        let member = quote == b'"'
+            && self.byte(start + len + 1) == b':'
+            && !text.is_empty()
+            && text.iter().all(|byte| is_atom(*byte));
         self.push(Kind::Mark, start);
         self.close = Some(start + len);
         if member {
@@ -354,7 +358,8 @@ impl Scan<'_> {
         let text = &self.bytes[start..at];
         let class = class_of(text).or_else(|| day(text, self.bytes.get(at..).unwrap_or_default()));
         if matches!(class, None) && UNITS.contains(&text) {
-            if let Some(last) = self.out.last_mut().filter(|last| self.space && last.kind == Kind::Value(Class::Number)) {
+            if let Some(last) = self.out.last_mut().filter(|last| self.space && last.kind == Kind::Value(Class::Number))
+            {
                 last.at.end = at;
                 self.at = at;
                 self.space = false;
@@ -377,11 +382,13 @@ impl Scan<'_> {
         let next = self.byte(at + 1);
         let word = &self.bytes[start..at];
         let glued = match mark {
+            b'/' if next == b'.' => return self.at_atom(at + 2).then_some(at + 2),
             b'.' | b'-' | b'/' | b'@' | b'+' | b'$' | b'\\' | b'~' | b'#' | b'&' => self.at_atom(at + 1),
             b'\'' => is_letter(next) && word.last().is_some_and(|byte| is_letter(*byte)),
             b':' => {
                 let ends = !self.at_atom(at + 2) && self.byte(at + 2) != b':';
-                is_hole(next) && (!word.iter().any(|byte| is_letter(*byte)) || ends && ends_in_label(word, LABEL_BYTES_MAX))
+                is_hole(next)
+                    && (!word.iter().any(|byte| is_letter(*byte)) || ends && ends_in_label(word, LABEL_BYTES_MAX))
             }
             _ => false,
         };

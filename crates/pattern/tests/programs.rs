@@ -270,9 +270,11 @@ impl Dice {
     }
 }
 
-const USERS: &[&str] = &["root", "alice", "bob", "carol", "deploy", "www-data", "postgres", "erin", "svc_backup", "mallory"];
+const USERS: &[&str] =
+    &["root", "alice", "bob", "carol", "deploy", "www-data", "postgres", "erin", "svc_backup", "mallory"];
 const TABLES: &[&str] = &["orders", "customers", "payments", "sessions", "items", "audit", "carts", "prices"];
-const HOSTS: &[&str] = &["shop.example.com", "mail.example.org", "a.b.example.net", "example.com", "cdn-7.example.net", "db3.internal"];
+const HOSTS: &[&str] =
+    &["shop.example.com", "mail.example.org", "a.b.example.net", "example.com", "cdn-7.example.net", "db3.internal"];
 
 /// A made-up value.
 fn fill(name: &str, dice: &mut Dice) -> String {
@@ -304,7 +306,9 @@ fn fill(name: &str, dice: &mut Dice) -> String {
             let sub = dice.pick(&["data", "lib", "shop", "tmp/x"]);
             format!("/{dir}/{sub}/{:x}.{}", dice.roll(1 << 20), dice.pick(&["log", "html", "dat"]))
         }
-        "url" => format!("http://{}:{}/{}", dice.pick(HOSTS), 1024 + dice.roll(9000), dice.pick(&["metrics", "api/v1", ""])),
+        "url" => {
+            format!("http://{}:{}/{}", dice.pick(HOSTS), 1024 + dice.roll(9000), dice.pick(&["metrics", "api/v1", ""]))
+        }
         "mail" => format!("{}@{}", dice.pick(USERS), dice.pick(HOSTS)),
         "user" => dice.pick(USERS).to_owned(),
         "table" => dice.pick(TABLES).to_owned(),
@@ -317,24 +321,55 @@ fn fill(name: &str, dice: &mut Dice) -> String {
         },
         "state" => dice.pick(&["LOOKING", "FOLLOWING", "LEADING"]).to_owned(),
         "op" => dice.pick(&["create", "delete", "setData"]).to_owned(),
-        "action" => format!("android.intent.action.{}", dice.pick(&["SCREEN_ON", "SCREEN_OFF", "TIME_TICK", "USER_PRESENT"])),
+        "action" => {
+            format!("android.intent.action.{}", dice.pick(&["SCREEN_ON", "SCREEN_OFF", "TIME_TICK", "USER_PRESENT"]))
+        }
         "bool" => dice.pick(&["true", "false"]).to_owned(),
         "month" => dice.pick(&["Jan", "Feb", "Mar", "Dec"]).to_owned(),
         "clock" => format!("{:02}:{:02}:{:02}", dice.roll(24), dice.roll(60), dice.roll(60)),
-        "stamp" => format!("2026-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", 1 + dice.roll(12), 1 + dice.roll(28), dice.roll(24), dice.roll(60), dice.roll(60), dice.roll(1000)),
-        "apache" => format!("{:02}/{}/2026:{:02}:{:02}:{:02} +0000", 1 + dice.roll(28), dice.pick(&["Jan", "May", "Dec"]), dice.roll(24), dice.roll(60), dice.roll(60)),
-        "pod" => format!("{}-{:x}{:x}-{}", dice.pick(&["cart", "shop", "api-gateway", "web"]), 1 + dice.roll(15), dice.roll(1 << 28), dice.pick(&["x7k2p", "b4c9z", "qq8tm", "v5n2d"])),
+        "stamp" => format!(
+            "2026-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            1 + dice.roll(12),
+            1 + dice.roll(28),
+            dice.roll(24),
+            dice.roll(60),
+            dice.roll(60),
+            dice.roll(1000)
+        ),
+        "apache" => format!(
+            "{:02}/{}/2026:{:02}:{:02}:{:02} +0000",
+            1 + dice.roll(28),
+            dice.pick(&["Jan", "May", "Dec"]),
+            dice.roll(24),
+            dice.roll(60),
+            dice.roll(60)
+        ),
+        "pod" => format!(
+            "{}-{:x}{:x}-{}",
+            dice.pick(&["cart", "shop", "api-gateway", "web"]),
+            1 + dice.roll(15),
+            dice.roll(1 << 28),
+            dice.pick(&["x7k2p", "b4c9z", "qq8tm", "v5n2d"])
+        ),
         "rs" => format!("{}-{:x}9{:x}", dice.pick(&["cart", "shop", "web"]), 1 + dice.roll(15), dice.roll(1 << 28)),
         "ctr" => dice.pick(&["cart", "sidecar", "shop", "istio-proxy", "web", "init-db"]).to_owned(),
         "ns" => dice.pick(&["default", "kube-system", "prod", "staging"]).to_owned(),
         "node" => format!("node-{}", dice.roll(40)),
-        "image" => format!("registry.example.com/{}:v{}.{}", dice.pick(&["cart", "shop", "web"]), dice.roll(9), dice.roll(30)),
+        "image" => {
+            format!("registry.example.com/{}:v{}.{}", dice.pick(&["cart", "shop", "web"]), dice.roll(9), dice.roll(30))
+        }
         "volume" => format!("pvc-{:08x}", dice.roll(1 << 31)),
         "resource" => dice.pick(&["memory", "ephemeral-storage", "inodes"]).to_owned(),
         "word" => dice.pick(&["shop.url", "mail.host", "db.user"]).to_owned(),
-        "exception" => format!("java.{}.{}", dice.pick(&["io", "net", "util"]), dice.pick(&["IOException", "ConnectException", "TimeoutException", "SocketException"])),
+        "exception" => format!(
+            "java.{}.{}",
+            dice.pick(&["io", "net", "util"]),
+            dice.pick(&["IOException", "ConnectException", "TimeoutException", "SocketException"])
+        ),
         "bean" => dice.pick(&["mailSender", "dataSource", "cacheManager", "objectMapper", "orderService"]).to_owned(),
-        "class" => format!("com.example.shop.{}", dice.pick(&["MailSender", "DataSource", "CacheManager", "OrderService"])),
+        "class" => {
+            format!("com.example.shop.{}", dice.pick(&["MailSender", "DataSource", "CacheManager", "OrderService"]))
+        }
         "unit" => dice.pick(&["nginx", "postgresql", "redis", "shop", "cron", "docker"]).to_owned(),
         other => panic!("no value {other:?}"),
     }
@@ -392,7 +427,13 @@ fn accuracy(statements: &[&str], lines: usize) -> (f64, Vec<String>) {
             right += want.len();
         } else {
             let templates: Vec<String> = own.iter().take(3).filter_map(|id| miner.template(*id)).collect();
-            wrong.push(format!("{} lines in {} patterns: {}\n      {}", want.len(), own.len(), statements[*nth], templates.join("\n      ")));
+            wrong.push(format!(
+                "{} lines in {} patterns: {}\n      {}",
+                want.len(),
+                own.len(),
+                statements[*nth],
+                templates.join("\n      ")
+            ));
         }
     }
     (right as f64 / numbered.len() as f64, wrong)

@@ -10,6 +10,7 @@
 //!
 //! The result depends on the set of forms only, not on their order.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -249,7 +250,7 @@ struct Round<'a> {
     vocabulary: &'a Vocabulary,
     tuning: &'a Tuning,
     distinct: Vec<Line>,
-    /// Large ones first.
+    /// Those with most words first.
     families: Vec<Family>,
     spread: HashSet<Context>,
 }
@@ -267,16 +268,20 @@ impl<'a> Round<'a> {
     fn families(&self) -> Vec<Family> {
         let mut by: HashMap<(u64, usize), Vec<usize>> = HashMap::new();
         for (nth, line) in self.distinct.iter().enumerate() {
-            let sum = line.iter().enumerate().fold(line.len() as u64, |sum, (at, id)| sum.wrapping_add(mix(at, *id)));
+            // Soft places may differ too: they are judged elsewhere.
+            let blank = |id: u32| if self.vocabulary.is_soft(id) { self.vocabulary.value(id) } else { id };
+            let sum =
+                line.iter().enumerate().fold(line.len() as u64, |sum, (at, id)| sum.wrapping_add(mix(at, blank(*id))));
             for (at, id) in line.iter().enumerate().filter(|(_, id)| !self.vocabulary.is_mark(**id)) {
-                let value = self.vocabulary.value(*id);
-                let key = sum.wrapping_sub(mix(at, *id)).wrapping_add(mix(at, value));
+                let key = sum.wrapping_sub(mix(at, blank(*id))).wrapping_add(mix(at, self.vocabulary.value(*id)));
                 by.entry((key, at)).or_default().push(nth);
             }
         }
         let large = by.into_iter().filter(|(_, members)| members.len() > 1);
         let mut families: Vec<Family> = large.map(|((_, at), members)| Family { at, members }).collect();
-        families.sort_by_key(|family| (std::cmp::Reverse(family.members.len()), family.at, family.members[0]));
+        families.sort_by_cached_key(|family| {
+            (Reverse(self.names(family, &family.members).len()), family.at, family.members[0])
+        });
         families
     }
 
@@ -289,7 +294,7 @@ impl<'a> Round<'a> {
             before.is_some_and(|id| matches!(self.vocabulary.sort(id), Sort::Word | Sort::Holed))
         };
         for family in self.families.iter().filter(introduced) {
-            let names: Vec<u32> = self.names(family, &family.members).collect();
+            let names = self.names(family, &family.members);
             if names.len() > 1 {
                 let (patterns, words) = seen.entry(context(&self.distinct[family.members[0]], family.at)).or_default();
                 *patterns += 1;
@@ -302,9 +307,9 @@ impl<'a> Round<'a> {
     }
 
     /// The words of a family that can be names of something.
-    fn names(&self, family: &Family, members: &[usize]) -> impl Iterator<Item = u32> {
+    fn names(&self, family: &Family, members: &[usize]) -> BTreeSet<u32> {
         let ids = members.iter().map(|nth| self.distinct[*nth][family.at]);
-        ids.filter(|id| !self.vocabulary.entry(*id).participle)
+        ids.filter(|id| !self.vocabulary.entry(*id).participle).collect()
     }
 
     /// Merges families; whether any was merged.
@@ -315,9 +320,11 @@ impl<'a> Round<'a> {
             let members: Vec<usize> = family.members.iter().copied().filter(|nth| into[*nth].is_none()).collect();
             if members.len() > 1 && self.merges(family, &members, &mut introduces, known) {
                 known.extend(self.vocabulary.names(members.iter().map(|nth| self.distinct[*nth][family.at])));
-                let mut merged = self.distinct[members[0]].clone();
-                merged[family.at] = self.vocabulary.value(merged[family.at]);
-                members.iter().for_each(|nth| into[*nth] = Some(merged.clone()));
+                for nth in members {
+                    let mut merged = self.distinct[nth].clone();
+                    merged[family.at] = self.vocabulary.value(merged[family.at]);
+                    into[nth] = Some(merged);
+                }
             }
         }
         let merged: HashMap<&Line, &Line> =
@@ -341,7 +348,7 @@ impl<'a> Round<'a> {
         let mut rest = self.distinct[members[0]].clone();
         let context = context(&rest, family.at);
         rest[family.at] = self.vocabulary.value(rest[family.at]);
-        let names = self.names(family, members).count();
+        let names = self.names(family, members).len();
         if names < 2 {
             return false;
         }

@@ -93,7 +93,7 @@ pub const TUNING: Tuning = Tuning {
     spread_patterns_min: 2,
     spread_values_min: 3,
     spread_words_min: 2,
-    known_values_min: 3,
+    known_values_min: 4,
     known_words_min: 2,
 };
 

@@ -100,6 +100,11 @@ fn is_atom(byte: u8) -> bool {
     is_letter(byte) || is_hole(byte) || byte.is_ascii_digit()
 }
 
+/// A hole, or a digit that a hole does not stand for.
+fn is_hex(byte: u8) -> bool {
+    is_hole(byte) || byte.is_ascii_hexdigit()
+}
+
 fn is_space(byte: u8) -> bool {
     byte <= b' ' || byte == 0x7f
 }
@@ -178,7 +183,7 @@ impl Scan<'_> {
         let (mut at, mut groups, mut holes, mut letters) = (self.at, 0, 0, 0);
         loop {
             let from = at;
-            while is_hole(self.byte(at)) || (at < self.bytes.len() && self.byte(at).is_ascii_hexdigit()) {
+            while is_hex(self.byte(at)) {
                 holes += usize::from(is_hole(self.byte(at)));
                 letters += usize::from(!is_hole(self.byte(at)));
                 at += 1;
@@ -189,7 +194,7 @@ impl Scan<'_> {
             groups += 1;
             let colons = if self.byte(at) != b':' { 0 } else { 1 + usize::from(self.byte(at + 1) == b':') };
             let next = self.byte(at + colons);
-            if colons == 0 || !(is_hole(next) || next.is_ascii_hexdigit()) {
+            if colons == 0 || !is_hex(next) {
                 break;
             }
             at += colons;
@@ -321,12 +326,13 @@ impl Scan<'_> {
 
     fn path_end(&self, from: usize) -> usize {
         let ends = |byte: u8| is_space(byte) || is_open(byte) || is_close(byte) || b"\"'`|,;=".contains(&byte);
-        let mut at = from;
+        let (mut at, mut query) = (from, false);
         while at < self.bytes.len() {
             let byte = self.bytes[at];
+            query |= byte == b'?';
             match is_open(byte).then(|| self.bracket(at)).flatten() {
                 Some(end) => at = end,
-                None if ends(byte) => break,
+                None if ends(byte) && !(query && matches!(byte, b'=' | b',' | b';')) => break,
                 None => at += 1,
             }
         }
@@ -416,6 +422,9 @@ fn class_of(word: &[u8]) -> Option<Class> {
             Class::Number
         });
     }
+    if word.len() > 2 && is_hole(word[0]) && word[1] == b'x' && word[2..].iter().all(|byte| is_hex(*byte)) {
+        return Some(Class::Id);
+    }
     if product(word) {
         return None;
     }
@@ -430,8 +439,7 @@ fn class_of(word: &[u8]) -> Option<Class> {
     if unit {
         return Some(Class::Number);
     }
-    let hex_literal = all_digits && word.len() > 1 && word[1] == b'x' && is_hole(word[0]);
-    if !all_digits || holes >= 2 || hex_literal || word.contains(&b'@') {
+    if !all_digits || holes >= 2 || word.contains(&b'@') {
         return Some(Class::Id);
     }
     None

@@ -40,7 +40,10 @@ fn values_are_seen_in_a_single_line() {
     check_line("from 10.0.0.1:8080 to fe80::1:2a and 00:1b:44:11:3a:b7", expect!["from <ip> to <id> and <id>"]);
     check_line("open /var/log/x.log and C:\\Temp\\a.txt and ./run", expect!["open <path> and <path> and <path>"]);
     check_line("see https://a.example/x?y=1, then stop", expect!["see <path>=<num>, then stop"]);
-    check_line("id 3f2504e0-4f89-11d3-9a0c-0305e82c3301 of blk_-99 and 0xff", expect!["id <id> of blk_<num> and <num>xff"]);
+    check_line(
+        "id 3f2504e0-4f89-11d3-9a0c-0305e82c3301 of blk_-99 and 0xff",
+        expect!["id <id> of blk_<num> and <num>xff"],
+    );
     check_line("at Sat Jun 18 02:08:10 2005 (host) ()", expect!["at <time> <num> <time> <num> (host) (<*>)"]);
     check_line("user=alice uid=0 name= key=[1,2] x=Foo{3}", expect!["user=alice uid=<num> name= key=<num> x=<*>"]);
     check_line("can't read 'a b c d e f' or \"x y\" or 'z'", expect![[r#"can't read 'a b c d e f' or "x y" or 'z'"#]]);
@@ -262,7 +265,8 @@ fn the_patterns_of_one_answer() {
         be546a5e99995318 6 user=dave left by the door of porch
         1c8e09fef46ab956 6 user=grace left by the door of garden
         ad1be4d83c22b7ed 6 user=heidi left by the door of garage
-        d89a231165dc1e65 6 user=ivan left by the door of study"#]].assert_eq(&shown.join("\n"));
+        d89a231165dc1e65 6 user=ivan left by the door of study"#]]
+    .assert_eq(&shown.join("\n"));
     let mut rows: BTreeMap<usize, u64> = BTreeMap::new();
     for (place, (_, count)) in mined.of.iter().zip(&texts) {
         *rows.entry(place.expect("has a pattern")).or_default() += count;
@@ -276,7 +280,8 @@ fn the_patterns_of_one_answer() {
 fn required_words_are_in_every_line() {
     let miner = learned(&["job node-7 of x.y failed: disk_full on v2beta at 5:00", "Größe 错误 err=12"]);
     let words = |line: &str| miner.required_words(miner.find(line).expect("known")).join(" ");
-    expect!["at disk_full failed job node of on x y"].assert_eq(&words("job node-7 of x.y failed: disk_full on v2beta at 5:00"));
+    expect!["at disk_full failed job node of on x y"]
+        .assert_eq(&words("job node-7 of x.y failed: disk_full on v2beta at 5:00"));
     expect!["err größe 错误"].assert_eq(&words("Größe 错误 err=12"));
 }
 

@@ -85,7 +85,7 @@ pub struct Tuning {
 pub const TUNING: Tuning = Tuning {
     values_min_bare: 30,
     values_min_short: 12,
-    values_min_long: 7,
+    values_min_long: 5,
     named_values_min: 5,
     dotted_words_min: 1,
     numbered_words_min: 3,

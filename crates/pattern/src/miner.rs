@@ -81,8 +81,7 @@ impl Miner {
             template.rows = template.rows.saturating_add(rows);
             return template.id;
         }
-        let pieces = self.former.pieces(text, &self.limits);
-        let Some(slot) = self.place(&pieces) else {
+        let Some(slot) = self.place_text(text) else {
             self.overflow_rows = self.overflow_rows.saturating_add(rows);
             return PatternId::OVERFLOW;
         };
@@ -102,6 +101,19 @@ impl Miner {
             self.cache.clear();
         }
         self.cache.insert(hash, slot);
+    }
+
+    /// The template of a text, as [`Self::place`] gives it; quick when its form is known and brings nothing new.
+    fn place_text(&mut self, text: &str) -> Option<Slot> {
+        self.former.cut(text, &self.limits);
+        if let Some(nth) = self.by_key.get(&xxh3_64(self.former.key().as_bytes())) {
+            let slot = self.forms[*nth as usize].slot;
+            if !self.former.is_news(&self.templates.get(slot).pieces) {
+                return Some(slot);
+            }
+        }
+        let pieces = self.former.pieces();
+        self.place(&pieces)
     }
 
     /// The template of a line, a new one when it has to be; `None` beyond the limits.
@@ -154,7 +166,14 @@ impl Miner {
     pub fn find(&self, text: &str) -> Option<PatternId> {
         let slot = match self.cache.get(&xxh3_64(text.as_bytes())) {
             Some(slot) => Some(*slot),
-            None => self.find_pieces(&Former::default().pieces(text, &self.limits)),
+            None => {
+                let mut former = Former::default();
+                former.cut(text, &self.limits);
+                match self.by_key.get(&xxh3_64(former.key().as_bytes())) {
+                    Some(nth) => Some(self.forms[*nth as usize].slot),
+                    None => self.templates.covering(&former.pieces()),
+                }
+            }
         };
         slot.map(|slot| self.templates.get(slot).id)
     }

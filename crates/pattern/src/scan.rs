@@ -336,7 +336,7 @@ impl Scan<'_> {
                 None => at += 1,
             }
         }
-        while at > from + 1 && matches!(self.bytes[at - 1], b'.' | b':' | b'!' | b'?') {
+        while at > from + 1 && matches!(self.bytes[at - 1], b'.' | b':' | b'!' | b'?' | b',' | b';') {
             at -= 1;
         }
         at

@@ -36,13 +36,13 @@ fn check_line(line: &str, want: Expect) {
 #[test]
 fn values_are_seen_in_a_single_line() {
     check_line("", expect![""]);
-    check_line("took 12 ms, 3.5 KB of 20% at -1", expect!["took <num> KB of <num> at <num>"]);
+    check_line("took 12 ms, 3.5 KB of 20% at -1", expect!["took <num> ms, <num> KB of <num> at <num>"]);
     check_line("from 10.0.0.1:8080 to fe80::1:2a and 00:1b:44:11:3a:b7", expect!["from <ip> to <id> and <id>"]);
     check_line("open /var/log/x.log and C:\\Temp\\a.txt and ./run", expect!["open <path> and <path> and <path>"]);
-    check_line("see https://a.example/x?y=1, then stop", expect!["see <path>=<num>, then stop"]);
+    check_line("see https://a.example/x?y=1, then stop", expect!["see <path>, then stop"]);
     check_line(
         "id 3f2504e0-4f89-11d3-9a0c-0305e82c3301 of blk_-99 and 0xff",
-        expect!["id <id> of blk_<num> and <num>xff"],
+        expect!["id <id> of blk_<num> and <id>"],
     );
     check_line("at Sat Jun 18 02:08:10 2005 (host) ()", expect!["at <time> <num> <time> <num> (host) (<*>)"]);
     check_line("user=alice uid=0 name= key=[1,2] x=Foo{3}", expect!["user=alice uid=<num> name= key=<num> x=<*>"]);
@@ -257,15 +257,7 @@ fn the_patterns_of_one_answer() {
         b67fcdd02b7a64b3 60 Sensor in the <*> reads <num> degrees
         6e78d44cc9245fe5 60 nothing to do
         4155ae1272e6655e 60 request <num> from <ip> done in <num> ms
-        74f34a321a1158c1 9 user=erin left by the door of roof
-        36a2a33f7576aa0b 9 user=frank left by the door of attic
-        ea488c858d660ca5 6 user=alice left by the door of cellar
-        b835bd2052e3a26d 6 user=bob left by the door of kitchen
-        776141f3ce3c06ce 6 user=carol left by the door of hall
-        be546a5e99995318 6 user=dave left by the door of porch
-        1c8e09fef46ab956 6 user=grace left by the door of garden
-        ad1be4d83c22b7ed 6 user=heidi left by the door of garage
-        d89a231165dc1e65 6 user=ivan left by the door of study"#]]
+        33edb4f56853f1b2 60 user=<*> left by the door of <*>"#]]
     .assert_eq(&shown.join("\n"));
     let mut rows: BTreeMap<usize, u64> = BTreeMap::new();
     for (place, (_, count)) in mined.of.iter().zip(&texts) {

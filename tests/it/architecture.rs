@@ -18,6 +18,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("segment", 1),
     ("decode", 1),
     ("verdict", 1),
+    ("pattern", 1),
     ("catalog", 2),
     ("series", 2),
     ("store", 2),

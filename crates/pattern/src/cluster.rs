@@ -151,7 +151,6 @@ impl Vocabulary {
 }
 
 fn sort(text: &str, named: bool) -> Sort {
-    let ends_in_number = || text.trim_end_matches(HOLES).ends_with(['.', '_', '-', '#', '/']) && text.ends_with(HOLES);
     match text {
         "=" => Sort::Equals,
         "\"" => Sort::Quote,
@@ -160,10 +159,17 @@ fn sort(text: &str, named: bool) -> Sort {
         _ if named => Sort::Named,
         _ if text.bytes().all(|byte| byte.is_ascii_punctuation() && byte != b'_') => Sort::Mark,
         _ if text.bytes().filter(|byte| *byte == b'.').count() >= 2 || is_port(text) => Sort::Dotted,
-        _ if ends_in_number() => Sort::Numbered,
+        _ if ends_in_number(text) => Sort::Numbered,
         _ if text.contains(HOLES) => Sort::Holed,
         _ => Sort::Word,
     }
+}
+
+/// Whether it ends in a number behind a mark, or in a letter and a number: `pool-2`, `rack_B7`.
+fn ends_in_number(text: &str) -> bool {
+    let Some(name) = text.strip_suffix(HOLES) else { return false };
+    let marked = |name: &str| name.ends_with(['.', '_', '-', '#', '/']);
+    marked(name) || name.strip_suffix(|c: char| c.is_ascii_alphabetic()).is_some_and(marked)
 }
 
 /// Whether it is a name with a dot, a colon and a number: a host and its port, a file and its line.

@@ -69,7 +69,7 @@ const UNITS: &[&[u8]] = &[
 /// Longest unit behind a number, in bytes.
 const UNIT_BYTES_MAX: usize = 3;
 
-/// Cuts a shape into at most `max` tokens; what is behind them is one value.
+/// Cuts a shape into `max` tokens or a few more; what is behind them is one value.
 pub(crate) fn scan(shape: &[u8], max: usize, out: &mut Vec<Token>) {
     out.clear();
     let mut scan = Scan { bytes: shape, at: 0, space: false, close: None, out };
@@ -230,7 +230,7 @@ impl Scan<'_> {
         if matches!(first, b'"' | b'\'' | b'`' | b'=' | b'>' | b'~') {
             return false;
         }
-        let (mut at, mut depth) = (start, 0usize);
+        let mut at = start;
         while let Some(&byte) = self.bytes.get(at) {
             if is_open(byte) {
                 match self.bracket(at) {
@@ -241,9 +241,7 @@ impl Scan<'_> {
                     None => break,
                 }
             }
-            depth += usize::from(byte == b'=');
-            let ends = matches!(byte, b',' | b';' | b'"' | b'\'' | b'&' | b'|') || is_close(byte) || depth > 0;
-            if is_space(byte) || ends {
+            if is_space(byte) || is_close(byte) || b",;\"'&|=".contains(&byte) {
                 break;
             }
             at += 1;
@@ -363,19 +361,23 @@ impl Scan<'_> {
         }
         let text = &self.bytes[start..at];
         let class = class_of(text).or_else(|| day(text, self.bytes.get(at..).unwrap_or_default()));
-        if matches!(class, None) && UNITS.contains(&text) {
-            if let Some(last) = self.out.last_mut().filter(|last| self.space && last.kind == Kind::Value(Class::Number))
-            {
-                last.at.end = at;
-                self.at = at;
-                self.space = false;
-                return;
-            }
+        if class.is_none() && self.unit(at) {
+            return;
         }
         match class {
             Some(class) => self.push(Kind::Value(class), at),
             None => self.push(Kind::Word, at),
         }
+    }
+
+    /// Whether the word up to `end` is the unit of the number before it; then it belongs to that.
+    fn unit(&mut self, end: usize) -> bool {
+        let unit = self.space && UNITS.contains(&&self.bytes[self.at..end]);
+        let number = self.out.last_mut().filter(|last| unit && last.kind == Kind::Value(Class::Number));
+        let Some(number) = number else { return false };
+        number.at.end = end;
+        self.at = end;
+        true
     }
 
     fn at_atom(&self, at: usize) -> bool {

@@ -75,9 +75,9 @@ impl Miner {
     pub fn restore(limits: Limits, state: &State) -> Result<Self, BadState> {
         let mut templates = state.templates()?;
         let mut miner = Self::with_tuning(limits, TUNING);
-        for (pieces, slot, text) in state.forms()? {
-            templates[slot as usize].forms += 1;
-            miner.insert(xxh3_64(key(&pieces).as_bytes()), Form { text: text.into(), slot });
+        for ((text, slot), pieces) in state.forms.iter().zip(state.forms(&templates)?) {
+            templates[*slot as usize].forms += 1;
+            miner.insert(xxh3_64(key(&pieces).as_bytes()), Form { text: text.as_str().into(), slot: *slot });
         }
         if templates.iter().any(|template| template.forms == 0 && !template.closed) {
             return Err(BadState::Damaged("a pattern has no form"));
@@ -96,8 +96,8 @@ impl Miner {
     pub fn merge(&mut self, other: &State) -> Result<(), BadState> {
         let templates = other.templates()?;
         let mut forms: Vec<Vec<Vec<Piece>>> = vec![Vec::new(); templates.len()];
-        for (pieces, slot, _) in other.forms()? {
-            forms[slot as usize].push(pieces);
+        for ((_, slot), pieces) in other.forms.iter().zip(other.forms(&templates)?) {
+            forms[*slot as usize].push(pieces);
         }
         for (template, forms) in templates.iter().zip(&mut forms) {
             if template.closed {
@@ -157,13 +157,13 @@ impl State {
             .ok_or(BadState::Damaged("a template can not be read"))
     }
 
-    fn forms(&self) -> Result<Vec<(Vec<Piece>, Slot, &str)>, BadState> {
-        let form = |(text, slot): &'_ (String, Slot)| {
+    /// The pieces of every form, seen to be as many as its template has.
+    fn forms(&self, templates: &[Template]) -> Result<Vec<Vec<Piece>>, BadState> {
+        let form = |(text, slot): &(String, Slot)| {
             let pieces = decode(text).ok_or(BadState::Damaged("a form can not be read"))?;
-            let template = self.templates.get(*slot as usize).and_then(|template| decode(&template.text));
-            let fits = template.is_some_and(|template| template.len() == pieces.len());
-            fits.then_some((pieces, *slot)).ok_or(BadState::Damaged("a form belongs to no pattern"))
+            let template = templates.get(*slot as usize).filter(|template| template.pieces.len() == pieces.len());
+            template.map(|_| pieces).ok_or(BadState::Damaged("a form belongs to no pattern"))
         };
-        self.forms.iter().map(|kept| form(kept).map(|(pieces, slot)| (pieces, slot, kept.0.as_str()))).collect()
+        self.forms.iter().map(form).collect()
     }
 }

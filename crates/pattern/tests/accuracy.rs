@@ -2,6 +2,8 @@
 //! pattern are exactly the lines of its true template. One set of numbers for all; then the same with each number a fifth
 //! smaller and larger, to see that none is on a knife's edge.
 
+#![allow(clippy::print_stdout, reason = "tests say what they skip and what they measure")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 

@@ -40,10 +40,7 @@ fn values_are_seen_in_a_single_line() {
     check_line("from 10.0.0.1:8080 to fe80::1:2a and 00:1b:44:11:3a:b7", expect!["from <ip> to <id> and <id>"]);
     check_line("open /var/log/x.log and C:\\Temp\\a.txt and ./run", expect!["open <path> and <path> and <path>"]);
     check_line("see https://a.example/x?y=1, then stop", expect!["see <path>, then stop"]);
-    check_line(
-        "id 3f2504e0-4f89-11d3-9a0c-0305e82c3301 of blk_-99 and 0xff",
-        expect!["id <id> of blk_<num> and <id>"],
-    );
+    check_line("id 3f2504e0-4f89-11d3-9a0c-0305e82c3301 of blk_-99 and 0xff", expect!["id <id> of blk_<num> and <id>"]);
     check_line("at Sat Jun 18 02:08:10 2005 (host) ()", expect!["at <time> <num> <time> <num> (host) (<*>)"]);
     check_line("user=alice uid=0 name= key=[1,2] x=Foo{3}", expect!["user=alice uid=<num> name= key=<num> x=<*>"]);
     check_line("can't read 'a b c d e f' or \"x y\" or 'z'", expect![[r#"can't read 'a b c d e f' or "x y" or 'z'"#]]);

@@ -8,7 +8,8 @@
 //! - At any other place words are values when many forms differ only there, when a sure value stands there too, or when the two
 //!   tokens before it introduce differing words in several other patterns (`for user …`).
 //!
-//! The result depends on the set of forms only, not on their order.
+//! The result depends on the set of forms only, not on their order. Templates may be among the forms to say what was found
+//! earlier: what is a value in one of these stays a value.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -61,13 +62,14 @@ struct Vocabulary {
     entries: Vec<Entry>,
 }
 
-/// The number of a form's group, by form; groups are numbered in the order of their first forms.
-pub(crate) fn cluster(forms: &[Vec<Piece>], tuning: &Tuning) -> Vec<usize> {
+/// The number of a form's group, by form; groups are numbered in the order of their first forms. From `forms` number
+/// `templates_from` on they are templates.
+pub(crate) fn cluster(forms: &[Vec<Piece>], templates_from: usize, tuning: &Tuning) -> Vec<usize> {
     let (vocabulary, mut lines) = Vocabulary::of(forms);
     let mut known = HashSet::new();
     for _ in 0..ROUNDS_MAX {
-        let soft = soften(&vocabulary, &mut lines, &mut known, tuning);
-        let merged = Round::new(&vocabulary, &lines, tuning).run(&mut lines, &mut known);
+        let soft = soften(&vocabulary, &mut lines, templates_from, &mut known, tuning);
+        let merged = Round::new(&vocabulary, &lines, templates_from, tuning).run(&mut lines, &mut known);
         if !soft && !merged {
             break;
         }
@@ -189,7 +191,13 @@ fn participle(text: &str) -> bool {
 }
 
 /// Makes values of soft places; whether any was made.
-fn soften(vocabulary: &Vocabulary, lines: &mut [Line], known: &mut HashSet<u32>, tuning: &Tuning) -> bool {
+fn soften(
+    vocabulary: &Vocabulary,
+    lines: &mut [Line],
+    templates_from: usize,
+    known: &mut HashSet<u32>,
+    tuning: &Tuning,
+) -> bool {
     let mut alike: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
     for (nth, line) in lines.iter().enumerate() {
         let blank = |id: &u32| if vocabulary.is_soft(*id) { vocabulary.value(*id) } else { *id };
@@ -198,17 +206,19 @@ fn soften(vocabulary: &Vocabulary, lines: &mut [Line], known: &mut HashSet<u32>,
     let mut changed = false;
     for (key, members) in alike.iter().filter(|(_, members)| members.len() > 1) {
         let mut words = vocabulary.words(key);
-        let phrase = |lines: &[Line], at: usize| vocabulary.sort(lines[members[0]][at]) == Sort::Phrase;
+        let sort = |lines: &[Line], nth: usize, at: usize| vocabulary.sort(lines[nth][at]);
+        let is_phrase = |lines: &[Line], at| members.iter().any(|nth| sort(lines, *nth, at) == Sort::Phrase);
         // Texts in quotes come first: one that stays says what the line is about, as other words do.
-        let (phrases, others): (Vec<usize>, Vec<usize>) = (0..key.len()).partition(|at| phrase(lines, *at));
+        let (phrases, others): (Vec<usize>, Vec<usize>) = (0..key.len()).partition(|at| is_phrase(lines, *at));
         for at in phrases.into_iter().chain(others) {
             let distinct: BTreeSet<u32> = members.iter().map(|nth| lines[*nth][at]).collect();
-            if distinct.len() > 1 && holds_values(vocabulary, &distinct, words, tuning) {
+            let proven = members.iter().any(|nth| *nth >= templates_from && sort(lines, *nth, at) == Sort::Value);
+            if distinct.len() > 1 && (proven || holds_values(vocabulary, &distinct, words, tuning)) {
                 members.iter().for_each(|nth| lines[*nth][at] = key[at]);
                 known.extend(vocabulary.names(distinct.into_iter()));
                 changed = true;
             }
-            words += usize::from(phrase(lines, at));
+            words += usize::from(is_phrase(lines, at));
         }
     }
     changed
@@ -256,16 +266,20 @@ struct Round<'a> {
     vocabulary: &'a Vocabulary,
     tuning: &'a Tuning,
     distinct: Vec<Line>,
+    /// Which of the distinct lines are templates that were found earlier.
+    proven: Vec<bool>,
     /// Those with most words first.
     families: Vec<Family>,
     spread: HashSet<Context>,
 }
 
 impl<'a> Round<'a> {
-    fn new(vocabulary: &'a Vocabulary, lines: &[Line], tuning: &'a Tuning) -> Self {
+    fn new(vocabulary: &'a Vocabulary, lines: &[Line], templates_from: usize, tuning: &'a Tuning) -> Self {
         let distinct: BTreeSet<&Line> = lines.iter().collect();
         let distinct: Vec<Line> = distinct.into_iter().cloned().collect();
-        let mut round = Self { vocabulary, tuning, distinct, families: Vec::new(), spread: HashSet::new() };
+        let templates: HashSet<&Line> = lines[templates_from..].iter().collect();
+        let proven = distinct.iter().map(|line| templates.contains(line)).collect();
+        let mut round = Self { vocabulary, tuning, distinct, proven, families: Vec::new(), spread: HashSet::new() };
         round.families = round.families();
         round.spread = round.spread();
         round
@@ -326,7 +340,10 @@ impl<'a> Round<'a> {
             let members: Vec<usize> = family.members.iter().copied().filter(|nth| into[*nth].is_none()).collect();
             if members.len() > 1 && self.merges(family, &members, &mut introduces, known) {
                 known.extend(self.vocabulary.names(members.iter().map(|nth| self.distinct[*nth][family.at])));
-                for nth in members {
+                for nth in members
+                    .into_iter()
+                    .filter(|nth| self.vocabulary.sort(self.distinct[*nth][family.at]) != Sort::Value)
+                {
                     let mut merged = self.distinct[nth].clone();
                     merged[family.at] = self.vocabulary.value(merged[family.at]);
                     into[nth] = Some(merged);
@@ -358,6 +375,10 @@ impl<'a> Round<'a> {
         if names < 2 {
             return false;
         }
+        let is_value = |nth: &&usize| self.vocabulary.sort(self.distinct[**nth][family.at]) == Sort::Value;
+        if members.iter().filter(is_value).any(|nth| self.proven[*nth]) {
+            return true;
+        }
         let words = self.vocabulary.words(&rest);
         let min = match words {
             0 => return false,
@@ -369,7 +390,7 @@ impl<'a> Round<'a> {
             introduces.insert(context);
             return true;
         }
-        let mixed = members.iter().any(|nth| self.vocabulary.sort(self.distinct[*nth][family.at]) == Sort::Value);
+        let mixed = members.iter().any(|nth| is_value(&nth));
         let introduced = words >= self.tuning.spread_words_min && introduces.contains(&context);
         let ids = members.iter().map(|nth| self.distinct[*nth][family.at]);
         let elsewhere = self.vocabulary.names(ids).filter(|name| known.contains(name)).count();

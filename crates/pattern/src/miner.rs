@@ -2,18 +2,25 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cluster::cluster;
 use crate::form::{self, Former, Piece, decode, encode, generalize};
 use crate::id::PatternId;
 use crate::limits::{Limits, TUNING, Tuning};
+use crate::scan::{Class, Kind};
 use crate::templates::{Slot, Template, Templates};
 
 /// New forms before the first refinement.
 const REFINE_FORMS_MIN: usize = 64;
 /// A refinement comes when one of this many forms is new, so that all of them together cost a few times what the last one does.
 const REFINE_SHARE: usize = 4;
+
+/// Room is looked for only when one of this many forms is new since the last time.
+const ROOM_SHARE: usize = 16;
+/// When room for forms runs out a pattern keeps this part of the forms it may have.
+const THIN_SHARE: usize = 4;
 
 /// A form that is kept.
 #[derive(Clone, Debug)]
@@ -24,7 +31,7 @@ pub(crate) struct Form {
 }
 
 /// A pattern as it is told to others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pattern {
     /// Its name.
     pub id: PatternId,
@@ -124,7 +131,12 @@ impl Miner {
             generalize(&mut self.templates.get_mut(slot).pieces, pieces);
             return Some(slot);
         }
-        let covering = self.templates.covering(pieces);
+        let mut covering = self.templates.covering(pieces);
+        if self.is_full() && self.fresh >= (self.limits.forms_max / ROOM_SHARE).max(1) {
+            self.refine();
+            self.thin();
+            covering = self.templates.covering(pieces);
+        }
         let keeps = self.forms.len() < self.limits.forms_max;
         let slot = match covering {
             Some(slot) => {
@@ -150,6 +162,57 @@ impl Miner {
         self.born += 1;
         self.keep(key, pieces, slot);
         Some(slot)
+    }
+
+    fn is_full(&self) -> bool {
+        self.forms.len() >= self.limits.forms_max || self.templates.all.len() >= self.limits.templates_max
+    }
+
+    /// Lets go of forms that the templates cover anyway.
+    fn thin(&mut self) {
+        let mut left = vec![self.limits.children_max / THIN_SHARE; self.templates.all.len()];
+        let mut gone: HashSet<Slot> = HashSet::new();
+        self.forms.retain(|form| {
+            let left = &mut left[form.slot as usize];
+            // A template has at least one form.
+            let keeps = *left > 0 || self.templates.get(form.slot).forms <= 1;
+            *left = left.saturating_sub(1);
+            if !keeps {
+                let template = self.templates.get_mut(form.slot);
+                template.forms -= 1;
+                template.closed = true;
+                gone.insert(form.slot);
+            }
+            keeps
+        });
+        if !gone.is_empty() {
+            self.index_forms();
+        }
+    }
+
+    /// Forgets the patterns that `keep` does not want, as those that no row has had for long, to make room for others.
+    pub fn retain(&mut self, mut keep: impl FnMut(PatternId) -> bool) {
+        let keeps: Vec<bool> = self.templates.all.iter().map(|template| keep(template.id)).collect();
+        let mut place = 0;
+        let places: Vec<Slot> = keeps
+            .iter()
+            .map(|keeps| {
+                let own = place;
+                place += Slot::from(*keeps);
+                own
+            })
+            .collect();
+        let all = std::mem::take(&mut self.templates.all);
+        self.templates.replace(all.into_iter().zip(&keeps).filter(|(_, keeps)| **keeps).map(|(all, _)| all).collect());
+        self.forms.retain(|form| keeps[form.slot as usize]);
+        self.forms.iter_mut().for_each(|form| form.slot = places[form.slot as usize]);
+        self.index_forms();
+        self.cache.clear();
+    }
+
+    fn index_forms(&mut self) {
+        let key = |form: &Form| decode(&form.text).map(|pieces| xxh3_64(form::key(&pieces).as_bytes()));
+        self.by_key = self.forms.iter().zip(0..).filter_map(|(form, nth)| Some((key(form)?, nth))).collect();
     }
 
     fn keep(&mut self, key: u64, pieces: &[Piece], slot: Slot) {
@@ -243,7 +306,7 @@ impl Miner {
         let extra: Vec<Slot> = (0..self.templates.all.len() as Slot).filter(closed).collect();
         lines.extend(extra.iter().map(|slot| self.templates.get(*slot).pieces.clone()));
         let old: Vec<Slot> = self.forms.iter().map(|form| form.slot).chain(extra).collect();
-        let groups = cluster(&lines, &self.tuning);
+        let groups = cluster(&lines, kept, &self.tuning);
         let members = members(&groups);
         let mut all: Vec<Template> = Vec::with_capacity(members.len());
         let heirs = heirs(&groups, &old, members.len(), self.templates.all.len());
@@ -343,8 +406,7 @@ fn heirs(groups: &[usize], old: &[Slot], new_count: usize, old_count: usize) -> 
 fn soften_types(pieces: &mut [Piece], earlier: &[Piece]) {
     for (piece, earlier) in pieces.iter_mut().zip(earlier) {
         if piece.is_value() && earlier.is_value() && *piece != *earlier {
-            *piece =
-                Piece { kind: crate::scan::Kind::Value(crate::scan::Class::Any), text: String::new(), ..piece.clone() };
+            *piece = Piece { kind: Kind::Value(Class::Any), text: String::new(), space: piece.space };
         }
     }
 }

@@ -165,6 +165,38 @@ fn a_pattern_with_many_forms_stays_small() {
     assert_eq!(again.find("Login of user nobody was refused"), miner.find("Login of user somebody was refused"));
 }
 
+#[test]
+fn room_is_made_for_new_patterns() {
+    let mut miner = Miner::new(Limits { forms_max: 400, ..Limits::default() });
+    let word = |nth: usize| nth.to_string().bytes().map(|digit| char::from(digit + 49)).collect::<String>();
+    let statements = ["a user named", "no host is called", "the disk at fault is now", "one job asks for"];
+    for nth in 0..8000 {
+        miner.learn(&format!("{} {} and waits", statements[nth % 4], word(nth)), 1);
+    }
+    let id = miner.learn("Something new happens after all", 1);
+    miner.refine();
+    assert_eq!(miner.find("Something new happens after all"), Some(id));
+    assert_eq!((miner.len(), miner.overflow_rows()), (5, 0), "{}", templates(&miner));
+    let kept = serde_json::to_string(&miner.state()).expect("state");
+    assert!(kept.len() < 200_000, "{} bytes", kept.len());
+}
+
+#[test]
+fn forgotten_patterns_make_room_and_others_stay() {
+    let all = lines(300);
+    let mut miner = learned(&all.iter().map(String::as_str).collect::<Vec<_>>());
+    let (gone, stays) = ("nothing to do", "request 7 from 10.9.9.9 done in 5 ms");
+    let (old, id) = (miner.find(gone).expect("known"), miner.find(stays));
+    let count = miner.len();
+    miner.retain(|id| id != old);
+    assert_eq!((miner.len(), miner.find(gone), miner.pattern(old)), (count - 1, None, None));
+    assert_eq!(miner.find(stays), id);
+    miner.learn("Login of user zoe was refused", 1);
+    miner.refine();
+    assert_eq!((miner.len(), miner.find(stays)), (count - 1, id));
+    assert_eq!(miner.learn(gone, 1), old, "the same line has the same id again");
+}
+
 /// Lines of a few statements with made-up values.
 fn lines(count: usize) -> Vec<String> {
     let users = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan"];
@@ -292,6 +324,8 @@ fn a_line() -> impl Strategy<Value = String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_line_is_found_again(lines in prop::collection::vec(a_line(), 1..12)) {
         let mut miner = Miner::new(Limits { tokens_max: 12, ..Limits::default() });

@@ -101,7 +101,7 @@ impl Offer {
     /// An expression.
     pub(crate) fn expression() -> Self {
         let call = |spec: &FunctionSpec| item(&format!("{}(", spec.name), CompletionKind::Function, &spec.signature());
-        Self::fields().and(Self { wanted: Wanted::Nothing, items: FUNCTIONS.iter().map(call).collect() })
+        Self { wanted: Wanted::Fields, items: FUNCTIONS.iter().map(call).collect() }
     }
 
     /// This, or one of these words.

@@ -106,7 +106,10 @@ fn damaged() -> impl Strategy<Value = String> {
             match kind {
                 0 => text.replace_range(start..end, ""),
                 1 => text.insert_str(start, piece),
-                _ => text.insert_str(end, &text[start..end].to_owned()),
+                _ => {
+                    let part: String = text[start..end].into();
+                    text.insert_str(end, &part);
+                }
             }
         }
         text

@@ -27,6 +27,8 @@ pub enum TokenKind {
     Pipe,
     /// The name of a function.
     Function,
+    /// A remark of the author: `# text` to the end of the line.
+    Comment,
     /// What could not be read.
     Error,
 }

@@ -50,7 +50,7 @@ pub use filter::is_cjk;
 pub use format::{aggregate_call, format, format_filter, format_group, format_pipe};
 pub use highlight::{TokenKind, highlight};
 pub use lucene::{LuceneOperator, LuceneOptions, parse_lucene, parse_lucene_with};
-pub use reference::{Entry, Limit, Reference, reference, reference_markdown};
+pub use reference::{Entry, Family, Limit, Reference, reference, reference_markdown};
 pub use suggest::nearest;
 
 #[cfg(test)]

@@ -72,9 +72,21 @@ impl<'a> Parser<'a> {
         &self.text[self.at..]
     }
 
+    /// Passes over space, and over comments: from a `#` that stands alone to the end of its line.
     pub(crate) fn skip_space(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start().len();
+        loop {
+            let rest = self.rest();
+            self.at += rest.len() - rest.trim_start().len();
+            let starts = self.at == 0 || self.text[..self.at].ends_with(char::is_whitespace);
+            let alone =
+                self.rest().strip_prefix('#').is_some_and(|after| !after.starts_with(|c: char| !c.is_whitespace()));
+            if !starts || !alone {
+                return;
+            }
+            let end = self.at + self.rest().find('\n').unwrap_or(self.rest().len());
+            self.tokens.push((self.at..end, TokenKind::Comment));
+            self.at = end;
+        }
     }
 
     /// The next character after space, which is passed over.
@@ -223,7 +235,7 @@ impl<'a> Parser<'a> {
         if let Some(quoted) = self.quoted_here(TokenKind::Field) {
             return Some(quoted);
         }
-        self.take_here(TokenKind::Field, terminals::word).map(|(word, span)| (word.to_owned(), span))
+        self.take_here(TokenKind::Field, terminals::word).map(|(word, span)| (own_name(word.to_owned()), span))
     }
 
     /// Changes what the last token is highlighted as.
@@ -435,6 +447,11 @@ impl<'a> Parser<'a> {
         self.at = self.text.len();
         self.report(Diagnostic::error(span, message).hint("make the query shorter, or ask in several queries"));
     }
+}
+
+/// The name of a field: LogsQL's `_msg` is `body`.
+pub(crate) fn own_name(name: String) -> String {
+    if name == "_msg" { model::field::BODY.to_owned() } else { name }
 }
 
 /// The start of a long text, for messages.

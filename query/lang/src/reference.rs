@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::limits;
 use crate::pipes::{PIPES, stats};
-use crate::{FUNCTIONS, FunctionSpec, Source, expressions_markdown, filter};
+use crate::{FAMILIES, FunctionSpec, Source, expressions_markdown, filter};
 
 /// The whole language as data.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Reference {
     /// What `from` reads.
     pub sources: Vec<Entry>,
@@ -20,10 +20,19 @@ pub struct Reference {
     pub pipes: Vec<Entry>,
     /// Functions of `stats` and `timechart`.
     pub functions: Vec<Entry>,
-    /// Functions of expressions.
-    pub expression_functions: Vec<FunctionSpec>,
+    /// Functions of expressions, by family.
+    pub expressions: Vec<Family>,
     /// Limits, by the names that errors use.
     pub limits: Vec<Limit>,
+}
+
+/// Functions of expressions that belong together.
+#[derive(Clone, Debug, Serialize)]
+pub struct Family {
+    /// What they are about.
+    pub name: &'static str,
+    /// The functions.
+    pub functions: &'static [FunctionSpec],
 }
 
 /// A part of the language.
@@ -101,7 +110,7 @@ pub fn reference() -> Reference {
                 ..entry(spec.names[0], spec.syntax, &[spec.example])
             })
             .collect(),
-        expression_functions: FUNCTIONS.to_vec(),
+        expressions: FAMILIES.iter().map(|(name, functions)| Family { name, functions }).collect(),
         limits: limits::ALL.iter().map(|(name, value, doc)| Limit { name, value: *value, doc: doc.trim() }).collect(),
     }
 }
@@ -131,7 +140,7 @@ pub fn reference_markdown() -> String {
     out.push_str(FIELDS);
     out.push_str("\n## Filters\n\n| | filter | rows it finds | example |\n|---|---|---|---|\n");
     for filter in reference.filters.iter().filter(|filter| !filter.is_function) {
-        let forms = filter.syntax.split(", ").map(code).collect::<Vec<_>>().join(", ");
+        let forms = forms(filter.syntax).into_iter().map(code).collect::<Vec<_>>().join(", ");
         let _ = writeln!(out, "| {} | {forms} | {} | {} |", filter.name, cell(filter.doc), examples(filter));
     }
     out.push_str("\nFunctions, `field:name(...)`, of `body` without a field:\n\n| function | rows it finds | example |\n|---|---|---|\n");
@@ -151,7 +160,7 @@ pub fn reference_markdown() -> String {
     out.push_str("\n### As LogsQL spells them\n\n| pipe | here |\n|---|---|\n");
     for pipe in &reference.pipes {
         if let Some(of) = pipe.alias_of {
-            let _ = writeln!(out, "| {} | {} |", code(pipe.syntax), code(of));
+            let _ = writeln!(out, "| {} | {of}: {} |", code(pipe.syntax), pipe.summary);
         }
     }
     out.push_str(
@@ -170,6 +179,26 @@ pub fn reference_markdown() -> String {
     for limit in &reference.limits {
         let _ = writeln!(out, "| `{}` | {} | {} |", limit.name, limit.value, cell(limit.doc));
     }
+    out
+}
+
+/// The forms between commas, of which those in brackets are part of a form.
+fn forms(syntax: &str) -> Vec<&str> {
+    let mut depth = 0i32;
+    let mut start = 0;
+    let mut out = Vec::new();
+    for (at, c) in syntax.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth -= 1,
+            ',' if depth == 0 => {
+                out.push(syntax[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    out.push(syntax[start..].trim());
     out
 }
 
@@ -258,7 +287,7 @@ mod tests {
             let used = |text: &&str| {
                 text.split('|').any(|part| part.split_whitespace().next() == Some(pipe.name)) || pipe.name == "where"
             };
-            assert!(pipe.examples.iter().all(|text| used(&text)), "{pipe:?}");
+            assert!(pipe.examples.iter().all(used), "{pipe:?}");
         }
         let mut names: Vec<&str> = pipes.iter().flat_map(|pipe| [&[pipe.name], &pipe.aliases[..]].concat()).collect();
         names.sort_unstable();

@@ -14,11 +14,12 @@ mod words;
 use std::ops::Range;
 
 use crate::highlight::TokenKind;
-use crate::parser::Parser;
+use crate::parser::{Parser, own_name};
 use crate::terminals;
 use crate::{Diagnostic, FieldName, Filter, expr};
 
 pub(crate) use range::network;
+pub(crate) use severity::checked as checked_word;
 pub(crate) use table::{FILTERS, is_function};
 pub(crate) use time::moment_of;
 pub(crate) use value::bound;
@@ -228,12 +229,12 @@ fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(Strin
         return match name.as_str() {
             model::field::TIME => time::test(p, span),
             model::field::STREAM if p.peek() == Some('{') => stream::selector(p),
-            _ => value::test(p, FieldName::Named(name), span.start),
+            _ => value::test(p, FieldName::Named(own_name(name)), span.start),
         };
     }
     match name.as_str() {
         model::field::TIME => time::test(p, span),
-        _ => value::test(p, FieldName::Named(name), span.start),
+        _ => value::test(p, FieldName::Named(own_name(name)), span.start),
     }
 }
 

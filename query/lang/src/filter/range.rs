@@ -48,7 +48,7 @@ fn side(p: &mut Parser<'_>) -> Option<Option<Located<String>>> {
     let taken = quoted
         .or_else(|| p.take_here(TokenKind::Number, terminals::value_word).map(|(word, span)| (word.to_owned(), span)));
     match taken {
-        Some((word, _)) if ["inf", "-inf", "+inf"].contains(&word.as_str()) => Some(None),
+        Some((word, _)) if ["inf", "-inf", "+inf"].contains(&word.to_ascii_lowercase().as_str()) => Some(None),
         Some(taken) => Some(Some(taken)),
         None => {
             p.expected("a number or a text", HINT);

@@ -10,7 +10,7 @@ use crate::{Diagnostic, FieldName};
 
 /// The word to search for: in `severity`, the name of the severity that the word means (`warning` is WARN). A word that
 /// means none is reported; in a field called `level`, which is the sender's own, as a warning.
-pub(super) fn checked(p: &mut Parser<'_>, field: &FieldName, word: String, span: &Range<usize>) -> String {
+pub(crate) fn checked(p: &mut Parser<'_>, field: &FieldName, word: String, span: &Range<usize>) -> String {
     let FieldName::Named(name) = field else { return word };
     let builtin = name == field::SEVERITY;
     if !builtin && name != "level" {

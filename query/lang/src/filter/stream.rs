@@ -24,6 +24,11 @@ pub(super) fn selector(p: &mut Parser<'_>) -> Option<Filter> {
 fn matcher(p: &mut Parser<'_>) -> Option<StreamMatcher> {
     let (name, _) = p.name()?;
     p.skip_space();
+    if let Some(op) = list_operator(p) {
+        let values = p.parenthesised("a quoted value", HINT, value)?;
+        let value = values.iter().map(|value| regex_syntax::escape(value)).collect::<Vec<_>>().join("|");
+        return Some(StreamMatcher { name, op, value });
+    }
     let operators = [MatchOp::Regex, MatchOp::NotRegex, MatchOp::NotEqual, MatchOp::Equal];
     let Some(op) = operators.into_iter().find(|op| p.eat_here(op.as_str()).is_some()) else {
         p.expected("`=`, `!=`, `=~` or `!~`", HINT);
@@ -42,4 +47,18 @@ fn matcher(p: &mut Parser<'_>) -> Option<StreamMatcher> {
         regex_check::check(p, &value, &span);
     }
     Some(StreamMatcher { name, op, value })
+}
+
+/// Takes LogsQL's `in` and `not_in`, which are regular expressions of their values.
+fn list_operator(p: &mut Parser<'_>) -> Option<MatchOp> {
+    if p.eat_keyword("in").is_some() {
+        return Some(MatchOp::Regex);
+    }
+    p.eat_keyword("not_in").map(|_| MatchOp::NotRegex)
+}
+
+fn value(p: &mut Parser<'_>) -> Option<String> {
+    p.skip_space();
+    let quoted = p.quoted_here(TokenKind::String).map(|(text, _)| text);
+    quoted.or_else(|| p.take_here(TokenKind::String, crate::terminals::word).map(|(word, _)| word.to_owned()))
 }

@@ -140,13 +140,6 @@ pub(crate) const FILTERS: [FilterSpec; 42] = [
         "`and`, which may be left out, binds closer than `or`; `not` closer than both.",
         &["error !timeout", "(error or warn) service.name:checkout", "error -\"retry later\""],
     ),
-    form(
-        &["expression"],
-        "expr(a > b * 2)",
-        "The expression holds: a comparison of what is computed, or a function that says yes or no. In `where` a call or arithmetic \
-         needs no `expr`.",
-        &["error expr(len(body) > 100)", "* | where len(body) > 100", "expr(ip_in(client.address, \"10.0.0.0/8\"))"],
-    ),
     function(
         &["in"],
         "field:in(a, \"b c\"), field:in(query)",
@@ -247,6 +240,12 @@ pub(crate) const FILTERS: [FilterSpec; 42] = [
         "field:ge_field(other)",
         "It is not below the other field.",
         &["duration_ms:ge_field(timeout_ms)"],
+    ),
+    form(
+        &["expression"],
+        "expr(expression)",
+        "The expression holds. In `where` a call and arithmetic need no `expr(...)`.",
+        &["expr(len(body) > 200)", "* | where duration_ms / 1000 > 2"],
     ),
     form(
         &["pattern"],

@@ -41,6 +41,8 @@ fn moment(p: &mut Parser<'_>) -> Option<TimeRange> {
 /// A time as the range of times that it names: a second for `09:00:00`, a day for a date, a month for `2026-11`, a
 /// nanosecond for a number or a relative time.
 pub(crate) fn moment_of(p: &mut Parser<'_>, text: &str, span: &Range<usize>) -> Option<TimeRange> {
+    // A zone behind a month, a day, an hour or a minute, as LogsQL writes it.
+    let text = text.strip_suffix('Z').filter(|text| [7, 10, 13, 16].contains(&text.len())).unwrap_or(text);
     if let Some(range) = month(text) {
         return Some(range);
     }

@@ -192,6 +192,7 @@ fn compared(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter
         let moment = date::moment(p, &text, &span)?;
         return Some(Filter::Time(range::time_side(comparison, &moment)));
     }
+    let text = filter::checked_word(p, &field, text, &span);
     Some(Filter::Field(field, Test::Compare(comparison, bound(text))))
 }
 

@@ -266,8 +266,8 @@ fn modifier(p: &mut Parser<'_>) -> Option<Occur> {
 
 fn missing(p: &mut Parser<'_>, at: usize) {
     let before = p.text[..at].trim_end();
-    let start = before.rfind(char::is_whitespace).map_or(0, |space| space + 1);
-    let start = p.text[start..before.len()].char_indices().next().map_or(start, |(offset, _)| start + offset);
+    let space = before.char_indices().rev().find(|(_, c)| c.is_whitespace());
+    let start = space.map_or(0, |(at, c)| at + c.len_utf8());
     let message = format!("a clause is missing after `{}`", shorten(&p.text[start..before.len()]));
     if !p.diagnostics.iter().any(|diagnostic| diagnostic.span.start >= at) {
         p.report(Diagnostic::error(start..before.len(), message).hint("add one, or quote the word to search for it"));

@@ -5,7 +5,7 @@ use std::ops::Range;
 use model::{TimeRange, field};
 
 use super::date;
-use crate::filter::bound;
+use crate::filter::{bound, checked_word};
 use crate::highlight::TokenKind;
 use crate::parser::Parser;
 use crate::{Comparison, Diagnostic, FieldName, Filter, Test};
@@ -44,6 +44,7 @@ pub(super) fn range(p: &mut Parser<'_>, field: FieldName, start: usize) -> Optio
             p.report(Diagnostic::error(span, "this end of the range is empty").hint(HINT));
             return None;
         }
+        let text = checked_word(p, &field, text, &span);
         tests.push(Filter::Field(field.clone(), Test::Compare(op, bound(text))));
     }
     match tests.len() {

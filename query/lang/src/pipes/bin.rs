@@ -51,6 +51,10 @@ fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 /// Takes the width of buckets of a field: `5m offset 1h`, `auto`, `100`.
 pub(super) fn bucket(p: &mut Parser<'_>, of: &str, hint: &str) -> Option<Bucket> {
     let Some((word, span)) = p.take(TokenKind::Number, terminals::time_word) else {
+        let hint = match p.peek() {
+            Some('/') => "networks are no buckets: compute them first, eval net = ip_prefix(field, 24)",
+            _ => hint,
+        };
         p.expected("the width of a bucket", hint);
         return None;
     };

@@ -33,6 +33,10 @@ pub(super) fn parse_context(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
             context.before = rows(p)?;
         } else if p.eat_keyword("after").is_some() {
             context.after = rows(p)?;
+        } else if let Some(span) = p.eat_keyword("time_window") {
+            let _ = super::required_duration(p, "for example time_window 1h");
+            let message = "a window of time has no effect here: rows are counted only";
+            p.report(Diagnostic::warning(span, message).hint("leave it out"));
         } else {
             break;
         }

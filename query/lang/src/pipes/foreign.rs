@@ -6,7 +6,7 @@ pub(super) fn hint(name: &str) -> Option<&'static str> {
     FOREIGN.iter().find(|(names, _)| names.contains(&name.as_str())).map(|(_, hint)| *hint)
 }
 
-const FOREIGN: [(&[&str], &str); 36] = [
+const FOREIGN: [(&[&str], &str); 40] = [
     (&["table", "project", "select", "columns", "project-reorder"], "write `fields a, b`"),
     (&["project-away", "fields-remove"], "write `drop a, b`"),
     (&["project-rename"], "write `rename a as b`"),
@@ -51,6 +51,13 @@ const FOREIGN: [(&[&str], &str); 36] = [
     (&["pack_json", "pack_logfmt", "tojson"], "write `format \"<field> text\" as field`"),
     (&["render", "visualize"], "the table or chart is chosen where the answer is shown"),
     (&["count_values", "countby"], "write `stats by (field) count() as n`"),
+    (&["copy", "cp", "clone"], "write `eval new = old`"),
+    (
+        &["first_by", "last_by", "partition"],
+        "write `sort by (field) | limit 5`, or `dedup 5 by (field)` for some of each",
+    ),
+    (&["unpack_words", "split"], "write `eval words = split(field, \" \")`, then `unroll by (words)`"),
+    (&["set_stream_fields", "block_stats", "blocks_count", "query_stats"], "write `explain` to see how a query is run"),
     (&["from"], "`from` stands at the start of a query: from changes | ..."),
 ];
 

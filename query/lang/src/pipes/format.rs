@@ -18,7 +18,8 @@ pub(super) const SPEC: PipeSpec = PipeSpec {
     syntax: "format \"text <field> <style:field>\" [as name] [if (filter)]",
     summary: "makes a text of fields",
     doc: "`<field>` stands for its value, for nothing when it is missing; `&lt;` is a `<` of the text. Styles: `q` (a JSON \
-          string), `uc` and `lc` (case), `urlencode`, `urldecode`, `base64encode`, `base64decode`, `hexencode`, `hexdecode`, \
+          string), `uc` and `lc` (case), `urlencode`, `urldecode`, `base64encode`, `base64decode`, `hexencode`, `hexdecode`, `hexnumencode`, \
+          `hexnumdecode`, \
           `time` and `duration` (of nanoseconds), `duration_seconds`, `ipv4` (of a number). The text becomes `body` unless \
           `as` says another field.",
     examples: &[

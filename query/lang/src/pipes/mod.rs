@@ -143,7 +143,11 @@ fn unknown(p: &mut Parser<'_>, name: &str, span: Range<usize>) {
     p.retag(TokenKind::Error);
     let shown = shorten(name);
     let known = PIPES.iter().flat_map(|spec| spec.names.iter().copied());
-    let diagnostic = if let Some(hint) = foreign::hint(name) {
+    let diagnostic = if ["first", "last"].contains(&name) && p.peek() != Some('(') {
+        let order = if name == "first" { "field" } else { "field desc" };
+        Diagnostic::error(span, format!("there is no pipe `{name}`"))
+            .hint(format!("write `sort by ({order}) | limit 5`"))
+    } else if let Some(hint) = foreign::hint(name) {
         Diagnostic::error(span, format!("there is no pipe `{shown}`")).hint(hint)
     } else if stats::find(name).is_some() {
         Diagnostic::error(span, format!("`{shown}` is a function, not a pipe"))

@@ -62,6 +62,33 @@ fn completion_knows_what_may_come() {
         "* | rename a ^",
         "* | eval x = ro^",
         "日本^",
+        "severity:in(^",
+        "severity:in(ERROR, ^",
+        "status:>^",
+        "error | parse ^",
+        "error | parse json ^",
+        "error | parse json from ^",
+        "error | join ^",
+        "error | join by (service.name) (fr^",
+        "error | join by (service.name) (from ^",
+        "error | join by (service.name) (from changes | fi^",
+        "error | join by (a) within 5m ^",
+        "error | union (^",
+        "error | timechart ^",
+        "error | timechart 5m by (f) ^",
+        "error | stats count() if (sev^",
+        "error | fill n with ^",
+        "error | diff ^",
+        "error | diff 1h ^",
+        "error | lookup owners ^",
+        "error | context ^",
+        "error | patterns by (^",
+        "error | top 5 by (f) ^",
+        "error | bin _time ^",
+        "error | sample ^",
+        "error | format \"<a>\" ^",
+        "error | replace (\"a\", \"b\") ^",
+        "error | banana ^",
     ]
     .map(render)
     .join("\n");
@@ -89,7 +116,34 @@ fn completion_knows_what_may_come() {
         "in a phrase ^ => 13..13 Nothing 
         * | rename a ^ => 13..13 Nothing as
         * | eval x = ro^ => 13..15 Fields round(
-        日本^ => 0..6 Fields "#]].assert_eq(&all);
+        日本^ => 0..6 Fields 
+        severity:in(^ => 12..12 Values("severity") 
+        severity:in(ERROR, ^ => 19..19 Values("severity") 
+        status:>^ => 8..8 Values("status") 
+        error | parse ^ => 14..14 Nothing json logfmt regex pattern csv kv syslog user_agent access_log
+        error | parse json ^ => 19..19 Nothing from prefix keep if
+        error | parse json from ^ => 24..24 Fields 
+        error | join ^ => 13..13 Nothing by on within inner left
+        error | join by (service.name) (fr^ => 32..34 Fields from
+        error | join by (service.name) (from ^ => 37..37 Nothing logs spans quarantine changes alerts incidents actions probes findings audit promql(
+        error | join by (service.name) (from changes | fi^ => 47..49 Nothing fields fill
+        error | join by (a) within 5m ^ => 30..30 Nothing before after
+        error | union (^ => 15..15 Fields from
+        error | timechart ^ => 18..18 Nothing auto by count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
+        error | timechart 5m by (f) ^ => 28..28 Nothing limit count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
+        error | stats count() if (sev^ => 26..29 Fields 
+        error | fill n with ^ => 20..20 Nothing 0 previous linear
+        error | diff ^ => 13..13 Nothing previous by
+        error | diff 1h ^ => 16..16 Nothing ago by
+        error | lookup owners ^ => 22..22 Nothing on
+        error | context ^ => 16..16 Nothing before after
+        error | patterns by (^ => 21..21 Fields 
+        error | top 5 by (f) ^ => 21..21 Nothing as percent
+        error | bin _time ^ => 18..18 Nothing auto
+        error | sample ^ => 15..15 Nothing 
+        error | format "<a>" ^ => 21..21 Nothing as if
+        error | replace ("a", "b") ^ => 27..27 Nothing at limit if
+        error | banana ^ => 15..15 Fields not"#]].assert_eq(&all);
 }
 
 #[test]

@@ -455,3 +455,102 @@ fn conditions_are_filters_over_columns() {
     "#]]
     .assert_eq(&all);
 }
+
+/// Queries as people write them for VictoriaLogs.
+#[test]
+fn pasted_logsql_works() {
+    check(
+        r#"
+        _time:5m error | stats by (_stream) count() as errors | sort by (errors desc) | limit 10
+        _time:5m log.level:error -app:(buggy_app OR foobar)
+        _time:5m {app!~"buggy_app|foobar"} log.level:error
+        {app in ("nginx", "foo.bar"), host not_in (a, b)} _time:1h
+        error | fields _time, _stream, _msg
+        _msg:"foo" _msg:=bar | stats by (_msg) count() hits
+        _time:5m | stats count() if (GET) gets, count() if (POST) posts, count() total
+        _time:5m | stats by (request_size_bytes:10KB) count(), quantile(0.5, d) p50
+        _time:5m | stats by (_time:1d offset 2h) count() logs
+        _time:5m | extract "ip=<ip> " from _msg | top 10 by (ip)
+        _time:5m | extract_regexp "(?P<ip>([0-9]+[.]){3}[0-9]+)" from _msg
+        _time:5m | unpack_json if (ip:"") from foo result_prefix "foo_"
+        _time:5m | format "request from <ip>:<port>" as _msg
+        _time:5m | replace ("secret-password", "***") at _msg
+        _time:5m | replace_regexp ("host-(.+?)-foo", "$1") at _msg limit 1
+        _time:5m | math round(duration_msecs / 1000) as duration_secs
+        * | sort by (_time) desc | offset 10 | limit 10
+        _time:5m | uniq (host, path) with hits limit 5
+        _time:5m | rename host as server, ip as src | rm foo
+        request.duration:range(4.2, Inf) response_size:range[1KiB, 10MiB]
+        user.ip:ipv4_range(127.0.0.0, 127.255.255.255) foo:len_range(10, inf)
+        log.level:in("error", "fatal") user_id:in(_time:1d path:admin | fields user_id)
+        _time:2023-04-25Z _time:2023-02Z _time:2023-02-25T22Z
+        _time:day_range[08:00, 18:00) offset 2h _time:week_range[Mon, Fri]
+        _time:1d {app="app1"} | stats by (user) count() app1_hits | join by (user) (_time:1d {app="app2"} | stats by (user) count() app2_hits) inner
+        _time:5m panic | stream_context after 10
+        _time:5m | unroll (timestamp, value)
+        user.name:eq_field(app.user) i("Foo"*) exact("x") re("a|b") seq("error", "open file")
+        "#,
+        expect![[r#"
+            _time:5m error | stats by (_stream) count() as errors | sort by (errors desc) | limit 10
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") error | stats by (_stream) count(*) as errors | sort by (errors desc) | limit 10
+            _time:5m log.level:error -app:(buggy_app OR foobar)
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") log.level:error !(app:buggy_app or app:foobar)
+            _time:5m {app!~"buggy_app|foobar"} log.level:error
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") {app!~"buggy_app|foobar"} log.level:error
+            {app in ("nginx", "foo.bar"), host not_in (a, b)} _time:1h
+                {app=~"nginx|foo\\.bar",host!~"a|b"} _time:["2026-11-23T08:00:00Z", "2026-11-23T09:00:00Z")
+            error | fields _time, _stream, _msg
+                error | fields _time, _stream, body
+            _msg:"foo" _msg:=bar | stats by (_msg) count() hits
+                foo body:=bar | stats by (body) count(*) as hits
+            _time:5m | stats count() if (GET) gets, count() if (POST) posts, count() total
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | stats count(*) if (GET) as gets, count(*) if (POST) as posts, count(*) as total
+            _time:5m | stats by (request_size_bytes:10KB) count(), quantile(0.5, d) p50
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | stats by (request_size_bytes:10000) count(*) as "count(*)", quantile(0.5, d) as p50
+            _time:5m | stats by (_time:1d offset 2h) count() logs
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | stats by (_time:1d offset 2h) count(*) as logs
+            _time:5m | extract "ip=<ip> " from _msg | top 10 by (ip)
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | parse pattern "ip=<ip> " | top 10 by (ip) as hits
+            _time:5m | extract_regexp "(?P<ip>([0-9]+[.]){3}[0-9]+)" from _msg
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | parse regex "(?P<ip>([0-9]+[.]){3}[0-9]+)"
+            _time:5m | unpack_json if (ip:"") from foo result_prefix "foo_"
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | parse json from foo prefix foo_ if (ip:"")
+            _time:5m | format "request from <ip>:<port>" as _msg
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | format "request from <ip>:<port>"
+            _time:5m | replace ("secret-password", "***") at _msg
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | replace ("secret-password", "***")
+            _time:5m | replace_regexp ("host-(.+?)-foo", "$1") at _msg limit 1
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | replace_regexp ("host-(.+?)-foo", "$1") limit 1
+            _time:5m | math round(duration_msecs / 1000) as duration_secs
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | eval duration_secs = round(duration_msecs / 1000)
+            * | sort by (_time) desc | offset 10 | limit 10
+                * | sort by (_time desc) | offset 10 | limit 10
+            _time:5m | uniq (host, path) with hits limit 5
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | uniq by (host, path) with hits | limit 5
+            _time:5m | rename host as server, ip as src | rm foo
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | rename host as server, ip as src | drop foo
+            request.duration:range(4.2, Inf) response_size:range[1KiB, 10MiB]
+                request.duration:>4.2 (response_size:>=1KiB response_size:<=10MiB)
+            user.ip:ipv4_range(127.0.0.0, 127.255.255.255) foo:len_range(10, inf)
+                user.ip:ipv4_range(127.0.0.0, 127.255.255.255) foo:len_range(10, inf)
+            log.level:in("error", "fatal") user_id:in(_time:1d path:admin | fields user_id)
+                log.level:in(error, fatal) user_id:in(from logs _time:["2026-11-22T09:00:00Z", "2026-11-23T09:00:00Z") path:admin | fields user_id)
+            _time:2023-04-25Z _time:2023-02Z _time:2023-02-25T22Z
+                _time:["2023-04-25T00:00:00Z", "2023-04-26T00:00:00Z") _time:["2023-02-01T00:00:00Z", "2023-03-01T00:00:00Z") _time:["2023-02-25T22:00:00Z", "2023-02-25T23:00:00Z")
+            _time:day_range[08:00, 18:00) offset 2h _time:week_range[Mon, Fri]
+                _time:day_range[08:00, 18:00) offset 2h _time:week_range[Mon, Fri]
+            _time:1d {app="app1"} | stats by (user) count() app1_hits | join by (user) (_time:1d {app="app2"} | stats by (user) count() app2_hits) inner
+                _time:["2026-11-22T09:00:00Z", "2026-11-23T09:00:00Z") {app="app1"} | stats by (user) count(*) as app1_hits | join inner by (user) (from logs _time:["2026-11-22T09:00:00Z", "2026-11-23T09:00:00Z") {app="app2"} | stats by (user) count(*) as app2_hits)
+            _time:5m panic | stream_context after 10
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") panic | context before 0 after 10
+            _time:5m | unroll (timestamp, value)
+                _time:["2026-11-23T08:55:00Z", "2026-11-23T09:00:00Z") | unroll by (timestamp, value)
+            user.name:eq_field(app.user) i("Foo"*) exact("x") re("a|b") seq("error", "open file")
+                user.name:eq_field(app.user) Foo* body:=x body:~"a|b" body:seq(error, "open file")
+        "#]],
+    );
+    let commented = "# what went wrong\nerror # here\n| limit 5 # only some\n#";
+    let (query, diagnostics) = parse(commented, NOW);
+    assert_eq!((crate::format(&query).as_str(), diagnostics), ("error | limit 5", Vec::new()));
+    assert_eq!(crate::format(&parse("#tag a#b", NOW).0), "#tag a#b");
+}

@@ -62,6 +62,8 @@ pub struct Config {
     pub ingest: IngestConfig,
     /// What a query may take.
     pub query: QueryConfig,
+    /// CSV files that queries look into, as glob patterns.
+    pub lookups: Vec<String>,
     /// Rule files, as glob patterns.
     pub rules: Vec<String>,
     /// Playbook files, as glob patterns.

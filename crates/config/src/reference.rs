@@ -96,6 +96,11 @@ pub const SETTINGS: &[Setting] = &[
         "What of PromQL is switched on beyond Prometheus's default, by the names of its `--enable-feature`: `promql-experimental-functions`, \
          `promql-binop-fill-modifiers`, `promql-delayed-name-removal`, `type-and-unit-labels`.",
     ),
+    setting(
+        "lookups",
+        "[]",
+        "CSV files that `lookup` looks into, as glob patterns; each is called as its file, without `.csv`.",
+    ),
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
     setting("services", "[]", "Files of the service catalogue, as glob patterns."),

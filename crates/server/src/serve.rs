@@ -11,7 +11,7 @@ use axum::Router;
 use catalog::ledger::Ledger;
 use change::ChangeBook;
 use config::{Config, Listeners};
-use engine::{Engine, QueryLimits};
+use engine::{Engine, LookupTables, QueryLimits};
 use listen::{CancellationToken, Listener};
 use pipeline::{Pipeline, PipelineOptions};
 use respond::{Freeze, Responder, ResponderOptions};
@@ -182,6 +182,7 @@ fn query_limits(config: &Config) -> anyhow::Result<QueryLimits> {
         promql_samples_max: config.query.promql_samples_max,
         promql_features: promql::Features::of_names(&config.query.promql_features)?,
         spill_dir: Some(config.data_dir.join("spill")),
+        lookups: LookupTables::of_files(files::found(&config.lookups)?).map_err(|error| anyhow::anyhow!("lookups: {error}"))?,
         ..QueryLimits::default()
     })
 }

@@ -6,7 +6,8 @@ use exec::Control;
 use model::{Table, TenantId, TimeRange};
 use store::DeleteReport;
 
-use crate::engine::{Prepared, exec_options, query_error, source_of};
+use crate::engine::{Prepared, exec_options, query_error};
+use crate::sources::source_of;
 use crate::{Engine, QueryError, QueryRequest};
 
 impl Engine {
@@ -17,8 +18,9 @@ impl Engine {
         let Prepared { plan, .. } = self.prepare(&request)?;
         let scan = plan.scan();
         let refuse = |message: String, hint: &str| QueryError::Unsupported { message, hint: hint.to_owned() };
-        let Some(table) = Table::parse(scan.source.as_str()) else {
-            let message = format!("rows of {} cannot be deleted", scan.source.as_str());
+        let name = scan.input.table().map_or("promql", lang::Source::as_str);
+        let Some(table) = Table::parse(name) else {
+            let message = format!("rows of {name} cannot be deleted");
             return Err(refuse(message, "only logs, spans and quarantine take deletes"));
         };
         if !matches!(plan, plan::LogicalPlan::Scan(_)) || scan.fetch.is_some() {

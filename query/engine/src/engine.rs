@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use exec::{Begun, Budget, Chunk, Control, ExecError, ExecOptions, ExecStream, Source, SourceSegment};
+use exec::{Begun, Budget, Control, ExecError, ExecOptions, ExecStream};
 use futures::StreamExt as _;
-use lang::Diagnostic;
-use model::{Row, Table, TenantId, TimeRange};
+use lang::{Diagnostic, PipeKind};
 use plan::LogicalPlan;
-use store::{Snapshot, Store};
+use store::Store;
 use telemetry::metrics;
 use tokio::runtime::Runtime;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use crate::admission::{Admission, Weight};
 use crate::governor::{Governor, SystemGauge};
+use crate::patterns::PatternBook;
 use crate::registry::{Registered, Registry};
 use crate::request::millis;
+use crate::sources::{TenantSources, take_source};
 use crate::stream::{BATCHES_AHEAD_MAX, Event, QueryStream};
 use crate::{QueryError, QueryLimits, QueryRequest, QueryStats, RunningQuery, StateTables};
 
@@ -28,7 +29,8 @@ pub struct Engine {
 
 pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
-    state: Arc<dyn StateTables>,
+    pub(crate) state: Arc<dyn StateTables>,
+    pub(crate) patterns: PatternBook,
     pub(crate) limits: QueryLimits,
     pub(crate) admission: Admission,
     pub(crate) registry: Arc<Registry>,
@@ -58,6 +60,8 @@ impl Drop for Inner {
 pub(crate) struct Prepared {
     pub(crate) plan: LogicalPlan,
     pub(crate) warnings: Vec<String>,
+    /// Whether the plan is asked for in place of the rows.
+    pub(crate) explain: bool,
 }
 
 impl Engine {
@@ -80,6 +84,7 @@ impl Engine {
                 _governor: stop,
                 budget: Budget::new(limits.memory_total_bytes_max),
                 runtime: Some(runtime),
+                patterns: PatternBook::new(store.dir().join("patterns")),
                 store,
                 state,
                 limits,
@@ -105,6 +110,10 @@ impl Engine {
     /// Runs a query. Returns once it has started; waits in the queue when too many run.
     pub async fn run(&self, request: QueryRequest) -> Result<QueryStream, QueryError> {
         let prepared = self.prepare(&request).inspect_err(count)?;
+        if prepared.explain {
+            return self.explained(request).await.inspect_err(count);
+        }
+        let prepared = self.resolved(&request, prepared).await.inspect_err(count)?;
         self.start(request, prepared).await
     }
 
@@ -113,19 +122,22 @@ impl Engine {
         let limits = &self.inner.limits;
         check_limit("query.text_bytes_max", limits.text_bytes_max as u64, request.text.len() as u64, "bytes of text")?;
         check_limit("query.rows_max", limits.rows_max, request.limit.unwrap_or(0), "rows asked for")?;
-        let (query, diagnostics) = lang::parse(&request.text, request.now);
+        let (query, diagnostics) = request.language.parse(&request.text, request.now);
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(QueryError::Parse(diagnostics));
         }
         let warnings = diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect();
-        let mut plan = plan::plan(&query).map_err(QueryError::Parse)?;
-        let scan = plan.scan_mut();
-        scan.range = scan.range.intersect(&request.range);
+        self.check_promql(&query)?;
+        let explain = query.pipes.iter().any(|pipe| pipe.kind == PipeKind::Explain);
+        let plan = plan::plan(&query).map_err(QueryError::Parse)?.within(request.range);
         if let Some(range_ns_max) = limits.range_ns_max {
-            let wanted = scan.range.end.0.saturating_sub(scan.range.start.0);
-            check_limit("query.range", range_ns_max.unsigned_abs(), wanted.unsigned_abs(), "nanoseconds of time")?;
+            let mut wanted = 0;
+            plan.each_scan(&mut |scan| {
+                wanted = wanted.max(scan.range.end.0.saturating_sub(scan.range.start.0).unsigned_abs());
+            });
+            check_limit("query.range", range_ns_max.unsigned_abs(), wanted, "nanoseconds of time")?;
         }
-        Ok(Prepared { plan, warnings })
+        Ok(Prepared { plan, warnings, explain })
     }
 
     /// Runs a query that was planned.
@@ -161,7 +173,7 @@ fn weight(plan: &LogicalPlan) -> Weight {
 }
 
 /// Fails when more is wanted than a limit allows.
-fn check_limit(name: &'static str, limit: u64, wanted: u64, what: &str) -> Result<(), QueryError> {
+pub(crate) fn check_limit(name: &'static str, limit: u64, wanted: u64, what: &str) -> Result<(), QueryError> {
     if wanted <= limit {
         return Ok(());
     }
@@ -295,13 +307,15 @@ impl Driver {
     /// Takes the data that the query reads and starts the plan, in one go on a blocking thread: most queries are answered
     /// when it is back. Also says how many segments there are.
     async fn begin(&self) -> Result<(Begun, u64), QueryError> {
-        let (inner, tenant) = (self.inner.clone(), self.request.tenant.clone());
+        let (inner, tenant, now) = (self.inner.clone(), self.request.tenant.clone(), self.request.now);
         let (plan, control) = (self.prepared.plan.clone(), self.registered.entry.control.clone());
         let task = move || {
-            let (table, range) = (plan.scan().source, plan.scan().range);
-            let source = take_source(&inner, &tenant, table, range)?;
+            let scan = plan.scan();
+            let source = take_source(&inner, &tenant, &scan.input, scan.range, now)?;
             let segments = source.segments.len() as u64;
-            let begun = exec::begin(plan, source, &exec_options(&inner.limits), &inner.budget, control);
+            let sources = Arc::new(TenantSources { inner: inner.clone(), tenant, now });
+            let options = exec_options(&inner.limits);
+            let begun = exec::begin(plan, source, &options, &inner.budget, control, sources, now);
             Ok((begun.map_err(|error| query_error(error, &inner.limits))?, segments))
         };
         let begun = tokio::task::spawn_blocking(task).await;
@@ -322,41 +336,6 @@ impl Driver {
     }
 }
 
-/// Takes a snapshot of a table of the store, or the rows of a table of the catalog.
-pub(crate) fn take_source(
-    inner: &Inner,
-    tenant: &TenantId,
-    source: lang::Source,
-    range: TimeRange,
-) -> Result<Source, QueryError> {
-    if let Some(table) = Table::parse(source.as_str()) {
-        let snapshot = inner.store.snapshot(tenant, table, range);
-        return Ok(source_of(snapshot));
-    }
-    let table = source.as_str();
-    let rows = inner
-        .state
-        .rows(tenant, table, range)
-        .map_err(|message| QueryError::Storage { segment: format!("table {table}"), message })?;
-    let rows: Vec<&Row> = rows.iter().collect();
-    let chunks = if rows.is_empty() { Vec::new() } else { vec![Arc::new(Chunk::from(column::rows_to_batch(&rows)))] };
-    Ok(Source { segments: Vec::new(), chunks, damaged: Vec::new() })
-}
-
-/// A snapshot as operators read it.
-pub(crate) fn source_of(snapshot: Snapshot) -> Source {
-    let Snapshot { segments, mut deleted, chunks, damaged, .. } = snapshot;
-    let segments = segments.into_iter().map(|segment| {
-        let deleted = deleted.remove(&segment.meta().id);
-        SourceSegment { segment, deleted }
-    });
-    Source {
-        segments: segments.collect(),
-        chunks: chunks.into_iter().map(|chunk| Arc::new(Chunk::from(chunk))).collect(),
-        damaged: damaged.into_iter().map(|segment| (segment.id, segment.reason)).collect(),
-    }
-}
-
 pub(crate) fn exec_options(limits: &QueryLimits) -> ExecOptions {
     ExecOptions {
         partitions: limits.partitions(),
@@ -370,7 +349,9 @@ pub(crate) fn exec_options(limits: &QueryLimits) -> ExecOptions {
 /// An executor's error as the user sees it, with the names of the limits.
 pub(crate) fn query_error(error: ExecError, limits: &QueryLimits) -> QueryError {
     match error {
-        ExecError::Unsupported { message, hint } => QueryError::Unsupported { message, hint },
+        ExecError::Unsupported { message, hint } | ExecError::Other { message, hint } => {
+            QueryError::Unsupported { message, hint }
+        }
         ExecError::Regex { pattern, too_large: true, .. } => QueryError::Limit {
             name: "query.regex_size_bytes_max",
             limit: limits.regex_size_bytes_max as u64,

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use arrow_array::RecordBatch;
 use column::{FieldCount, FieldType};
 use exec::row_value;
-use lang::{Aggregate, FieldName, Filter, Function, Group, SortKey, Test};
+use lang::{Aggregate, Bucket, FieldName, Filter, Function, Group, SortKey, Test};
 use model::{TimeRange, Timestamp, Value, field};
 use plan::{LogicalPlan, Scan};
 
-use crate::engine::{Prepared, exec_options, query_error, take_source};
+use crate::engine::{Prepared, exec_options, query_error};
+use crate::sources::take_source;
 use crate::{
     Engine, FieldInfo, Fields, Histogram, HistogramBucket, QueryError, QueryRequest, QueryResult, ValueCount, Values,
 };
@@ -61,7 +62,7 @@ impl Engine {
         let (start, end) = (scan.range.start.0, scan.range.end.0);
         let step_ns = step_for(end.saturating_sub(start), buckets);
         let by = vec![
-            Group::TimeBucket { field: field::TIME.to_owned(), step_ns },
+            Group::Bucket { field: field::TIME.to_owned(), bucket: Bucket::Time { step_ns, offset_ns: 0 } },
             Group::Field(field::SEVERITY.to_owned()),
         ];
         scan.fields = Some(vec![field::TIME.to_owned(), field::SEVERITY.to_owned()]);
@@ -119,8 +120,10 @@ impl Engine {
         // Counting runs as a query of its own: admission, statistics and damage are those of every other.
         let counted =
             self.rows(request, counted(Scan { fields: Some(Vec::new()), ..scan.clone() }, Vec::new())).await?;
-        let (inner, tenant, source, range) = (self.inner.clone(), request.tenant.clone(), scan.source, scan.range);
-        let taken = self.blocking(move || Ok(take_source(&inner, &tenant, source, range)?.field_counts(range))).await?;
+        let (inner, tenant, input, range) = (self.inner.clone(), request.tenant.clone(), scan.input.clone(), scan.range);
+        let now = request.now;
+        let counts = move || Ok(take_source(&inner, &tenant, &input, range, now)?.field_counts(range));
+        let taken = self.blocking(counts).await?;
         let Some((counts, rows)) = taken.filter(|_| counted.stats.complete) else { return Ok(None) };
         let built_in = [field::TIME, field::ID, field::STREAM].into_iter().filter(|_| rows > 0);
         let built_in = built_in.map(|name| FieldInfo { name: name.to_owned(), kind: "string".to_owned(), rows });
@@ -175,13 +178,14 @@ impl Engine {
         self.explain_only(request).await
     }
 
-    async fn explain_only(&self, request: QueryRequest) -> Result<String, QueryError> {
-        let plan = self.explained_plan(&request)?;
+    pub(crate) async fn explain_only(&self, request: QueryRequest) -> Result<String, QueryError> {
+        let plan = self.explained_plan(&request).await?;
         let engine = self.clone();
         let task = self.spawn(async move {
             let inner = engine.inner.clone();
-            let (source, range) = (plan.scan().source, plan.scan().range);
-            let taken = tokio::task::spawn_blocking(move || take_source(&inner, &request.tenant, source, range)).await;
+            let (input, range) = (plan.scan().input.clone(), plan.scan().range);
+            let take = move || take_source(&inner, &request.tenant, &input, range, request.now);
+            let taken = tokio::task::spawn_blocking(take).await;
             let taken = taken.map_err(|error| QueryError::Internal { message: error.to_string() })??;
             let options = exec_options(engine.limits());
             let operators = exec::explain(&plan, taken, &options, &engine.inner.budget).await;
@@ -195,7 +199,7 @@ impl Engine {
     /// pages, rows and bytes that each left out or read, and how long it took.
     pub async fn explain_analyze(&self, request: QueryRequest) -> Result<String, QueryError> {
         let explained = self.explain_only(request.clone()).await?;
-        let prepared = self.prepare(&request)?;
+        let prepared = self.resolved(&request, self.prepare(&request)?).await?;
         let mut stream = self.start(request, prepared).await?;
         let control = stream.control();
         while let Some(batch) = stream.next_batch().await {
@@ -222,8 +226,8 @@ impl Engine {
         ))
     }
 
-    fn explained_plan(&self, request: &QueryRequest) -> Result<LogicalPlan, QueryError> {
-        let Prepared { plan, .. } = self.prepare(request)?;
+    async fn explained_plan(&self, request: &QueryRequest) -> Result<LogicalPlan, QueryError> {
+        let Prepared { plan, .. } = self.resolved(request, self.prepare(request)?).await?;
         Ok(match request.limit {
             Some(limit) => plan.with_limit(limit),
             None => plan,
@@ -238,7 +242,7 @@ impl Engine {
     }
 
     /// The range of a scan, its open ends replaced by the times that matches have.
-    async fn closed_range(&self, request: &QueryRequest, scan: &Scan) -> Result<TimeRange, QueryError> {
+    pub(crate) async fn closed_range(&self, request: &QueryRequest, scan: &Scan) -> Result<TimeRange, QueryError> {
         let range = scan.range;
         if range.start != TimeRange::ALL.start && range.end != TimeRange::ALL.end {
             return Ok(range);
@@ -266,7 +270,7 @@ impl Engine {
 
     /// All rows of a plan made here.
     async fn rows(&self, request: &QueryRequest, plan: LogicalPlan) -> Result<QueryResult, QueryError> {
-        let prepared = Prepared { plan, warnings: Vec::new() };
+        let prepared = Prepared { plan, warnings: Vec::new(), explain: false };
         self.start(request.clone(), prepared).await?.collect_all().await
     }
 }

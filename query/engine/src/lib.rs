@@ -24,9 +24,13 @@ mod error;
 mod facets;
 mod governor;
 mod limits;
+mod lookups;
+mod patterns;
 mod prom;
 mod registry;
 mod request;
+mod resolve;
+mod sources;
 mod stream;
 mod tables;
 #[cfg(test)]
@@ -37,9 +41,10 @@ pub use error::QueryError;
 pub use exec::{RECORD_COLUMN, row_json, row_value};
 pub use facets::{FIELDS_SAMPLE_ROWS, HISTOGRAM_BUCKETS_MAX};
 pub use limits::QueryLimits;
+pub use lookups::{LOOKUP_BYTES_MAX, LookupTables};
 pub use prom::{PromRequest, PromResult, PromSource};
 pub use request::{
-    FieldInfo, Fields, Histogram, HistogramBucket, QueryRequest, QueryStats, RunningQuery, ValueCount, Values,
+    FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryRequest, QueryStats, RunningQuery, ValueCount, Values,
 };
 pub use store::DeleteReport;
 pub use stream::{QueryResult, QueryStream};

@@ -42,6 +42,8 @@ pub struct QueryLimits {
     pub promql_features: promql::Features,
     /// Directory for spilling; `None` is the system's directory for temporary files.
     pub spill_dir: Option<PathBuf>,
+    /// `lookups`: tables of names for the pipe `lookup`.
+    pub lookups: crate::LookupTables,
     /// Parallel parts of one query, and threads of a PromQL query; the number of cores when zero.
     pub partitions: usize,
 }
@@ -66,6 +68,7 @@ impl Default for QueryLimits {
             promql_points_max: 11_000,
             promql_features: promql::Features::default(),
             spill_dir: None,
+            lookups: crate::LookupTables::default(),
             partitions: 0,
         }
     }

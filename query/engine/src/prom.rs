@@ -65,6 +65,10 @@ impl std::fmt::Debug for PromSource {
 }
 
 impl PromSource {
+    pub(crate) fn new(store: Arc<Store>, tenant: TenantId) -> Self {
+        Self { store, tenant }
+    }
+
     fn find(&self, request: &SelectRequest<'_>) -> Result<SeriesSelection, SourceError> {
         let matchers: Result<Vec<Matcher>, _> = request.matchers.iter().map(matcher).collect();
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
@@ -130,7 +134,7 @@ fn matcher(matcher: &promql::Matcher) -> Result<Matcher, series::SeriesError> {
 impl Engine {
     /// The series of a tenant.
     pub fn prom(&self, tenant: &TenantId) -> PromSource {
-        PromSource { store: self.inner.store.clone(), tenant: tenant.clone() }
+        PromSource::new(self.inner.store.clone(), tenant.clone())
     }
 
     /// Evaluates an expression at one time, in milliseconds since the Unix epoch.
@@ -254,7 +258,7 @@ fn parse_error(error: &promql::ParseError) -> QueryError {
     QueryError::Parse(vec![Diagnostic::error(error.span.start..error.span.end, error.to_string())])
 }
 
-fn eval_error(error: EvalError, timeout_ms: u64, memory_total_bytes_max: u64) -> QueryError {
+pub(crate) fn eval_error(error: EvalError, timeout_ms: u64, memory_total_bytes_max: u64) -> QueryError {
     match error {
         EvalError::TooManySamples { max } => QueryError::Limit {
             name: "query.promql_samples_max",

@@ -2,15 +2,46 @@
 
 use std::time::Duration;
 
+use lang::{Diagnostic, Input, Promql, Query, Span};
 use model::{TenantId, TimeRange, Timestamp};
 
-/// One query of the native language.
+/// In which language a query is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Language {
+    /// Backstop's own.
+    #[default]
+    Native,
+    /// Query strings of Elasticsearch and Graylog.
+    Lucene,
+    /// PromQL; each sample is a row.
+    Promql,
+}
+
+impl Language {
+    /// Reads a text.
+    pub(crate) fn parse(self, text: &str, now: Timestamp) -> (Query, Vec<Diagnostic>) {
+        match self {
+            Self::Native => lang::parse(text, now),
+            Self::Lucene => lang::parse_lucene(text, now),
+            Self::Promql => {
+                // A text that is not quoted starts one byte before its first one.
+                let promql = Promql { text: text.to_owned(), span: Span(0..text.len()), step_ns: None };
+                (Query { input: Input::Promql(promql), ..Query::default() }, Vec::new())
+            }
+        }
+    }
+}
+
+/// One query.
 #[derive(Clone, Debug)]
 pub struct QueryRequest {
     /// Whose data.
     pub tenant: TenantId,
     /// The query's text.
     pub text: String,
+    /// In which language.
+    pub language: Language,
     /// Which time; a `_time:` filter in the text narrows it further.
     pub range: TimeRange,
     /// Most rows to return. Log rows come newest first, so this is the newest `limit` rows. `None` returns all rows and fails
@@ -30,6 +61,7 @@ impl QueryRequest {
         Self {
             tenant,
             text: text.into(),
+            language: Language::Native,
             range: TimeRange::ALL,
             limit: None,
             now,
@@ -68,6 +100,27 @@ pub struct QueryStats {
     pub limit_reached: bool,
     /// What a person should know, such as the segments that a partial answer misses.
     pub warnings: Vec<String>,
+}
+
+impl QueryStats {
+    /// Those of an answer that was there without reading.
+    pub(crate) fn of_rows(query_id: u64, rows: u64) -> Self {
+        Self {
+            query_id,
+            rows_returned: rows,
+            rows_matched: Some(rows),
+            rows_scanned: 0,
+            rows_verified: 0,
+            segments_total: 0,
+            segments_pruned: 0,
+            segments_scanned: 0,
+            bytes_read: 0,
+            elapsed_ms: 0.0,
+            complete: true,
+            limit_reached: false,
+            warnings: Vec::new(),
+        }
+    }
 }
 
 /// A query that runs now.

@@ -4,13 +4,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, ArrayRef, RecordBatch, StringArray};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use exec::Control;
 use futures::{Stream, StreamExt as _};
 use tokio::sync::mpsc;
 
+use crate::engine::Inner;
 use crate::registry::Entry;
-use crate::{QueryError, QueryStats, row_json};
+use crate::{QueryError, QueryRequest, QueryStats, row_json};
 
 /// Batches on their way to the reader. Small: a slow reader holds the query back instead of filling memory.
 pub(crate) const BATCHES_AHEAD_MAX: usize = 2;
@@ -45,6 +47,27 @@ pub struct QueryResult {
 impl QueryStream {
     pub(crate) fn new(events: mpsc::Receiver<Event>, entry: Arc<Entry>) -> Self {
         Self { events, entry, stats: None, ended: false }
+    }
+
+    /// An answer that needs no running: these lines as rows of one column.
+    pub(crate) fn of_lines<'a>(
+        inner: &Inner,
+        request: &QueryRequest,
+        column: &str,
+        lines: impl Iterator<Item = &'a str>,
+    ) -> Result<Self, QueryError> {
+        let internal = |error: ArrowError| QueryError::Internal { message: error.to_string() };
+        let lines: ArrayRef = Arc::new(lines.map(Some).collect::<StringArray>());
+        let rows = lines.len() as u64;
+        let schema = Schema::new(vec![Field::new(column, DataType::Utf8, true)]);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![lines]).map_err(internal)?;
+        let registered = inner.registry.add(&request.tenant, &request.text, Arc::new(Control::new(false)));
+        let stats = QueryStats::of_rows(registered.entry.id, rows);
+        let (events, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
+        let full = |_| QueryError::Internal { message: "an empty channel is full".to_owned() };
+        events.try_send(Event::Batch(batch)).map_err(full)?;
+        events.try_send(Event::End(Box::new(stats))).map_err(full)?;
+        Ok(Self::new(receiver, registered.entry.clone()))
     }
 
     /// The id of the query, for [`crate::Engine::cancel`].

@@ -13,6 +13,14 @@ pub enum ExecError {
         /// What to do instead.
         hint: String,
     },
+    /// Something else that a plan reads gave an error.
+    #[error("{message}")]
+    Other {
+        /// What happened.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
     /// A regular expression is wrong or its compiled form is larger than the limit.
     #[error("the regular expression {pattern:?} cannot be used: {message}")]
     Regex {

@@ -3,7 +3,7 @@
 use lang::{Aggregate, Bucket, Expr, Filter, Function, Group, Input, SortKey, Source};
 use model::TimeRange;
 
-use crate::rewrites::{each_other, push_fetch};
+use crate::rewrites::{each_filter, each_other, push_fetch};
 use crate::stage::Stage;
 
 /// What is to be done, as a tree of operators: each takes the rows of its input, the leaf is a scan.
@@ -240,6 +240,25 @@ impl LogicalPlan {
             }
             at = plan.input();
         }
+    }
+
+    /// Changes every filter, also those of the other plans that it reads.
+    pub fn change_filters(&mut self, change: &mut dyn FnMut(&mut Filter)) {
+        each_filter(self, change);
+        let mut at = Some(self);
+        while let Some(plan) = at {
+            if let Self::Stage { stage, .. } = plan
+                && let Some(other) = stage.other_mut()
+            {
+                other.change_filters(change);
+            }
+            at = plan.input_mut();
+        }
+    }
+
+    /// Shows every filter, also those of the other plans that it reads.
+    pub fn each_filter(&self, see: &mut dyn FnMut(&Filter)) {
+        self.clone().change_filters(&mut |filter| see(filter));
     }
 
     /// Whether the length of some buckets is still to be chosen.

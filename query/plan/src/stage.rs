@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use lang::{
-    Aggregate, Bin, Context, Dedup, Diff, DiffAgainst, Facets, Fill, FormatPart, FormatPipe, Group, Join, Lookup,
+    Aggregate, Bin, Context, Dedup, Diff, DiffAgainst, Facets, Fill, Filter, FormatPart, FormatPipe, Group, Join, Lookup,
     ParsePipe, Patterns, Replace, Sample, Timechart, Within, WithinSide,
 };
 use model::{TimeRange, field};
@@ -115,6 +115,18 @@ impl Stage {
         }
     }
 
+    /// Its filters.
+    pub(crate) fn filters_mut(&mut self) -> Vec<&mut Filter> {
+        match self {
+            Self::Parse(pipe) => pipe.filter.iter_mut().collect(),
+            Self::Replace(pipe) => pipe.filter.iter_mut().collect(),
+            Self::Format(pipe) => pipe.filter.iter_mut().collect(),
+            Self::Group(_, aggregates) => aggregates.iter_mut().filter_map(|one| one.filter.as_mut()).collect(),
+            Self::Timechart(chart) => chart.aggregates.iter_mut().filter_map(|one| one.filter.as_mut()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Narrows the time of the other plan as a caller narrows that of the plan around it, whose own time was `own` before.
     pub(crate) fn narrow_other(&mut self, own: TimeRange, range: TimeRange) {
         match self {
@@ -175,7 +187,7 @@ impl Stage {
         let and =
             |needed: Needed, more: &[&str]| union(needed, Some(more.iter().map(|name| (*name).to_owned()).collect()));
         let of = |names: &[String]| Some(names.iter().cloned().collect::<BTreeSet<String>>());
-        let filter = |filter: &Option<lang::Filter>| filter.as_ref().map_or(Some(BTreeSet::new()), filter_fields);
+        let filter = |filter: &Option<Filter>| filter.as_ref().map_or(Some(BTreeSet::new()), filter_fields);
         match self {
             Self::Parse(pipe) => union(and(needed, &[&pipe.from]), filter(&pipe.filter)),
             Self::Replace(pipe) => union(needed, filter(&pipe.filter)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use engine::{Engine, QueryRequest};
+use engine::{Engine, Language, QueryRequest};
 use model::{TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,6 +29,8 @@ pub(crate) struct ExploreBody {
     #[serde(default)]
     query: String,
     #[serde(default)]
+    language: Language,
+    #[serde(default)]
     start: Option<Value>,
     #[serde(default)]
     end: Option<Value>,
@@ -48,6 +50,7 @@ impl ExploreBody {
         let range = range(self.start.as_ref(), self.end.as_ref(), now)?;
         let mut request = QueryRequest::new(tenant, self.query.clone(), now);
         request.range = range;
+        request.language = self.language;
         Ok(request)
     }
 }

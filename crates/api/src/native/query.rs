@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use engine::{Engine, QueryRequest, QueryStats, QueryStream, row_json};
+use engine::{Engine, Language, QueryRequest, QueryStats, QueryStream, row_json};
 use futures::{Stream, StreamExt as _, stream};
 use http_body_util::StreamBody;
 use model::{TenantId, Timestamp};
@@ -39,7 +39,7 @@ pub(crate) struct QueryBody {
     #[serde(default)]
     limit: Option<u64>,
     #[serde(default)]
-    language: Option<String>,
+    language: Language,
     #[serde(default)]
     allow_partial: bool,
     #[serde(default)]
@@ -48,14 +48,11 @@ pub(crate) struct QueryBody {
 
 impl QueryBody {
     fn request(self, tenant: TenantId, now: Timestamp) -> Result<QueryRequest, ApiError> {
-        if let Some(language) = self.language.as_deref().filter(|language| *language != "native") {
-            let hint = "leave `language` out, or ask PromQL at /api/v1/query";
-            return Err(ApiError::bad_request(format!("language {language:?} is not available here"), hint));
-        }
         let range = range(self.start.as_ref(), self.end.as_ref(), now)?;
         Ok(QueryRequest {
             tenant,
             text: self.query,
+            language: self.language,
             range,
             limit: self.limit,
             now,

@@ -7,8 +7,8 @@ use change::Catalogue;
 use respond::Playbook;
 use rules::Group;
 
-/// Names and texts of the files that patterns match. A pattern without a match is a mistake: nothing would watch.
-fn read(patterns: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+/// The files that patterns match. A pattern without a match is a mistake: nothing would watch.
+pub(crate) fn found(patterns: &[String]) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for pattern in patterns {
         let matches: Result<Vec<PathBuf>, _> =
@@ -18,12 +18,18 @@ fn read(patterns: &[String]) -> anyhow::Result<Vec<(String, String)>> {
         if paths.is_empty() {
             bail!("no file matches {pattern:?}");
         }
-        for path in paths {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            files.push((path.display().to_string(), text));
-        }
+        files.extend(paths);
     }
     Ok(files)
+}
+
+/// Names and texts of the files that patterns match.
+fn read(patterns: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let text = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        Ok((path.display().to_string(), text))
+    };
+    found(patterns)?.into_iter().map(text).collect()
 }
 
 /// The rule groups of all files. `language` is what their PromQL may use.

@@ -53,10 +53,6 @@ impl Groups {
         })
     }
 
-    pub(super) fn by(&self) -> &[Group] {
-        &self.by
-    }
-
     pub(super) fn aggregates(&self) -> &[Aggregate] {
         &self.aggregates
     }

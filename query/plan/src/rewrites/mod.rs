@@ -10,10 +10,9 @@ mod simplify;
 mod sort_by_time;
 mod time_range;
 
-use lang::{Filter, ParsePipe};
+use lang::Filter;
 
 use crate::LogicalPlan;
-use crate::stage::Stage;
 
 pub(crate) use fetch::push_fetch;
 pub(crate) use simplify::simplify_filter;
@@ -29,9 +28,9 @@ pub(crate) fn all(plan: LogicalPlan) -> LogicalPlan {
 /// The rewrites of one chain of operators, and of those that its stages read.
 fn narrow(mut plan: LogicalPlan) -> LogicalPlan {
     each_other(&mut plan, &|other| *other = narrow(std::mem::replace(other, crate::logical::EMPTY)));
-    each_filter(&mut plan, severity::name_severities);
+    each_filter(&mut plan, &mut severity::name_severities);
     let mut plan = merge_filters::merge_filters(plan);
-    each_filter(&mut plan, |filter| *filter = simplify_filter(std::mem::replace(filter, Filter::All)));
+    each_filter(&mut plan, &mut |filter| *filter = simplify_filter(std::mem::replace(filter, Filter::All)));
     time_range::into_scan(&mut plan);
     let mut plan = patterns::insert(sort_by_time::into_scan(plan));
     order::default_order(&mut plan);
@@ -50,18 +49,16 @@ pub(crate) fn each_other(plan: &mut LogicalPlan, change: &dyn Fn(&mut LogicalPla
     }
 }
 
-/// Changes every filter of a plan: of the scan, of pipes, of aggregates.
-fn each_filter(plan: &mut LogicalPlan, change: impl Fn(&mut Filter) + Copy) {
+/// Changes every filter of a chain of operators: of the scan, of pipes, of aggregates.
+pub(crate) fn each_filter(plan: &mut LogicalPlan, change: &mut dyn FnMut(&mut Filter)) {
     match plan {
         LogicalPlan::Scan(scan) => change(&mut scan.filter),
         LogicalPlan::Filter { predicate, .. } => change(predicate),
         LogicalPlan::Aggregate { aggregates, .. } => {
-            aggregates.iter_mut().filter_map(|aggregate| aggregate.filter.as_mut()).for_each(change);
+            aggregates.iter_mut().filter_map(|aggregate| aggregate.filter.as_mut()).for_each(&mut *change);
         }
+        LogicalPlan::Stage { stage, .. } => stage.filters_mut().into_iter().for_each(&mut *change),
         _ => {}
-    }
-    if let LogicalPlan::Stage { stage: Stage::Parse(ParsePipe { filter: Some(filter), .. }), .. } = plan {
-        change(filter);
     }
     if let Some(input) = plan.input_mut() {
         each_filter(input, change);

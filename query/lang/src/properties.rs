@@ -284,8 +284,12 @@ fn group_pipe() -> BoxedStrategy<PipeKind> {
         }),
         (plain_name(), bucket(), plain_name()).prop_map(|(field, bucket, to)| PipeKind::Bin(Bin { field, bucket, to })),
         (names(0..3), with).prop_map(|(fields, with)| PipeKind::Fill(Fill { fields, with })),
-        (1u64..99, names(1..4), any::<bool>(), plain_name(), prop::option::of(plain_name()))
-            .prop_map(|(limit, by, rare, hits, percent)| PipeKind::Top(Top { limit, by, rare, hits, percent })),
+        (1u64..99, names(1..4), any::<bool>(), any::<bool>()).prop_map(|(limit, mut by, rare, percent)| {
+            by.sort();
+            by.dedup();
+            let (hits, percent) = ("by column".to_owned(), percent.then(|| "as column".to_owned()));
+            PipeKind::Top(Top { limit, by, rare, hits, percent })
+        }),
         (names(1..4), any::<bool>())
             .prop_map(|(by, hits)| PipeKind::Uniq(Uniq { by, hits: hits.then(|| "hits".to_owned()) })),
         (names(1..3), 1u64..9).prop_map(|(by, keep)| PipeKind::Dedup(Dedup { by, keep })),

@@ -102,6 +102,11 @@ fn pipe(p: &mut Parser<'_>, query: &mut Query) {
         p.skip_to_pipe();
     }
     let end = p.text[..p.at].trim_end().len().max(start);
+    if p.inside > 0 && kinds.as_deref() == Some(&[PipeKind::Explain]) {
+        let message = "`explain` is for a whole query";
+        p.report(Diagnostic::error(start..end, message).hint("put it at the end, outside of the parentheses"));
+        return;
+    }
     let explained = query.pipes.last().is_some_and(|pipe| pipe.kind == PipeKind::Explain);
     if explained && kinds.is_some() {
         let message = "nothing can stand after `explain`";

@@ -1,8 +1,10 @@
 //! Every limit of expressions. Programs over one are compile errors that name it; rows over one give a missing value.
 
-/// Largest text that a function makes, in bytes. Functions that copy or join (`repeat`, `concat`, `replace`, `hex`) are
-/// missing above it, so that no expression, however nested, grows a row without end.
-pub const TEXT_BYTES_MAX: usize = 1024 * 1024;
+/// Largest text that a function makes, in bytes. What is made of a longer text may be a quarter of this longer than that.
+/// Functions that copy or join (`repeat`, `concat`, `replace`, `hex`) are missing above it, so that no expression, however
+/// nested, grows rows without end. Whoever keeps the values of many rows still counts their bytes: 8192 rows of this are
+/// 2 GiB.
+pub const TEXT_BYTES_MAX: usize = 256 * 1024;
 
 /// Largest compiled regular expression, in bytes. The same order as what searches allow for theirs.
 pub const REGEX_COMPILED_BYTES_MAX: usize = 2 * 1024 * 1024;

@@ -45,7 +45,7 @@ impl Template {
     }
 
     fn filled(&self, row: Row<'_, '_>) -> Option<Bounded> {
-        let mut out = Bounded::default();
+        let mut out = Bounded::of(0);
         for piece in &self.pieces {
             match piece {
                 Piece::Plain(text) => out.push(text)?,

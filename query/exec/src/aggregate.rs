@@ -13,7 +13,7 @@ use datafusion::functions_aggregate::stddev::stddev_pop_udaf;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::{AggregateFunction, Sort};
 use datafusion::logical_expr::{AggregateUDF, Expr, lit, when};
-use lang::{Aggregate, Function, Group};
+use lang::{Aggregate, Bucket, Function, Group};
 use model::field;
 
 use crate::ExecError;
@@ -71,8 +71,8 @@ impl Translator<'_> {
     /// How long the time is that a rate is over: a bucket, or the range of the query, as far as there is data.
     pub(crate) fn rate_seconds(&self, by: &[Group]) -> f64 {
         let bucket = by.iter().find_map(|group| match group {
-            Group::TimeBucket { step_ns, .. } => Some(*step_ns),
-            Group::Field(_) => None,
+            Group::Bucket { bucket: Bucket::Time { step_ns, .. }, .. } => Some(*step_ns),
+            _ => None,
         });
         let ns = bucket.unwrap_or_else(|| {
             let data = self.source.times(self.range);
@@ -89,7 +89,7 @@ impl Translator<'_> {
 fn key(input: &Node, group: &Group) -> Result<(Expr, DataType), ExecError> {
     match group {
         Group::Field(name) => Ok((RowFunction::KeyText.call(vec![input.value(name)]), DataType::Utf8)),
-        Group::TimeBucket { field, step_ns } => match input.data_type(field) {
+        Group::Bucket { field, bucket: Bucket::Time { step_ns, .. } } => match input.data_type(field) {
             Some(ty @ DataType::Timestamp(..)) => {
                 Ok((RowFunction::Bucket(*step_ns).call(vec![column(field)]), ty.clone()))
             }
@@ -98,6 +98,7 @@ fn key(input: &Node, group: &Group) -> Result<(Expr, DataType), ExecError> {
                 hint: "group by time in the first `stats`".to_owned(),
             }),
         },
+        Group::Bucket { .. } => Err(ExecError::Internal { message: "these buckets are a stage's".to_owned() }),
     }
 }
 

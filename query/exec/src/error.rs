@@ -83,6 +83,13 @@ impl ExecError {
     }
 }
 
+impl ExecError {
+    /// The error as DataFusion's streams carry it.
+    pub(crate) fn into_datafusion(self) -> DataFusionError {
+        self.into()
+    }
+}
+
 impl From<DataFusionError> for ExecError {
     fn from(error: DataFusionError) -> Self {
         ExecError::from_datafusion(&error)

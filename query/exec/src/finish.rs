@@ -60,7 +60,8 @@ fn settle(grouped: Grouped) -> Result<Grouped, ExecError> {
     if grouped.ordered { Ok(grouped) } else { sort(grouped, &[]) }
 }
 
-fn sort(grouped: Grouped, keys: &[SortKey]) -> Result<Grouped, ExecError> {
+/// Rows in the order of keys, then of the columns that are keys of groups; equal ones keep their order.
+pub(crate) fn sort(grouped: Grouped, keys: &[SortKey]) -> Result<Grouped, ExecError> {
     let batch = &grouped.batch;
     let mut columns: Vec<Column> = Vec::new();
     for key in keys {

@@ -8,19 +8,21 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use arrow_array::builder::{Float64Builder, StringBuilder};
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Float64Type, TimestampNanosecondType};
-use arrow_array::{Array as _, ArrayRef, BooleanArray, RecordBatch, TimestampNanosecondArray};
+use arrow_array::{Array as _, ArrayRef, BooleanArray, Int64Array, RecordBatch, TimestampNanosecondArray};
 use arrow_schema::{DataType, Field, Schema, TimeUnit};
+use compute::Program;
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use lang::{BinaryOp, Expr as MathExpr, MathFunction};
+use lang::Kind;
 use model::Value;
 
 use crate::ExecError;
 use crate::cells::{array_number, array_value};
 use crate::control::Control;
 use crate::predicate::Predicate;
+use crate::stages::cells::cell;
 
 /// A function of rows.
 #[derive(Clone)]
@@ -43,8 +45,8 @@ pub(crate) enum RowFunction {
     Bucket(i64),
     /// Whether a filter holds for fields of these names.
     Filter { predicate: Arc<Predicate>, names: Vec<String>, control: Arc<Control> },
-    /// An expression over the numbers of fields of these names.
-    Math { expr: MathExpr, names: Vec<String> },
+    /// An expression over the arguments, and the type of what it makes.
+    Compute { program: Arc<Program>, ty: DataType },
 }
 
 impl RowFunction {
@@ -56,7 +58,8 @@ impl RowFunction {
     fn return_type(&self) -> DataType {
         match self {
             Self::Text | Self::KeyText | Self::FilledText | Self::NumberText | Self::Tuple => DataType::Utf8,
-            Self::Number | Self::Math { .. } => DataType::Float64,
+            Self::Number => DataType::Float64,
+            Self::Compute { ty, .. } => ty.clone(),
             Self::IsMissing | Self::Filter { .. } => DataType::Boolean,
             Self::Bucket(_) => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
         }
@@ -73,7 +76,7 @@ impl RowFunction {
             Self::IsMissing => "is_missing",
             Self::Bucket(_) => "bucket",
             Self::Filter { .. } => "filter",
-            Self::Math { .. } => "math",
+            Self::Compute { .. } => "compute",
         }
     }
 
@@ -99,7 +102,7 @@ impl RowFunction {
                 Arc::new(starts.with_timezone("UTC"))
             }
             Self::Filter { predicate, names, control } => filter(predicate, names, args, rows, control)?,
-            Self::Math { expr, names } => numbers(rows, |row| math(expr, names, args, row)),
+            Self::Compute { program, ty } => computed(program, ty, args, rows),
         })
     }
 }
@@ -164,40 +167,52 @@ fn filter(
     Ok(Arc::new(BooleanArray::from(holds)))
 }
 
-/// The value of an expression for a row; `None` when a part is missing or the result is no finite number.
-pub(crate) fn math(expr: &MathExpr, names: &[String], args: &[ArrayRef], row: usize) -> Option<f64> {
-    let value = match expr {
-        MathExpr::Number(number) => *number,
-        MathExpr::Field(name) => {
-            let at = names.iter().position(|known| known == name)?;
-            array_number(args.get(at)?, row)?
+/// The type of the column that an expression makes.
+pub(crate) fn type_of(kind: Kind) -> DataType {
+    match kind {
+        Kind::Number => DataType::Float64,
+        Kind::Integer => DataType::Int64,
+        Kind::Bool => DataType::Boolean,
+        Kind::Time => DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())),
+        _ => DataType::Utf8,
+    }
+}
+
+/// The kind of the values of a column.
+pub(crate) fn kind_of(ty: &DataType) -> Kind {
+    match ty {
+        DataType::Float64 => Kind::Number,
+        DataType::Int64 => Kind::Integer,
+        DataType::Boolean => Kind::Bool,
+        DataType::Timestamp(..) => Kind::Time,
+        // A text may be a number or a time, and counts as one then.
+        _ => Kind::Any,
+    }
+}
+
+/// The values of an expression, as a column of one type.
+fn computed(program: &Program, ty: &DataType, args: &[ArrayRef], rows: usize) -> ArrayRef {
+    let value = |row: usize| program.eval(&|at| args.get(at).map_or(compute::Value::Missing, |array| cell(array, row)));
+    match ty {
+        DataType::Float64 => numbers(rows, |row| value(row).as_f64().filter(|number| number.is_finite())),
+        DataType::Int64 => Arc::new((0..rows).map(|row| value(row).as_i64()).collect::<Int64Array>()),
+        DataType::Boolean => Arc::new(
+            (0..rows)
+                .map(|row| match value(row) {
+                    compute::Value::Missing => None,
+                    value => Some(value.holds()),
+                })
+                .collect::<BooleanArray>(),
+        ),
+        DataType::Timestamp(..) => {
+            let times = (0..rows).map(|row| match value(row) {
+                compute::Value::Time(ns) => Some(ns),
+                _ => None,
+            });
+            Arc::new(times.collect::<TimestampNanosecondArray>().with_timezone("UTC"))
         }
-        MathExpr::Negate(inner) => -math(inner, names, args, row)?,
-        MathExpr::Binary(left, op, right) => {
-            let (left, right) = (math(left, names, args, row)?, math(right, names, args, row)?);
-            match op {
-                BinaryOp::Add => left + right,
-                BinaryOp::Subtract => left - right,
-                BinaryOp::Multiply => left * right,
-                BinaryOp::Divide => left / right,
-                BinaryOp::Modulo => left % right,
-            }
-        }
-        MathExpr::Call(function, inner) => {
-            let inner: Option<Vec<f64>> = inner.iter().map(|part| math(part, names, args, row)).collect();
-            let inner = inner?;
-            let first = *inner.first()?;
-            match function {
-                MathFunction::Abs => first.abs(),
-                MathFunction::Ceil => first.ceil(),
-                MathFunction::Floor => first.floor(),
-                MathFunction::Round => first.round(),
-                MathFunction::Min => inner.iter().copied().fold(first, f64::min),
-                MathFunction::Max => inner.iter().copied().fold(first, f64::max),
-            }
-        }
-    };
-    value.is_finite().then_some(value)
+        _ => texts(rows, |row| value(row).into_text().map(std::borrow::Cow::into_owned)),
+    }
 }
 
 /// A function of rows as DataFusion sees it.
@@ -214,7 +229,7 @@ static NEXT_NAME: AtomicU64 = AtomicU64::new(0);
 impl RowUdf {
     fn new(function: RowFunction) -> Self {
         let name = match &function {
-            RowFunction::Filter { .. } | RowFunction::Math { .. } => {
+            RowFunction::Filter { .. } | RowFunction::Compute { .. } => {
                 format!("{}_{}", function.word(), NEXT_NAME.fetch_add(1, Relaxed))
             }
             RowFunction::Bucket(step_ns) => format!("{}_{step_ns}", function.word()),

@@ -55,7 +55,8 @@ impl Lookup<'_> {
             Predicate::All => Set::All,
             Predicate::Nothing => Set::none(),
             // The caller knows the part's times and looks at them itself.
-            Predicate::Time(_) => Set::Unknown,
+            Predicate::Time(_) | Predicate::Day(_) | Predicate::Week(_) => Set::Unknown,
+            Predicate::Fields(..) | Predicate::Expr(..) => Set::Unknown,
             Predicate::And(parts) => self.intersection(parts)?,
             Predicate::Or(parts) => self.union(parts)?,
             Predicate::Not(part) => self.set(part)?.not(self.rows),
@@ -245,9 +246,19 @@ impl Lookup<'_> {
                 }
                 self.probed(name, test, any)
             }
-            Match::Compare(..) | Match::Exists | Match::Empty | Match::Ipv4Range(..) => {
-                self.probed(name, test, Set::Unknown)
+            Match::Fuzzy(word) if self.index.is_complete(name) => {
+                let stop = || self.control.is_canceled();
+                let near = Set::Rows(self.index.prefix(name, &word.prefix(), PREFIX_TERMS_MAX, &stop)?);
+                Ok(Set::Unknown.narrowed(&near))
             }
+            Match::Compare(..)
+            | Match::Exists
+            | Match::Empty
+            | Match::Ipv4Range(..)
+            | Match::Ipv6Range(..)
+            | Match::LenRange(..)
+            | Match::StringRange(..)
+            | Match::Fuzzy(_) => self.probed(name, test, Set::Unknown),
         }
     }
 

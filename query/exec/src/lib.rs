@@ -12,6 +12,7 @@
 //!   columns for the rest; sorted and cut by `finish`;
 //! - rows in the order of their times (`ordered`): pages are visited best first, whole rows are read of the first ones only;
 //! - everything else: DataFusion's operators over a scan of ours (`translate`, `aggregate`, `scan`).
+//! From the first pipe on that tables do not have (`parse`, `join`, `timechart`, ...) rows go through `stages`.
 //!
 //! `direct` chooses. Starting DataFusion costs a millisecond and more, which is longer than most answers take.
 //!
@@ -54,7 +55,9 @@ mod scan;
 mod set;
 mod shapes;
 mod source;
+mod stages;
 mod translate;
+mod word_tests;
 mod workers;
 
 pub use control::Control;
@@ -65,6 +68,7 @@ pub use output::RECORD_COLUMN;
 pub use profile::{Profile, Stage, StageReport};
 pub use run::{Begun, ExecOptions, ExecStream, begin, explain, matching_rows};
 pub use source::{Chunk, Source, SourceSegment};
+pub use stages::{Sources, Template};
 
 /// Whether a field is one that every row has and that is not among a segment's fields.
 pub(crate) fn is_built_in(name: &str) -> bool {

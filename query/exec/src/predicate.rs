@@ -6,14 +6,15 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashSet};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::TimestampNanosecondType;
+use arrow_array::{Array as _, RecordBatch};
 use column::FieldView;
-use lang::{Bound, Case, Comparison, FieldName, Filter, MatchOp, Test};
+use compute::Program;
+use lang::{Bound, Case, Comparison, DayRange, FieldName, Filter, MatchOp, Test, WeekRange};
 use model::{TimeRange, Timestamp, Value, field};
 use regex::{Regex, RegexBuilder};
 
@@ -23,6 +24,8 @@ use crate::control::Control;
 use crate::needle::{CasedNeedle, Needle, lower_case};
 use crate::required::{self, Required};
 use crate::shapes::ShapeTest;
+use crate::stages::cells;
+use crate::word_tests::{self, FuzzyWord};
 
 /// Rows between two looks at the order to stop.
 const ROWS_PER_CHECK: usize = 4096;
@@ -40,6 +43,13 @@ pub(crate) enum Predicate {
     Not(Box<Predicate>),
     Field(FieldName, Match),
     Time(TimeRange),
+    /// The time of day, or the day of the week.
+    Day(DayRange),
+    Week(WeekRange),
+    /// A field is compared with another of the same row; as equal ones without a comparison.
+    Fields(String, Option<Comparison>, String),
+    /// An expression over these fields holds.
+    Expr(Arc<Program>, Vec<String>),
 }
 
 /// A test made ready to run.
@@ -61,11 +71,23 @@ pub(crate) enum Match {
     Empty,
     Sequence(Vec<Needle>),
     Ipv4Range(u32, u32),
+    Ipv6Range(u128, u128),
+    /// So many characters, from and to.
+    LenRange(u64, u64),
+    /// At or after the first text, before the second.
+    StringRange(String, String),
+    Fuzzy(FuzzyWord),
 }
 
-/// Compiles a filter. `regex_bytes_max` limits each compiled expression.
+/// Compiles a filter for a query that was asked at no certain time.
 pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predicate, ExecError> {
-    let all = |parts: &[Filter]| parts.iter().map(|part| compile(part, regex_bytes_max)).collect::<Result<Vec<_>, _>>();
+    compile_at(filter, regex_bytes_max, Timestamp(0))
+}
+
+/// Compiles a filter. `regex_bytes_max` limits each compiled expression; `now` is when the query was asked.
+pub(crate) fn compile_at(filter: &Filter, regex_bytes_max: usize, now: Timestamp) -> Result<Predicate, ExecError> {
+    let compile = |part: &Filter| compile_at(part, regex_bytes_max, now);
+    let all = |parts: &[Filter]| parts.iter().map(compile).collect::<Result<Vec<_>, _>>();
     Ok(match filter {
         Filter::All => Predicate::All,
         Filter::Nothing => Predicate::Nothing,
@@ -75,8 +97,16 @@ pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predica
             Predicate::And(parts)
         }
         Filter::Or(parts) => Predicate::Or(all(parts)?),
-        Filter::Not(part) => Predicate::Not(Box::new(compile(part, regex_bytes_max)?)),
-        Filter::Field(name, test) => Predicate::Field(name.clone(), compile_test(test, regex_bytes_max)?),
+        Filter::Not(part) => Predicate::Not(Box::new(compile(part)?)),
+        Filter::Field(name, test) => compile_field(name, test, regex_bytes_max)?,
+        Filter::DayRange(range) => Predicate::Day(*range),
+        Filter::WeekRange(range) => Predicate::Week(*range),
+        Filter::Expr(expr) => {
+            let names: Vec<String> = expr.fields().into_iter().collect();
+            let program = Program::new(expr, &names, now);
+            let program = program.map_err(|error| crate::stages::unsupported(error.message, error.hint))?;
+            Predicate::Expr(Arc::new(program), names)
+        }
         Filter::Time(range) => Predicate::Time(*range),
         Filter::Stream(matchers) => {
             let parts: Result<Vec<Predicate>, ExecError> = matchers
@@ -107,7 +137,33 @@ pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predica
     })
 }
 
+/// A test of a field: some are several tests, or look at another field.
+fn compile_field(name: &FieldName, test: &Test, regex_bytes_max: usize) -> Result<Predicate, ExecError> {
+    let phrases = |phrases: &[String]| {
+        let one = |phrase: &String| Predicate::Field(name.clone(), Match::Needle(Needle::phrase(phrase)));
+        phrases.iter().map(one).collect::<Vec<_>>()
+    };
+    let other = |comparison, other: &String| match name {
+        FieldName::Named(name) => Ok(Predicate::Fields(name.clone(), comparison, other.clone())),
+        FieldName::Any => Err(crate::stages::unsupported(
+            "any field can not be compared with another one",
+            "name the field, as in a:eq_field(b)",
+        )),
+    };
+    Ok(match test {
+        Test::ContainsAny(texts) => Predicate::Or(phrases(texts)),
+        Test::ContainsAll(texts) => Predicate::And(phrases(texts)),
+        Test::EqualsField(field) => other(None, field)?,
+        Test::CompareField(comparison, field) => other(Some(*comparison), field)?,
+        test => Predicate::Field(name.clone(), compile_test(test, regex_bytes_max)?),
+    })
+}
+
 fn compile_test(test: &Test, regex_bytes_max: usize) -> Result<Match, ExecError> {
+    let of_pattern = |pattern: &str| {
+        let automaton = Automaton::new(pattern).map(Arc::new);
+        Ok::<_, ExecError>(Match::Regex(regex(pattern, regex_bytes_max)?, required::of(pattern), automaton))
+    };
     Ok(match test {
         Test::Phrase { text, prefix, case } => {
             let needle = if *prefix { Needle::prefix(text) } else { Needle::phrase(text) };
@@ -120,19 +176,31 @@ fn compile_test(test: &Test, regex_bytes_max: usize) -> Result<Match, ExecError>
         Test::Exact { text, prefix: false, case: Case::Insensitive } => Match::ExactAnyCase(lower_case(text)),
         Test::Exact { text, prefix: true, case: Case::Sensitive } => Match::StartsWith(text.clone()),
         Test::Exact { text, prefix: true, case: Case::Insensitive } => Match::StartsWithAnyCase(lower_case(text)),
-        Test::Regex(pattern) => {
-            Match::Regex(regex(pattern, regex_bytes_max)?, required::of(pattern), Automaton::new(pattern).map(Arc::new))
-        }
+        Test::Regex(pattern) => of_pattern(pattern)?,
+        Test::Suffix { text, case } => of_pattern(&word_tests::suffix_pattern(text, *case))?,
+        Test::Substring { text, case } => of_pattern(&word_tests::substring_pattern(text, *case))?,
+        Test::Wildcard { parts, case } => of_pattern(&word_tests::wildcard_pattern(parts, *case))?,
+        Test::Fuzzy { word, edits } => Match::Fuzzy(FuzzyWord::new(word, *edits)),
         Test::Compare(comparison, bound) => Match::Compare(*comparison, bound.clone()),
         Test::In(values) => Match::In(values.iter().cloned().collect()),
         Test::Exists => Match::Exists,
         Test::Empty => Match::Empty,
         Test::Sequence(phrases) => Match::Sequence(phrases.iter().map(|phrase| Needle::phrase(phrase)).collect()),
         Test::Ipv4Range(first, last) => Match::Ipv4Range(*first, *last),
+        Test::Ipv6Range(first, last) => Match::Ipv6Range(*first, *last),
+        Test::LenRange(first, last) => Match::LenRange(*first, *last),
+        Test::StringRange(from, to) => Match::StringRange(from.clone(), to.clone()),
+        Test::InQuery(_)
+        | Test::ContainsAny(_)
+        | Test::ContainsAll(_)
+        | Test::EqualsField(_)
+        | Test::CompareField(..) => {
+            return Err(ExecError::Internal { message: format!("{test:?} was to be replaced before it runs") });
+        }
     })
 }
 
-fn regex(pattern: &str, size_max: usize) -> Result<Regex, ExecError> {
+pub(crate) fn regex(pattern: &str, size_max: usize) -> Result<Regex, ExecError> {
     RegexBuilder::new(pattern).size_limit(size_max).dfa_size_limit(size_max).build().map_err(|error| ExecError::Regex {
         pattern: pattern.to_owned(),
         too_large: matches!(error, regex::Error::CompiledTooBig(_)),
@@ -144,7 +212,9 @@ impl Predicate {
     /// How much a row costs, roughly, so that the parts of an `and` go from cheap to dear.
     fn cost(&self) -> u32 {
         match self {
-            Predicate::All | Predicate::Nothing | Predicate::Time(_) => 0,
+            Predicate::All | Predicate::Nothing | Predicate::Time(_) | Predicate::Day(_) | Predicate::Week(_) => 0,
+            Predicate::Fields(..) => 8,
+            Predicate::Expr(..) => 32,
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().map(Predicate::cost).sum(),
             Predicate::Not(part) => part.cost(),
             Predicate::Field(name, test) => {
@@ -152,7 +222,13 @@ impl Predicate {
                 let each = match test {
                     Match::Exists | Match::Empty => 1,
                     Match::Exact(_) | Match::In(_) | Match::Compare(..) | Match::StartsWith(_) => 2,
-                    Match::ExactAnyCase(_) | Match::StartsWithAnyCase(_) | Match::Ipv4Range(..) => 4,
+                    Match::ExactAnyCase(_)
+                    | Match::StartsWithAnyCase(_)
+                    | Match::Ipv4Range(..)
+                    | Match::Ipv6Range(..) => 4,
+                    Match::StringRange(..) => 2,
+                    Match::LenRange(..) => 4,
+                    Match::Fuzzy(_) => 32,
                     Match::Needle(_) | Match::CasedNeedle(_) => 8,
                     Match::Sequence(needles) => 8 * needles.len() as u32,
                     Match::Regex(..) | Match::Anchored(..) => 16,
@@ -171,8 +247,16 @@ impl Predicate {
     fn collect_fields(&self, out: &mut BTreeSet<String>) -> bool {
         match self {
             Predicate::All | Predicate::Nothing => true,
-            Predicate::Time(_) => {
+            Predicate::Time(_) | Predicate::Day(_) | Predicate::Week(_) => {
                 out.insert(field::TIME.to_owned());
+                true
+            }
+            Predicate::Fields(left, _, right) => {
+                out.extend([left.clone(), right.clone()]);
+                true
+            }
+            Predicate::Expr(_, names) => {
+                out.extend(names.iter().cloned());
                 true
             }
             Predicate::And(parts) | Predicate::Or(parts) => parts.iter().all(|part| part.collect_fields(out)),
@@ -229,6 +313,13 @@ impl Predicate {
                 found
             }
             Predicate::Time(range) => in_range(rows, *range, of),
+            Predicate::Day(range) => at_times(rows, of, |ns| range.contains(ns)),
+            Predicate::Week(range) => at_times(rows, of, |ns| range.contains(ns)),
+            Predicate::Fields(left, comparison, right) => {
+                let (left, right) = (FieldView::new(rows, left), FieldView::new(rows, right));
+                of.into_iter().filter(|row| fields_hold(&left, *comparison, &right, *row as usize)).collect()
+            }
+            Predicate::Expr(program, names) => expr_holds(program, names, rows, of, control)?,
         })
     }
 }
@@ -238,6 +329,54 @@ pub(crate) fn in_range(rows: &RecordBatch, range: TimeRange, of: Vec<u32>) -> Ve
     let times = rows.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
     let Some(times) = times else { return Vec::new() };
     of.into_iter().filter(|row| range.contains(Timestamp(times.value(*row as usize)))).collect()
+}
+
+/// The rows whose `_time` passes a test.
+fn at_times(rows: &RecordBatch, of: Vec<u32>, test: impl Fn(i64) -> bool) -> Vec<u32> {
+    let times = rows.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+    let Some(times) = times else { return Vec::new() };
+    of.into_iter().filter(|row| times.is_valid(*row as usize) && test(times.value(*row as usize))).collect()
+}
+
+/// How a field compares with another: as numbers when both are, else as texts.
+fn fields_hold(left: &FieldView<'_>, comparison: Option<Comparison>, right: &FieldView<'_>, row: usize) -> bool {
+    let order = match (left.number(row), right.number(row)) {
+        (Some(a), Some(b)) => a.partial_cmp(&b),
+        _ => {
+            let (a, b) = (left.text(row).unwrap_or_default(), right.text(row).unwrap_or_default());
+            let both = !a.is_empty() && !b.is_empty();
+            (both || comparison.is_none()).then(|| a.cmp(&b))
+        }
+    };
+    order.is_some_and(|order| comparison.map_or(order.is_eq(), |comparison| comparison.holds(order)))
+}
+
+/// The rows for which an expression holds.
+fn expr_holds(
+    program: &Program,
+    names: &[String],
+    rows: &RecordBatch,
+    of: Vec<u32>,
+    control: &Control,
+) -> Result<Vec<u32>, ExecError> {
+    let views: Vec<FieldView<'_>> = names.iter().map(|name| FieldView::new(rows, name)).collect();
+    let times = rows.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
+    let time_at = names.iter().position(|name| name == field::TIME);
+    let mut out = Vec::new();
+    for chunk in of.chunks(ROWS_PER_CHECK) {
+        control.check()?;
+        for row in chunk {
+            let at = *row as usize;
+            let value = |column: usize| match times.filter(|times| time_at == Some(column) && times.is_valid(at)) {
+                Some(times) => compute::Value::Time(times.value(at)),
+                None => views[column].value(at).map_or(compute::Value::Missing, cells::of_model),
+            };
+            if program.holds(&value) {
+                out.push(*row);
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// `all` without `some`; both ascending.
@@ -317,6 +456,16 @@ impl Match {
             Match::Ipv4Range(first, last) => {
                 text.parse::<Ipv4Addr>().is_ok_and(|address| (*first..=*last).contains(&address.to_bits()))
             }
+            Match::Ipv6Range(first, last) => text.parse::<IpAddr>().is_ok_and(|address| {
+                let address = match address {
+                    IpAddr::V4(address) => address.to_ipv6_mapped(),
+                    IpAddr::V6(address) => address,
+                };
+                (*first..=*last).contains(&address.to_bits())
+            }),
+            Match::LenRange(first, last) => (*first..=*last).contains(&(text.chars().count() as u64)),
+            Match::StringRange(from, to) => from.as_str() <= text && text < to.as_str(),
+            Match::Fuzzy(word) => word.is_in(text),
         }
     }
 }

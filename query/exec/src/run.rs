@@ -16,6 +16,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, StreamExt as _, stream};
+use model::Timestamp;
 use plan::LogicalPlan;
 use roaring::RoaringBitmap;
 
@@ -25,6 +26,7 @@ use crate::matching::Spec;
 use crate::memory::{Budget, QueryPool};
 use crate::scan::{Step, run_steps};
 use crate::source::Source;
+use crate::stages::{self, Sources};
 use crate::translate::{Translator, to_usize};
 use crate::{ExecError, predicate, set};
 
@@ -90,7 +92,11 @@ pub struct Begun {
     options: ExecOptions,
     pool: Arc<dyn MemoryPool>,
     control: Arc<Control>,
-    started: Started,
+    budget: Arc<Budget>,
+    sources: Arc<dyn Sources>,
+    now: Timestamp,
+    /// Nothing for a plan with stages, which begins with its stream.
+    started: Option<Started>,
     /// Rows that came already, in order.
     first: Vec<RecordBatch>,
 }
@@ -101,23 +107,39 @@ impl std::fmt::Debug for Begun {
     }
 }
 
-/// Starts a plan over a source. The scan's own range says which times count. Blocks: most plans are answered, or have their
-/// first rows, when it returns.
+/// Starts a plan over a source. The scan's own range says which times count; `sources` has what else the plan reads, and `now` is
+/// when the query was asked. Blocks: most plans are answered, or have their first rows, when it returns.
 pub fn begin(
     plan: LogicalPlan,
     source: Source,
     options: &ExecOptions,
     budget: &Arc<Budget>,
     control: Arc<Control>,
+    sources: Arc<dyn Sources>,
+    now: Timestamp,
 ) -> Result<Begun, ExecError> {
     for (segment, message) in &source.damaged {
         control.damaged(ExecError::Segment { segment: segment.clone(), message: message.clone(), corrupt: false })?;
     }
     let pool: Arc<dyn MemoryPool> =
         Arc::new(QueryPool::new(options.memory_bytes_max, Arc::clone(budget), Arc::clone(&control)));
-    let translator = translator(&plan, &source, options, &control, None);
+    let (budget, mut first) = (Arc::clone(budget), Vec::new());
+    if stages::needed(&plan) {
+        return Ok(Begun {
+            options: options.clone(),
+            plan,
+            source,
+            pool,
+            control,
+            budget,
+            sources,
+            now,
+            started: None,
+            first,
+        });
+    }
+    let translator = translator(&plan, &source, options, &control, None, now);
     let mut started = direct::start(&plan, &translator, &pool)?;
-    let mut first = Vec::new();
     if let Started::Steps(work, _) = &mut started {
         while first.is_empty() {
             match work.step()? {
@@ -127,28 +149,38 @@ pub fn begin(
             }
         }
     }
-    Ok(Begun { options: options.clone(), plan, source, pool, control, started, first })
+    let started = Some(started);
+    Ok(Begun { options: options.clone(), plan, source, pool, control, budget, sources, now, started, first })
 }
 
 impl Begun {
     /// The rest of the way. Must be called and polled on the threads that queries compute on.
     pub async fn stream(self) -> Result<ExecStream, ExecError> {
-        let Self { plan, source, options, pool, control, started, first } = self;
-        let inner: SendableRecordBatchStream = match started {
-            Started::Rows(batch) => {
+        let (pool, control) = (Arc::clone(&self.pool), Arc::clone(&self.control));
+        Ok(ExecStream { inner: self.stream_of_part(pool).await?, control })
+    }
+
+    /// The same for a part of a query, whose end is not the query's.
+    pub(crate) async fn stream_of_part(
+        self,
+        pool: Arc<dyn MemoryPool>,
+    ) -> Result<SendableRecordBatchStream, ExecError> {
+        let Self { plan, source, options, control, budget, sources, now, started, first, .. } = self;
+        Ok(match started {
+            None => stages::stream(stages::Run { options, pool, budget, control, sources, now }, plan, source).await?,
+            Some(Started::Rows(batch)) => {
                 let schema = batch.schema();
                 Box::pin(RecordBatchStreamAdapter::new(schema, stream::iter([Ok(batch)])))
             }
-            Started::Steps(work, schema) => {
+            Some(Started::Steps(work, schema)) => {
                 let first = stream::iter(first.into_iter().map(Ok));
                 Box::pin(RecordBatchStreamAdapter::new(schema, first.chain(stream::try_unfold(work, run_steps))))
             }
-            Started::General(grouped) => {
-                let (physical, state) = physical(&plan, &source, &options, pool, &control, grouped).await?;
+            Some(Started::General(grouped)) => {
+                let (physical, state) = physical(&plan, &source, &options, pool, &control, (grouped, now)).await?;
                 execute_stream(physical, state.task_ctx())?
             }
-        };
-        Ok(ExecStream { inner, control })
+        })
     }
 }
 
@@ -158,8 +190,10 @@ fn translator<'a>(
     options: &ExecOptions,
     control: &'a Arc<Control>,
     grouped: Option<RecordBatch>,
+    now: Timestamp,
 ) -> Translator<'a> {
     Translator {
+        now,
         source,
         range: plan.scan().range,
         regex_bytes_max: options.regex_size_bytes_max,
@@ -176,10 +210,10 @@ async fn physical(
     options: &ExecOptions,
     pool: Arc<dyn MemoryPool>,
     control: &Arc<Control>,
-    grouped: Option<RecordBatch>,
+    (grouped, now): (Option<RecordBatch>, Timestamp),
 ) -> Result<(Arc<dyn ExecutionPlan>, SessionState), ExecError> {
     let state = session(options, pool)?;
-    let logical = translator(plan, source, options, control, grouped).run(plan)?;
+    let logical = translator(plan, source, options, control, grouped, now).run(plan)?;
     let physical = state.create_physical_plan(&logical).await?;
     Ok((physical, state))
 }
@@ -214,10 +248,13 @@ pub async fn explain(
     let control = Arc::new(Control::new(false));
     let pool: Arc<dyn MemoryPool> =
         Arc::new(QueryPool::new(options.memory_bytes_max, Arc::clone(budget), Arc::clone(&control)));
-    let mut out = match direct::describe(plan) {
+    let mut out = match direct::describe(plan).filter(|_| !stages::needed(plan)) {
         Some(text) => text,
+        None if stages::needed(plan) => {
+            "Stages: rows pass through the operators above one after the other\n".to_owned()
+        }
         None => {
-            let (physical, _) = physical(plan, &source, options, pool, &control, None).await?;
+            let (physical, _) = physical(plan, &source, options, pool, &control, (None, Timestamp(0))).await?;
             displayable(physical.as_ref()).indent(false).to_string()
         }
     };

@@ -23,7 +23,9 @@ pub(crate) struct ShapeTest<'a> {
 impl<'a> ShapeTest<'a> {
     /// `None` for a test that is not of texts, or that a row without the field may pass.
     pub(crate) fn new(test: &'a Match, column: SplitColumn<'a>) -> Option<Self> {
-        if matches!(test, Match::Compare(..) | Match::Ipv4Range(..)) || test.holds_for_value(None) {
+        if matches!(test, Match::Compare(..) | Match::Ipv4Range(..) | Match::Ipv6Range(..) | Match::LenRange(..))
+            || test.holds_for_value(None)
+        {
             return None;
         }
         let verdicts = vec![None; column.shapes().values().len()];

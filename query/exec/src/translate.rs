@@ -8,22 +8,23 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::DataType;
+use compute::Program;
 use datafusion::common::{Column as DfColumn, ScalarValue};
 use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::logical_expr::expr::Sort;
 use datafusion::logical_expr::{Expr, LogicalPlan as DfPlan, LogicalPlanBuilder, lit};
-use lang::{Expr as MathExpr, Filter, Function, SortKey};
-use model::{TimeRange, field};
+use lang::{Expr as MathExpr, Filter, Function, Kind, SortKey};
+use model::{TimeRange, Timestamp, field};
 use plan::{LogicalPlan, Scan, ScanOrder};
 
 use crate::ExecError;
 use crate::control::Control;
-use crate::functions::RowFunction;
+use crate::functions::{RowFunction, kind_of, type_of};
 use crate::matching::Spec;
 use crate::ordered::CANDIDATE_BYTES;
 use crate::output::{Column, Output, RECORD_COLUMN};
 use crate::part::Part;
-use crate::predicate::{Predicate, compile};
+use crate::predicate::{Predicate, compile_at};
 use crate::scan::{SnapshotTable, Want};
 use crate::source::Source;
 
@@ -55,6 +56,8 @@ pub(crate) struct Translator<'a> {
     pub(crate) regex_bytes_max: usize,
     pub(crate) partitions: usize,
     pub(crate) memory_bytes_max: u64,
+    /// When the query was asked.
+    pub(crate) now: Timestamp,
     pub(crate) control: &'a Arc<Control>,
     /// Groups that were computed already, in place of the operator that they are the answer of.
     pub(crate) grouped: Option<(&'a LogicalPlan, RecordBatch)>,
@@ -173,7 +176,11 @@ impl Translator<'_> {
             }
             LogicalPlan::Rename { renames, .. } => rename(input, renames),
             LogicalPlan::Eval { columns, .. } => {
-                columns.iter().try_fold(input, |node, (name, expr)| eval(node, name, expr))
+                columns.iter().try_fold(input, |node, (name, expr)| eval(node, name, expr, self.now))
+            }
+            // Plans with stages are cut where these begin.
+            LogicalPlan::Stage { .. } => {
+                Err(ExecError::Internal { message: "a stage is no operator of tables".to_owned() })
             }
         }
     }
@@ -217,7 +224,7 @@ impl Translator<'_> {
 
     /// What a scan looks for.
     pub(crate) fn spec(&self, scan: &Scan) -> Result<Spec, ExecError> {
-        let predicate = Arc::new(compile(&scan.filter, self.regex_bytes_max)?);
+        let predicate = Arc::new(compile_at(&scan.filter, self.regex_bytes_max, self.now)?);
         Ok(Spec { predicate, range: self.range, control: Arc::clone(self.control) })
     }
 
@@ -291,7 +298,7 @@ impl Translator<'_> {
 
     /// Whether a filter holds for a row of the input, as an expression.
     pub(crate) fn holds(&self, input: &Node, filter: &Filter) -> Result<Expr, ExecError> {
-        let predicate = compile(filter, self.regex_bytes_max)?;
+        let predicate = compile_at(filter, self.regex_bytes_max, self.now)?;
         let mut names: Vec<String> = match predicate.fields() {
             Some(fields) => fields.into_iter().filter(|name| input.data_type(name).is_some()).collect(),
             None => input.columns.iter().map(|(name, _)| name.clone()).collect(),
@@ -432,18 +439,21 @@ fn rename(input: Node, renames: &[(String, String)]) -> Result<Node, ExecError> 
     })
 }
 
-fn eval(input: Node, name: &str, expr: &MathExpr) -> Result<Node, ExecError> {
-    let fields = plan::expr_fields(expr);
-    let names: Vec<String> = fields.into_iter().filter(|name| input.data_type(name).is_some()).collect();
+fn eval(input: Node, name: &str, expr: &MathExpr, now: Timestamp) -> Result<Node, ExecError> {
+    let names: Vec<String> = expr.fields().into_iter().filter(|name| input.data_type(name).is_some()).collect();
+    let program = Program::new(expr, &names, now);
+    let program = program.map_err(|error| crate::stages::unsupported(error.message, error.hint))?;
+    let kind = |at: usize| names.get(at).and_then(|name| input.data_type(name)).map_or(Kind::Any, kind_of);
+    let ty = type_of(program.kind(&kind));
     let mut args: Vec<Expr> = names.iter().map(|name| column(name)).collect();
     if args.is_empty() {
         args.push(lit(ScalarValue::Utf8(None)));
     }
-    let value = RowFunction::Math { expr: expr.clone(), names }.call(args).alias(name);
+    let value = RowFunction::Compute { program: Arc::new(program), ty: ty.clone() }.call(args).alias(name);
     let mut columns: Vec<(String, DataType)> =
         input.columns.iter().filter(|(known, _)| known != name).cloned().collect();
     let mut exprs: Vec<Expr> = columns.iter().map(|(name, _)| column(name)).collect();
     exprs.push(value);
-    columns.push((name.to_owned(), DataType::Float64));
+    columns.push((name.to_owned(), ty));
     input.project(exprs, columns)
 }

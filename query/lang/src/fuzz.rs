@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use model::Timestamp;
 use proptest::prelude::*;
 
-use crate::{complete, format, highlight, parse, parse_lucene, reference, render_diagnostic};
+use crate::{FUNCTIONS, complete, format, highlight, parse, parse_lucene, reference, render_diagnostic};
 
 const NOW: Timestamp = Timestamp(1_795_424_400_000_000_000);
 
@@ -21,7 +21,9 @@ static CORPUS: LazyLock<Vec<String>> = LazyLock::new(|| {
     let entries = [reference.sources, reference.filters, reference.pipes, reference.functions].concat();
     let examples = entries.into_iter().flat_map(|entry| entry.examples).map(str::to_owned);
     let mistakes = include_str!("tests/mistakes.txt").lines().filter_map(|line| line.strip_prefix("query: "));
-    examples.chain(mistakes.map(str::to_owned)).collect()
+    let calls =
+        FUNCTIONS.iter().flat_map(|spec| spec.examples).map(|(call, _)| format!("* | eval x = {call} | where {call}"));
+    examples.chain(mistakes.map(str::to_owned)).chain(calls).collect()
 });
 
 const PIECES: [&str; 56] = [

@@ -50,8 +50,8 @@ pub use ast::*;
 pub use complete::{Completion, CompletionKind, Completions, Wanted, complete};
 pub use diagnostic::{Diagnostic, DiagnosticSeverity, render_diagnostic};
 pub use expr::{
-    BinaryOp, Expr, FAMILIES, FUNCTIONS, FunctionSpec, Kind, Param, ScalarFunction, format_duration, format_expr,
-    format_size, functions_markdown, parse_network, parse_size,
+    BinaryOp, Expr, FAMILIES, FUNCTIONS, FunctionSpec, Kind, Param, ScalarFunction, expressions_markdown,
+    format_duration, format_expr, format_size, parse_network, parse_size,
 };
 pub use filter::is_cjk;
 pub use format::{aggregate_call, format, format_filter, format_group, format_pipe};

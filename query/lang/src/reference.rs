@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::limits;
 use crate::pipes::{PIPES, stats};
-use crate::{FAMILIES, FunctionSpec, Source, filter, functions_markdown};
+use crate::{FAMILIES, FunctionSpec, Source, expressions_markdown, filter};
 
 /// The whole language as data.
 #[derive(Clone, Debug, Serialize)]
@@ -171,8 +171,8 @@ pub fn reference_markdown() -> String {
         let also = if also.is_empty() { String::new() } else { format!(" Also {also}.") };
         let _ = writeln!(out, "| {} | {}{also} | {} |", code(function.syntax), cell(function.doc), examples(function));
     }
-    out.push_str(EXPRESSIONS);
-    out.push_str(&functions_markdown());
+    out.push('\n');
+    out.push_str(&expressions_markdown());
     out.push_str(
         "## Limits\n\nAn error names the limit that a query goes over.\n\n| limit | value | of |\n|---|---|---|\n",
     );
@@ -220,16 +220,6 @@ fn code(text: &str) -> String {
     let fence = if text.contains('`') { "``" } else { "`" };
     format!("{fence}{}{fence}", cell(text))
 }
-
-const EXPRESSIONS: &str = "
-## Expressions
-
-`eval name = expression` computes a column, `expr(expression)` is a filter, and in `where` a call or arithmetic needs no `expr(...)`:
-`where errors / total > 0.1`. Operators, loosest first: `or`, `and`, `not`, comparisons (`= != < <= > >= =~ !~ in (...)`), `+ -`, `* / %`, `-x`.
-Texts are quoted, fields are bare names or in backticks. Durations (`5m`) are nanoseconds, sizes (`10MiB`) bytes. What can not be
-computed is missing.
-
-";
 
 const INTRODUCTION: &str = "\
 # The query language

@@ -84,6 +84,7 @@ fn stage_line(stage: &Stage) -> String {
         Stage::Group(by, aggregates) => pipe(PipeKind::Stats(Stats { by: by.clone(), aggregates: aggregates.clone() })),
         Stage::Timechart(chart) => pipe(PipeKind::Timechart(chart.clone())),
         Stage::Fill(fill, _) => pipe(PipeKind::Fill(fill.clone())),
+        Stage::PatternId => return "PatternId".to_owned(),
         Stage::Percent { of, to } => format!("percent of {of} as {to}"),
     };
     format!("{} [{told}]", stage.as_str())

@@ -26,7 +26,7 @@ mod tests;
 pub use explain::explain;
 pub use logical::{LogicalPlan, Scan, ScanOrder};
 pub use names::{filter_fields, pattern_matches};
-pub use stage::{Buckets, Stage};
+pub use stage::{Buckets, PATTERN_FIELD, Stage};
 
 use lang::{Diagnostic, Query};
 

@@ -122,6 +122,14 @@ pub(crate) const EMPTY: LogicalPlan = LogicalPlan::Scan(Scan {
     fetch: None,
 });
 
+impl Default for Scan {
+    /// Every log record, whole.
+    fn default() -> Self {
+        let (filter, input) = (Filter::All, Input::default());
+        Self { input, range: TimeRange::ALL, filter, fields: None, order: None, fetch: None }
+    }
+}
+
 impl Scan {
     /// Whether only the number of matching rows matters, so that index and statistics may answer alone.
     pub fn is_count_only(&self) -> bool {

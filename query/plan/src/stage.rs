@@ -39,6 +39,8 @@ pub enum Stage {
     Context(Context),
     /// The templates of the bodies.
     Patterns(Patterns),
+    /// The column `_pattern` with the id of each body's template.
+    PatternId,
     /// The most frequent values of each field.
     Facets(Facets),
     /// What is different against the rows of another plan, which is this one's input over another time.
@@ -87,6 +89,7 @@ impl Stage {
             Self::Lookup(_) => "Lookup",
             Self::Context(_) => "Context",
             Self::Patterns(_) => "Patterns",
+            Self::PatternId => "PatternId",
             Self::Facets(_) => "Facets",
             Self::Diff(..) => "Diff",
             Self::Group(..) => "Group",
@@ -193,6 +196,10 @@ impl Stage {
             }
             Self::Context(_) => and(needed, &[field::TIME, field::ID, field::STREAM]),
             Self::Patterns(patterns) => and(of(&patterns.by), &[field::BODY, field::TIME]),
+            Self::PatternId => and(needed, &[field::BODY]).map(|mut names| {
+                names.remove(PATTERN_FIELD);
+                names
+            }),
             Self::Facets(facets) if facets.fields.is_empty() => None,
             Self::Facets(facets) => of(&facets.fields),
             Self::Diff(diff, _) if diff.by.is_empty() => None,
@@ -206,6 +213,9 @@ impl Stage {
         }
     }
 }
+
+/// The field that is the id of a body's template, and that no row has stored.
+pub const PATTERN_FIELD: &str = "_pattern";
 
 /// Whether a plan says itself which time it reads.
 fn names_time(plan: &LogicalPlan) -> bool {

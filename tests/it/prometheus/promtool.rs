@@ -97,7 +97,11 @@ fn unit_tests_of_prometheus_itself_come_out_as_promtools_do() {
         let ours = run(Path::new(&binary()), ["rules", "test", features[0]]);
         assert_eq!(ours.status.code(), theirs.status.code(), "{file}: {:?}\n{:?}", lines(&ours), lines(&theirs));
         if !WORDS_DIFFER.contains(&&*file) {
-            assert_eq!(lines(&ours), lines(&theirs), "{file}");
+            // The newest words the line about the file in another way than Debian's, which ours follows.
+            let about =
+                |line: &String| !["Unit Testing:", "Processing test file:"].iter().any(|start| line.starts_with(start));
+            let said = |output: &Output| lines(output).into_iter().filter(about).collect::<Vec<_>>();
+            assert_eq!(said(&ours), said(&theirs), "{file}");
         }
         passed += usize::from(ours.status.success());
     }

@@ -274,7 +274,7 @@ fn count(json: &str) -> Option<i64> {
 fn join<'r>(v: &mut [Value<'r>]) -> Option<Value<'r>> {
     let separator = if v.len() > 1 { text(v, 1)? } else { Cow::Borrowed(",") };
     let Json::Array(items) = parsed(&text(v, 0)?)? else { return None };
-    let mut out = Bounded::default();
+    let mut out = Bounded::of(0);
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {
             out.push(&separator)?;

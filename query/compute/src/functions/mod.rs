@@ -59,30 +59,34 @@ pub(crate) fn text<'r>(values: &mut [Value<'r>], at: usize) -> Option<Cow<'r, st
     std::mem::take(values.get_mut(at)?).into_text()
 }
 
-/// A text made piece by piece that ends at [`TEXT_BYTES_MAX`].
-#[derive(Default)]
-pub(crate) struct Bounded(String);
+/// A text made piece by piece that ends at [`TEXT_BYTES_MAX`], or a quarter of that beyond the longest of its pieces.
+pub(crate) struct Bounded {
+    text: String,
+    bytes_max: usize,
+}
 
 impl Bounded {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(String::with_capacity(bytes.min(TEXT_BYTES_MAX)))
+    /// Made of a text of so many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { text: String::new(), bytes_max: TEXT_BYTES_MAX.max(bytes + TEXT_BYTES_MAX / 4) }
     }
 
     /// Adds a piece; `None` when the text would be too long.
     pub(crate) fn push(&mut self, piece: &str) -> Option<()> {
-        if self.0.len() + piece.len() > TEXT_BYTES_MAX {
+        self.bytes_max = self.bytes_max.max(piece.len() + TEXT_BYTES_MAX / 4);
+        if self.text.len() + piece.len() > self.bytes_max {
             return None;
         }
-        self.0.push_str(piece);
+        self.text.push_str(piece);
         Some(())
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 
     pub(crate) fn into_value(self) -> Value<'static> {
-        Value::Text(Cow::Owned(self.0))
+        Value::Text(Cow::Owned(self.text))
     }
 }
 

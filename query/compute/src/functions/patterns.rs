@@ -120,7 +120,7 @@ fn extract_all<'r>(v: &mut [Value<'r>], prepared: &'r Prepared) -> Option<Value<
 fn replace<'r>(v: &mut [Value<'r>], prepared: &'r Prepared) -> Option<Value<'r>> {
     let (regex, _) = pattern(prepared)?;
     let (whole, new) = (text(v, 0)?, text(v, 2)?);
-    let mut out = Bounded::with_capacity(whole.len());
+    let mut out = Bounded::of(whole.len());
     let mut rest = 0;
     if !new.contains('$') {
         for found in regex.find_iter(&whole) {

@@ -83,7 +83,7 @@ fn value(inner: &str, next: &mut usize) -> Option<(usize, Option<usize>)> {
 
 /// The template with values put in; the first value is the template itself.
 pub(crate) fn fill<'r>(pieces: &[Piece], values: &[Value<'r>]) -> Option<Value<'r>> {
-    let mut out = Bounded::default();
+    let mut out = Bounded::of(0);
     for piece in pieces {
         match piece {
             Piece::Plain(text) => out.push(text)?,

@@ -103,7 +103,7 @@ fn substr<'r>(v: &mut [Value<'r>]) -> Option<Value<'r>> {
 }
 
 fn concat<'r>(v: &mut [Value<'r>]) -> Option<Value<'r>> {
-    let mut out = Bounded::default();
+    let mut out = Bounded::of(0);
     for value in v {
         if let Some(text) = std::mem::take(value).into_text() {
             out.push(&text)?;
@@ -117,7 +117,7 @@ fn replace<'r>(v: &mut [Value<'r>]) -> Option<Value<'r>> {
     if old.is_empty() || !whole.contains(&*old) {
         return Some(Value::Text(whole));
     }
-    let mut out = Bounded::with_capacity(whole.len());
+    let mut out = Bounded::of(whole.len());
     let mut rest = 0;
     for (at, _) in whole.match_indices(&*old) {
         out.push(&whole[rest..at])?;

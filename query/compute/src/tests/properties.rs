@@ -167,7 +167,7 @@ proptest! {
         let kind = program.kind(&|at| kind_of(&row[at]));
         prop_assert!(fits(&value, kind), "{value:?} is no {kind:?}");
         let bytes = value.into_text().map_or(0, |text| text.len());
-        prop_assert!(bytes <= TEXT_BYTES_MAX * 4);
+        prop_assert!(bytes <= TEXT_BYTES_MAX * 3);
         // The canonical text means the same.
         if let Some(again) = reread(&expr) {
             let again = Program::new(&again, &names, NOW);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
-use lang::{Aggregate, Function, Group};
+use lang::{Aggregate, Bucket, Function, Group};
 
 use crate::ExecError;
 use crate::control::Control;
@@ -82,10 +82,10 @@ impl FoldSpec {
     ) -> Result<Option<Self>, ExecError> {
         let keys = by.iter().map(|group| match group {
             Group::Field(name) => Some(Key::Text(name.clone())),
-            Group::TimeBucket { field, step_ns } if field == model::field::TIME && *step_ns > 0 => {
+            Group::Bucket { field, bucket: Bucket::Time { step_ns, offset_ns: 0 } } if field == model::field::TIME => {
                 Some(Key::Bucket(*step_ns))
             }
-            Group::TimeBucket { .. } => None,
+            Group::Bucket { .. } => None,
         });
         let Some(keys) = keys.collect::<Option<Vec<_>>>() else { return Ok(None) };
         let mut values = Vec::with_capacity(aggregates.len());

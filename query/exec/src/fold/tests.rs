@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::DataType;
-use lang::{Aggregate, Function, Group};
+use lang::{Aggregate, Bucket, Function, Group};
 use model::{Row, Timestamp, Value};
 use proptest::prelude::*;
 
@@ -34,7 +34,10 @@ fn rows() -> impl Strategy<Value = Vec<Row>> {
 }
 
 fn spec() -> Arc<FoldSpec> {
-    let by = [Group::Field("a".to_owned()), Group::TimeBucket { field: "_time".to_owned(), step_ns: 10 }];
+    let by = [
+        Group::Field("a".to_owned()),
+        Group::Bucket { field: "_time".to_owned(), bucket: Bucket::Time { step_ns: 10, offset_ns: 0 } },
+    ];
     let one = |function, fields: &[&str]| Aggregate {
         function,
         fields: fields.iter().map(|name| (*name).to_owned()).collect(),

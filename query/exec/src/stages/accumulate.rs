@@ -15,10 +15,17 @@ pub(super) enum Cell {
     Count(u64),
     Distinct(HashSet<String>),
     Estimate(Estimate),
-    Sum { sum: f64, count: u64 },
+    Sum {
+        sum: f64,
+        count: u64,
+    },
     Extreme(Option<Extreme>),
     Numbers(Vec<f64>),
-    Spread { count: f64, mean: f64, squares: f64 },
+    Spread {
+        count: f64,
+        mean: f64,
+        squares: f64,
+    },
     /// The value of the row with the first or last time and id.
     Timed(Option<((i64, String), String)>),
     Values(BTreeSet<String>),
@@ -52,10 +59,22 @@ impl Extreme {
     /// Whether it is the better one. A number beats a text at either end.
     fn beats(&self, other: &Self, largest: bool) -> bool {
         match (self.number, other.number) {
-            (Some(a), Some(b)) => if largest { a > b } else { a < b },
+            (Some(a), Some(b)) => {
+                if largest {
+                    a > b
+                } else {
+                    a < b
+                }
+            }
             (Some(_), None) => true,
             (None, Some(_)) => false,
-            (None, None) => if largest { self.text > other.text } else { self.text < other.text },
+            (None, None) => {
+                if largest {
+                    self.text > other.text
+                } else {
+                    self.text < other.text
+                }
+            }
         }
     }
 
@@ -321,7 +340,9 @@ fn add_row(
     };
     let Some(value) = value else { return 0 };
     let largest = aggregate.function == Function::RowMax;
-    let worse = |known: &(Extreme, (i64, String), String)| known.0.beats(&value, largest) || (any && !value.beats(&known.0, false));
+    let worse = |known: &(Extreme, (i64, String), String)| {
+        known.0.beats(&value, largest) || (any && !value.beats(&known.0, false))
+    };
     if best.as_ref().is_some_and(worse) {
         return 0;
     }
@@ -338,9 +359,9 @@ fn offer_row(
     function: Function,
 ) {
     let largest = function == Function::RowMax;
-    let better = best.as_ref().is_none_or(|known| {
-        new.0.beats(&known.0, largest) || (!known.0.beats(&new.0, largest) && new.1 < known.1)
-    });
+    let better = best
+        .as_ref()
+        .is_none_or(|known| new.0.beats(&known.0, largest) || (!known.0.beats(&new.0, largest) && new.1 < known.1));
     if better {
         *best = Some(new);
     }

@@ -22,7 +22,7 @@ use crate::translate::SPREAD_FIELDS_MAX;
 const JSON_KEY: &str = "json";
 
 /// The value of a column in a row.
-pub(super) fn cell(array: &ArrayRef, row: usize) -> Value<'_> {
+pub(crate) fn cell(array: &ArrayRef, row: usize) -> Value<'_> {
     if array.is_null(row) {
         return Value::Missing;
     }
@@ -32,9 +32,7 @@ pub(super) fn cell(array: &ArrayRef, row: usize) -> Value<'_> {
         DataType::Float64 => Value::Number(array.as_primitive::<Float64Type>().value(row)),
         DataType::Boolean => Value::Bool(array.as_boolean().value(row)),
         DataType::Timestamp(..) => Value::Time(array.as_primitive::<TimestampNanosecondType>().value(row)),
-        DataType::UInt64 => {
-            Value::Text(RowId(array.as_primitive::<UInt64Type>().value(row)).to_string().into())
-        }
+        DataType::UInt64 => Value::Text(RowId(array.as_primitive::<UInt64Type>().value(row)).to_string().into()),
         _ => array_value(array, row).map_or(Value::Missing, of_model),
     }
 }

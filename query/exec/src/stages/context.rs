@@ -38,7 +38,12 @@ impl Role {
 }
 
 /// The rows of a table around those that match, in the order of streams and times.
-pub(super) async fn rows(run: &Run, table: Input, mut matches: Batches, context: Context) -> Result<Batches, ExecError> {
+pub(super) async fn rows(
+    run: &Run,
+    table: Input,
+    mut matches: Batches,
+    context: Context,
+) -> Result<Batches, ExecError> {
     let mut found: BTreeMap<Place, (Role, RecordBatch)> = BTreeMap::new();
     let mut places: Vec<Place> = Vec::new();
     while let Some(batch) = matches.next().await {
@@ -48,7 +53,9 @@ pub(super) async fn rows(run: &Run, table: Input, mut matches: Batches, context:
         }
         if places.len() > CONTEXT_MATCHES_MAX {
             return Err(unsupported(
-                format!("more than {CONTEXT_MATCHES_MAX} rows match, which is the limit of `context` (CONTEXT_MATCHES_MAX)"),
+                format!(
+                    "more than {CONTEXT_MATCHES_MAX} rows match, which is the limit of `context` (CONTEXT_MATCHES_MAX)"
+                ),
                 "narrow the filter, or the time range",
             ));
         }
@@ -130,4 +137,3 @@ async fn neighbours(
         wanted = wanted.saturating_mul(4);
     }
 }
-

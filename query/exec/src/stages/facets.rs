@@ -59,13 +59,13 @@ impl Counts {
                     continue;
                 }
                 wide |= all && text.len() > VALUE_BYTES_MAX;
-                match values.get_mut(text.as_ref()) {
-                    Some(count) => *count += 1,
-                    None if values.len() >= VALUES_MAX => wide |= all,
-                    None => {
-                        self.bytes += text.len() + ENTRY_BYTES;
-                        values.insert(text.into_owned(), 1);
-                    }
+                if let Some(count) = values.get_mut(text.as_ref()) {
+                    *count += 1;
+                } else if values.len() >= VALUES_MAX {
+                    wide |= all;
+                } else {
+                    self.bytes += text.len() + ENTRY_BYTES;
+                    values.insert(text.into_owned(), 1);
                 }
             }
             if wide {
@@ -83,7 +83,10 @@ impl Counts {
         }
         let rows = self.rows;
         let told_apart = |values: &HashMap<String, u64>| values.len() > 10 && values.len() as u64 * 2 > rows;
-        std::mem::take(&mut self.values).into_iter().filter(|(_, values)| !values.is_empty() && !told_apart(values)).collect()
+        std::mem::take(&mut self.values)
+            .into_iter()
+            .filter(|(_, values)| !values.is_empty() && !told_apart(values))
+            .collect()
     }
 }
 

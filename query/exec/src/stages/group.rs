@@ -36,7 +36,9 @@ impl Groups {
         regex_bytes_max: usize,
         control: &Arc<Control>,
     ) -> Result<Self, ExecError> {
-        let filter = |aggregate: &Aggregate| aggregate.filter.as_ref().map(|filter| compile(filter, regex_bytes_max)).transpose();
+        let filter = |aggregate: &Aggregate| {
+            aggregate.filter.as_ref().map(|filter| compile(filter, regex_bytes_max)).transpose()
+        };
         let filters = aggregates.iter().map(filter).collect::<Result<_, _>>()?;
         Ok(Self {
             by,

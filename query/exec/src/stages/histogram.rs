@@ -130,7 +130,10 @@ mod tests {
 
     #[test]
     fn buckets_are_as_fine_as_their_number_allows() {
-        assert_eq!(of(4, &[1.0, 2.0, 4.0, 8.0]).json(), r#"[{"from":0.5,"to":1,"count":1},{"from":1,"to":2,"count":1},{"from":2,"to":4,"count":1},{"from":4,"to":8,"count":1}]"#);
+        assert_eq!(
+            of(4, &[1.0, 2.0, 4.0, 8.0]).json(),
+            r#"[{"from":0.5,"to":1,"count":1},{"from":1,"to":2,"count":1},{"from":2,"to":4,"count":1},{"from":4,"to":8,"count":1}]"#
+        );
         assert_eq!(of(4, &[]).json(), "[]");
         assert_eq!(of(3, &[-3.0, 0.0, 3.0]).buckets(), 3);
         assert_eq!(of(1, &[1e-300, 1e300]).buckets(), 2, "coarser there is not");

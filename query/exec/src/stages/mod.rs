@@ -37,7 +37,7 @@ use crate::ExecError;
 use crate::control::Control;
 use crate::fold::FoldSpec;
 use crate::memory::{Budget, Held};
-use crate::run::{ExecOptions, begin, translator};
+use crate::run::{ExecOptions, begin};
 use crate::source::Source;
 use crate::translate::to_usize;
 
@@ -89,7 +89,6 @@ pub(crate) fn needed(plan: &LogicalPlan) -> bool {
 fn is_stage(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Stage { .. } => true,
-        LogicalPlan::Eval { columns, .. } => columns.iter().any(|(_, expr)| !crate::functions::is_arithmetic(expr)),
         _ => false,
     }
 }
@@ -109,7 +108,11 @@ pub(crate) struct Run {
 type Batches = Pin<Box<dyn Stream<Item = Result<RecordBatch, ExecError>> + Send>>;
 
 /// Runs a plan with stages: the stream of its answer.
-pub(crate) async fn stream(run: Run, plan: LogicalPlan, source: Source) -> Result<SendableRecordBatchStream, ExecError> {
+pub(crate) async fn stream(
+    run: Run,
+    plan: LogicalPlan,
+    source: Source,
+) -> Result<SendableRecordBatchStream, ExecError> {
     let shows_rows = shows_rows(&plan);
     let rows = run.rows(plan, source).await?;
     let shaped = rows.map(move |batch| {
@@ -138,7 +141,11 @@ fn shows_rows(plan: &LogicalPlan) -> bool {
 
 impl Run {
     /// The rows of a plan, whole records as their fields.
-    fn rows(&self, plan: LogicalPlan, source: Source) -> Pin<Box<dyn Future<Output = Result<Batches, ExecError>> + Send + '_>> {
+    fn rows(
+        &self,
+        plan: LogicalPlan,
+        source: Source,
+    ) -> Pin<Box<dyn Future<Output = Result<Batches, ExecError>> + Send + '_>> {
         Box::pin(async move {
             let (below, above) = split(plan);
             let mut operators: Vec<Box<dyn Operator>> = Vec::with_capacity(above.len());
@@ -231,7 +238,12 @@ impl Run {
     }
 
     /// Groups by what folds over columns when that can do it, else by values.
-    fn aggregate(&self, by: &[Group], aggregates: &[Aggregate], range_seconds: f64) -> Result<Box<dyn Operator>, ExecError> {
+    fn aggregate(
+        &self,
+        by: &[Group],
+        aggregates: &[Aggregate],
+        range_seconds: f64,
+    ) -> Result<Box<dyn Operator>, ExecError> {
         let regex_bytes_max = self.options.regex_size_bytes_max;
         let groups = group::Groups::new(by.to_vec(), aggregates.to_vec(), regex_bytes_max, &self.control)?;
         let seconds = groups.seconds(range_seconds);
@@ -389,7 +401,8 @@ impl Driven {
 /// Rows as they come out of a chain of operators.
 fn chain(input: Batches, operators: Vec<Box<dyn Operator>>, held: Held) -> Batches {
     let driven = Driven { input: Some(input), operators, held, finishing: 0 };
-    Box::pin(stream::try_unfold(driven, |mut driven| async move {
-        Ok(driven.next().await?.map(|batch| (batch, driven)))
-    }))
+    Box::pin(stream::try_unfold(
+        driven,
+        |mut driven| async move { Ok(driven.next().await?.map(|batch| (batch, driven))) },
+    ))
 }

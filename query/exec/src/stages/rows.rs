@@ -40,7 +40,8 @@ impl Operator for Project {
         let known = columns_of(&batch);
         let mut kept: Vec<(Field, ArrayRef)> = Vec::new();
         for name in &self.0 {
-            let found: Vec<_> = known.iter().filter(|(field, _)| pattern_matches(name, field.name())).cloned().collect();
+            let found: Vec<_> =
+                known.iter().filter(|(field, _)| pattern_matches(name, field.name())).cloned().collect();
             if found.is_empty() && !name.ends_with('*') {
                 kept.push((Field::new(name, DataType::Utf8, true), arrow_array::new_null_array(&DataType::Utf8, rows)));
             }
@@ -261,7 +262,8 @@ impl Operator for SampleRows {
                 return Ok(None);
             }
         };
-        take(&batch, (0..batch.num_rows()).filter(|row| chance(*row) <= below).map(|row| row as u32).collect()).map(Some)
+        take(&batch, (0..batch.num_rows()).filter(|row| chance(*row) <= below).map(|row| row as u32).collect())
+            .map(Some)
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {

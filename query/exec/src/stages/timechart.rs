@@ -15,14 +15,14 @@ use super::text::time_bucket;
 use super::{Operator, unsupported};
 use crate::ExecError;
 
-
 /// Rows that buckets without any are given, at most.
 pub(crate) const FILLED_ROWS_MAX: usize = 1_000_000;
 
 /// The starts of the buckets of a range, as far as there is data where the range is open.
 fn starts(range: TimeRange, data: Option<(i64, i64)>, step_ns: i64, offset_ns: i64) -> Result<Vec<i64>, ExecError> {
     let Some((first, last)) = data else { return Ok(Vec::new()) };
-    let first = if range.start == TimeRange::ALL.start { first } else { time_bucket(range.start.0, step_ns, offset_ns) };
+    let first =
+        if range.start == TimeRange::ALL.start { first } else { time_bucket(range.start.0, step_ns, offset_ns) };
     let end = if range.end == TimeRange::ALL.end { last } else { range.end.0.saturating_sub(1) };
     let count = end.max(first).saturating_sub(first) / step_ns + 1;
     if count as usize > FILLED_ROWS_MAX {
@@ -86,9 +86,11 @@ impl Operator for ChartRows {
                 }
                 let found = cells.remove(start);
                 let values: Vec<Value<'static>> = match found {
-                    Some(cells) => {
-                        cells.into_iter().zip(&aggregates).map(|(cell, one)| cell.finish(one.function, seconds)).collect()
-                    }
+                    Some(cells) => cells
+                        .into_iter()
+                        .zip(&aggregates)
+                        .map(|(cell, one)| cell.finish(one.function, seconds))
+                        .collect(),
                     None => aggregates
                         .iter()
                         .map(|one| one.function.of_nothing().map_or(Value::Missing, |n| nothing(n, one.function)))
@@ -157,7 +159,9 @@ impl Series {
             let mut kept: Vec<OneSeries> = order.iter().filter_map(|at| series[*at].take()).collect();
             let mut other: Option<OneSeries> = None;
             // A field that has that text itself falls into the same group.
-            let is_other = |keys: &[Value<'_>]| keys.iter().all(|key| matches!(key, Value::Text(text) if text == Timechart::OTHER));
+            let is_other = |keys: &[Value<'_>]| {
+                keys.iter().all(|key| matches!(key, Value::Text(text) if text == Timechart::OTHER))
+            };
             if let Some(at) = kept.iter().position(|(keys, _)| is_other(keys)) {
                 other = Some(kept.remove(at));
             }

@@ -214,7 +214,7 @@ pub(super) const fn many(name: &'static str, kind: Kind) -> Param {
 }
 
 /// A function as people see it.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct FunctionSpec {
     /// Which function it is.
     #[serde(skip)]

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use nom::IResult;
 
-use super::{BinaryOp, Expr, ScalarFunction, check, parse_size};
+use super::{BinaryOp, Expr, Kind, ScalarFunction, check, parse_size};
 use crate::highlight::TokenKind;
 use crate::limits::NESTING_MAX;
 use crate::parser::{Located, Parser, shorten};
@@ -377,6 +377,10 @@ fn called(p: &mut Parser<'_>, function: ScalarFunction, arguments: Vec<Deep>, st
     let depth = arguments.iter().map(|(_, depth)| *depth).max().unwrap_or(0);
     let depth = deeper(p, depth)?;
     let arguments: Vec<Expr> = arguments.into_iter().map(|(argument, _)| argument).collect();
+    // Each pattern becomes an automaton, as those of filters do.
+    if function.spec().params.iter().any(|param| param.kind == Kind::Pattern) {
+        p.count_term(span.clone());
+    }
     check::constants(p, function, &arguments);
     Some((Expr::Call(function, arguments, Span(span)), depth))
 }

@@ -22,7 +22,7 @@ pub(crate) use condition::condition;
 pub use function::{FAMILIES, FUNCTIONS, FunctionSpec, Kind, Param, ScalarFunction};
 pub(crate) use grammar::{column_name, expression};
 pub use quantity::{format_duration, format_size, parse_size};
-pub use reference::functions_markdown;
+pub use reference::expressions_markdown;
 pub(crate) use text::column_text;
 pub use text::format_expr;
 

@@ -44,7 +44,7 @@ const fn function(
 }
 
 /// Every filter, in the order of help.
-pub(crate) const FILTERS: [FilterSpec; 42] = [
+pub(crate) const FILTERS: [FilterSpec; 43] = [
     form(&["everything"], "*", "Every row; `!*` is none.", &["* | stats count() as n"]),
     form(
         &["word"],
@@ -139,6 +139,13 @@ pub(crate) const FILTERS: [FilterSpec; 42] = [
         "a b, a and b, a or b, not a, !a, -a, (a or b) c",
         "`and`, which may be left out, binds closer than `or`; `not` closer than both.",
         &["error !timeout", "(error or warn) service.name:checkout", "error -\"retry later\""],
+    ),
+    form(
+        &["expression"],
+        "expr(a > b * 2)",
+        "The expression holds: a comparison of what is computed, or a function that says yes or no. In `where` a call or arithmetic \
+         needs no `expr`.",
+        &["error expr(len(body) > 100)", "* | where len(body) > 100", "expr(ip_in(client.address, \"10.0.0.0/8\"))"],
     ),
     function(
         &["in"],

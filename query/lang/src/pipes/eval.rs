@@ -15,7 +15,8 @@ pub(super) const SPEC: PipeSpec = PipeSpec {
           is missing. LogsQL's order `math expression as name` is read too.",
     examples: &[
         "* | stats count() as total, count() if (severity:ERROR) as errors | eval percent = errors / total * 100",
-        "duration_ms:* | eval seconds = round(duration_ms / 1000)",
+        "duration_ms:* | eval seconds = round(duration_ms / 1000), slow = duration_ms > 500",
+        "* | eval host = lower(url_host(url)), code = extract(body, \"status=(\\d+)\") | limit 5",
     ],
     parse,
     complete: |_| Offer::expression(),

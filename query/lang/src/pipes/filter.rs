@@ -11,11 +11,13 @@ pub(super) const SPEC: PipeSpec = PipeSpec {
     syntax: "where filter",
     summary: "keeps rows for which a filter holds",
     doc: "Any filter, over the fields of the rows as the pipes before have made them: after `stats` over its columns. Here a \
-          name may be compared with spaces around the sign, `n > 20`, `n = 20`, `n != 20`. The word `where` may be left out \
+          name may be compared with spaces around the sign, `n > 20`, `n = 20`, `n != 20`, and a condition may \
+          compute: `len(body) > 100`, `took > limit * 2`. The word `where` may be left out \
           where a filter cannot be mistaken for a pipe: `| severity:ERROR`.",
     examples: &[
         "* | stats by (service.name) count() as n | where n > 20",
         "* | where severity:ERROR or http.response.status_code >= 500",
+        "* | stats count() as total, count() if (severity:ERROR) as errors | where errors / total > 0.1",
     ],
     parse,
     complete: |at| at.filter(),

@@ -41,6 +41,17 @@ fn fill(plan: &mut LogicalPlan, needed: Needed) {
     }
 }
 
+/// What is needed of the scan.
+pub(super) fn needed_of_scan(plan: &LogicalPlan) -> Needed {
+    fn below(plan: &LogicalPlan, needed: Needed) -> Needed {
+        match plan.input() {
+            Some(input) => below(input, needed_of_input(plan, needed)),
+            None => needed,
+        }
+    }
+    below(plan, None)
+}
+
 /// The fields that groups and what is computed of them read.
 pub(crate) fn aggregate_fields(by: &[Group], aggregates: &[Aggregate]) -> Needed {
     let mut out: Needed = Some(by.iter().map(|group| group.field().to_owned()).collect());

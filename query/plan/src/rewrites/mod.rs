@@ -4,6 +4,7 @@ pub(crate) mod columns;
 mod fetch;
 mod merge_filters;
 mod order;
+mod patterns;
 mod severity;
 mod simplify;
 mod sort_by_time;
@@ -32,7 +33,7 @@ fn narrow(mut plan: LogicalPlan) -> LogicalPlan {
     let mut plan = merge_filters::merge_filters(plan);
     each_filter(&mut plan, |filter| *filter = simplify_filter(std::mem::replace(filter, Filter::All)));
     time_range::into_scan(&mut plan);
-    let mut plan = sort_by_time::into_scan(plan);
+    let mut plan = patterns::insert(sort_by_time::into_scan(plan));
     order::default_order(&mut plan);
     plan
 }

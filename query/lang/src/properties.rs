@@ -17,6 +17,9 @@ fn text() -> impl Strategy<Value = String> {
         Just("FROM".to_owned()),
         Just("by".to_owned()),
         Just("in".to_owned()),
+        Just("#".to_owned()),
+        Just("_msg".to_owned()),
+        Just("a~1".to_owned()),
     ]
 }
 

@@ -224,17 +224,18 @@ fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(Strin
         return words(p, field, Some((name, span)), Place::Filter);
     }
     p.retag(TokenKind::Field);
+    let name = if p.text[span.clone()] == *name { own_name(name) } else { name };
     if p.eat_here(":").is_some() {
         warn_about_url(p, &name, &span);
         return match name.as_str() {
             model::field::TIME => time::test(p, span),
             model::field::STREAM if p.peek() == Some('{') => stream::selector(p),
-            _ => value::test(p, FieldName::Named(own_name(name)), span.start),
+            _ => value::test(p, FieldName::Named(name), span.start),
         };
     }
     match name.as_str() {
         model::field::TIME => time::test(p, span),
-        _ => value::test(p, FieldName::Named(own_name(name)), span.start),
+        _ => value::test(p, FieldName::Named(name), span.start),
     }
 }
 

@@ -181,7 +181,9 @@ fn primary(p: &mut Parser<'_>) -> Option<Filter> {
         }
         _ => match p.peek_word() {
             Some(word) if is_keyword(word) && !p.rest()[word.len()..].starts_with(':') => None,
-            Some(word) if is_function(word) && p.rest()[word.len()..].starts_with('(') => {
+            Some(word)
+                if p.rest()[word.len()..].starts_with('(') && terminals::is_whole(terminals::expr_name, word) =>
+            {
                 let field = p.default_field.clone();
                 let start = p.at;
                 function::call(p, field, start)
@@ -219,6 +221,9 @@ fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(Strin
     let next = p.peek_here();
     let regex = p.rest().starts_with("~\"") || p.rest().starts_with("~'") || p.rest().starts_with("~`");
     let column = next == Some(':') || ((next == Some('=') || regex) && !name.is_empty()) || compares(p);
+    if !column && in_list_follows(p) {
+        return in_list(p, name, span);
+    }
     if !column {
         let field = p.default_field.clone();
         return words(p, field, Some((name, span)), Place::Filter);
@@ -237,6 +242,26 @@ fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(Strin
         model::field::TIME => time::test(p, span),
         _ => value::test(p, FieldName::Named(name), span.start),
     }
+}
+
+/// Whether SQL's ` in (` follows.
+fn in_list_follows(p: &Parser<'_>) -> bool {
+    let rest = p.rest().trim_start();
+    let list = rest.get(..2).filter(|word| word.eq_ignore_ascii_case("in")).map(|_| rest[2..].trim_start());
+    rest.len() < p.rest().len() && list.is_some_and(|list| list.starts_with('('))
+}
+
+/// Takes ` in (a, b)`, which over columns is `name:in(a, b)`, and elsewhere might be words.
+fn in_list(p: &mut Parser<'_>, name: String, span: Range<usize>) -> Option<Filter> {
+    if p.over_columns {
+        p.retag(TokenKind::Field);
+        p.skip_space();
+        return function::call(p, FieldName::Named(own_name(name)), span.start);
+    }
+    let hint = format!("write {name}:in(a, b); to search for the words, quote them: \"{name} in\"");
+    p.report(Diagnostic::error(span, "a list of values stands behind `field:in`").hint(hint));
+    p.skip_past(')');
+    None
 }
 
 /// Whether a comparison follows, with or without space: `status >= 500`, `status = 500` with spaces around the sign; over

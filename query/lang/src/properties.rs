@@ -240,7 +240,9 @@ fn text_pipe() -> BoxedStrategy<PipeKind> {
         Just(ParseFormat::Logfmt),
         Just(ParseFormat::Regex(r#"(?P<a>\d+) "(.*)""#.to_owned())),
         "[a-z &;]{0,4}".prop_map(|text| ParseFormat::Pattern(format!("{text}<a> <_>\"{text}&lt;"))),
-        names(1..4).prop_filter("no name", |names| names.iter().any(|name| name != "_")).prop_map(ParseFormat::Csv),
+        names(1..4)
+            .prop_filter("no name", |names| names.iter().any(|name| !name.is_empty() && name != "_"))
+            .prop_map(ParseFormat::Csv),
         ("[;,|]?", "[:=]{1,2}").prop_map(|(between, assign)| ParseFormat::Kv { between, assign }),
         Just(ParseFormat::Syslog),
         Just(ParseFormat::UserAgent),

@@ -19,6 +19,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("decode", 1),
     ("parse", 1),
     ("verdict", 1),
+    ("pattern", 1),
     ("catalog", 2),
     ("series", 2),
     ("store", 2),

@@ -8,8 +8,10 @@
 //! - At any other place words are values when many forms differ only there, when a sure value stands there too, or when the two
 //!   tokens before it introduce differing words in several other patterns (`for user …`).
 //!
-//! The result depends on the set of forms only, not on their order.
+//! The result depends on the set of forms only, not on their order. Templates may be among the forms to say what was found
+//! earlier: what is a value in one of these stays a value.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -49,6 +51,8 @@ enum Sort {
 struct Entry {
     sort: Sort,
     space: bool,
+    /// The number of its text, whatever stands before it.
+    name: u32,
     /// Whether it says what happened, as `started` does: that is text, never the name of something.
     participle: bool,
 }
@@ -58,12 +62,14 @@ struct Vocabulary {
     entries: Vec<Entry>,
 }
 
-/// The number of a form's group, by form; groups are numbered in the order of their first forms.
-pub(crate) fn cluster(forms: &[Vec<Piece>], tuning: &Tuning) -> Vec<usize> {
+/// The number of a form's group, by form; groups are numbered in the order of their first forms. From `forms` number
+/// `templates_from` on they are templates.
+pub(crate) fn cluster(forms: &[Vec<Piece>], templates_from: usize, tuning: &Tuning) -> Vec<usize> {
     let (vocabulary, mut lines) = Vocabulary::of(forms);
+    let mut known = HashSet::new();
     for _ in 0..ROUNDS_MAX {
-        let soft = soften(&vocabulary, &mut lines, tuning);
-        let merged = Round::new(&vocabulary, &lines, tuning).run(&mut lines);
+        let soft = soften(&vocabulary, &mut lines, templates_from, &mut known, tuning);
+        let merged = Round::new(&vocabulary, &lines, templates_from, tuning).run(&mut lines, &mut known);
         if !soft && !merged {
             break;
         }
@@ -83,11 +89,12 @@ impl Vocabulary {
         // Numbered in the order of the texts, so that the order of the forms is nowhere in the result.
         let texts: BTreeSet<(&str, bool, bool)> =
             forms.iter().flatten().filter(|piece| !piece.is_value()).map(Self::key).collect();
-        let values = [false, true].map(|space| Entry { sort: Sort::Value, space, participle: false });
-        let words = texts.iter().map(|(text, space, named)| Entry {
-            sort: sort(text, *named),
-            space: *space,
-            participle: participle(text),
+        let values = [false, true].map(|space| Entry { sort: Sort::Value, space, name: 0, participle: false });
+        let mut names: HashMap<&str, u32> = HashMap::new();
+        let words = texts.iter().map(|(text, space, named)| {
+            let next = names.len() as u32 + 1;
+            let name = *names.entry(text).or_insert(next);
+            Entry { sort: sort(text, *named), space: *space, name, participle: participle(text) }
         });
         let entries = values.into_iter().chain(words).collect();
         let ids: HashMap<(&str, bool, bool), u32> = texts.iter().copied().zip(values.len() as u32..).collect();
@@ -123,6 +130,11 @@ impl Vocabulary {
         u32::from(self.entry(id).space)
     }
 
+    /// Those of the tokens that can be the name of something, by their texts.
+    fn names(&self, ids: impl Iterator<Item = u32>) -> impl Iterator<Item = u32> {
+        ids.map(|id| self.entry(id)).filter(|entry| entry.name > 0 && !entry.participle).map(|entry| entry.name)
+    }
+
     fn is_soft(&self, id: u32) -> bool {
         matches!(self.sort(id), Sort::Dotted | Sort::Named | Sort::Phrase | Sort::Numbered)
     }
@@ -141,7 +153,6 @@ impl Vocabulary {
 }
 
 fn sort(text: &str, named: bool) -> Sort {
-    let ends_in_number = || text.trim_end_matches(HOLES).ends_with(['.', '_', '-', '#', '/']) && text.ends_with(HOLES);
     match text {
         "=" => Sort::Equals,
         "\"" => Sort::Quote,
@@ -150,10 +161,17 @@ fn sort(text: &str, named: bool) -> Sort {
         _ if named => Sort::Named,
         _ if text.bytes().all(|byte| byte.is_ascii_punctuation() && byte != b'_') => Sort::Mark,
         _ if text.bytes().filter(|byte| *byte == b'.').count() >= 2 || is_port(text) => Sort::Dotted,
-        _ if ends_in_number() => Sort::Numbered,
+        _ if ends_in_number(text) => Sort::Numbered,
         _ if text.contains(HOLES) => Sort::Holed,
         _ => Sort::Word,
     }
+}
+
+/// Whether it ends in a number behind a mark, or in a letter and a number: `pool-2`, `rack_B7`.
+fn ends_in_number(text: &str) -> bool {
+    let Some(name) = text.strip_suffix(HOLES) else { return false };
+    let marked = |name: &str| name.ends_with(['.', '_', '-', '#', '/']);
+    marked(name) || name.strip_suffix(|c: char| c.is_ascii_alphabetic()).is_some_and(marked)
 }
 
 /// Whether it is a name with a dot, a colon and a number: a host and its port, a file and its line.
@@ -173,7 +191,13 @@ fn participle(text: &str) -> bool {
 }
 
 /// Makes values of soft places; whether any was made.
-fn soften(vocabulary: &Vocabulary, lines: &mut [Line], tuning: &Tuning) -> bool {
+fn soften(
+    vocabulary: &Vocabulary,
+    lines: &mut [Line],
+    templates_from: usize,
+    known: &mut HashSet<u32>,
+    tuning: &Tuning,
+) -> bool {
     let mut alike: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
     for (nth, line) in lines.iter().enumerate() {
         let blank = |id: &u32| if vocabulary.is_soft(*id) { vocabulary.value(*id) } else { *id };
@@ -182,16 +206,19 @@ fn soften(vocabulary: &Vocabulary, lines: &mut [Line], tuning: &Tuning) -> bool 
     let mut changed = false;
     for (key, members) in alike.iter().filter(|(_, members)| members.len() > 1) {
         let mut words = vocabulary.words(key);
-        let phrase = |lines: &[Line], at: usize| vocabulary.sort(lines[members[0]][at]) == Sort::Phrase;
+        let sort = |lines: &[Line], nth: usize, at: usize| vocabulary.sort(lines[nth][at]);
+        let is_phrase = |lines: &[Line], at| members.iter().any(|nth| sort(lines, *nth, at) == Sort::Phrase);
         // Texts in quotes come first: one that stays says what the line is about, as other words do.
-        let (phrases, others): (Vec<usize>, Vec<usize>) = (0..key.len()).partition(|at| phrase(lines, *at));
+        let (phrases, others): (Vec<usize>, Vec<usize>) = (0..key.len()).partition(|at| is_phrase(lines, *at));
         for at in phrases.into_iter().chain(others) {
             let distinct: BTreeSet<u32> = members.iter().map(|nth| lines[*nth][at]).collect();
-            if distinct.len() > 1 && holds_values(vocabulary, &distinct, words, tuning) {
+            let proven = members.iter().any(|nth| *nth >= templates_from && sort(lines, *nth, at) == Sort::Value);
+            if distinct.len() > 1 && (proven || holds_values(vocabulary, &distinct, words, tuning)) {
                 members.iter().for_each(|nth| lines[*nth][at] = key[at]);
+                known.extend(vocabulary.names(distinct.into_iter()));
                 changed = true;
             }
-            words += usize::from(phrase(lines, at));
+            words += usize::from(is_phrase(lines, at));
         }
     }
     changed
@@ -239,16 +266,20 @@ struct Round<'a> {
     vocabulary: &'a Vocabulary,
     tuning: &'a Tuning,
     distinct: Vec<Line>,
-    /// Large ones first.
+    /// Which of the distinct lines are templates that were found earlier.
+    proven: Vec<bool>,
+    /// Those with most words first.
     families: Vec<Family>,
     spread: HashSet<Context>,
 }
 
 impl<'a> Round<'a> {
-    fn new(vocabulary: &'a Vocabulary, lines: &[Line], tuning: &'a Tuning) -> Self {
+    fn new(vocabulary: &'a Vocabulary, lines: &[Line], templates_from: usize, tuning: &'a Tuning) -> Self {
         let distinct: BTreeSet<&Line> = lines.iter().collect();
         let distinct: Vec<Line> = distinct.into_iter().cloned().collect();
-        let mut round = Self { vocabulary, tuning, distinct, families: Vec::new(), spread: HashSet::new() };
+        let templates: HashSet<&Line> = lines[templates_from..].iter().collect();
+        let proven = distinct.iter().map(|line| templates.contains(line)).collect();
+        let mut round = Self { vocabulary, tuning, distinct, proven, families: Vec::new(), spread: HashSet::new() };
         round.families = round.families();
         round.spread = round.spread();
         round
@@ -257,16 +288,20 @@ impl<'a> Round<'a> {
     fn families(&self) -> Vec<Family> {
         let mut by: HashMap<(u64, usize), Vec<usize>> = HashMap::new();
         for (nth, line) in self.distinct.iter().enumerate() {
-            let sum = line.iter().enumerate().fold(line.len() as u64, |sum, (at, id)| sum.wrapping_add(mix(at, *id)));
+            // Soft places may differ too: they are judged elsewhere.
+            let blank = |id: u32| if self.vocabulary.is_soft(id) { self.vocabulary.value(id) } else { id };
+            let sum =
+                line.iter().enumerate().fold(line.len() as u64, |sum, (at, id)| sum.wrapping_add(mix(at, blank(*id))));
             for (at, id) in line.iter().enumerate().filter(|(_, id)| !self.vocabulary.is_mark(**id)) {
-                let value = self.vocabulary.value(*id);
-                let key = sum.wrapping_sub(mix(at, *id)).wrapping_add(mix(at, value));
+                let key = sum.wrapping_sub(mix(at, blank(*id))).wrapping_add(mix(at, self.vocabulary.value(*id)));
                 by.entry((key, at)).or_default().push(nth);
             }
         }
         let large = by.into_iter().filter(|(_, members)| members.len() > 1);
         let mut families: Vec<Family> = large.map(|((_, at), members)| Family { at, members }).collect();
-        families.sort_by_key(|family| (std::cmp::Reverse(family.members.len()), family.at, family.members[0]));
+        families.sort_by_cached_key(|family| {
+            (Reverse(self.names(family, &family.members).len()), family.at, family.members[0])
+        });
         families
     }
 
@@ -279,7 +314,7 @@ impl<'a> Round<'a> {
             before.is_some_and(|id| matches!(self.vocabulary.sort(id), Sort::Word | Sort::Holed))
         };
         for family in self.families.iter().filter(introduced) {
-            let names: Vec<u32> = self.names(family, &family.members).collect();
+            let names = self.names(family, &family.members);
             if names.len() > 1 {
                 let (patterns, words) = seen.entry(context(&self.distinct[family.members[0]], family.at)).or_default();
                 *patterns += 1;
@@ -292,21 +327,27 @@ impl<'a> Round<'a> {
     }
 
     /// The words of a family that can be names of something.
-    fn names(&self, family: &Family, members: &[usize]) -> impl Iterator<Item = u32> {
+    fn names(&self, family: &Family, members: &[usize]) -> BTreeSet<u32> {
         let ids = members.iter().map(|nth| self.distinct[*nth][family.at]);
-        ids.filter(|id| !self.vocabulary.entry(*id).participle)
+        ids.filter(|id| !self.vocabulary.entry(*id).participle).collect()
     }
 
     /// Merges families; whether any was merged.
-    fn run(&self, lines: &mut [Line]) -> bool {
+    fn run(&self, lines: &mut [Line], known: &mut HashSet<u32>) -> bool {
         let mut into: Vec<Option<Line>> = vec![None; self.distinct.len()];
         let mut introduces = self.spread.clone();
         for family in &self.families {
             let members: Vec<usize> = family.members.iter().copied().filter(|nth| into[*nth].is_none()).collect();
-            if members.len() > 1 && self.merges(family, &members, &mut introduces) {
-                let mut merged = self.distinct[members[0]].clone();
-                merged[family.at] = self.vocabulary.value(merged[family.at]);
-                members.iter().for_each(|nth| into[*nth] = Some(merged.clone()));
+            if members.len() > 1 && self.merges(family, &members, &mut introduces, known) {
+                known.extend(self.vocabulary.names(members.iter().map(|nth| self.distinct[*nth][family.at])));
+                for nth in members
+                    .into_iter()
+                    .filter(|nth| self.vocabulary.sort(self.distinct[*nth][family.at]) != Sort::Value)
+                {
+                    let mut merged = self.distinct[nth].clone();
+                    merged[family.at] = self.vocabulary.value(merged[family.at]);
+                    into[nth] = Some(merged);
+                }
             }
         }
         let merged: HashMap<&Line, &Line> =
@@ -320,13 +361,23 @@ impl<'a> Round<'a> {
     }
 
     /// Whether what differs in these members of a family are values.
-    fn merges(&self, family: &Family, members: &[usize], introduces: &mut HashSet<Context>) -> bool {
+    fn merges(
+        &self,
+        family: &Family,
+        members: &[usize],
+        introduces: &mut HashSet<Context>,
+        known: &HashSet<u32>,
+    ) -> bool {
         let mut rest = self.distinct[members[0]].clone();
         let context = context(&rest, family.at);
         rest[family.at] = self.vocabulary.value(rest[family.at]);
-        let names = self.names(family, members).count();
+        let names = self.names(family, members).len();
         if names < 2 {
             return false;
+        }
+        let is_value = |nth: &&usize| self.vocabulary.sort(self.distinct[**nth][family.at]) == Sort::Value;
+        if members.iter().filter(is_value).any(|nth| self.proven[*nth]) {
+            return true;
         }
         let words = self.vocabulary.words(&rest);
         let min = match words {
@@ -339,9 +390,13 @@ impl<'a> Round<'a> {
             introduces.insert(context);
             return true;
         }
-        let mixed = members.iter().any(|nth| self.vocabulary.sort(self.distinct[*nth][family.at]) == Sort::Value);
+        let mixed = members.iter().any(|nth| is_value(&nth));
         let introduced = words >= self.tuning.spread_words_min && introduces.contains(&context);
-        mixed && words >= self.tuning.mixed_words_min || introduced
+        let ids = members.iter().map(|nth| self.distinct[*nth][family.at]);
+        let elsewhere = self.vocabulary.names(ids).filter(|name| known.contains(name)).count();
+        let familiar =
+            words >= self.tuning.known_words_min && elsewhere >= self.tuning.known_values_min && 2 * elsewhere >= names;
+        mixed && words >= self.tuning.mixed_words_min || introduced || familiar
     }
 }
 

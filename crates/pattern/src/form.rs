@@ -50,19 +50,22 @@ pub(crate) const HOLES: [char; 3] = ['\u{2}', '\u{3}', '\u{4}'];
 /// Longest run of one mark that is told from longer ones.
 const MARKS_MAX: usize = 3;
 
-fn gap(piece: &Piece) -> char {
-    GAPS[usize::from(!piece.space)]
+fn gap(space: bool) -> char {
+    GAPS[usize::from(!space)]
 }
 
 /// What tells a form from others, as one text: values are all alike.
 pub(crate) fn key(pieces: &[Piece]) -> String {
     let mut out = String::new();
     for piece in pieces {
-        out.push(gap(piece));
-        out.push_str(if piece.is_value() { "\u{1}" } else { &piece.text });
+        out.push(gap(piece.space));
+        out.push_str(if piece.is_value() { VALUE } else { &piece.text });
     }
     out
 }
+
+/// Stands for a value in a key.
+const VALUE: &str = "\u{1}";
 
 const KINDS: [(char, Kind); 9] = [
     ('m', Kind::Mark),
@@ -80,7 +83,7 @@ const KINDS: [(char, Kind); 9] = [
 pub(crate) fn encode(pieces: &[Piece]) -> String {
     let mut out = String::new();
     for piece in pieces {
-        out.push(gap(piece));
+        out.push(gap(piece.space));
         out.extend(KINDS.iter().find(|(_, kind)| *kind == piece.kind).map(|(sign, _)| *sign));
         out.push_str(&piece.text);
     }
@@ -150,17 +153,18 @@ pub(crate) fn required_words(pieces: &[Piece]) -> Vec<String> {
     words
 }
 
-/// Cuts lines into pieces; its buffers are used again and again.
+/// Cuts lines; its buffers are used again and again.
 #[derive(Default)]
 pub(crate) struct Former {
     cutter: Cutter,
     raw: Vec<u8>,
     tokens: Vec<Token>,
+    key: String,
 }
 
 impl Former {
-    /// The pieces of a text, or of its shape as columns keep it ([`shape::marked`]): both give the same.
-    pub(crate) fn pieces(&mut self, text: &str, limits: &Limits) -> Vec<Piece> {
+    /// Cuts a text, or its shape as columns keep it ([`shape::marked`]): both give the same.
+    pub(crate) fn cut(&mut self, text: &str, limits: &Limits) {
         let text = start(text, limits.text_bytes_max);
         match text.strip_prefix('\u{10}') {
             None if text.bytes().any(|byte| (0x11..=0x13).contains(&byte)) => shape::raw(text, &mut self.raw),
@@ -170,24 +174,53 @@ impl Former {
             }
         }
         scan(&self.raw, limits.tokens_max, &mut self.tokens);
+        self.key.clear();
+        for token in &self.tokens {
+            self.key.push(gap(token.space));
+            match token.kind {
+                Kind::Value(_) => self.key.push_str(VALUE),
+                _ => spell(token.kind, &self.raw[token.at.clone()], &mut self.key),
+            }
+        }
+    }
+
+    /// What [`key`] gives for the pieces of the text that was cut last.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Whether the text that was cut last has values of other looks than a template of its form.
+    pub(crate) fn is_news(&self, template: &[Piece]) -> bool {
+        self.tokens.iter().zip(template).any(|(token, piece)| {
+            let seen =
+                piece.kind == Kind::Value(Class::Any) || piece.kind == token.kind && piece.text == self.unit(token);
+            matches!(token.kind, Kind::Value(_)) && !seen
+        })
+    }
+
+    /// The pieces of the text that was cut last.
+    pub(crate) fn pieces(&self) -> Vec<Piece> {
         self.tokens.iter().map(|token| self.piece(token)).collect()
     }
 
     fn piece(&self, token: &Token) -> Piece {
-        let bytes = &self.raw[token.at.clone()];
         let mut text = String::new();
         match token.kind {
-            Kind::Value(Class::Number) => {
-                let letters = bytes.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
-                let unit = &bytes[bytes.len() - letters..];
-                text.extend(bytes.ends_with(&[b" ", unit].concat()).then_some(' '));
-                text.extend(unit.iter().map(|byte| char::from(*byte)));
-            }
-            Kind::Value(_) => {}
-            Kind::Mark => text.extend(bytes.iter().take(MARKS_MAX).map(|byte| char::from(*byte))),
-            Kind::Word | Kind::Named => spell(bytes, &mut text),
+            Kind::Value(_) => text.push_str(self.unit(token)),
+            _ => spell(token.kind, &self.raw[token.at.clone()], &mut text),
         }
         Piece { kind: token.kind, space: token.space, text }
+    }
+
+    /// The unit of a number, with its space.
+    fn unit(&self, token: &Token) -> &str {
+        if token.kind != Kind::Value(Class::Number) {
+            return "";
+        }
+        let bytes = &self.raw[token.at.clone()];
+        let letters = bytes.iter().rev().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let apart = usize::from(letters > 0 && bytes.get(bytes.len() - letters - 1) == Some(&b' '));
+        str::from_utf8(&bytes[bytes.len() - letters - apart..]).unwrap_or_default()
     }
 }
 
@@ -196,24 +229,32 @@ fn start(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
-/// Writes a word of a shape as text.
-fn spell(word: &[u8], out: &mut String) {
-    let mut rest = word;
+/// Writes a mark or a word of a shape as text.
+fn spell(kind: Kind, bytes: &[u8], out: &mut String) {
+    if kind == Kind::Mark {
+        return out.extend(bytes.iter().take(MARKS_MAX).map(|byte| char::from(*byte)));
+    }
+    let from = out.len();
+    let mut rest = bytes;
     while let Some(at) = rest.iter().position(|byte| shape::is_hole(*byte)) {
         out.push_str(&String::from_utf8_lossy(&rest[..at]));
         out.push(HOLES[Hole::of(rest[at]).map_or(0, |hole| hole as usize)]);
         rest = &rest[at + 1..];
     }
     out.push_str(&String::from_utf8_lossy(rest));
+    if rest.len() == bytes.len() {
+        return;
+    }
+    let word = &out[from..];
     // A version is one number, however many points it has.
     if let Some(at) =
-        out.find(HOLES).filter(|at| out[*at..].split('.').all(|part| part.strip_prefix(HOLES) == Some("")))
+        word.find(HOLES).filter(|at| word[*at..].split('.').all(|part| part.strip_prefix(HOLES) == Some("")))
     {
-        out.truncate(at + 1);
+        out.truncate(from + at + 1);
     }
     // A number may have a sign: `blk_-1` is no other word than `blk_1`.
-    let sign = ["_-", ":-", ".-", "#-"].iter().find_map(|pair| out.find(pair));
+    let sign = ["_-", ":-", ".-", "#-"].iter().find_map(|pair| out[from..].find(pair));
     if let Some(at) = sign {
-        out.remove(at + 1);
+        out.remove(from + at + 1);
     }
 }

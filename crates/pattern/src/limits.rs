@@ -75,20 +75,26 @@ pub struct Tuning {
     pub spread_values_min: usize,
     /// Other words of a line to which this applies.
     pub spread_words_min: usize,
+    /// Words that are values at other places, for a place that holds them to hold values too if they are half of its words.
+    pub known_values_min: usize,
+    /// Other words of a line to which this applies.
+    pub known_words_min: usize,
 }
 
 /// The numbers that are used.
 pub const TUNING: Tuning = Tuning {
     values_min_bare: 30,
     values_min_short: 12,
-    values_min_long: 6,
-    named_values_min: 4,
+    values_min_long: 5,
+    named_values_min: 5,
     dotted_words_min: 1,
     numbered_words_min: 3,
     mixed_words_min: 2,
     spread_patterns_min: 2,
     spread_values_min: 3,
     spread_words_min: 2,
+    known_values_min: 4,
+    known_words_min: 2,
 };
 
 impl Default for Tuning {

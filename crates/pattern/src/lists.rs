@@ -4,6 +4,8 @@ use shape::is_hole;
 
 use crate::scan::{Class, Kind, Token};
 
+/// Fewest items of a list with a space behind each separator: two values with a comma may be of different things.
+const SPACED_ITEMS_MIN: usize = 3;
 /// Most tokens of a group that repeats.
 const GROUP_TOKENS_MAX: usize = 6;
 /// How often a group of several tokens repeats to be a list.
@@ -49,7 +51,8 @@ fn list(shape: &[u8], tokens: &[Token], at: usize) -> (usize, usize) {
     if is_value(&tokens[at]) {
         for step in 2..=3 {
             let items = items(shape, tokens, at, step);
-            if items > 1 {
+            let spaced = tokens.get(at + step).is_some_and(|next| next.space);
+            if items >= if spaced { SPACED_ITEMS_MIN } else { 2 } {
                 return (1, at + (items - 1) * step + 1);
             }
         }

@@ -1,19 +1,26 @@
 //! The miner: learns lines one by one and groups them again from time to time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::cluster::cluster;
 use crate::form::{self, Former, Piece, decode, encode, generalize};
 use crate::id::PatternId;
 use crate::limits::{Limits, TUNING, Tuning};
+use crate::scan::{Class, Kind};
 use crate::templates::{Slot, Template, Templates};
 
 /// New forms before the first refinement.
 const REFINE_FORMS_MIN: usize = 64;
 /// A refinement comes when one of this many forms is new, so that all of them together cost a few times what the last one does.
 const REFINE_SHARE: usize = 4;
+
+/// Room is looked for only when one of this many forms is new since the last time.
+const ROOM_SHARE: usize = 16;
+/// When room for forms runs out a pattern keeps this part of the forms it may have.
+const THIN_SHARE: usize = 4;
 
 /// A form that is kept.
 #[derive(Clone, Debug)]
@@ -24,7 +31,7 @@ pub(crate) struct Form {
 }
 
 /// A pattern as it is told to others.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Pattern {
     /// Its name.
     pub id: PatternId,
@@ -81,8 +88,7 @@ impl Miner {
             template.rows = template.rows.saturating_add(rows);
             return template.id;
         }
-        let pieces = self.former.pieces(text, &self.limits);
-        let Some(slot) = self.place(&pieces) else {
+        let Some(slot) = self.place_text(text) else {
             self.overflow_rows = self.overflow_rows.saturating_add(rows);
             return PatternId::OVERFLOW;
         };
@@ -104,6 +110,19 @@ impl Miner {
         self.cache.insert(hash, slot);
     }
 
+    /// The template of a text, as [`Self::place`] gives it; quick when its form is known and brings nothing new.
+    fn place_text(&mut self, text: &str) -> Option<Slot> {
+        self.former.cut(text, &self.limits);
+        if let Some(nth) = self.by_key.get(&xxh3_64(self.former.key().as_bytes())) {
+            let slot = self.forms[*nth as usize].slot;
+            if !self.former.is_news(&self.templates.get(slot).pieces) {
+                return Some(slot);
+            }
+        }
+        let pieces = self.former.pieces();
+        self.place(&pieces)
+    }
+
     /// The template of a line, a new one when it has to be; `None` beyond the limits.
     pub(crate) fn place(&mut self, pieces: &[Piece]) -> Option<Slot> {
         let key = xxh3_64(form::key(pieces).as_bytes());
@@ -112,7 +131,12 @@ impl Miner {
             generalize(&mut self.templates.get_mut(slot).pieces, pieces);
             return Some(slot);
         }
-        let covering = self.templates.covering(pieces);
+        let mut covering = self.templates.covering(pieces);
+        if self.is_full() && self.fresh >= (self.limits.forms_max / ROOM_SHARE).max(1) {
+            self.refine();
+            self.thin();
+            covering = self.templates.covering(pieces);
+        }
         let keeps = self.forms.len() < self.limits.forms_max;
         let slot = match covering {
             Some(slot) => {
@@ -126,7 +150,7 @@ impl Miner {
             }
             None if !keeps || self.templates.all.len() >= self.limits.templates_max => return None,
             None => self.templates.push(Template {
-                id: self.templates.new_id(pieces),
+                id: self.templates.new_id(pieces, &[]),
                 born: self.born,
                 settled: false,
                 closed: false,
@@ -140,22 +164,84 @@ impl Miner {
         Some(slot)
     }
 
+    fn is_full(&self) -> bool {
+        self.forms.len() >= self.limits.forms_max || self.templates.all.len() >= self.limits.templates_max
+    }
+
+    /// Lets go of forms that the templates cover anyway.
+    fn thin(&mut self) {
+        let mut left = vec![self.limits.children_max / THIN_SHARE; self.templates.all.len()];
+        let mut gone: HashSet<Slot> = HashSet::new();
+        self.forms.retain(|form| {
+            let left = &mut left[form.slot as usize];
+            // A template has at least one form.
+            let keeps = *left > 0 || self.templates.get(form.slot).forms <= 1;
+            *left = left.saturating_sub(1);
+            if !keeps {
+                let template = self.templates.get_mut(form.slot);
+                template.forms -= 1;
+                template.closed = true;
+                gone.insert(form.slot);
+            }
+            keeps
+        });
+        if !gone.is_empty() {
+            self.index_forms();
+        }
+    }
+
+    /// Forgets the patterns that `keep` does not want, as those that no row has had for long, to make room for others.
+    pub fn retain(&mut self, mut keep: impl FnMut(PatternId) -> bool) {
+        let keeps: Vec<bool> = self.templates.all.iter().map(|template| keep(template.id)).collect();
+        let mut place = 0;
+        let places: Vec<Slot> = keeps
+            .iter()
+            .map(|keeps| {
+                let own = place;
+                place += Slot::from(*keeps);
+                own
+            })
+            .collect();
+        let all = std::mem::take(&mut self.templates.all);
+        self.templates.replace(all.into_iter().zip(&keeps).filter(|(_, keeps)| **keeps).map(|(all, _)| all).collect());
+        self.forms.retain(|form| keeps[form.slot as usize]);
+        self.forms.iter_mut().for_each(|form| form.slot = places[form.slot as usize]);
+        self.index_forms();
+        self.cache.clear();
+    }
+
+    fn index_forms(&mut self) {
+        let key = |form: &Form| decode(&form.text).map(|pieces| xxh3_64(form::key(&pieces).as_bytes()));
+        self.by_key = self.forms.iter().zip(0..).filter_map(|(form, nth)| Some((key(form)?, nth))).collect();
+    }
+
     fn keep(&mut self, key: u64, pieces: &[Piece], slot: Slot) {
-        self.by_key.insert(key, self.forms.len() as u32);
-        self.forms.push(Form { text: encode(pieces).into(), slot });
+        self.insert(key, Form { text: encode(pieces).into(), slot });
         self.fresh += 1;
+    }
+
+    pub(crate) fn insert(&mut self, key: u64, form: Form) {
+        self.by_key.insert(key, self.forms.len() as u32);
+        self.forms.push(form);
     }
 
     /// The pattern of a text or shape, when it has one.
     pub fn find(&self, text: &str) -> Option<PatternId> {
         let slot = match self.cache.get(&xxh3_64(text.as_bytes())) {
             Some(slot) => Some(*slot),
-            None => self.find_pieces(&Former::default().pieces(text, &self.limits)),
+            None => {
+                let mut former = Former::default();
+                former.cut(text, &self.limits);
+                match self.by_key.get(&xxh3_64(former.key().as_bytes())) {
+                    Some(nth) => Some(self.forms[*nth as usize].slot),
+                    None => self.templates.covering(&former.pieces()),
+                }
+            }
         };
         slot.map(|slot| self.templates.get(slot).id)
     }
 
-    fn find_pieces(&self, pieces: &[Piece]) -> Option<Slot> {
+    pub(crate) fn find_pieces(&self, pieces: &[Piece]) -> Option<Slot> {
         match self.by_key.get(&xxh3_64(form::key(pieces).as_bytes())) {
             Some(nth) => Some(self.forms[*nth as usize].slot),
             None => self.templates.covering(pieces),
@@ -220,7 +306,7 @@ impl Miner {
         let extra: Vec<Slot> = (0..self.templates.all.len() as Slot).filter(closed).collect();
         lines.extend(extra.iter().map(|slot| self.templates.get(*slot).pieces.clone()));
         let old: Vec<Slot> = self.forms.iter().map(|form| form.slot).chain(extra).collect();
-        let groups = cluster(&lines, &self.tuning);
+        let groups = cluster(&lines, kept, &self.tuning);
         let members = members(&groups);
         let mut all: Vec<Template> = Vec::with_capacity(members.len());
         let heirs = heirs(&groups, &old, members.len(), self.templates.all.len());
@@ -228,8 +314,13 @@ impl Miner {
             let template = self.regrouped(members, &lines, kept, &heirs, (group, &old));
             all.push(template);
         }
-        self.rename(&heirs, &mut all);
+        distinguish(&mut all);
+        let gone: Vec<PatternId> = self.templates.all.iter().map(|template| template.id).collect();
         self.templates.replace(all);
+        for (from, heir) in gone.into_iter().zip(&heirs).filter(|(_, heir)| **heir < members.len()) {
+            let to = self.templates.get(*heir as Slot).id;
+            self.templates.alias(from, to, self.limits.aliases_max);
+        }
         self.forms.iter_mut().zip(&groups).for_each(|(form, group)| form.slot = *group as Slot);
         self.cache.clear();
         self.fresh = 0;
@@ -255,7 +346,7 @@ impl Miner {
         let id = match parents().filter(|parent| parent.settled).min_by_key(|parent| parent.born) {
             Some(parent) => parent.id,
             None if from.len() == 1 && members.len() == 1 => self.templates.get(from[0]).id,
-            None => self.templates.new_id(&pieces),
+            None => self.templates.new_id(&pieces, &from),
         };
         // Types of values are known to the parents from lines whose forms are alike.
         let length = pieces.len();
@@ -272,21 +363,14 @@ impl Miner {
             pieces,
         }
     }
+}
 
-    /// Lets the ids that are gone lead to what became of them, and sees that no two templates have one id.
-    fn rename(&mut self, heirs: &[usize], all: &mut [Template]) {
-        let mut taken: HashMap<PatternId, usize> = HashMap::new();
-        for (nth, template) in all.iter_mut().enumerate() {
-            while taken.contains_key(&template.id) {
-                template.id = template.id.next();
-            }
-            taken.insert(template.id, nth);
-        }
-        for (slot, heir) in heirs.iter().enumerate() {
-            let from = self.templates.all[slot].id;
-            if let Some(heir) = all.get(*heir).filter(|_| !taken.contains_key(&from)) {
-                self.templates.alias(from, heir.id, self.limits.aliases_max);
-            }
+/// Sees that no two templates have one id.
+fn distinguish(all: &mut [Template]) {
+    let mut taken: HashSet<PatternId> = HashSet::new();
+    for template in all {
+        while !taken.insert(template.id) {
+            template.id = template.id.next();
         }
     }
 }
@@ -322,8 +406,7 @@ fn heirs(groups: &[usize], old: &[Slot], new_count: usize, old_count: usize) -> 
 fn soften_types(pieces: &mut [Piece], earlier: &[Piece]) {
     for (piece, earlier) in pieces.iter_mut().zip(earlier) {
         if piece.is_value() && earlier.is_value() && *piece != *earlier {
-            *piece =
-                Piece { kind: crate::scan::Kind::Value(crate::scan::Class::Any), text: String::new(), ..piece.clone() };
+            *piece = Piece { kind: Kind::Value(Class::Any), text: String::new(), space: piece.space };
         }
     }
 }

@@ -69,7 +69,7 @@ const UNITS: &[&[u8]] = &[
 /// Longest unit behind a number, in bytes.
 const UNIT_BYTES_MAX: usize = 3;
 
-/// Cuts a shape into at most `max` tokens; what is behind them is one value.
+/// Cuts a shape into `max` tokens or a few more; what is behind them is one value.
 pub(crate) fn scan(shape: &[u8], max: usize, out: &mut Vec<Token>) {
     out.clear();
     let mut scan = Scan { bytes: shape, at: 0, space: false, close: None, out };
@@ -98,6 +98,11 @@ fn is_letter(byte: u8) -> bool {
 
 fn is_atom(byte: u8) -> bool {
     is_letter(byte) || is_hole(byte) || byte.is_ascii_digit()
+}
+
+/// A hole, or a digit that a hole does not stand for.
+fn is_hex(byte: u8) -> bool {
+    is_hole(byte) || byte.is_ascii_hexdigit()
 }
 
 fn is_space(byte: u8) -> bool {
@@ -178,7 +183,7 @@ impl Scan<'_> {
         let (mut at, mut groups, mut holes, mut letters) = (self.at, 0, 0, 0);
         loop {
             let from = at;
-            while is_hole(self.byte(at)) || (at < self.bytes.len() && self.byte(at).is_ascii_hexdigit()) {
+            while is_hex(self.byte(at)) {
                 holes += usize::from(is_hole(self.byte(at)));
                 letters += usize::from(!is_hole(self.byte(at)));
                 at += 1;
@@ -189,7 +194,7 @@ impl Scan<'_> {
             groups += 1;
             let colons = if self.byte(at) != b':' { 0 } else { 1 + usize::from(self.byte(at + 1) == b':') };
             let next = self.byte(at + colons);
-            if colons == 0 || !(is_hole(next) || next.is_ascii_hexdigit()) {
+            if colons == 0 || !is_hex(next) {
                 break;
             }
             at += colons;
@@ -225,7 +230,7 @@ impl Scan<'_> {
         if matches!(first, b'"' | b'\'' | b'`' | b'=' | b'>' | b'~') {
             return false;
         }
-        let (mut at, mut depth) = (start, 0usize);
+        let mut at = start;
         while let Some(&byte) = self.bytes.get(at) {
             if is_open(byte) {
                 match self.bracket(at) {
@@ -236,9 +241,7 @@ impl Scan<'_> {
                     None => break,
                 }
             }
-            depth += usize::from(byte == b'=');
-            let ends = matches!(byte, b',' | b';' | b'"' | b'\'' | b'&' | b'|') || is_close(byte) || depth > 0;
-            if is_space(byte) || ends {
+            if is_space(byte) || is_close(byte) || b",;\"'&|=".contains(&byte) {
                 break;
             }
             at += 1;
@@ -321,16 +324,17 @@ impl Scan<'_> {
 
     fn path_end(&self, from: usize) -> usize {
         let ends = |byte: u8| is_space(byte) || is_open(byte) || is_close(byte) || b"\"'`|,;=".contains(&byte);
-        let mut at = from;
+        let (mut at, mut query) = (from, false);
         while at < self.bytes.len() {
             let byte = self.bytes[at];
+            query |= byte == b'?';
             match is_open(byte).then(|| self.bracket(at)).flatten() {
                 Some(end) => at = end,
-                None if ends(byte) => break,
+                None if ends(byte) && !(query && matches!(byte, b'=' | b',' | b';')) => break,
                 None => at += 1,
             }
         }
-        while at > from + 1 && matches!(self.bytes[at - 1], b'.' | b':' | b'!' | b'?') {
+        while at > from + 1 && matches!(self.bytes[at - 1], b'.' | b':' | b'!' | b'?' | b',' | b';') {
             at -= 1;
         }
         at
@@ -357,19 +361,23 @@ impl Scan<'_> {
         }
         let text = &self.bytes[start..at];
         let class = class_of(text).or_else(|| day(text, self.bytes.get(at..).unwrap_or_default()));
-        if matches!(class, None) && UNITS.contains(&text) {
-            if let Some(last) = self.out.last_mut().filter(|last| self.space && last.kind == Kind::Value(Class::Number))
-            {
-                last.at.end = at;
-                self.at = at;
-                self.space = false;
-                return;
-            }
+        if class.is_none() && self.unit(at) {
+            return;
         }
         match class {
             Some(class) => self.push(Kind::Value(class), at),
             None => self.push(Kind::Word, at),
         }
+    }
+
+    /// Whether the word up to `end` is the unit of the number before it; then it belongs to that.
+    fn unit(&mut self, end: usize) -> bool {
+        let unit = self.space && UNITS.contains(&&self.bytes[self.at..end]);
+        let number = self.out.last_mut().filter(|last| unit && last.kind == Kind::Value(Class::Number));
+        let Some(number) = number else { return false };
+        number.at.end = end;
+        self.at = end;
+        true
     }
 
     fn at_atom(&self, at: usize) -> bool {
@@ -382,6 +390,7 @@ impl Scan<'_> {
         let next = self.byte(at + 1);
         let word = &self.bytes[start..at];
         let glued = match mark {
+            b'/' if next == b'.' => return self.at_atom(at + 2).then_some(at + 2),
             b'.' | b'-' | b'/' | b'@' | b'+' | b'$' | b'\\' | b'~' | b'#' | b'&' => self.at_atom(at + 1),
             b'\'' => is_letter(next) && word.last().is_some_and(|byte| is_letter(*byte)),
             b':' => {
@@ -415,6 +424,9 @@ fn class_of(word: &[u8]) -> Option<Class> {
             Class::Number
         });
     }
+    if word.len() > 2 && is_hole(word[0]) && word[1] == b'x' && word[2..].iter().all(|byte| is_hex(*byte)) {
+        return Some(Class::Id);
+    }
     if product(word) {
         return None;
     }
@@ -429,8 +441,7 @@ fn class_of(word: &[u8]) -> Option<Class> {
     if unit {
         return Some(Class::Number);
     }
-    let hex_literal = all_digits && word.len() > 1 && word[1] == b'x' && is_hole(word[0]);
-    if !all_digits || holes >= 2 || hex_literal || word.contains(&b'@') {
+    if !all_digits || holes >= 2 || word.contains(&b'@') {
         return Some(Class::Id);
     }
     None

@@ -71,18 +71,30 @@ impl Templates {
         None
     }
 
-    /// The id of a template that is new: no other has it or had it.
-    pub(crate) fn new_id(&self, pieces: &[Piece]) -> PatternId {
+    /// The id of a template that is new: none has it or had it but one of its own parents.
+    pub(crate) fn new_id(&self, pieces: &[Piece], parents: &[Slot]) -> PatternId {
         let mut id = PatternId::of(&key(pieces));
+        if self.by_id.get(&id).is_some_and(|slot| parents.contains(slot)) {
+            return id;
+        }
         while self.by_id.contains_key(&id) || self.replaced.contains_key(&id) {
             id = id.next();
         }
         id
     }
 
+    /// Gives a template another id when no other has it or had it.
+    pub(crate) fn call(&mut self, slot: Slot, id: PatternId) {
+        if !self.by_id.contains_key(&id) && !self.replaced.contains_key(&id) {
+            let before = std::mem::replace(&mut self.get_mut(slot).id, id);
+            self.by_id.remove(&before);
+            self.by_id.insert(id, slot);
+        }
+    }
+
     /// Lets a replaced id lead to another; the oldest such go when there are more than `max`.
     pub(crate) fn alias(&mut self, from: PatternId, to: PatternId, max: usize) {
-        if from == to || self.replaced.contains_key(&from) {
+        if from == to || self.by_id.contains_key(&from) || self.replaced.contains_key(&from) {
             return;
         }
         let age = self.aliases.last_key_value().map_or(0, |(age, _)| age + 1);

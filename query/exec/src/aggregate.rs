@@ -154,6 +154,10 @@ impl Building<'_> {
                 Shaped { expr: self.group(min_udaf(), Call::of(text).filter(filter)), ty: DataType::Utf8 }
             }
             Function::CountDistinct => return Err(wants_field(aggregate)),
+            other => {
+                let message = format!("`{}` is computed by a stage", other.as_str());
+                return Err(ExecError::Internal { message });
+            }
         })
     }
 

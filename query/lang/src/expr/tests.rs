@@ -422,7 +422,10 @@ fn where_takes_expressions_and_filters() {
                |              ^^^
                = it is a function of expressions: write expr(len(...) > 5), or a pipe: | where len(...) > 5
             a > b
-                a:>b
+            warning: this compares `a` with the text "b"
+             1 | * | where a > b
+               |               ^
+               = to compare two fields write expr(a > b), else put the text in quotes
             a > 5 -c
                 a:>5 !c
             expr(len(x)

@@ -140,13 +140,6 @@ pub(crate) const FILTERS: [FilterSpec; 43] = [
         "`and`, which may be left out, binds closer than `or`; `not` closer than both.",
         &["error !timeout", "(error or warn) service.name:checkout", "error -\"retry later\""],
     ),
-    form(
-        &["expression"],
-        "expr(a > b * 2)",
-        "The expression holds: a comparison of what is computed, or a function that says yes or no. In `where` a call or arithmetic \
-         needs no `expr`.",
-        &["error expr(len(body) > 100)", "* | where len(body) > 100", "expr(ip_in(client.address, \"10.0.0.0/8\"))"],
-    ),
     function(
         &["in"],
         "field:in(a, \"b c\"), field:in(query)",

@@ -6,6 +6,7 @@ use model::parse_duration_ns;
 
 use super::words::{Place, words};
 use super::{function, group, negated, range, severity};
+use crate::expr::column_text;
 use crate::highlight::TokenKind;
 use crate::parser::{Located, Parser};
 use crate::terminals;
@@ -115,10 +116,28 @@ fn comparison(p: &mut Parser<'_>) -> Option<(Comparison, Range<usize>)> {
 
 /// `>= value`, the operator already taken.
 fn compare(p: &mut Parser<'_>, field: FieldName, comparison: Comparison, start: usize) -> Option<Filter> {
+    let spaced = !p.text[..p.at - comparison.as_str().len()].trim_end().ends_with(':');
     let (text, span) = value(p, TokenKind::Number, start)?;
     p.count_term(span.clone());
     let text = severity::checked(p, &field, text, &span);
-    Some(Filter::Field(field, Test::Compare(comparison, bound(text))))
+    let bound = bound(text);
+    if p.over_columns && spaced && bound.number.is_none() {
+        warn_about_field(p, &field, &bound.text, &span, comparison);
+    }
+    Some(Filter::Field(field, Test::Compare(comparison, bound)))
+}
+
+/// `where a > b` reads like a comparison of two fields, and is one with the text `b`.
+fn warn_about_field(p: &mut Parser<'_>, field: &FieldName, text: &str, span: &Range<usize>, comparison: Comparison) {
+    let FieldName::Named(name) = field else { return };
+    let bare = terminals::is_whole(terminals::expr_name, &p.text[span.clone()]);
+    if !bare || name == model::field::SEVERITY || model::Severity::from_text(text).is_some() {
+        return;
+    }
+    let message = format!("this compares `{name}` with the text \"{text}\"");
+    let condition = format!("{} {} {text}", column_text(name), comparison.as_str());
+    let hint = format!("to compare two fields write expr({condition}), else put the text in quotes");
+    p.report(Diagnostic::warning(span.clone(), message).hint(hint));
 }
 
 /// Reads what a value is compared with.

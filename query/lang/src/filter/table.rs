@@ -44,7 +44,7 @@ const fn function(
 }
 
 /// Every filter, in the order of help.
-pub(crate) const FILTERS: [FilterSpec; 43] = [
+pub(crate) const FILTERS: [FilterSpec; 42] = [
     form(&["everything"], "*", "Every row; `!*` is none.", &["* | stats count() as n"]),
     form(
         &["word"],

@@ -47,6 +47,8 @@ pub(crate) fn filter(p: &mut Parser<'_>) -> Filter {
                 .hint("remove it, or quote it to search for it"),
             ":" => Diagnostic::error(span.clone(), "no field stands right before this `:`")
                 .hint("write field:value without a space before the `:`, or quote it to search for it"),
+            "," => Diagnostic::error(span.clone(), "a filter cannot go on with `,`")
+                .hint("for one of several values write field:in(a, b); words stand without commas"),
             found => Diagnostic::error(span.clone(), format!("a filter cannot go on with `{found}`"))
                 .hint("quote it to search for it"),
         };
@@ -76,14 +78,18 @@ pub(crate) fn group(p: &mut Parser<'_>) -> Option<Filter> {
 
 /// `a or b`. `None` when there is no filter here.
 fn or(p: &mut Parser<'_>) -> Option<Filter> {
+    let known = p.diagnostics.len();
     let mut parts: Vec<Filter> = and(p).into_iter().collect();
     while let Some(keyword) = p.eat_keyword("or") {
-        if parts.is_empty() {
+        // A part that could not be read was there, and its flaw is told already.
+        if parts.is_empty() && p.diagnostics.len() == known {
             missing(p, &keyword, "before");
         }
+        let known = p.diagnostics.len();
         match and(p) {
             Some(part) => parts.push(part),
-            None => missing(p, &keyword, "after"),
+            None if p.diagnostics.len() == known => missing(p, &keyword, "after"),
+            None => {}
         }
     }
     joined(parts, Filter::Or)
@@ -91,16 +97,20 @@ fn or(p: &mut Parser<'_>) -> Option<Filter> {
 
 /// `a b`, `a and b`.
 fn and(p: &mut Parser<'_>) -> Option<Filter> {
+    let known = p.diagnostics.len();
     let mut parts: Vec<Filter> = unary(p).into_iter().collect();
     loop {
         let keyword = p.eat_keyword("and").or_else(|| foreign_and(p));
-        if let (Some(keyword), true) = (&keyword, parts.is_empty()) {
+        if let Some(keyword) = keyword.as_ref().filter(|_| parts.is_empty() && p.diagnostics.len() == known) {
             missing(p, keyword, "before");
         }
+        let known = p.diagnostics.len();
         match (unary(p), keyword) {
             (Some(part), _) => parts.push(part),
             (None, Some(keyword)) => {
-                missing(p, &keyword, "after");
+                if p.diagnostics.len() == known {
+                    missing(p, &keyword, "after");
+                }
                 if !p.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("and") || word == "&&") {
                     break;
                 }
@@ -219,7 +229,12 @@ fn star(p: &mut Parser<'_>) -> Option<Filter> {
 fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(String, Range<usize>)>) -> Option<Filter> {
     let (name, span) = take(p)?;
     let next = p.peek_here();
-    let regex = p.rest().starts_with("~\"") || p.rest().starts_with("~'") || p.rest().starts_with("~`");
+    // A `~` with nothing or digits behind it makes a fuzzy word; with anything else it is the field's regular expression.
+    let regex = p
+        .rest()
+        .strip_prefix('~')
+        .and_then(|after| after.chars().next())
+        .is_some_and(|c| "\"'`".contains(c) || (terminals::is_word_start(c) && !c.is_ascii_digit()));
     let column = next == Some(':') || ((next == Some('=') || regex) && !name.is_empty()) || compares(p);
     if !column && in_list_follows(p) {
         return in_list(p, name, span);
@@ -270,6 +285,7 @@ fn compares(p: &Parser<'_>) -> bool {
     let rest = p.rest().trim_start();
     let spaced = rest.len() < p.rest().len();
     rest.starts_with(['<', '>'])
+        || (!spaced && (rest.starts_with("!=") || rest.starts_with("!~")))
         || (spaced && ["= ", "== ", "!= "].iter().any(|sign| rest.starts_with(sign)))
         || (p.over_columns && (rest.starts_with('=') || rest.starts_with("!=")))
         || (p.over_columns && rest.starts_with("!~"))

@@ -16,6 +16,8 @@ pub struct Completions {
     pub replace: Range<usize>,
     /// What the data should add.
     pub wanted: Wanted,
+    /// The table whose fields and values those are: that of the query around the cursor, which may be one in parentheses.
+    pub source: Source,
     /// Words of the language that start as the text does.
     pub items: Vec<Completion>,
 }
@@ -63,10 +65,14 @@ pub fn complete(text: &str, cursor: usize) -> Completions {
     let cursor = (0..=cursor.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let before = &text[..cursor];
     let start = before.char_indices().rev().take_while(|(_, c)| is_word_char(*c)).last().map_or(cursor, |(at, _)| at);
+    let at = At::new(&before[..start]);
+    let source = at.source;
+    // A value between quotes is replaced whole, whatever spaces are in it.
+    let start = at.open_quote.map_or(start, |quote| quote + 1);
     let typed = before[start..].to_lowercase();
-    let Offer { wanted, items } = At::new(&before[..start]).offer();
+    let Offer { wanted, items } = at.offer();
     let items = items.into_iter().filter(|item| item.text.to_lowercase().starts_with(&typed)).collect();
-    Completions { replace: start..cursor, wanted, items }
+    Completions { replace: start..cursor, wanted, source, items }
 }
 
 /// What may stand somewhere: words of the language, and what the data should add.
@@ -127,22 +133,25 @@ pub(crate) struct At<'t> {
     in_pipe: bool,
     /// Whether the text ends right behind a token, so that the word at the cursor belongs to it.
     adjacent: bool,
-    /// Whether a quote is open.
-    in_quotes: bool,
+    /// Where the quote is that is open.
+    open_quote: Option<usize>,
+    /// The table that is read here.
+    source: Source,
 }
 
 impl<'t> At<'t> {
     fn new(before: &'t str) -> Self {
-        let tokens: Vec<(&str, TokenKind)> =
-            highlight(before).into_iter().map(|(span, kind)| (&before[span], kind)).collect();
+        let spans = highlight(before);
+        let tokens: Vec<(&str, TokenKind)> = spans.iter().map(|(span, kind)| (&before[span.clone()], *kind)).collect();
         let bar = tokens.iter().rposition(|(text, _)| *text == "|");
         let section = tokens[bar.map_or(0, |at| at + 1)..].to_vec();
-        let in_quotes = section.last().is_some_and(|(text, _)| {
+        let open_quote = spans.last().map(|(span, _)| span.start).filter(|start| {
+            let text = &before[*start..];
             let quote = text.chars().next().filter(|c| "\"'`".contains(*c));
             quote.is_some_and(|quote| text.len() == 1 || !text.ends_with(quote))
         });
         let adjacent = !before.is_empty() && !before.ends_with(char::is_whitespace);
-        Self { section, in_pipe: bar.is_some(), adjacent, in_quotes }
+        Self { section, in_pipe: bar.is_some(), adjacent, open_quote, source: source(&tokens) }
     }
 
     /// The pieces after the pipe's name.
@@ -198,8 +207,8 @@ impl<'t> At<'t> {
     }
 
     fn offer(&self) -> Offer {
-        if self.in_quotes {
-            return Offer::nothing();
+        if self.open_quote.is_some() {
+            return self.quoted_value();
         }
         if self.after_from() {
             return sources();
@@ -212,6 +221,21 @@ impl<'t> At<'t> {
                 None => Offer::nothing(),
             },
             Some(_) => self.filter(),
+        }
+    }
+
+    /// What may stand between quotes: the value of the field before them.
+    fn quoted_value(&self) -> Offer {
+        let before = &self.section[..self.section.len().saturating_sub(1)];
+        let name = match before {
+            [.., (name, TokenKind::Field), (":" | "=" | "!=" | ":=", _)] => Some(*name),
+            [.., (name, TokenKind::Field), (":", _), ("=", _)] => Some(*name),
+            [.., (name, TokenKind::Field), (":", _), ("in", TokenKind::Function), ("(", _)] => Some(*name),
+            _ => None,
+        };
+        match name {
+            Some(name) => Offer { wanted: Wanted::Values(name.trim_matches('"').to_owned()), items: Vec::new() },
+            None => Offer::nothing(),
         }
     }
 
@@ -256,6 +280,34 @@ impl<'t> At<'t> {
             _ => None,
         }
     }
+}
+
+/// The table of the query around the end: what the last `from` that is not closed says.
+fn source(tokens: &[(&str, TokenKind)]) -> Source {
+    let mut closed = 0usize;
+    for (at, (text, kind)) in tokens.iter().enumerate().rev() {
+        let before = at.checked_sub(1).map(|before| tokens[before]);
+        match *text {
+            ")" => closed += 1,
+            "(" if closed > 0 => closed -= 1,
+            // A query in parentheses that does not say its table reads logs.
+            "(" if starts_query(tokens, at) => return Source::Logs,
+            name if closed == 0 && *kind == TokenKind::Keyword => match (before, Source::parse(&name.to_lowercase())) {
+                (Some((from, TokenKind::Keyword)), Some(source)) if from.eq_ignore_ascii_case("from") => return source,
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    Source::Logs
+}
+
+/// Whether a parenthesis opens the query of `union` or `join`.
+fn starts_query(tokens: &[(&str, TokenKind)], open: usize) -> bool {
+    let section = tokens[..open].iter().rposition(|(text, _)| *text == "|").map_or(0, |bar| bar + 1);
+    let pipe = tokens.get(section).map_or("", |(text, _)| *text);
+    let keys = open.checked_sub(1).is_some_and(|at| ["by", "on", "if", "in"].contains(&tokens[at].0));
+    ["union", "join"].contains(&pipe) && section < open && !keys
 }
 
 fn item(text: &str, kind: CompletionKind, detail: &str) -> Completion {

@@ -195,14 +195,15 @@ fn week_range(range: &WeekRange) -> String {
     format!("_time:week_range[{}, {}]{}", day(range.first), day(range.last), zone(range.offset_ns))
 }
 
-/// Whether a text reads as a bare word where a filter may stand.
+/// Whether a text reads as a bare word where a filter may stand: not so a `#`, which starts a comment, and `_msg`, which is
+/// another name of `body` unless it is quoted.
 fn is_bare(text: &str) -> bool {
-    is_whole(word, text) && !is_keyword(text) && !text.eq_ignore_ascii_case("from")
+    is_whole(word, text) && !is_keyword(text) && !["#", "_msg"].contains(&text) && !text.eq_ignore_ascii_case("from")
 }
 
 /// A text as a word where only a value can stand, or quoted.
 pub(crate) fn value(text: &str) -> String {
-    let plain = is_whole(value_word, text) && !is_keyword(text) && fuzzy_parts(text).is_none();
+    let plain = is_whole(value_word, text) && !is_keyword(text) && fuzzy_parts(text).is_none() && text != "#";
     if plain { text.to_owned() } else { quote(text) }
 }
 

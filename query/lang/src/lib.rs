@@ -2,22 +2,29 @@
 //!
 //! Shaped like VictoriaLogs' LogsQL: a filter, then pipes. `error service.name:checkout | stats by (_time:5m) count() as n`.
 //!
-//! **Entry points.** [`parse`] makes a [`Query`] of any text and says what is wrong with it; [`format`] prints the canonical
-//! text of a query; [`highlight`] and [`complete`] serve editors; [`render_diagnostic`] serves terminals. The tree is in
-//! [`ast`], the limits in [`limits`].
+//! **Entry points.** [`parse`] makes a [`Query`] of any text and says what is wrong with it; [`parse_lucene`] does so for
+//! Elasticsearch's and Graylog's query strings; [`format`] prints the canonical text of a query; [`highlight`] and
+//! [`complete`] serve editors; [`render_diagnostic`] serves terminals; [`reference`] is the language as data, and
+//! [`reference_markdown`] the page that is made of it. The tree is in [`ast`], the limits in [`limits`].
 //!
 //! **How a text is read.** `terminals` are nom parsers of the smallest pieces. `parser` is the cursor that applies them,
-//! remembers what they were and collects diagnostics. The grammar moves it: `query` (the frame), `filter/` (one file per
-//! family of tests), `pipes/` (one file per pipe and one table of their names), `expr/` (expressions and the table of their
-//! functions).
+//! remembers what they were and collects diagnostics. The grammar moves it: `query` (the frame, and queries in parentheses),
+//! `filter/` (one file per family of tests), `pipes/` (one file per pipe), `expr/` (expressions), `lucene/` (the other
+//! language). What there is stands in four tables, which grammar, hints, completion, help and documentation share: pipes in
+//! `pipes::PIPES`, filters in `filter::FILTERS`, functions of groups in `pipes::stats::AGGREGATES`, functions of expressions
+//! in [`FUNCTIONS`].
+//!
+//! **A new pipe** is a variant of [`PipeKind`], a file in `pipes/` with its `SPEC`, grammar, canonical text and tests, its
+//! line in `PIPES`, and its mistakes in `tests/mistakes.txt`.
 //!
 //! **Guarantees.** Parsing never fails and never panics: whatever cannot be read is passed over up to the next pipe, with a
 //! diagnostic that has a span, a message and a hint. Time and stack are bounded by the limits. A query with an error among
 //! its diagnostics must not be run: its tree leaves out what could not be read. `format` and `parse` are inverse: the
 //! canonical text of a tree parses to that tree without diagnostics.
 //!
-//! **Deviations from LogsQL.** Words and phrases find any case, `c(...)` asks for one. A bare word searches `body`. A
-//! comparison may be written with spaces, `status >= 500`. `_time:5m` ends now and excludes its end.
+//! **Deviations from LogsQL.** Words and phrases find any case, `c(...)` asks for one. A bare word searches `body`, which
+//! `_msg` is too. A comparison may be written with spaces, `status >= 500`. `_time:5m` ends now and excludes its end.
+//! `sample 100` keeps 100 rows, `sample 1/100` a hundredth of them.
 //!
 //! **Not here.** What a query means for storage and in which order things are done (`plan`), and names and values of
 //! fields for completion, which only the store knows (`engine`).

@@ -449,7 +449,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// The name of a field: LogsQL's `_msg` is `body`.
+/// The name of a field that stands there without quotes: LogsQL's `_msg` is `body`.
 pub(crate) fn own_name(name: String) -> String {
     if name == "_msg" { model::field::BODY.to_owned() } else { name }
 }

@@ -17,6 +17,9 @@ fn text() -> impl Strategy<Value = String> {
         Just("FROM".to_owned()),
         Just("by".to_owned()),
         Just("in".to_owned()),
+        Just("#".to_owned()),
+        Just("_msg".to_owned()),
+        Just("a~1".to_owned()),
     ]
 }
 
@@ -237,7 +240,9 @@ fn text_pipe() -> BoxedStrategy<PipeKind> {
         Just(ParseFormat::Logfmt),
         Just(ParseFormat::Regex(r#"(?P<a>\d+) "(.*)""#.to_owned())),
         "[a-z &;]{0,4}".prop_map(|text| ParseFormat::Pattern(format!("{text}<a> <_>\"{text}&lt;"))),
-        names(1..4).prop_filter("no name", |names| names.iter().any(|name| name != "_")).prop_map(ParseFormat::Csv),
+        names(1..4)
+            .prop_filter("no name", |names| names.iter().any(|name| !name.is_empty() && name != "_"))
+            .prop_map(ParseFormat::Csv),
         ("[;,|]?", "[:=]{1,2}").prop_map(|(between, assign)| ParseFormat::Kv { between, assign }),
         Just(ParseFormat::Syslog),
         Just(ParseFormat::UserAgent),
@@ -284,8 +289,12 @@ fn group_pipe() -> BoxedStrategy<PipeKind> {
         }),
         (plain_name(), bucket(), plain_name()).prop_map(|(field, bucket, to)| PipeKind::Bin(Bin { field, bucket, to })),
         (names(0..3), with).prop_map(|(fields, with)| PipeKind::Fill(Fill { fields, with })),
-        (1u64..99, names(1..4), any::<bool>(), plain_name(), prop::option::of(plain_name()))
-            .prop_map(|(limit, by, rare, hits, percent)| PipeKind::Top(Top { limit, by, rare, hits, percent })),
+        (1u64..99, names(1..4), any::<bool>(), any::<bool>()).prop_map(|(limit, mut by, rare, percent)| {
+            by.sort();
+            by.dedup();
+            let (hits, percent) = ("by column".to_owned(), percent.then(|| "as column".to_owned()));
+            PipeKind::Top(Top { limit, by, rare, hits, percent })
+        }),
         (names(1..4), any::<bool>())
             .prop_map(|(by, hits)| PipeKind::Uniq(Uniq { by, hits: hits.then(|| "hits".to_owned()) })),
         (names(1..3), 1u64..9).prop_map(|(by, keep)| PipeKind::Dedup(Dedup { by, keep })),

@@ -102,6 +102,11 @@ fn pipe(p: &mut Parser<'_>, query: &mut Query) {
         p.skip_to_pipe();
     }
     let end = p.text[..p.at].trim_end().len().max(start);
+    if p.inside > 0 && kinds.as_deref() == Some(&[PipeKind::Explain]) {
+        let message = "`explain` is for a whole query";
+        p.report(Diagnostic::error(start..end, message).hint("put it at the end, outside of the parentheses"));
+        return;
+    }
     let explained = query.pipes.last().is_some_and(|pipe| pipe.kind == PipeKind::Explain);
     if explained && kinds.is_some() {
         let message = "nothing can stand after `explain`";
@@ -175,6 +180,7 @@ fn input(p: &mut Parser<'_>) -> Option<Input> {
         return None;
     };
     if let Some(source) = Source::parse(&word.to_ascii_lowercase()) {
+        check_after_table(p);
         return Some(Input::Table(source));
     }
     if word.eq_ignore_ascii_case("promql") {
@@ -194,6 +200,17 @@ fn input(p: &mut Parser<'_>) -> Option<Input> {
     };
     p.report(Diagnostic::error(span, message).hint(hint));
     None
+}
+
+/// What SQL has behind a table would read as words here.
+fn check_after_table(p: &mut Parser<'_>) {
+    if let Some(comma) = p.eat(",") {
+        p.report(Diagnostic::error(comma, "one table is read").hint("add another with a pipe: | union (from spans)"));
+        p.take(TokenKind::Error, terminals::word);
+    } else if let Some(keyword) = p.eat_keyword("where") {
+        let hint = "leave it out: the filter stands right behind the table; to search for the word, quote it";
+        p.report(Diagnostic::error(keyword, "`where` is a pipe").hint(hint));
+    }
 }
 
 fn tables_hint() -> String {

@@ -1,5 +1,7 @@
 //! What a query reads.
 
+use serde::{Deserialize, Serialize};
+
 use super::Span;
 
 /// What a query reads: a table, or the answer of a PromQL query.
@@ -40,7 +42,8 @@ pub struct Promql {
 }
 
 /// A table that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Source {
     /// Log records: the default.
     Logs,

@@ -29,7 +29,8 @@ pub enum ParseFormat {
     /// of the `regex` crate, known to be valid and within [`crate::limits`]. A group that took no part is not set.
     Regex(String),
     /// Text with `<name>` where values stand and `<_>` where something is passed over, as in Loki and VictoriaLogs; known to
-    /// be valid: at least one name, and text between any two `<...>`. The first text may stand anywhere.
+    /// be valid: at least one name, and text between any two `<...>`. The first text may stand anywhere. A value in quotes is
+    /// taken without them, unless it is written `<plain:name>`.
     Pattern(String),
     /// Values between commas, with quotes as in RFC 4180, under these names; `_` passes over one. Not empty.
     Csv(Vec<String>),

@@ -417,7 +417,10 @@ fn where_takes_expressions_and_filters() {
             len (body)
                 len body
             f:(len(x) y)
-                f:len f:x f:y
+            error: unknown filter function `len`
+             1 | * | where f:(len(x) y)
+               |              ^^^
+               = it is a function of expressions: write expr(len(...) > 5), or a pipe: | where len(...) > 5
             a > b
             warning: this compares `a` with the text "b"
              1 | * | where a > b
@@ -446,11 +449,14 @@ fn where_takes_expressions_and_filters() {
         "",
         "error expr(len(body) > 100) or x\nlen(body) > 100",
         expect![[r#"
-        error expr(len(body) > 100) or x
-            (error expr(len(body) > 100)) or x
-        len(body) > 100
-            len body body:>100
-    "#]],
+            error expr(len(body) > 100) or x
+                (error expr(len(body) > 100)) or x
+            len(body) > 100
+            error: unknown filter function `len`
+             1 | len(body) > 100
+               | ^^^
+               = it is a function of expressions: write expr(len(...) > 5), or a pipe: | where len(...) > 5
+        "#]],
     );
 }
 

@@ -8,7 +8,10 @@ use super::{severity, table, value};
 use crate::highlight::TokenKind;
 use crate::parser::{Located, Parser, shorten};
 use crate::suggest::nearest;
-use crate::{Case, Comparison, Diagnostic, FieldName, Filter, PipeKind, Query, Test, regex_check, terminals};
+use crate::{
+    Case, Comparison, Diagnostic, FieldName, Filter, PipeKind, Query, ScalarFunction, Test, pipes, regex_check,
+    terminals,
+};
 
 /// Takes a call; a name and an opening parenthesis are known to follow.
 pub(super) fn call(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
@@ -74,9 +77,17 @@ fn unknown(p: &mut Parser<'_>, name: &str, span: Range<usize>) {
         "equals_common_case" | "contains_common_case" => {
             "words find any case already; i(=\"text\") compares whole values so".to_owned()
         }
+        _ if pipes::stats::find(name).is_some() || name.ends_with("_over_time") => {
+            "a filter computes nothing: write a pipe such as `| stats count() as n`, or from promql(`...`)".to_owned()
+        }
+        _ if ScalarFunction::parse(name).is_some() => {
+            format!("it is a function of expressions: write expr({name}(...) > 5), or a pipe: | where {name}(...) > 5")
+        }
         _ => match nearest(name, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("functions of filters are {}; quote the text to search for it", known.join(", ")),
+            None => {
+                format!("functions of filters are {}; to search for the word, put a space behind it", known.join(", "))
+            }
         },
     };
     p.report(Diagnostic::error(span, format!("unknown filter function `{}`", shorten(name))).hint(hint));

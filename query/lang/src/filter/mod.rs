@@ -47,6 +47,8 @@ pub(crate) fn filter(p: &mut Parser<'_>) -> Filter {
                 .hint("remove it, or quote it to search for it"),
             ":" => Diagnostic::error(span.clone(), "no field stands right before this `:`")
                 .hint("write field:value without a space before the `:`, or quote it to search for it"),
+            "," => Diagnostic::error(span.clone(), "a filter cannot go on with `,`")
+                .hint("for one of several values write field:in(a, b); words stand without commas"),
             found => Diagnostic::error(span.clone(), format!("a filter cannot go on with `{found}`"))
                 .hint("quote it to search for it"),
         };
@@ -76,14 +78,18 @@ pub(crate) fn group(p: &mut Parser<'_>) -> Option<Filter> {
 
 /// `a or b`. `None` when there is no filter here.
 fn or(p: &mut Parser<'_>) -> Option<Filter> {
+    let known = p.diagnostics.len();
     let mut parts: Vec<Filter> = and(p).into_iter().collect();
     while let Some(keyword) = p.eat_keyword("or") {
-        if parts.is_empty() {
+        // A part that could not be read was there, and its flaw is told already.
+        if parts.is_empty() && p.diagnostics.len() == known {
             missing(p, &keyword, "before");
         }
+        let known = p.diagnostics.len();
         match and(p) {
             Some(part) => parts.push(part),
-            None => missing(p, &keyword, "after"),
+            None if p.diagnostics.len() == known => missing(p, &keyword, "after"),
+            None => {}
         }
     }
     joined(parts, Filter::Or)
@@ -91,16 +97,20 @@ fn or(p: &mut Parser<'_>) -> Option<Filter> {
 
 /// `a b`, `a and b`.
 fn and(p: &mut Parser<'_>) -> Option<Filter> {
+    let known = p.diagnostics.len();
     let mut parts: Vec<Filter> = unary(p).into_iter().collect();
     loop {
         let keyword = p.eat_keyword("and").or_else(|| foreign_and(p));
-        if let (Some(keyword), true) = (&keyword, parts.is_empty()) {
+        if let Some(keyword) = keyword.as_ref().filter(|_| parts.is_empty() && p.diagnostics.len() == known) {
             missing(p, keyword, "before");
         }
+        let known = p.diagnostics.len();
         match (unary(p), keyword) {
             (Some(part), _) => parts.push(part),
             (None, Some(keyword)) => {
-                missing(p, &keyword, "after");
+                if p.diagnostics.len() == known {
+                    missing(p, &keyword, "after");
+                }
                 if !p.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("and") || word == "&&") {
                     break;
                 }
@@ -181,7 +191,9 @@ fn primary(p: &mut Parser<'_>) -> Option<Filter> {
         }
         _ => match p.peek_word() {
             Some(word) if is_keyword(word) && !p.rest()[word.len()..].starts_with(':') => None,
-            Some(word) if is_function(word) && p.rest()[word.len()..].starts_with('(') => {
+            Some(word)
+                if p.rest()[word.len()..].starts_with('(') && terminals::is_whole(terminals::expr_name, word) =>
+            {
                 let field = p.default_field.clone();
                 let start = p.at;
                 function::call(p, field, start)
@@ -217,25 +229,54 @@ fn star(p: &mut Parser<'_>) -> Option<Filter> {
 fn named<'a>(p: &mut Parser<'a>, take: impl Fn(&mut Parser<'a>) -> Option<(String, Range<usize>)>) -> Option<Filter> {
     let (name, span) = take(p)?;
     let next = p.peek_here();
-    let regex = p.rest().starts_with("~\"") || p.rest().starts_with("~'") || p.rest().starts_with("~`");
+    // A `~` with nothing or digits behind it makes a fuzzy word; with anything else it is the field's regular expression.
+    let regex = p
+        .rest()
+        .strip_prefix('~')
+        .and_then(|after| after.chars().next())
+        .is_some_and(|c| "\"'`".contains(c) || (terminals::is_word_start(c) && !c.is_ascii_digit()));
     let column = next == Some(':') || ((next == Some('=') || regex) && !name.is_empty()) || compares(p);
+    if !column && in_list_follows(p) {
+        return in_list(p, name, span);
+    }
     if !column {
         let field = p.default_field.clone();
         return words(p, field, Some((name, span)), Place::Filter);
     }
     p.retag(TokenKind::Field);
+    let name = if p.text[span.clone()] == *name { own_name(name) } else { name };
     if p.eat_here(":").is_some() {
         warn_about_url(p, &name, &span);
         return match name.as_str() {
             model::field::TIME => time::test(p, span),
             model::field::STREAM if p.peek() == Some('{') => stream::selector(p),
-            _ => value::test(p, FieldName::Named(own_name(name)), span.start),
+            _ => value::test(p, FieldName::Named(name), span.start),
         };
     }
     match name.as_str() {
         model::field::TIME => time::test(p, span),
-        _ => value::test(p, FieldName::Named(own_name(name)), span.start),
+        _ => value::test(p, FieldName::Named(name), span.start),
     }
+}
+
+/// Whether SQL's ` in (` follows.
+fn in_list_follows(p: &Parser<'_>) -> bool {
+    let rest = p.rest().trim_start();
+    let list = rest.get(..2).filter(|word| word.eq_ignore_ascii_case("in")).map(|_| rest[2..].trim_start());
+    rest.len() < p.rest().len() && list.is_some_and(|list| list.starts_with('('))
+}
+
+/// Takes ` in (a, b)`, which over columns is `name:in(a, b)`, and elsewhere might be words.
+fn in_list(p: &mut Parser<'_>, name: String, span: Range<usize>) -> Option<Filter> {
+    if p.over_columns {
+        p.retag(TokenKind::Field);
+        p.skip_space();
+        return function::call(p, FieldName::Named(own_name(name)), span.start);
+    }
+    let hint = format!("write {name}:in(a, b); to search for the words, quote them: \"{name} in\"");
+    p.report(Diagnostic::error(span, "a list of values stands behind `field:in`").hint(hint));
+    p.skip_past(')');
+    None
 }
 
 /// Whether a comparison follows, with or without space: `status >= 500`, `status = 500` with spaces around the sign; over
@@ -244,6 +285,7 @@ fn compares(p: &Parser<'_>) -> bool {
     let rest = p.rest().trim_start();
     let spaced = rest.len() < p.rest().len();
     rest.starts_with(['<', '>'])
+        || (!spaced && (rest.starts_with("!=") || rest.starts_with("!~")))
         || (spaced && ["= ", "== ", "!= "].iter().any(|sign| rest.starts_with(sign)))
         || (p.over_columns && (rest.starts_with('=') || rest.starts_with("!=")))
         || (p.over_columns && rest.starts_with("!~"))

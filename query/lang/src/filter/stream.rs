@@ -2,7 +2,7 @@
 
 use crate::highlight::TokenKind;
 use crate::parser::Parser;
-use crate::{Filter, MatchOp, StreamMatcher, regex_check};
+use crate::{Diagnostic, Filter, MatchOp, StreamMatcher, regex_check};
 
 const HINT: &str = "a selector is written {service.name=\"checkout\", host.name=~\"web-.*\"}";
 
@@ -25,7 +25,11 @@ fn matcher(p: &mut Parser<'_>) -> Option<StreamMatcher> {
     let (name, _) = p.name()?;
     p.skip_space();
     if let Some(op) = list_operator(p) {
+        let start = p.at;
         let values = p.parenthesised("a quoted value", HINT, value)?;
+        if values.is_empty() {
+            p.report(Diagnostic::error(start..p.at, "this list is empty").hint("for example {app in (\"a\", \"b\")}"));
+        }
         let value = values.iter().map(|value| regex_syntax::escape(value)).collect::<Vec<_>>().join("|");
         return Some(StreamMatcher { name, op, value });
     }

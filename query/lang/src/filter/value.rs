@@ -103,10 +103,35 @@ pub(super) fn exactly(p: &mut Parser<'_>, field: FieldName, text: String, prefix
 
 /// `~"regex"`, the `~` already taken. Also without quotes, up to a space or a parenthesis.
 fn regex(p: &mut Parser<'_>, field: FieldName, start: usize) -> Option<Filter> {
+    p.skip_space();
+    let bare = p.peek_here().is_some_and(|c| !"\"'`".contains(c));
+    if bare && has_signs(p) {
+        return None;
+    }
     let (text, span) = value(p, TokenKind::Regex, start)?;
     p.count_term(span.clone());
+    if text.len() > 2 && text.starts_with('/') && text.ends_with('/') {
+        let hint = "leave them out: ~\"regex\"";
+        p.report(Diagnostic::warning(span.clone(), "the slashes are a part of the regular expression").hint(hint));
+    }
     regex_check::check(p, &text, &span);
     Some(Filter::Field(field, Test::Regex(text)))
+}
+
+/// Reports a regular expression without quotes that has signs of the grammar in it, and passes over it: it would end at the
+/// first of them.
+fn has_signs(p: &mut Parser<'_>) -> bool {
+    let rest = p.rest();
+    let word = terminals::value_word(rest).map_or(0, |(_, word)| word.len());
+    if !rest[word..].starts_with(['*', '(', '[', '{', '|']) || rest[word..].starts_with("| ") {
+        return false;
+    }
+    let end = p.at + rest.find(char::is_whitespace).unwrap_or(rest.len());
+    let hint = format!("write ~{}", terminals::quote(&p.text[p.at..end]));
+    let message = "a regular expression with signs of the grammar is quoted";
+    p.report(Diagnostic::error(p.at..end, message).hint(hint));
+    p.at = end;
+    true
 }
 
 fn comparison(p: &mut Parser<'_>) -> Option<(Comparison, Range<usize>)> {
@@ -121,6 +146,16 @@ fn compare(p: &mut Parser<'_>, field: FieldName, comparison: Comparison, start: 
     p.count_term(span.clone());
     let text = severity::checked(p, &field, text, &span);
     let bound = bound(text);
+    let first = !p.diagnostics.iter().any(Diagnostic::is_error);
+    if first
+        && field == FieldName::body()
+        && p.default_field == field
+        && bound.number.is_some()
+        && start + 2 >= span.start
+    {
+        let hint = format!("name the field: field:{}{}", comparison.as_str(), bound.text);
+        p.report(Diagnostic::warning(start..span.end, "this compares `body`, which is a text").hint(hint));
+    }
     if p.over_columns && spaced && bound.number.is_none() {
         warn_about_field(p, &field, &bound.text, &span, comparison);
     }

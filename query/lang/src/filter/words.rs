@@ -138,6 +138,12 @@ fn warn(p: &mut Parser<'_>, parts: &[WildPart], span: &Range<usize>, place: Plac
         let hint = format!("every word must be found anyway: write {word}, or \"{text}\" if the + is meant");
         p.report(Diagnostic::warning(span.clone(), "this searches for a + too").hint(hint));
     }
+    let foreign = ["contains", "like", "matches", "startswith", "endswith", "regexp"];
+    if foreign.contains(&text.to_ascii_lowercase().as_str()) && p.peek().is_some_and(|c| "\"'".contains(c)) {
+        let message = format!("this searches for the word `{text}`");
+        let hint = "write field:\"text\", field:*\"text\"* inside of words too, field:~\"regex\"";
+        p.report(Diagnostic::warning(span.clone(), message).hint(hint));
+    }
     let inside = text.find('?').is_some_and(|at| at > 0 && at + 1 < text.len());
     if inside && !text.contains(['/', '=', '&']) {
         let hint = format!("for any one character write wild({})", terminals::quote(text));

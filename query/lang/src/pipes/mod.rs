@@ -143,7 +143,12 @@ fn unknown(p: &mut Parser<'_>, name: &str, span: Range<usize>) {
     p.retag(TokenKind::Error);
     let shown = shorten(name);
     let known = PIPES.iter().flat_map(|spec| spec.names.iter().copied());
-    let diagnostic = if ["first", "last"].contains(&name) && p.peek() != Some('(') {
+    let compares =
+        p.peek().is_some_and(|c| "=<>".contains(c)) || p.rest().starts_with("!=") || p.rest().starts_with("!~");
+    let diagnostic = if compares {
+        Diagnostic::error(span, format!("`{shown}` is not a pipe"))
+            .hint(format!("to filter by this field, write `where {shown} ...`"))
+    } else if ["first", "last"].contains(&name) && p.peek() != Some('(') {
         let order = if name == "first" { "field" } else { "field desc" };
         Diagnostic::error(span, format!("there is no pipe `{name}`"))
             .hint(format!("write `sort by ({order}) | limit 5`"))

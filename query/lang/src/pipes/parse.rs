@@ -156,11 +156,17 @@ fn check_pattern(text: &str) -> Result<(), PatternError> {
         let Some(close) = text[open..].find('>').map(|close| open + close) else {
             return Err((open..open + 1, "this `<` has no closing `>`", "close it, or write &lt; for a < of the text"));
         };
+        if let Some(inner) = text[open + 1..close].find('<') {
+            let hint = "close the value before it with >, or write &lt; for a < of the text";
+            return Err((open + 1 + inner..close + 1, "a value starts inside of another", hint));
+        }
         if last_end == Some(open) {
             let hint = "put the text that stands between the two values there, at least a space";
             return Err((open..close + 1, "nothing stands between this value and the one before", hint));
         }
-        named |= !matches!(&text[open + 1..close], "" | "_" | "*");
+        let name = text[open + 1..close].trim();
+        let name = name.strip_prefix("plain:").map_or(name, str::trim);
+        named |= !matches!(name, "" | "_" | "*");
         last_end = Some(close + 1);
         at = close + 1;
     }
@@ -173,7 +179,7 @@ fn csv(p: &mut Parser<'_>) -> Option<Vec<String>> {
     const HINT: &str = "for example parse csv(name, _, price)";
     let start = p.at;
     let names = p.parenthesised("a name", HINT, |p| p.name().map(|(name, _)| name))?;
-    if names.iter().all(|name| name == "_") {
+    if names.iter().all(|name| name.is_empty() || name == "_") {
         p.report(Diagnostic::error(start..p.at, "no column has a name").hint(HINT));
         return None;
     }
@@ -188,8 +194,8 @@ fn kv(p: &mut Parser<'_>) -> Option<ParseFormat> {
     let assign = p.quoted_here(TokenKind::String);
     let span = assign.as_ref().map_or(p.at..p.at, |(_, span)| span.clone());
     let assign = assign.map_or("=".to_owned(), |(text, _)| text);
-    if assign.is_empty() || assign == between {
-        let message = "what stands between a name and its value must not be empty, nor be what stands between pairs";
+    if assign.is_empty() || assign == between || assign.contains('"') || between.contains('"') {
+        let message = "pairs, and a name and its value, are cut by two different texts without quotes";
         p.report(Diagnostic::error(span, message).hint("for example parse kv \";\" \":\""));
         return None;
     }

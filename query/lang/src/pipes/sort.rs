@@ -55,6 +55,10 @@ pub(super) fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 }
 
 fn key(p: &mut Parser<'_>) -> Option<SortKey> {
+    if p.peek() == Some('-') {
+        p.expected("a field", "write `sort by (n desc)` for the largest first");
+        return None;
+    }
     let (field, _) = p.name()?;
     Some(SortKey { field, descending: descending(p) })
 }

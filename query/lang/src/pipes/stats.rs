@@ -48,6 +48,15 @@ fn parse(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
         return None;
     }
     let aggregates = aggregates(p, HINT)?;
+    if let Some(keyword) = p.eat_keyword("having") {
+        let hint = "write a pipe behind it: | where n > 5";
+        p.report(Diagnostic::error(keyword, "`having` is not known here").hint(hint));
+        p.skip_to_pipe();
+    }
+    if p.eat_keyword("group").is_some() && !p.peek_word().is_some_and(|word| word.eq_ignore_ascii_case("by")) {
+        p.expected("`by`", HINT);
+        p.skip_to_pipe();
+    }
     if let Some(keyword) = p.eat_keyword("by") {
         let late = groups(p)?;
         if by.is_some() {
@@ -156,7 +165,13 @@ fn name(p: &mut Parser<'_>) -> Option<Option<String>> {
             }
         };
     }
-    let is_name = p.peek_word().is_some_and(|word| !word.eq_ignore_ascii_case("by"));
+    if let Some(keyword) = p.eat_keyword("where").or_else(|| p.eat_keyword("having")) {
+        let hint = "write count() if (filter), or a pipe before or behind: | where filter";
+        p.report(Diagnostic::error(keyword, "a filter cannot stand behind a function so").hint(hint));
+        return None;
+    }
+    let other = ["by", "group", "order", "limit", "from"];
+    let is_name = p.peek_word().is_some_and(|word| !other.iter().any(|other| word.eq_ignore_ascii_case(other)));
     if is_name || p.peek().is_some_and(|c| "\"'`".contains(c)) {
         return Some(p.name().map(|(name, _)| name));
     }

@@ -6,7 +6,7 @@ use super::{PipeSpec, optional_rows, required_name};
 use crate::complete::{At, Offer};
 use crate::format as text;
 use crate::parser::Parser;
-use crate::{PipeKind, Top};
+use crate::{Diagnostic, PipeKind, Top};
 
 pub(super) const TOP: PipeSpec = PipeSpec {
     names: &["top"],
@@ -57,6 +57,8 @@ fn parse_rare(p: &mut Parser<'_>) -> Option<Vec<PipeKind>> {
 
 fn top(p: &mut Parser<'_>, rare: bool, example: &str) -> Option<Vec<PipeKind>> {
     let hint = format!("for example {example}");
+    p.skip_space();
+    let start = p.at;
     let limit = optional_rows(p, LIMIT_DEFAULT, example)?;
     let by = super::by_names(p, &hint)?;
     p.eat_keyword("hits");
@@ -69,6 +71,13 @@ fn top(p: &mut Parser<'_>, rare: bool, example: &str) -> Option<Vec<PipeKind>> {
         Some(_) => Some(PERCENT.to_owned()),
         None => None,
     };
+    let columns = || by.iter().chain([&hits]);
+    if columns().enumerate().any(|(at, name)| columns().take(at).any(|other| other == name))
+        || percent.as_ref().is_some_and(|name| columns().any(|other| other == name))
+    {
+        let message = "two columns of this pipe have the same name";
+        p.report(Diagnostic::error(start..p.at, message).hint("give one another name with `as`"));
+    }
     Some(vec![PipeKind::Top(Top { limit, by, rare, hits, percent })])
 }
 

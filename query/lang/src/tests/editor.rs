@@ -35,7 +35,8 @@ fn completion_knows_what_may_come() {
         let cursor = marked.find('^').unwrap();
         let found = complete(&marked.replace('^', ""), cursor);
         let items: Vec<&str> = found.items.iter().map(|item| item.text.as_str()).collect();
-        format!("{marked} => {:?} {:?} {}", found.replace, found.wanted, items.join(" "))
+        let source = if found.source == crate::Source::Logs { "" } else { found.source.as_str() };
+        format!("{marked} => {:?} {:?} {source} {}", found.replace, found.wanted, items.join(" "))
     };
     let all = [
         "^",
@@ -89,61 +90,81 @@ fn completion_knows_what_may_come() {
         "error | format \"<a>\" ^",
         "error | replace (\"a\", \"b\") ^",
         "error | banana ^",
+        "from changes | where ^",
+        "error | join by (a) (from changes | where ^",
+        "from changes | join by (^",
+        "from changes | join by (a) (err^",
+        "from changes | union (from alerts) | where ^",
+        "service.name:\"check^",
+        "service.name:=\"check out^",
+        "{service.name=\"^",
+        "severity:in(\"^",
+        "\"some text ^",
     ]
     .map(render)
     .join("\n");
     expect![[r#"
-        ^ => 0..0 Fields from not
-        err^ => 0..3 Fields 
-        error ^ => 6..6 Fields and or not
-        error a^ => 6..7 Fields and
-        error and ^ => 10..10 Fields not
-        service.name:^ => 13..13 Values("service.name") in( contains_any( contains_all( seq( wild( c( i( exact( re( range( len_range( string_range( ipv4_range( ipv6_range( eq_field( lt_field( le_field( gt_field( ge_field(
-        service.name:=ch^ => 14..16 Values("service.name") 
-        service.name:ch^eckout => 13..15 Values("service.name") 
-        error | ^ => 8..8 Nothing where stats timechart top rare uniq sort limit offset dedup sample fields drop rename eval bin fill parse replace replace_regexp format unroll join union lookup context patterns facets diff explain
-        error | st^ => 8..10 Nothing stats
-        error | stats ^ => 14..14 Nothing by count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
-        error | stats by (^ => 18..18 Fields 
-        error | stats by (f) co^ => 21..23 Nothing count( count_empty( count_distinct( count_distinct_estimate(
-        error | stats count() ^ => 22..22 Nothing as if by
-        error | sort by (f ^ => 19..19 Nothing desc asc
-        error | sort ^ => 13..13 Fields by
-        error | fields a, ^ => 18..18 Fields 
-        error | where n^ => 14..15 Fields not
-        from ^ => 5..5 Nothing logs spans quarantine changes alerts incidents actions probes findings audit promql(
-        from ch^ => 5..7 Nothing changes
-        "in a phrase ^ => 13..13 Nothing 
-        * | rename a ^ => 13..13 Nothing as
-        * | eval x = ro^ => 13..15 Fields round(
-        日本^ => 0..6 Fields 
-        severity:in(^ => 12..12 Values("severity") 
-        severity:in(ERROR, ^ => 19..19 Values("severity") 
-        status:>^ => 8..8 Values("status") 
-        error | parse ^ => 14..14 Nothing json logfmt regex pattern csv kv syslog user_agent access_log
-        error | parse json ^ => 19..19 Nothing from prefix keep if
-        error | parse json from ^ => 24..24 Fields 
-        error | join ^ => 13..13 Nothing by on within inner left
-        error | join by (service.name) (fr^ => 32..34 Fields from
-        error | join by (service.name) (from ^ => 37..37 Nothing logs spans quarantine changes alerts incidents actions probes findings audit promql(
-        error | join by (service.name) (from changes | fi^ => 47..49 Nothing fields fill
-        error | join by (a) within 5m ^ => 30..30 Nothing before after
-        error | union (^ => 15..15 Fields from
-        error | timechart ^ => 18..18 Nothing auto by count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
-        error | timechart 5m by (f) ^ => 28..28 Nothing limit count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
-        error | stats count() if (sev^ => 26..29 Fields 
-        error | fill n with ^ => 20..20 Nothing 0 previous linear
-        error | diff ^ => 13..13 Nothing previous by
-        error | diff 1h ^ => 16..16 Nothing ago by
-        error | lookup owners ^ => 22..22 Nothing on
-        error | context ^ => 16..16 Nothing before after
-        error | patterns by (^ => 21..21 Fields 
-        error | top 5 by (f) ^ => 21..21 Nothing as percent
-        error | bin _time ^ => 18..18 Nothing auto
-        error | sample ^ => 15..15 Nothing 
-        error | format "<a>" ^ => 21..21 Nothing as if
-        error | replace ("a", "b") ^ => 27..27 Nothing at limit if
-        error | banana ^ => 15..15 Fields not"#]].assert_eq(&all);
+        ^ => 0..0 Fields  from not
+        err^ => 0..3 Fields  
+        error ^ => 6..6 Fields  and or not
+        error a^ => 6..7 Fields  and
+        error and ^ => 10..10 Fields  not
+        service.name:^ => 13..13 Values("service.name")  in( contains_any( contains_all( seq( wild( c( i( exact( re( range( len_range( string_range( ipv4_range( ipv6_range( eq_field( lt_field( le_field( gt_field( ge_field(
+        service.name:=ch^ => 14..16 Values("service.name")  
+        service.name:ch^eckout => 13..15 Values("service.name")  
+        error | ^ => 8..8 Nothing  where stats timechart top rare uniq sort limit offset dedup sample fields drop rename eval bin fill parse replace replace_regexp format unroll join union lookup context patterns facets diff explain
+        error | st^ => 8..10 Nothing  stats
+        error | stats ^ => 14..14 Nothing  by count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
+        error | stats by (^ => 18..18 Fields  
+        error | stats by (f) co^ => 21..23 Nothing  count( count_empty( count_distinct( count_distinct_estimate(
+        error | stats count() ^ => 22..22 Nothing  as if by
+        error | sort by (f ^ => 19..19 Nothing  desc asc
+        error | sort ^ => 13..13 Fields  by
+        error | fields a, ^ => 18..18 Fields  
+        error | where n^ => 14..15 Fields  not
+        from ^ => 5..5 Nothing  logs spans quarantine changes alerts incidents actions probes findings audit promql(
+        from ch^ => 5..7 Nothing  changes
+        "in a phrase ^ => 1..13 Nothing  
+        * | rename a ^ => 13..13 Nothing  as
+        * | eval x = ro^ => 13..15 Fields  round(
+        日本^ => 0..6 Fields  
+        severity:in(^ => 12..12 Values("severity")  
+        severity:in(ERROR, ^ => 19..19 Values("severity")  
+        status:>^ => 8..8 Values("status")  
+        error | parse ^ => 14..14 Nothing  json logfmt regex pattern csv kv syslog user_agent access_log
+        error | parse json ^ => 19..19 Nothing  from prefix keep if
+        error | parse json from ^ => 24..24 Fields  
+        error | join ^ => 13..13 Nothing  by on within inner left
+        error | join by (service.name) (fr^ => 32..34 Fields  from
+        error | join by (service.name) (from ^ => 37..37 Nothing  logs spans quarantine changes alerts incidents actions probes findings audit promql(
+        error | join by (service.name) (from changes | fi^ => 47..49 Nothing changes fields fill
+        error | join by (a) within 5m ^ => 30..30 Nothing  before after
+        error | union (^ => 15..15 Fields  from
+        error | timechart ^ => 18..18 Nothing  auto by count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
+        error | timechart 5m by (f) ^ => 28..28 Nothing  limit count( count_empty( count_distinct( count_distinct_estimate( sum( sum_len( avg( min( max( quantile( median( stddev( histogram( rate( rate_sum( first( last( values( any( row_any( row_min( row_max(
+        error | stats count() if (sev^ => 26..29 Fields  
+        error | fill n with ^ => 20..20 Nothing  0 previous linear
+        error | diff ^ => 13..13 Nothing  previous by
+        error | diff 1h ^ => 16..16 Nothing  ago by
+        error | lookup owners ^ => 22..22 Nothing  on
+        error | context ^ => 16..16 Nothing  before after
+        error | patterns by (^ => 21..21 Fields  
+        error | top 5 by (f) ^ => 21..21 Nothing  as percent
+        error | bin _time ^ => 18..18 Nothing  auto
+        error | sample ^ => 15..15 Nothing  
+        error | format "<a>" ^ => 16..21 Nothing  
+        error | replace ("a", "b") ^ => 27..27 Nothing  at limit if
+        error | banana ^ => 15..15 Fields  not
+        from changes | where ^ => 21..21 Fields changes not
+        error | join by (a) (from changes | where ^ => 42..42 Fields changes not
+        from changes | join by (^ => 24..24 Fields changes from
+        from changes | join by (a) (err^ => 28..31 Fields  
+        from changes | union (from alerts) | where ^ => 43..43 Fields changes not
+        service.name:"check^ => 14..19 Values("service.name")  
+        service.name:="check out^ => 15..24 Values("service.name")  
+        {service.name="^ => 15..15 Values("service.name")  
+        severity:in("^ => 13..13 Values("severity")  
+        "some text ^ => 1..11 Nothing  "#]].assert_eq(&all);
 }
 
 #[test]

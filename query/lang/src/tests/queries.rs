@@ -329,6 +329,7 @@ fn pipes() {
         * | stats count() n | where n > 20
         * | where n = 20 or m != 3 and severity:ERROR
         * | where n >= 5 and n<10
+        * | where n in (5, "b c") or not m IN (from changes | fields m)
         * | filter f:x
         * | f:x | limit 1
         * | eval percent = errors / total * 100, r = round(percent)
@@ -392,6 +393,8 @@ fn pipes() {
                 * | where n:=20 or (!m:=3 severity:ERROR)
             * | where n >= 5 and n<10
                 * | where n:>=5 n:<10
+            * | where n in (5, "b c") or not m IN (from changes | fields m)
+                * | where n:in(5, "b c") or !m:in(from changes * | fields m)
             * | filter f:x
                 * | where f:x
             * | f:x | limit 1

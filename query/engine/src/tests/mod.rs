@@ -5,6 +5,7 @@ mod goldens;
 mod layouts;
 mod limits;
 mod oracle;
+mod pipes;
 mod random;
 
 use std::sync::Arc;

@@ -7,6 +7,9 @@ use model::Value;
 use crate::cells::array_value;
 use crate::output::RECORD_COLUMN;
 
+/// Marks a column of texts that are JSON, so that a row shows them as what they are.
+pub(crate) const JSON_KEY: &str = "json";
+
 /// Appends a row of a result as one JSON object. A whole record stands as the store wrote it: `_time` in RFC 3339, `_id` in
 /// 16 hexadecimal digits, `_stream`, `severity`, `body`, the other fields by name. Computed rows have their columns in
 /// order, without those that are null.
@@ -24,7 +27,10 @@ pub fn row_json(batch: &RecordBatch, row: usize, out: &mut String) {
         }
         Value::Str(field.name().clone()).write_json(out);
         out.push(':');
-        value.write_json(out);
+        match value {
+            Value::Str(text) if field.metadata().contains_key(JSON_KEY) => out.push_str(&text),
+            value => value.write_json(out),
+        }
     }
     out.push('}');
 }

@@ -15,6 +15,10 @@ pub(super) fn holds(filter: &Filter, row: &Row) -> bool {
         Filter::Or(parts) => parts.iter().any(|part| holds(part, row)),
         Filter::Not(part) => !holds(part, row),
         Filter::Time(range) => range.contains(row.time),
+        Filter::DayRange(range) => range.contains(row.time.0),
+        Filter::WeekRange(range) => range.contains(row.time.0),
+        Filter::Expr(_) => unreachable!("expressions have tests of their own"),
+        Filter::Field(FieldName::Named(name), Test::EqualsField(other)) => text(row, name) == text(row, other),
         Filter::Field(FieldName::Named(name), test) => test_holds(test, &text(row, name)),
         Filter::Field(FieldName::Any, test) => row.fields.iter().any(|(_, value)| test_holds(test, &value.text())),
         Filter::Stream(matchers) => matchers.iter().all(|matcher| {
@@ -71,7 +75,31 @@ fn test_holds(test: &Test, text: &str) -> bool {
         Test::Ipv4Range(first, last) => {
             text.parse::<Ipv4Addr>().is_ok_and(|address| (*first..=*last).contains(&u32::from(address)))
         }
+        Test::Suffix { text: part, case } => {
+            let (text, part) = (fold(text, *case), fold(part, *case));
+            let ends = |at: usize| !part.chars().next_back().is_some_and(joins) || !text[at..].chars().next().is_some_and(joins);
+            text.match_indices(&part).any(|(at, _)| ends(at + part.len()))
+        }
+        Test::Substring { text: part, case } => fold(text, *case).contains(&fold(part, *case)),
+        Test::ContainsAny(phrases) => {
+            phrases.iter().any(|phrase| find(text, phrase, false, Case::Insensitive, 0).is_some())
+        }
+        Test::ContainsAll(phrases) => {
+            phrases.iter().all(|phrase| find(text, phrase, false, Case::Insensitive, 0).is_some())
+        }
+        Test::LenRange(first, last) => (*first..=*last).contains(&(text.chars().count() as u64)),
+        Test::StringRange(from, to) => from.as_str() <= text && text < to.as_str(),
+        Test::Wildcard { .. }
+        | Test::Fuzzy { .. }
+        | Test::Ipv6Range(..)
+        | Test::InQuery(_)
+        | Test::EqualsField(_)
+        | Test::CompareField(..) => unreachable!("these have tests of their own"),
     }
+}
+
+fn joins(c: char) -> bool {
+    (c.is_alphanumeric() || c == '_') && !('\u{4e00}'..='\u{9fff}').contains(&c)
 }
 
 fn fold(text: &str, case: Case) -> String {
@@ -84,7 +112,6 @@ fn fold(text: &str, case: Case) -> String {
 /// Where the phrase ends, at its first place at or after `from`.
 fn find(text: &str, phrase: &str, prefix: bool, case: Case, from: usize) -> Option<usize> {
     let (text, phrase) = (fold(text, case), fold(phrase, case));
-    let joins = |c: char| (c.is_alphanumeric() || c == '_') && !('\u{4e00}'..='\u{9fff}').contains(&c);
     let (first, last) = (phrase.chars().next()?, phrase.chars().next_back()?);
     text.char_indices().map(|(at, _)| at).filter(|at| *at >= from).find_map(|start| {
         let rest = text[start..].strip_prefix(&phrase)?;

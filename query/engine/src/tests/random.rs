@@ -95,6 +95,12 @@ fn test() -> impl Strategy<Value = Test> {
         1 => Just(Test::Exists),
         1 => prop::collection::vec(word(), 1..3).prop_map(Test::Sequence),
         1 => Just(Test::Ipv4Range(0x0a00_0000, 0x0a00_00ff)),
+        1 => (text(), case()).prop_map(|(text, case)| Test::Suffix { text, case }),
+        1 => (text(), case()).prop_map(|(text, case)| Test::Substring { text, case }),
+        1 => prop::collection::vec(word(), 1..3).prop_map(Test::ContainsAny),
+        1 => prop::collection::vec(word(), 1..3).prop_map(Test::ContainsAll),
+        1 => (0u64..6, 3u64..20).prop_map(|(first, last)| Test::LenRange(first, last)),
+        1 => (word(), word()).prop_map(|(from, to)| Test::StringRange(from, to)),
     ]
 }
 

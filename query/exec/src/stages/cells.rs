@@ -14,12 +14,9 @@ use model::{RowId, field};
 
 use crate::ExecError;
 use crate::cells::array_value;
-use crate::json::row_json;
+use crate::json::{JSON_KEY, row_json};
 use crate::output::RECORD_COLUMN;
 use crate::translate::SPREAD_FIELDS_MAX;
-
-/// Marks a column of texts that are JSON, so that a row shows them as what they are.
-const JSON_KEY: &str = "json";
 
 /// The value of a column in a row.
 pub(crate) fn cell(array: &ArrayRef, row: usize) -> Value<'_> {
@@ -335,16 +332,10 @@ fn of_json(value: serde_json::Value) -> Value<'static> {
 pub(super) fn records(batch: &RecordBatch) -> Result<RecordBatch, ExecError> {
     let rows = batch.num_rows();
     let mut builder = StringBuilder::with_capacity(rows, rows * 256);
-    let json: Vec<bool> =
-        batch.schema_ref().fields().iter().map(|field| field.metadata().contains_key(JSON_KEY)).collect();
     let mut line = String::new();
     for row in 0..rows {
         line.clear();
-        if json.contains(&true) {
-            write_row(batch, &json, row, &mut line);
-        } else {
-            row_json(batch, row, &mut line);
-        }
+        row_json(batch, row, &mut line);
         builder.append_value(&line);
     }
     let time = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
@@ -357,25 +348,6 @@ pub(super) fn records(batch: &RecordBatch) -> Result<RecordBatch, ExecError> {
     }
     columns.push((Field::new(RECORD_COLUMN, DataType::Utf8, false), Arc::new(builder.finish())));
     batch_of(columns, rows)
-}
-
-/// A row as JSON, with columns of JSON as they stand.
-pub(super) fn write_row(batch: &RecordBatch, json: &[bool], row: usize, out: &mut String) {
-    out.push('{');
-    let start = out.len();
-    for ((field, array), json) in batch.schema_ref().fields().iter().zip(batch.columns()).zip(json) {
-        let Some(value) = array_value(array, row) else { continue };
-        if out.len() > start {
-            out.push(',');
-        }
-        model::Value::Str(field.name().clone()).write_json(out);
-        out.push(':');
-        match value {
-            model::Value::Str(text) if *json => out.push_str(&text),
-            value => value.write_json(out),
-        }
-    }
-    out.push('}');
 }
 
 /// Batches as one, with all of their columns; a column of several types becomes one of texts, or of doubles.

@@ -107,14 +107,13 @@ impl Operator for JoinRows {
         let own = take(&batch, pairs.iter().map(|(row, _)| *row).collect())?;
         let mut columns = columns_of(&own);
         for (at, name) in &self.taken {
-            // A field that the row has already stays.
-            if table.column(name).is_some() {
-                continue;
-            }
             let array = self.partners.batch.column(*at);
             let mut made = ColumnBuilder::default();
-            for (_, partner) in &pairs {
-                made.push(partner.map_or(Value::Missing, |row| cells::cell(array, row as usize)));
+            for (row, partner) in &pairs {
+                // A field that the row has already stays.
+                let own = table.value(name, *row as usize);
+                let of_partner = || partner.map_or(Value::Missing, |row| cells::cell(array, row as usize));
+                made.push(if own.is_blank() { of_partner() } else { own });
             }
             columns.push(made.finish(name));
         }

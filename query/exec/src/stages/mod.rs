@@ -247,6 +247,11 @@ impl Run {
         let regex_bytes_max = self.options.regex_size_bytes_max;
         let groups = group::Groups::new(by.to_vec(), aggregates.to_vec(), regex_bytes_max, &self.control)?;
         let seconds = groups.seconds(range_seconds);
+        // What a field's numbers are is not known before, and `max` of numbers is to be a number.
+        let extreme = |one: &Aggregate| matches!(one.function, lang::Function::Min | lang::Function::Max);
+        if aggregates.iter().any(extreme) {
+            return Ok(Box::new(group::GroupRows { groups: Some(groups), range_seconds }));
+        }
         if let Some(spec) = FoldSpec::of(by, aggregates, |_| DataType::Utf8, seconds, regex_bytes_max)? {
             return Ok(Box::new(sort::FoldRows::new(spec, by.len(), &self.control)));
         }

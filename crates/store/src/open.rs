@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use series::SeriesDb;
 use wal::{Replay, Wal, WalError, WalOptions};
 
+use crate::follow::Followers;
 use crate::chunk::Charge;
 use crate::gate::Signal;
 use crate::home::Home;
@@ -39,6 +40,7 @@ impl Store {
             flushing: Mutex::new(()),
             merging: Arc::default(),
             graveyard: Mutex::default(),
+            followers: Followers::default(),
             unmergeable: Mutex::default(),
             streams_read: Mutex::default(),
             memtable_full: Signal::default(),

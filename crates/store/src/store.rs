@@ -16,6 +16,7 @@ use series::SeriesDb;
 use telemetry::metrics::{MEMTABLE_BYTES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_DAMAGED};
 use wal::{Payload, Resolver, Ticket, Wal};
 
+use crate::follow::Followers;
 use crate::chunk::Charge;
 use crate::error::RETRY_MEMORY_MS;
 use crate::gate::{Gate, Signal};
@@ -55,6 +56,8 @@ pub(crate) struct Inner {
     pub(crate) merging: Arc<Gate>,
     /// Files that left the catalog; they go when nobody reads them any more.
     pub(crate) graveyard: Mutex<Vec<Grave>>,
+    /// Who watches rows come.
+    pub(crate) followers: Followers,
     /// Segments that a merge failed on although they are sound: not tried again before a restart.
     pub(crate) unmergeable: Mutex<HashSet<String>>,
     /// Segments whose streams were read for a retention rule, with the rule's place in the settings: once is enough.
@@ -267,11 +270,13 @@ impl Inner {
                         row.id = RowId(next_id);
                         next_id += 1;
                     }
+                    self.followers.tell_rows(&batch.tenant, table, &of_table);
                     rows.push((batch.tenant, table, memtable::pieces(of_table, charge)));
                 }
                 BatchData::Columns(table, columns) => {
                     let columns = column::with_first_id(&columns, RowId(next_id));
                     next_id += columns.num_rows() as u64;
+                    self.followers.tell_columns(&batch.tenant, table, &columns);
                     let pieces = memtable::column_pieces(columns, charge);
                     rows.push((batch.tenant, table, pieces));
                 }

@@ -1,6 +1,7 @@
 //! Running queries.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use exec::{Begun, Budget, Control, ExecError, ExecOptions, ExecStream};
@@ -31,6 +32,8 @@ pub(crate) struct Inner {
     pub(crate) store: Arc<Store>,
     pub(crate) state: Arc<dyn StateTables>,
     pub(crate) patterns: PatternBook,
+    /// How many tails run.
+    pub(crate) tails: Arc<AtomicUsize>,
     pub(crate) limits: QueryLimits,
     pub(crate) admission: Admission,
     pub(crate) registry: Arc<Registry>,
@@ -84,6 +87,7 @@ impl Engine {
                 _governor: stop,
                 budget: Budget::new(limits.memory_total_bytes_max),
                 runtime: Some(runtime),
+                tails: Arc::default(),
                 patterns: PatternBook::new(store.dir().join("patterns")),
                 store,
                 state,

@@ -32,6 +32,7 @@ mod request;
 mod resolve;
 mod sources;
 mod stream;
+mod tail;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -48,4 +49,5 @@ pub use request::{
 };
 pub use store::DeleteReport;
 pub use stream::{QueryResult, QueryStream};
+pub use tail::{TAIL_ROWS_PER_TICK_MAX, TAILS_MAX, Tail, TailEvent};
 pub use tables::{NoStateTables, STATE_TABLES, StateTables};

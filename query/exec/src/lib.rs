@@ -68,7 +68,7 @@ pub use output::RECORD_COLUMN;
 pub use profile::{Profile, Stage, StageReport};
 pub use run::{Begun, ExecOptions, ExecStream, begin, explain, matching_rows};
 pub use source::{Chunk, Source, SourceSegment};
-pub use stages::{Sources, Template};
+pub use stages::{Sources, Template, take_rows};
 
 /// Whether a field is one that every row has and that is not among a segment's fields.
 pub(crate) fn is_built_in(name: &str) -> bool {

@@ -43,6 +43,11 @@ use crate::translate::to_usize;
 
 pub use patterns::Template;
 
+/// Some rows of a batch of results, in this order.
+pub fn take_rows(batch: &RecordBatch, rows: Vec<u32>) -> Result<RecordBatch, ExecError> {
+    cells::take(batch, rows)
+}
+
 /// What plans read besides the source of their own scan.
 pub trait Sources: Send + Sync {
     /// The data of another scan.

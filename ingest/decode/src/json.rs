@@ -4,9 +4,9 @@
 //! attributes; everything else stays under its own name, nested objects dotted.
 
 use model::{LogRecord, Severity, SpanId, Timestamp, TraceId, Value, field};
+use parse::time;
 
 use crate::Reject;
-use crate::time;
 
 const TIME_KEYS: [&str; 10] =
     ["_time", "time", "timestamp", "ts", "@timestamp", "datetime", "eventTime", "asctime", "date", "t"];

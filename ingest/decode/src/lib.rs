@@ -19,14 +19,12 @@ mod decompress;
 mod frame;
 mod json;
 mod lines;
-mod logfmt;
 pub mod otlp;
 mod put;
 pub mod remote_read;
 pub mod remote_write;
 mod snappy;
 pub mod syslog;
-mod time;
 mod wire;
 
 pub use decoded::{Decoded, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};

@@ -1,9 +1,11 @@
 //! Text files and text bodies: one record a line, in one of four formats, which [`detect`] tells apart.
 
-use model::{LogRecord, Timestamp, Value, field};
+use model::{Attributes, LogRecord, Timestamp, Value, field};
+use parse::logfmt;
+use parse::syslog::is_syslog;
 
 use crate::syslog::{self, SyslogOptions};
-use crate::{Decoded, MESSAGE_BYTES_MAX, Reject, json, logfmt, readable};
+use crate::{Decoded, MESSAGE_BYTES_MAX, Reject, json, readable};
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,9 +67,9 @@ pub fn detect(sample: &[u8]) -> Format {
     };
     if most(&|line| line.starts_with('{') && serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok()) {
         Format::Json
-    } else if most(&syslog::is_syslog) {
+    } else if most(&is_syslog) {
         Format::Syslog
-    } else if most(&|line| logfmt::parse(line).is_some_and(|pairs| logfmt::is_typical(&pairs))) {
+    } else if most(&is_typical_logfmt) {
         Format::Logfmt
     } else {
         Format::Raw
@@ -112,13 +114,34 @@ fn decode_record(format: Format, line: &[u8], received: Timestamp, options: &Lin
     let mut record = match format {
         Format::Json => json::parse(&text, utc_offset_s)?,
         // A line that is not logfmt is text: programs print both.
-        Format::Logfmt => logfmt::parse(&text).map_or_else(whole, |pairs| json::from_entries(pairs, utc_offset_s)),
+        Format::Logfmt => logfmt_pairs(&text).map_or_else(whole, |pairs| json::from_entries(pairs, utc_offset_s)),
         Format::Raw | Format::Syslog => whole(),
     };
     if let Some(raw_base64) = raw_base64 {
         record.attributes.push(("raw_base64".to_owned(), raw_base64.into()));
     }
     Ok(record)
+}
+
+/// The pairs of a line that is logfmt throughout.
+fn logfmt_pairs(line: &str) -> Option<Attributes> {
+    let mut pairs = Vec::new();
+    let read = logfmt::pairs(line, |key, value| {
+        pairs.push((key.to_owned(), value.into()));
+        Ok(())
+    });
+    read.ok().map(|()| pairs)
+}
+
+/// Whether a line is likely logfmt, rather than text with an `=` in it: two pairs or more, and more of them than bare words.
+fn is_typical_logfmt(line: &str) -> bool {
+    let (mut valued, mut all) = (0, 0);
+    let read = logfmt::pairs(line, |_, value| {
+        valued += usize::from(value != parse::Value::Bool(true));
+        all += 1;
+        Ok(())
+    });
+    read.is_ok() && valued >= 2 && valued * 2 > all
 }
 
 /// Adds the service and the file where the record does not name its own.

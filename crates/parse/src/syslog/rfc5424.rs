@@ -31,7 +31,7 @@ pub(super) fn message(text: &str) -> Parsed<'_, Message<'_>> {
     let body = rest.strip_prefix(' ').unwrap_or(rest);
     let body = body.strip_prefix(BOM).unwrap_or(body);
     let attributes = attributes.unwrap_or_default();
-    Ok(("", Message { version: Some(version), time, host, app, procid, msgid, attributes, body }))
+    Ok(("", Message { priority: None, version: Some(version), time, host, app, procid, msgid, attributes, body }))
 }
 
 /// A number of one to three digits without a leading zero.

@@ -5,7 +5,7 @@ use jiff::tz::{Offset, TimeZone};
 use model::Timestamp;
 
 /// Reads RFC 3339, with up to nine digits of the second, and nothing else: a date alone is not a time of an event.
-pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
+pub fn rfc3339(text: &str) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() >= 20 && bytes[4] == b'-' && bytes[7] == b'-' && bytes[13] == b':';
     if !shaped || !matches!(bytes[10], b'T' | b't' | b' ') {
@@ -16,14 +16,14 @@ pub(crate) fn rfc3339(text: &str) -> Option<Timestamp> {
 }
 
 /// Reads a date and a time without a zone as that of a clock `utc_offset_s` east of UTC.
-pub(crate) fn local(civil: DateTime, utc_offset_s: i32) -> Option<Timestamp> {
+pub fn local(civil: DateTime, utc_offset_s: i32) -> Option<Timestamp> {
     let zone = TimeZone::fixed(Offset::from_seconds(utc_offset_s).ok()?);
     let instant = civil.to_zoned(zone).ok()?.timestamp();
     i64::try_from(instant.as_nanosecond()).ok().map(Timestamp)
 }
 
 /// Reads `2026-11-23 09:00:00` with `T` or a space, a fraction after `.` or `,`, and no zone.
-pub(crate) fn local_iso(text: &str, utc_offset_s: i32) -> Option<Timestamp> {
+pub fn local_iso(text: &str, utc_offset_s: i32) -> Option<Timestamp> {
     let bytes = text.as_bytes();
     let shaped = bytes.len() >= 19 && bytes[4] == b'-' && matches!(bytes[10], b'T' | b' ') && bytes[13] == b':';
     if !shaped {
@@ -33,6 +33,13 @@ pub(crate) fn local_iso(text: &str, utc_offset_s: i32) -> Option<Timestamp> {
     local(civil, utc_offset_s)
 }
 
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// The number of a three-letter English month, in any case.
+pub fn month(word: &str) -> Option<i8> {
+    MONTHS.iter().position(|name| word.eq_ignore_ascii_case(name)).map(|at| at as i8 + 1)
+}
+
 /// How far in the future a timestamp without a year may lie before it is taken for last year's: clocks and zones differ.
 const FUTURE_NS_MAX: i64 = 24 * 3600 * 1_000_000_000;
 
@@ -40,13 +47,7 @@ const FUTURE_NS_MAX: i64 = 24 * 3600 * 1_000_000_000;
 const YEARS_BACK_MAX: i16 = 8;
 
 /// Finds the year of a date that does not say it: the latest that is not more than a day after `received`.
-pub(crate) fn without_year(
-    month: i8,
-    day: i8,
-    time: Time,
-    received: Timestamp,
-    utc_offset_s: i32,
-) -> Option<Timestamp> {
+pub fn without_year(month: i8, day: i8, time: Time, received: Timestamp, utc_offset_s: i32) -> Option<Timestamp> {
     let now = jiff::Timestamp::from_nanosecond(received.0.into()).ok()?.to_zoned(TimeZone::UTC);
     let latest = received.saturating_add_ns(FUTURE_NS_MAX);
     (0..=YEARS_BACK_MAX).find_map(|back| {

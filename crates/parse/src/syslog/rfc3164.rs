@@ -143,15 +143,11 @@ fn end_of_word(text: &str) -> Parsed<'_, ()> {
     alt((value((), one_of(" :")), value((), nom::combinator::eof))).parse(text)
 }
 
-const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const WEEKDAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// The number of a three-letter month, in any case.
 fn month(text: &str) -> Parsed<'_, i8> {
-    take_while_m_n(3, 3, |c: char| c.is_ascii_alphabetic())
-        .map_opt(|word: &str| MONTHS.iter().position(|name| word.eq_ignore_ascii_case(name)))
-        .map(|at| at as i8 + 1)
-        .parse(text)
+    take_while_m_n(3, 3, |c: char| c.is_ascii_alphabetic()).map_opt(time::month).parse(text)
 }
 
 fn weekday(text: &str) -> Parsed<'_, ()> {

@@ -3,6 +3,9 @@
 //! **Entry points.** [`Config::parse`] reads a YAML file; [`Config::default`] is a server without one. [`reference`] prints
 //! the manual, from the same table ([`SETTINGS`]) that a test compares with the code.
 //!
+//! Files of rules, playbooks, services and parse rules have readers of their own; what these say about a mistake is a [`Problem`],
+//! which a [`Mapper`] places in the file.
+//!
 //! **Guarantees.** An unknown key, a value of the wrong kind or a value that makes no sense is an error that names the key;
 //! the program never starts on a guess. Nothing here is global: whoever needs settings is given its part of [`Config`].
 //!
@@ -12,16 +15,20 @@
 mod actions;
 mod changes;
 mod kubernetes;
+mod problem;
 mod raw;
 mod reference;
 mod units;
+mod yaml;
 
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
 pub use kubernetes::{ClusterConfig, ClusterWatchConfig, KubernetesConfig};
+pub use problem::{Problem, QueryProblem};
 pub use raw::RawConfig;
 pub use reference::{SETTINGS, Setting, reference};
 pub use units::{parse_bytes, show_bytes, show_duration_ns};
+pub use yaml::{Mapper, Problems, yaml_problem};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -7,8 +7,8 @@ use serde_saphyr::Spanned;
 
 use promql::ParserOptions;
 
-use crate::syntax::{QueryProblem, check_logs, check_promql};
-use crate::{Mapper, Problem, Problems, Template, When, yaml_problem};
+use crate::syntax::{check_logs, check_promql};
+use crate::{Mapper, Problem, Problems, QueryProblem, Template, When, yaml_problem};
 
 /// The shortest interval of a group, in nanoseconds.
 pub const INTERVAL_NS_MIN: i64 = 1_000_000_000;

@@ -1,24 +1,8 @@
 //! Checks queries inside files, and reads from them what evaluation needs to know.
 
+use config::QueryProblem;
 use model::Timestamp;
 use promql::{BinaryOp, Expr, ParserOptions, Type};
-
-/// A mistake in a query.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueryProblem {
-    /// Where, as a byte offset in the query.
-    pub offset: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-}
-
-impl QueryProblem {
-    fn new(offset: usize, message: impl Into<String>, hint: &str) -> Self {
-        Self { offset, message: message.into(), hint: Some(hint.to_owned()) }
-    }
-}
 
 /// What is known about a PromQL expression.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -28,3 +28,21 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// A mistake inside a text of a file: a query, a pattern.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueryProblem {
+    /// Where, as a byte offset in the text.
+    pub offset: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: Option<String>,
+}
+
+impl QueryProblem {
+    /// A mistake and what to do about it.
+    pub fn new(offset: usize, message: impl Into<String>, hint: &str) -> Self {
+        Self { offset, message: message.into(), hint: Some(hint.to_owned()) }
+    }
+}

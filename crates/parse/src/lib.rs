@@ -20,6 +20,7 @@ mod limits;
 pub mod logfmt;
 mod named;
 mod pattern;
+pub mod redact;
 mod sink;
 pub mod syslog;
 pub mod time;

@@ -58,21 +58,21 @@ pub(super) fn count(bytes: &[u8], at: usize) -> usize {
     bytes.get(at..).map_or(0, |rest| rest.iter().take_while(|byte| byte.is_ascii_digit()).count())
 }
 
-/// Whether a number that stands before `end` ends there: no word goes on, and no `.5`, `-5` or `:5`.
+/// Whether a number that stands before `end` ends there: no word goes on, and no `.5` or `-5`.
 pub(super) fn ends(bytes: &[u8], end: usize) -> bool {
     match bytes.get(end) {
         Some(byte) if is_word(*byte) => false,
-        Some(b'.' | b'-' | b':' | b',') => !bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
+        Some(b'.' | b'-') => !bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
         _ => true,
     }
 }
 
-/// Whether a number that begins at `start` is no part of a longer one: `.5`, `-5` and `:5` are, `: 5` is not.
+/// Whether a number that begins at `start` is no part of a longer one, as it is in `1.5` and `1-5`.
 pub(super) fn begins(bytes: &[u8], start: usize) -> bool {
     let before = |back: usize| start.checked_sub(back).map(|at| bytes[at]);
     match before(1) {
         Some(byte) if is_word(byte) => false,
-        Some(b'.' | b'-' | b',') => !before(2).is_some_and(is_word),
+        Some(b'.' | b'-') => !before(2).is_some_and(is_word),
         _ => true,
     }
 }

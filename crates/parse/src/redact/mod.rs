@@ -7,10 +7,13 @@
 mod digits;
 mod number;
 mod personal;
+mod replace;
 mod secret;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use regex::Regex;
+
+pub use replace::Replacement;
 
 /// Something that a text should not carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -170,10 +173,17 @@ impl Scanner {
     pub fn scan(&self, text: &str, out: &mut Vec<Found>) {
         out.clear();
         if let Some(words) = &self.words {
+            // Where the last place of each detector ends: inside it no detector looks again, so that a text is not read over
+            // and over, however often it begins the same thing.
+            let mut done = [0; Detector::ALL.len()];
             for hit in words.find_overlapping_iter(text) {
                 let by = self.word_detectors[hit.pattern().as_usize()];
+                if hit.start() < done[by] {
+                    continue;
+                }
                 if let Some((start, end)) = secret::at(self.detectors[by], text, hit.start(), hit.end()) {
                     out.push(Found { start, end, by });
+                    done[by] = end;
                 }
             }
         }
@@ -225,7 +235,12 @@ fn merge(found: &mut Vec<Found>) {
 }
 
 fn automaton(literals: &[&str]) -> Option<AhoCorasick> {
-    AhoCorasickBuilder::new().ascii_case_insensitive(true).match_kind(MatchKind::Standard).build(literals).ok()
+    AhoCorasickBuilder::new()
+        .ascii_case_insensitive(true)
+        .match_kind(MatchKind::Standard)
+        .kind(Some(AhoCorasickKind::DFA))
+        .build(literals)
+        .ok()
 }
 
 /// The words, one of which every text with such a thing has. Case is told apart later, where it matters.

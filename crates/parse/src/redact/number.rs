@@ -33,7 +33,8 @@ pub(super) fn ipv4(text: &str, start: usize) -> Option<(usize, usize)> {
         _ => false,
     };
     let before = start.checked_sub(1).map(|before| bytes[before]);
-    let joined = matches!(before, Some(b'.')) || matches!(before, Some(b'-' | b'+')) && start > 1 && is_word(bytes[start - 2]);
+    let joined =
+        matches!(before, Some(b'.')) || matches!(before, Some(b'-' | b'+')) && start > 1 && is_word(bytes[start - 2]);
     (!goes_on && !joined && !is_version(text, start, at)).then_some((start, at))
 }
 
@@ -45,7 +46,9 @@ fn is_version(text: &str, start: usize, end: usize) -> bool {
         return true;
     }
     let before = before.trim_end_matches([' ', '=', ':', '"', '\'', '(']);
-    let word_start = before.rfind(|c: char| !c.is_ascii_alphabetic()).map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
+    let word_start = before
+        .rfind(|c: char| !c.is_ascii_alphabetic())
+        .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
     WORDS.iter().any(|word| before[word_start..].eq_ignore_ascii_case(word))
 }
 
@@ -55,12 +58,13 @@ pub(super) fn ipv6s(text: &str, mut found: impl FnMut(usize, usize)) {
     let belongs = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
     let mut from = 0;
     while let Some(colon) = memchr::memchr(b':', &bytes[from..]).map(|colon| from + colon) {
-        let start = bytes[from..colon].iter().rposition(|byte| !belongs(*byte)).map_or(from, |before| from + before + 1);
+        let start =
+            bytes[from..colon].iter().rposition(|byte| !belongs(*byte)).map_or(from, |before| from + before + 1);
         let end = bytes[colon..].iter().position(|byte| !belongs(*byte)).map_or(bytes.len(), |end| colon + end);
         from = end;
-        let token = text[start..end].trim_end_matches(['.', ':']);
-        // What trimming took too much, `fe80::`, has its colons again.
-        let token = if text[start..].starts_with(&format!("{token}::")) { &text[start..start + token.len() + 2] } else { token };
+        let token = text[start..end].trim_end_matches('.');
+        // `fe80::1:` of a sentence, but not `fe80::`.
+        let token = if token.ends_with("::") { token } else { token.trim_end_matches(':') };
         let colons = memchr::memchr_iter(b':', token.as_bytes()).count();
         let apart = (start == 0 || !is_word(bytes[start - 1])) && ends(bytes, start + token.len());
         let likely = colons >= 2 && apart && token.bytes().any(|byte| byte.is_ascii_digit());

@@ -58,7 +58,9 @@ fn is_card(digits: &[u8]) -> bool {
         (_, 51..=55, ..) | (_, _, _, 2221..=2720) => digits.len() == 16,
         (_, 34 | 37, ..) => digits.len() == 15,
         (_, 36 | 38 | 39, ..) | (_, _, 300..=305, _) => digits.len() == 14,
-        (_, _, _, 3528..=3589) | (_, 65, ..) | (_, _, 644..=649, _) | (_, _, _, 6011) | (_, 62, ..) => digits.len() >= 16,
+        (_, _, _, 3528..=3589) | (_, 65, ..) | (_, _, 644..=649, _) | (_, _, _, 6011) | (_, 62, ..) => {
+            digits.len() >= 16
+        }
         _ => false,
     };
     issued && luhn(digits)
@@ -66,10 +68,15 @@ fn is_card(digits: &[u8]) -> bool {
 
 /// Luhn's check: every second digit from the right is doubled.
 fn luhn(digits: &[u8]) -> bool {
-    let sum: u32 = digits.iter().rev().enumerate().map(|(at, digit)| {
-        let value = u32::from(*digit) << (at % 2);
-        if value > 9 { value - 9 } else { value }
-    }).sum();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| {
+            let value = u32::from(*digit) << (at % 2);
+            if value > 9 { value - 9 } else { value }
+        })
+        .sum();
     sum.is_multiple_of(10)
 }
 
@@ -84,7 +91,9 @@ pub(super) fn us_ssn(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     if !shaped {
         return None;
     }
-    let number = |from: usize, to: usize| bytes[start + from..start + to].iter().fold(0u32, |sum, byte| sum * 10 + u32::from(byte - b'0'));
+    let number = |from: usize, to: usize| {
+        bytes[start + from..start + to].iter().fold(0u32, |sum, byte| sum * 10 + u32::from(byte - b'0'))
+    };
     let area = number(0, 3);
     let given = area != 0 && area != 666 && area < 900 && number(4, 6) != 0 && number(7, 11) != 0;
     given.then_some((start, end))
@@ -100,7 +109,9 @@ pub(super) fn cn_id_card(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     if !shaped || !begins(bytes, start) || !ends(bytes, start + 18) || !matches!(bytes[start], b'1'..=b'8') {
         return None;
     }
-    let number = |from: usize, to: usize| bytes[start + from..start + to].iter().fold(0i16, |sum, byte| sum * 10 + i16::from(byte - b'0'));
+    let number = |from: usize, to: usize| {
+        bytes[start + from..start + to].iter().fold(0i16, |sum, byte| sum * 10 + i16::from(byte - b'0'))
+    };
     let (year, month, day) = (number(6, 10), number(10, 12) as i8, number(12, 14) as i8);
     let born = (1900..2100).contains(&year) && jiff::civil::Date::new(year, month, day).is_ok();
     let sum: u32 = WEIGHTS.iter().zip(&bytes[start..]).map(|(weight, byte)| weight * u32::from(byte - b'0')).sum();
@@ -153,7 +164,8 @@ pub(super) fn phone(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     };
     let gap = *bytes.get(rest + 3)?;
     let same_gap = in_brackets && matches!(gap, b'-' | b'.' | b' ') || bytes.get(area_end) == Some(&gap);
-    let shaped = (count(bytes, rest), count(bytes, rest + 4)) == (3, 4) && same_gap && matches!(bytes[rest], b'2'..=b'9');
+    let shaped =
+        (count(bytes, rest), count(bytes, rest + 4)) == (3, 4) && same_gap && matches!(bytes[rest], b'2'..=b'9');
     let end = rest + 8;
     (shaped && ends(bytes, end)).then_some((start - usize::from(in_brackets), end))
 }
@@ -191,7 +203,8 @@ pub(super) fn email(text: &str, at: usize) -> Option<(usize, usize)> {
     let start = bytes[..at].iter().rposition(|byte| !is_local(*byte)).map_or(0, |before| before + 1);
     let local = text[start..at].trim_start_matches(['.', '-']);
     let domain = &text[at + 1..];
-    let domain = &domain[..domain.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-')).unwrap_or(domain.len())];
+    let domain =
+        &domain[..domain.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-')).unwrap_or(domain.len())];
     let domain = domain.trim_end_matches(['.', '-']);
     let (name, top) = domain.rsplit_once('.')?;
     let is_top = top.len() >= 2 && top.bytes().all(|byte| byte.is_ascii_alphabetic()) && !FILES.contains(&top);

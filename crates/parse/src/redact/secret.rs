@@ -71,7 +71,9 @@ fn gcp(text: &str, word: &str, start: usize, end: usize) -> Option<(usize, usize
     match word {
         "AIza" => run(text, start, end, is_base64url).filter(|(_, stop)| stop - end == 35),
         "GOCSPX-" => run(text, start, end, is_base64url).filter(|(_, stop)| stop - end >= 20),
-        "ya29." => run(text, start, end, |byte| is_base64url(byte) || byte == b'.').filter(|(_, stop)| stop - end >= 20),
+        "ya29." => {
+            run(text, start, end, |byte| is_base64url(byte) || byte == b'.').filter(|(_, stop)| stop - end >= 20)
+        }
         _ => None,
     }
 }
@@ -95,12 +97,23 @@ fn slack(text: &str, word: &str, start: usize, end: usize) -> Option<(usize, usi
 
 /// `header.payload.signature`; header and payload are JSON objects, which begin with `{"`, that is `eyJ`.
 fn jwt(text: &str, start: usize) -> Option<(usize, usize)> {
-    let (_, stop) = run(text, start, start, |byte| is_base64url(byte) || byte == b'.')?;
-    let token = text[start..stop].trim_end_matches('.');
-    let mut parts = token.split('.');
-    let (header, payload) = (parts.next()?, parts.next()?);
-    let is_jwt = header.len() >= 10 && payload.len() >= 4 && payload.starts_with("ey");
-    is_jwt.then_some((start, start + token.len()))
+    let bytes = text.as_bytes();
+    // Part by part: what is no token is left after its header, however long the text goes on.
+    let part = |from: usize| from + bytes[from..].iter().take_while(|byte| is_base64url(**byte)).count();
+    if start > 0 && is_base64url(bytes[start - 1]) {
+        return None;
+    }
+    let header_end = part(start);
+    if header_end - start < 10 || !bytes[header_end..].starts_with(b".ey") {
+        return None;
+    }
+    let payload_end = part(header_end + 1);
+    if payload_end - header_end < 5 {
+        return None;
+    }
+    let end = if bytes.get(payload_end) == Some(&b'.') { part(payload_end + 1) } else { payload_end };
+    // A token without a signature ends in a dot; so does a sentence.
+    Some((start, if end == payload_end + 1 { payload_end } else { end }))
 }
 
 /// The token behind `Bearer `. A word of English has no digit and is short.
@@ -114,8 +127,7 @@ fn bearer(text: &str, start: usize, end: usize) -> Option<(usize, usize)> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '+' | '/' | '=');
     let stop = from + rest.find(|c: char| !belongs(c)).unwrap_or(rest.len());
     let token = text[from..stop].trim_end_matches('.');
-    let is_token =
-        token.len() >= 8 && (token.bytes().any(|byte| byte.is_ascii_digit()) || token.len() > LETTERS_MAX);
+    let is_token = token.len() >= 8 && (token.bytes().any(|byte| byte.is_ascii_digit()) || token.len() > LETTERS_MAX);
     is_token.then_some((from, from + token.len()))
 }
 

@@ -33,6 +33,23 @@ pub fn local_iso(text: &str, utc_offset_s: i32) -> Option<Timestamp> {
     local(civil, utc_offset_s)
 }
 
+/// Seconds east of UTC of `+02:00`, `-0700` or `Z`.
+pub fn utc_offset(text: &str) -> Option<i32> {
+    if matches!(text, "Z" | "UTC") {
+        return Some(0);
+    }
+    let sign = match text.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let digits = text[1..].replacen(':', "", 1);
+    let shaped = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let number: i32 = shaped.then(|| digits.parse().ok()).flatten()?;
+    let (hours, minutes) = (number / 100, number % 100);
+    (hours <= 18 && minutes < 60).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
 /// The number of a three-letter English month, in any case.

@@ -103,7 +103,22 @@ fn after_plain(language: Language, held: &str, lines: usize, line: &str) -> Opti
 
 /// Whether a line is logged as an error.
 fn says_failure(line: &str) -> bool {
-    const WORDS: [&str; 8] = ["ERROR", "FATAL", "SEVERE", "CRITICAL", "WARN", "error", "fail", "Exception"];
+    // In capitals as loggers write levels; in small letters only where they can be nothing else.
+    const WORDS: [&str; 13] = [
+        "ERROR",
+        "FATAL",
+        "SEVERE",
+        "CRITICAL",
+        "WARN",
+        "Error",
+        "Exception",
+        "fail: ",
+        "crit: ",
+        "error: ",
+        "level=error",
+        "[error]",
+        "\"error\"",
+    ];
     WORDS.iter().any(|word| line.contains(word))
 }
 
@@ -248,7 +263,10 @@ fn go(state: State, line: &str) -> Option<State> {
 /// `net/http.(*conn).serve(0xc000180000)`.
 fn is_go_function(line: &str) -> bool {
     let name = &line[..line.find(' ').unwrap_or(line.len())];
-    !is_indented(line) && line.ends_with(')') && name.contains('.') && name.contains('(')
+    !is_indented(line)
+        && line.ends_with(')')
+        && name.contains('(')
+        && (name.contains('.') || name.starts_with("panic("))
 }
 
 const NODE_ERRORS: &[&str] = &["Error", "Exception", "Rejection"];

@@ -50,6 +50,9 @@ fn is_lower(word: &str) -> bool {
     !word.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
+/// Longest token that is looked at, in bytes: far more than any has, and what keeps a text of nothing but beginnings cheap.
+const TOKEN_BYTES_MAX: usize = 512;
+
 /// What belongs to a token: from `start`, where no word may end, over all bytes behind `end` that `belongs` takes. Where a letter or
 /// digit follows it is a part of something longer.
 fn run(text: &str, start: usize, end: usize, belongs: impl Fn(u8) -> bool) -> Option<(usize, usize)> {
@@ -58,8 +61,8 @@ fn run(text: &str, start: usize, end: usize, belongs: impl Fn(u8) -> bool) -> Op
     if inside {
         return None;
     }
-    let stop = end + bytes[end..].iter().position(|byte| !belongs(*byte)).unwrap_or(bytes.len() - end);
-    let goes_on = bytes.get(stop).is_some_and(u8::is_ascii_alphanumeric);
+    let stop = end + bytes[end..].iter().take(TOKEN_BYTES_MAX).take_while(|byte| belongs(**byte)).count();
+    let goes_on = stop - end < TOKEN_BYTES_MAX && bytes.get(stop).is_some_and(u8::is_ascii_alphanumeric);
     (!goes_on).then_some((start, stop))
 }
 

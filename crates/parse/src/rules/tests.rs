@@ -404,7 +404,8 @@ fn counts_add_up() {
         parse a failed 2
         parse a quarantined 0
         redact r email 2
-    "#]].assert_eq(&shown.concat());
+    "#]]
+    .assert_eq(&shown.concat());
 }
 
 /// Each file is shown with what is said about it.
@@ -418,7 +419,7 @@ fn mistakes_have_places() {
         "parse:\n- name: a\n  format: {regex: 'x', pattern: 'y'}\n",
         "parse:\n- name: a\n  format: json\n  match: {x: [], y: {regex: '('}, z: {}}\n",
         "parse:\n- name: a\n  format: json\n  set: {_time: now, _id: 5, x: {from: y, formats: ['%Y']}, s: [1]}\n  rename: {a: severity}\n",
-        "parse:\n- name: a\n  format: json\n  set: {_time: {from: t, formats: ['%Y-%Q'], utc_offset: 2h}}\n",
+        "parse:\n- name: a\n  format: json\n  set: {_time: {from: t, formats: ['%Y-%*'], utc_offset: 2h}}\n",
         "join:\n- {name: j, kind: cobol, max_lines: 0, timeout: 1h}\n- {name: k, kind: {start: '(', continue: x}}\n",
         "redact:\n- {name: r, detect: [passwort, {regex: '['}], with: [x]}\n- {name: '', detect: []}\n",
         "redact:\n  name: r\n",
@@ -476,6 +477,8 @@ fn mistakes_have_places() {
         rules.yaml:5:15: severity is built in, and not just a name
           hint: write set: {severity: {from: a}}
         --
+        rules.yaml:4:36: "%Y-%*" is no format of a time: strftime formatting failed: found unrecognized specifier directive `*`
+          hint: strftime's letters: %Y-%m-%d %H:%M:%S%.f %z, %d/%b/%Y, %s for Unix seconds
         rules.yaml:4:58: "2h" is no offset from UTC
           hint: write '+02:00' or '-0700'
         --
@@ -508,6 +511,24 @@ fn mistakes_have_places() {
         h.yaml:2:36: there is no key to hash with
           hint: set the key in the server's settings
     "#]].assert_eq(&shown);
+}
+
+/// The manual's examples load, and it names every format, language and detector.
+#[test]
+fn the_manual_is_true() {
+    let manual = include_str!("../../../../docs/parse-rules.md");
+    let mut examples = 0;
+    for example in manual.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+        load(example).unwrap_or_else(|problems| panic!("{problems}"));
+        examples += 1;
+    }
+    assert!(examples > 0);
+    let detectors = crate::redact::Detector::ALL.map(crate::redact::Detector::name);
+    let names = crate::Format::NAMES.iter().chain(&crate::join::Language::NAMES).chain(&detectors);
+    for name in names {
+        let told = [format!("`{name}`"), format!("`{{{name}: "), format!("**{name}**")];
+        assert!(told.iter().any(|told| manual.contains(told)), "docs/parse-rules.md says nothing of {name}");
+    }
 }
 
 proptest::proptest! {

@@ -31,7 +31,7 @@ fn check_kind(kind: Kind, text: &str, expect: Expect) {
         let short = |line: &str| line.chars().take(70).collect::<String>().trim_end().to_owned();
         let mut lines = joined.text.split('\n');
         shown += &format!("{} {}\n", joined.lines, short(lines.next().unwrap_or_default()));
-        if let Some(last) = lines.last() {
+        if let Some(last) = lines.next_back() {
             shown += &format!("    {}\n", if last.is_empty() { "(empty)".to_owned() } else { short(last) });
         }
     }

@@ -168,7 +168,7 @@ fn is_java_head(line: &str) -> bool {
     line.contains('.') && is_error_name(line, JAVA_ERRORS)
 }
 
-/// `	at com.example.Shop.pay(Shop.java:42)`.
+/// `    at com.example.Shop.pay(Shop.java:42)`.
 fn is_java_frame(line: &str) -> bool {
     let Some(call) = line.trim_start().strip_prefix("at ") else { return false };
     let Some((name, place)) = call.split_once('(') else { return false };
@@ -348,7 +348,7 @@ fn is_ruby_place(line: &str) -> bool {
     known && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `	from shop.rb:3:in '<main>'`, and `	2: from ...` of the order with the newest last.
+/// `    from shop.rb:3:in '<main>'`, and `    2: from ...` of the order with the newest last.
 fn is_ruby_from(line: &str) -> bool {
     let text = line.trim_start();
     let text = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(": ");

@@ -26,7 +26,7 @@ pub(super) fn at(detector: Detector, text: &str, start: usize, end: usize) -> Op
     let word = &text[start..end];
     match detector {
         Detector::AwsKey => {
-            let is_key = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b'0'..=b'9');
+            let is_key = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
             run(text, start, end, is_key).filter(|(_, stop)| stop - end == 16 && word.bytes().all(is_key))
         }
         Detector::GcpKey => gcp(text, word, start, end),

@@ -32,7 +32,7 @@ fn keys_and_tokens() {
             "remote https://gh~p_abcdefghijABCDEFGHIJ0123456789abcdef and ghp_short, GHP_ABC\n",
             "git~hub_pat_11ABCDEFG0abcdefghij_klmnopqrstuvwxyz\n",
             "xo~xb-123456789012-abcdefGHIJKL and xoxb-words-only\n",
-            "POST https://hooks.slack.com/services/T0~0000000/B00000000/XXXXabcdXXXXabcd ok\n",
+            "POST https://hooks.slack.com/services/T0~0000000/B00000000/abcdefghABCDEFGH ok\n",
             "https://hooks.slack.com/docs\n",
             "jwt ey~JhbGciOiJIUzI1NiJ9.ey~JzdWIiOiIxMjM0In0.abc-def_ghi. next\n",
             "eyJust a word, eyJhbGciOiJIUzI1NiJ9 alone\n",

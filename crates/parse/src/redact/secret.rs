@@ -169,6 +169,7 @@ fn password(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
         at += 1;
     }
     let assign = *bytes.get(at).filter(|byte| matches!(byte, b'=' | b':'))?;
+    let key_is_tight = at == spaced;
     // `Token : x` is a sentence, `password = x` a file of settings.
     if at > spaced && assign == b':' {
         return None;
@@ -182,6 +183,10 @@ fn password(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
         at += 1;
     }
     let value_quote = quote_at(bytes, at);
+    // `password= next=1` has no value; `password = x` has.
+    if assign == b'=' && key_is_tight && at > tight && value_quote == 0 {
+        return None;
+    }
     // `invalid token: expected a comma`: prose, unless something is quoted.
     let prose = assign == b':' && at > tight && key_quote == 0 && value_quote == 0;
     if prose && matches!(key.to_ascii_lowercase().as_str(), "token" | "secret" | "credentials") {
@@ -190,7 +195,11 @@ fn password(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
     let from = at + value_quote;
     let stop = if value_quote > 0 { end_of_quoted(text, at, value_quote) } else { end_of_bare(text, from) };
     let value = &text[from..stop];
-    (!value.is_empty() && !is_no_secret(value)).then_some((from, stop))
+    // sudo's `PWD=/home/bob` is a directory, and `token=Token{5f3a}` an object that prints itself.
+    let directory = key.eq_ignore_ascii_case("pwd") && value.starts_with(['/', '~']);
+    let object = key.eq_ignore_ascii_case("token") && value.starts_with("Token{");
+    let secret = !value.is_empty() && !directory && !object && !is_no_secret(value);
+    secret.then_some((from, stop))
 }
 
 /// How many bytes a quote takes: one, or two where it is escaped because the text is inside another one.

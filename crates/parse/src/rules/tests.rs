@@ -129,82 +129,108 @@ const KNOWN_LINES: [&str; 6] = [
 fn formats_that_know_their_fields() {
     check(
         KNOWN,
-        &KNOWN_LINES,
+        &KNOWN_LINES[..3],
         expect![[r#"
-            < 10.0.0.9 - - [23/Nov/2026:08:59:00 +0000] "GET /x HTTP/1.1" 200 5 "-" "curl/8.5"
-              _time: 2026-11-23T08:59:00Z
-              body: "10.0.0.9 - - [23/Nov/2026:08:59:00 +0000] \"GET /x HTTP/1.1\" 200 5 \"-\" \"curl/8.5\""
-              service.name: "shop"
-              client.address: "10.0.0.9"
-              http.request.method: "GET"
-              url.path: "/x"
-              network.protocol.version: "1.1"
-              http.response.status_code: 200
-              http.response.body.size: 5
-              user_agent.original: "curl/8.5"
-              user_agent.name: "curl"
-              user_agent.version: "8.5"
-              user_agent.device.type: "other"
-              # parse web: 1 parsed
-              # parse agent: 1 parsed
+        < 10.0.0.9 - - [23/Nov/2026:08:59:00 +0000] "GET /x HTTP/1.1" 200 5 "-" "curl/8.5"
+          _time: 2026-11-23T08:59:00Z
+          body: "10.0.0.9 - - [23/Nov/2026:08:59:00 +0000] \"GET /x HTTP/1.1\" 200 5 \"-\" \"curl/8.5\""
+          service.name: "shop"
+          client.address: "10.0.0.9"
+          http.request.method: "GET"
+          url.path: "/x"
+          network.protocol.version: "1.1"
+          http.response.status_code: 200
+          http.response.body.size: 5
+          user_agent.original: "curl/8.5"
+          user_agent.name: "curl"
+          user_agent.version: "8.5"
+          user_agent.device.type: "other"
+          # parse web: 1 parsed
+          # parse agent: 1 parsed
 
-            < <13>Nov 23 10:59:59 web1 sshd[812]: Accepted password
-              _time: 2026-11-23T08:59:59Z
-              service.name: "sshd"
-              body: "Accepted password"
-              severity: "INFO"
-              severity_number: 10
-              severity_text: "notice"
-              syslog.facility: "user"
-              syslog.facility_code: 1
-              host.name: "web1"
-              process.pid: 812
-              # parse syslog: 1 parsed
+        < <13>Nov 23 10:59:59 web1 sshd[812]: Accepted password
+          _time: 2026-11-23T08:59:59Z
+          service.name: "sshd"
+          body: "Accepted password"
+          severity: "INFO"
+          severity_number: 10
+          severity_text: "notice"
+          syslog.facility: "user"
+          syslog.facility_code: 1
+          host.name: "web1"
+          process.pid: 812
+          # parse syslog: 1 parsed
 
-            < WARN 2026-11-23T08:00:00Z bob: hello there
-              _time: 2026-11-23T08:00:00Z
-              body: "hello there"
-              service.name: "shop"
-              severity: "WARN"
-              severity_number: 13
-              user: "bob"
-              # parse words: 1 parsed
+        < WARN 2026-11-23T08:00:00Z bob: hello there
+          _time: 2026-11-23T08:00:00Z
+          body: "hello there"
+          service.name: "shop"
+          severity: "WARN"
+          severity_number: 13
+          user: "bob"
+          # parse words: 1 parsed
 
-            < at 23.11.2026 07:00 by bob
-              _time: 2026-11-23T08:00:00Z
-              service.name: "shop"
-              who: "bob"
-              # parse time: 1 parsed
+        parse web: 1 parsed
+        parse web: 0 failed
+        parse web: 0 quarantined
+        parse agent: 1 parsed
+        parse agent: 0 failed
+        parse agent: 0 quarantined
+        parse syslog: 1 parsed
+        parse syslog: 0 failed
+        parse syslog: 0 quarantined
+        parse words: 1 parsed
+        parse words: 0 failed
+        parse words: 0 quarantined
+        parse time: 0 parsed
+        parse time: 0 failed
+        parse time: 0 quarantined
+        3 records
+    "#]],
+    );
+}
 
-            < at Nov 22 07:00:00 by eve
-              _time: 2026-11-22T08:00:00Z
-              service.name: "shop"
-              who: "eve"
-              # parse time: 1 parsed
+#[test]
+fn times_by_their_formats() {
+    check(
+        KNOWN,
+        &KNOWN_LINES[3..],
+        expect![[r#"
+        < at 23.11.2026 07:00 by bob
+          _time: 2026-11-23T08:00:00Z
+          service.name: "shop"
+          who: "bob"
+          # parse time: 1 parsed
 
-            < at noon by eve
-              body: "at noon by eve"
-              service.name: "shop"
-              parse.error: "time: _time: can not read \"noon\" as a time"
-              # parse time: 1 failed
+        < at Nov 22 07:00:00 by eve
+          _time: 2026-11-22T08:00:00Z
+          service.name: "shop"
+          who: "eve"
+          # parse time: 1 parsed
 
-            parse web: 1 parsed
-            parse web: 0 failed
-            parse web: 0 quarantined
-            parse agent: 1 parsed
-            parse agent: 0 failed
-            parse agent: 0 quarantined
-            parse syslog: 1 parsed
-            parse syslog: 0 failed
-            parse syslog: 0 quarantined
-            parse words: 1 parsed
-            parse words: 0 failed
-            parse words: 0 quarantined
-            parse time: 2 parsed
-            parse time: 1 failed
-            parse time: 0 quarantined
-            6 records
-        "#]],
+        < at noon by eve
+          body: "at noon by eve"
+          service.name: "shop"
+          parse.error: "time: _time: can not read \"noon\" as a time"
+          # parse time: 1 failed
+
+        parse web: 0 parsed
+        parse web: 0 failed
+        parse web: 0 quarantined
+        parse agent: 0 parsed
+        parse agent: 0 failed
+        parse agent: 0 quarantined
+        parse syslog: 0 parsed
+        parse syslog: 0 failed
+        parse syslog: 0 quarantined
+        parse words: 0 parsed
+        parse words: 0 failed
+        parse words: 0 quarantined
+        parse time: 2 parsed
+        parse time: 1 failed
+        parse time: 0 quarantined
+        3 records
+    "#]],
     );
 }
 

@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use model::Timestamp;
 
 use crate::sink::Sink;
@@ -196,11 +196,16 @@ pub(crate) fn clf_time(text: &str) -> Option<Timestamp> {
     if !shaped {
         return None;
     }
-    let number = |from: usize, to: usize| text.get(from..to).and_then(|digits| digits.parse::<i16>().ok());
+    let number = |from: usize, to: usize| {
+        let digits = text.get(from..to).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+        digits.parse::<i16>().ok()
+    };
     let small = |from: usize, to: usize| number(from, to).and_then(|number| i8::try_from(number).ok());
     let month = time::month(text.get(3..6)?)?;
     let date = Date::new(number(7, 11)?, month, small(0, 2)?).ok()?;
-    let civil = date.at(small(12, 14)?, small(15, 17)?, small(18, 20)?.min(59), 0);
+    // A leap second is the second before it.
+    let clock = Time::new(small(12, 14)?, small(15, 17)?, small(18, 20)?.min(59), 0).ok()?;
+    let civil = date.to_datetime(clock);
     let offset_s = i32::from(number(22, 24)?) * 3600 + i32::from(number(24, 26)?) * 60;
     time::local(civil, if bytes[21] == b'-' { -offset_s } else { offset_s })
 }

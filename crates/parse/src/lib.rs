@@ -38,3 +38,6 @@ pub use limits::{
 };
 pub use sink::NotMatched;
 pub use value::{Value, typed};
+
+#[cfg(test)]
+mod fuzz;

@@ -31,6 +31,9 @@ const BROWSERS: &[(&str, &str)] = &[
     ("Vivaldi/", "Vivaldi"),
     ("Whale/", "Whale"),
     ("DuckDuckGo/", "DuckDuckGo"),
+    ("Puffin/", "Puffin"),
+    ("Brave/", "Brave"),
+    ("Brave Chrome/", "Brave"),
     ("MiuiBrowser/", "MIUI Browser"),
     ("HuaweiBrowser/", "Huawei Browser"),
     ("MicroMessenger/", "WeChat"),
@@ -53,6 +56,8 @@ const BROWSERS: &[(&str, &str)] = &[
     ("HeadlessChrome/", "Headless Chrome"),
     ("Chromium/", "Chromium"),
     ("Chrome/", "Chrome"),
+    ("Maxthon", "Maxthon"),
+    (" Opera ", "Opera"),
     ("MSIE ", "Internet Explorer"),
     ("Konqueror/", "Konqueror"),
 ];
@@ -63,9 +68,18 @@ const SYSTEMS: &[(&str, &str)] = &[
     ("Windows Phone ", "Windows Phone"),
     ("Windows NT ", "Windows"),
     ("Windows ", "Windows"),
+    ("Windows", "Windows"),
+    ("Win98", "Windows"),
+    ("Win95", "Windows"),
+    ("Symbian", "Symbian"),
     ("CPU iPhone OS ", "iOS"),
     ("CPU OS ", "iOS"),
     ("iPhone OS ", "iOS"),
+    ("iOS ", "iOS"),
+    ("iOS/", "iOS"),
+    ("iPhone", "iOS"),
+    ("iPad", "iOS"),
+    ("iPod", "iOS"),
     ("Tizen ", "Tizen"),
     ("Tizen", "Tizen"),
     ("KAIOS/", "KaiOS"),
@@ -215,6 +229,15 @@ fn program(text: &str) -> Option<(&str, &str)> {
         let rest = behind(text, "Version/").filter(|_| text.contains("Safari"))?;
         Some((if text.contains("Android") { "Android Browser" } else { "Safari" }, version(rest)))
     };
+    // Browsers of Gecko and WebKit that no table has say their name last.
+    let last = || {
+        let known = ["Mozilla", "Gecko", "AppleWebKit", "KHTML", "Version", "Mobile", "Safari", "Chrome"];
+        let word = text.rsplit(' ').find(|word| !word.contains([')', '(', ';', ':']) && word.contains('/'))?;
+        let (name, rest) = product(word);
+        let is_name = text.starts_with("Mozilla") && !known.contains(&name) && name.starts_with(char::is_alphabetic);
+        is_name.then(|| (name, version(&rest[1..])))
+    };
+    let safari = || text.contains(" Safari/").then_some(("Safari", ""));
     let other = || {
         let (name, rest) = product(text);
         let version = rest.strip_prefix('/').map_or("", version);
@@ -225,6 +248,8 @@ fn program(text: &str) -> Option<(&str, &str)> {
         .or(known)
         .or_else(internet_explorer)
         .or_else(apple)
+        .or_else(last)
+        .or_else(safari)
         .or_else(other)
 }
 

@@ -205,6 +205,9 @@ fn syslog() {
             "Nov 23 08:59:59 web1 sshd[812]: Accepted password\n",
             "<13>\n",
             "plain text\n",
+            "2015-10-18 18:01:47,978 INFO [main] org.apache.hadoop.Master: Created\n",
+            "2015-10-18T18:01:47Z web1 app[5]: a line of a file\n",
+            "Nov 23 08:59:59 web1 last message repeated 2 times\n",
         ),
         expect![[r#"
             <34>1 2003-10-11T22:14:15.003Z mymachine su - ID47 [a@1 b="c" b="d"][e@1] 'su root' failed
@@ -216,7 +219,13 @@ fn syslog() {
             <13>
                 NOT: nothing after the priority
             plain text
-                NOT: not syslog: no priority and no time
+                NOT: not syslog: no priority, and no time with a host and a tag
+            2015-10-18 18:01:47,978 INFO [main] org.apache.hadoop.Master: Created
+                NOT: not syslog: no priority, and no time with a host and a tag
+            2015-10-18T18:01:47Z web1 app[5]: a line of a file
+                timestamp="2015-10-18T18:01:47Z" host.name="web1" service.name="app" process.pid=5 message="a line of a file"
+            Nov 23 08:59:59 web1 last message repeated 2 times
+                timestamp="2026-11-23T08:59:59Z" host.name="web1" message="last message repeated 2 times"
         "#]],
     );
 }

@@ -31,8 +31,8 @@ fn check_kind(kind: Kind, text: &str, expect: Expect) {
         let short = |line: &str| line.chars().take(70).collect::<String>().trim_end().to_owned();
         let mut lines = joined.text.split('\n');
         shown += &format!("{} {}\n", joined.lines, short(lines.next().unwrap_or_default()));
-        if let Some(last) = lines.last() {
-            shown += &format!("    {}\n", short(last));
+        if let Some(last) = lines.next_back() {
+            shown += &format!("    {}\n", if last.is_empty() { "(empty)".to_owned() } else { short(last) });
         }
     }
     expect.assert_eq(&shown);
@@ -70,21 +70,25 @@ java.lang.OutOfMemoryError: again
 
 #[test]
 fn java() {
-    check(Language::Java, JAVA, expect![[r#"
-        1 2026-11-23 09:00:00.001  INFO 1 --- [main] c.e.Shop : started
-        12 2026-11-23 09:00:00.002 ERROR 1 --- [nio-1] c.e.Shop : payment failed
-            	... 2 common frames omitted
-        1 2026-11-23 09:00:00.003  INFO 1 --- [main] c.e.Shop : at work (again)
-        2 Exception in thread "main" java.lang.NullPointerException
-            	at com.example.Main.main(Main.java:5)
-        1 2026-11-23 09:00:00.004  INFO next
-        2 2026-11-23 09:00:00.005  INFO java.lang.String: not an error
-            java.lang.OutOfMemoryError: Java heap space
-        1 java.lang.OutOfMemoryError: again
-        2 2026-11-23 09:00:00.006 WARN c.e.Odd - unexpected CustomFault happened
-            	at com.example.Odd.run(Odd.kt:9)
-        1   an indented ordinary line
-    "#]]);
+    check(
+        Language::Java,
+        JAVA,
+        expect![[r#"
+            1 2026-11-23 09:00:00.001  INFO 1 --- [main] c.e.Shop : started
+            12 2026-11-23 09:00:00.002 ERROR 1 --- [nio-1] c.e.Shop : payment failed
+                	... 2 common frames omitted
+            1 2026-11-23 09:00:00.003  INFO 1 --- [main] c.e.Shop : at work (again)
+            2 Exception in thread "main" java.lang.NullPointerException
+                	at com.example.Main.main(Main.java:5)
+            1 2026-11-23 09:00:00.004  INFO next
+            1 2026-11-23 09:00:00.005  INFO java.lang.String: not an error
+            1 java.lang.OutOfMemoryError: Java heap space
+            1 java.lang.OutOfMemoryError: again
+            2 2026-11-23 09:00:00.006 WARN c.e.Odd - unexpected CustomFault happened
+                	at com.example.Odd.run(Odd.kt:9)
+            1   an indented ordinary line
+        "#]],
+    );
 }
 
 const PYTHON: &str = "\
@@ -123,7 +127,10 @@ File is not a trace
 
 #[test]
 fn python() {
-    check(Language::Python, PYTHON, expect![[r#"
+    check(
+        Language::Python,
+        PYTHON,
+        expect![[r#"
         1 INFO:root:started
         15 ERROR:root:job failed
             app.errors.Declined: no
@@ -136,7 +143,8 @@ fn python() {
         1 2026-11-23 09:00:00 next
         1 File is not a trace
         1   indented
-    "#]]);
+    "#]],
+    );
 }
 
 const GO: &str = "\
@@ -175,30 +183,31 @@ panic: first [recovered]
 goroutine 7 [running]:
 main.f({0x1, 0x2}, 0x3)
 \t/app/f.go:1 +0x1
-server.Start(done)
+server started (done)
 ordinary line
 ";
 
 #[test]
 fn go() {
-    check(Language::Go, GO, expect![[r#"
-        1 2026/11/23 09:00:00 started (v1.2)
-        8 panic: runtime error: index out of range [5] with length 3
-            exit status 2
-        4 2026/11/23 09:00:01 http: panic serving 10.0.0.1:5000: boom
-            	/usr/local/go/src/net/http/server.go:1850 +0xbf
-        1 panic({0x6a1b20, 0x7c5a30})
-        1 	/usr/local/go/src/runtime/panic.go:890 +0x262
-        1 created by net/http.(*Server).Serve in goroutine 1
-        1 	/usr/local/go/src/net/http/server.go:3102 +0x4db
-        1 2026/11/23 09:00:02 next request (ok)
-        9 fatal error: all goroutines are asleep - deadlock!
-            	/app/main.go:20
-        1 2026/11/23 09:00:03 next
-        8 panic: first [recovered]
-            server.Start(done)
-        1 ordinary line
-    "#]]);
+    check(
+        Language::Go,
+        GO,
+        expect![[r#"
+            1 2026/11/23 09:00:00 started (v1.2)
+            8 panic: runtime error: index out of range [5] with length 3
+                exit status 2
+            8 2026/11/23 09:00:01 http: panic serving 10.0.0.1:5000: boom
+                	/usr/local/go/src/net/http/server.go:3102 +0x4db
+            1 2026/11/23 09:00:02 next request (ok)
+            9 fatal error: all goroutines are asleep - deadlock!
+                	/app/main.go:20
+            1 2026/11/23 09:00:03 next
+            7 panic: first [recovered]
+                	/app/f.go:1 +0x1
+            1 server started (done)
+            1 ordinary line
+        "#]],
+    );
 }
 
 const NODE: &str = "\
@@ -231,7 +240,10 @@ done
 
 #[test]
 fn node() {
-    check(Language::Nodejs, NODE, expect![[r#"
+    check(
+        Language::Nodejs,
+        NODE,
+        expect![[r#"
         1 Server listening at http://localhost:3000
         14 /app/shop.js:12
             Node.js v18.17.0
@@ -244,7 +256,8 @@ fn node() {
         2 error: request failed for user 5
                 at next (/app/node_modules/express/lib/router/route.js:137:13)
         1 done
-    "#]]);
+    "#]],
+    );
 }
 
 const DOTNET: &str = "\
@@ -265,7 +278,10 @@ info: next
 
 #[test]
 fn dotnet() {
-    check(Language::Dotnet, DOTNET, expect![[r#"
+    check(
+        Language::Dotnet,
+        DOTNET,
+        expect![[r#"
         1 info: Microsoft.Hosting.Lifetime[0] Application started.
         7 Unhandled exception. System.InvalidOperationException: outer
                at System.Threading.Tasks.Task.Execute()
@@ -273,7 +289,8 @@ fn dotnet() {
         3 fail: Microsoft.AspNetCore.Server.Kestrel[13] Connection failed
                at System.IO.FileStream..ctor(String path)
         1 info: next
-    "#]]);
+    "#]],
+    );
 }
 
 const RUBY: &str = "\
@@ -295,7 +312,10 @@ I, [2026-11-23T09:00:02 #1]  INFO -- : next
 
 #[test]
 fn ruby() {
-    check(Language::Ruby, RUBY, expect![[r#"
+    check(
+        Language::Ruby,
+        RUBY,
+        expect![[r#"
         1 I, [2026-11-23T09:00:00 #1]  INFO -- : started
         7 shop.rb:12:in `pay': card declined (ShopError)
             	from shop.rb:11:in 'Shop#pay'
@@ -303,7 +323,8 @@ fn ruby() {
         4 Traceback (most recent call last):
             a.rb:1:in `y': undefined method (NoMethodError)
         1 I, [2026-11-23T09:00:02 #1]  INFO -- : next
-    "#]]);
+    "#]],
+    );
 }
 
 /// All languages at once find the same records: nothing of one is taken for another's.
@@ -320,21 +341,29 @@ fn all_languages_together() {
 #[test]
 fn by_expressions() {
     let text = "a1\n b\nc\na2\n\na3\n";
-    check_kind(Kind::Start(Regex::new("^a").unwrap()), text, expect![[r#"
-        3 a1
-            c
-        2 a2
-    
-        1 a3
-    "#]]);
-    check_kind(Kind::Continue(Regex::new(r"^\s").unwrap()), text, expect![[r#"
+    check_kind(
+        Kind::Start(Regex::new("^a").unwrap()),
+        text,
+        expect![[r#"
+            3 a1
+                c
+            2 a2
+                (empty)
+            1 a3
+        "#]],
+    );
+    check_kind(
+        Kind::Continue(Regex::new(r"^\s").unwrap()),
+        text,
+        expect![[r#"
         2 a1
              b
         1 c
         1 a2
         1 
         1 a3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -370,7 +399,8 @@ fn streams_do_not_mix_and_limits_end_records() {
         105 1 "next"
         6 1 "\tat a.B.c(B.java:1)"
         7 1 "no such rule"
-    "#]].assert_eq(&shown.concat());
+    "#]]
+    .assert_eq(&shown.concat());
 }
 
 #[test]

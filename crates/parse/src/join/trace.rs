@@ -103,7 +103,22 @@ fn after_plain(language: Language, held: &str, lines: usize, line: &str) -> Opti
 
 /// Whether a line is logged as an error.
 fn says_failure(line: &str) -> bool {
-    const WORDS: [&str; 8] = ["ERROR", "FATAL", "SEVERE", "CRITICAL", "WARN", "error", "fail", "Exception"];
+    // In capitals as loggers write levels; in small letters only where they can be nothing else.
+    const WORDS: [&str; 13] = [
+        "ERROR",
+        "FATAL",
+        "SEVERE",
+        "CRITICAL",
+        "WARN",
+        "Error",
+        "Exception",
+        "fail: ",
+        "crit: ",
+        "error: ",
+        "level=error",
+        "[error]",
+        "\"error\"",
+    ];
     WORDS.iter().any(|word| line.contains(word))
 }
 
@@ -153,7 +168,7 @@ fn is_java_head(line: &str) -> bool {
     line.contains('.') && is_error_name(line, JAVA_ERRORS)
 }
 
-/// `	at com.example.Shop.pay(Shop.java:42)`.
+/// `    at com.example.Shop.pay(Shop.java:42)`.
 fn is_java_frame(line: &str) -> bool {
     let Some(call) = line.trim_start().strip_prefix("at ") else { return false };
     let Some((name, place)) = call.split_once('(') else { return false };
@@ -248,7 +263,10 @@ fn go(state: State, line: &str) -> Option<State> {
 /// `net/http.(*conn).serve(0xc000180000)`.
 fn is_go_function(line: &str) -> bool {
     let name = &line[..line.find(' ').unwrap_or(line.len())];
-    !is_indented(line) && line.ends_with(')') && name.contains('.') && name.contains('(')
+    !is_indented(line)
+        && line.ends_with(')')
+        && name.contains('(')
+        && (name.contains('.') || name.starts_with("panic("))
 }
 
 const NODE_ERRORS: &[&str] = &["Error", "Exception", "Rejection"];
@@ -330,7 +348,7 @@ fn is_ruby_place(line: &str) -> bool {
     known && !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// `	from shop.rb:3:in '<main>'`, and `	2: from ...` of the order with the newest last.
+/// `    from shop.rb:3:in '<main>'`, and `    2: from ...` of the order with the newest last.
 fn is_ruby_from(line: &str) -> bool {
     let text = line.trim_start();
     let text = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(": ");

@@ -34,8 +34,30 @@ pub(super) fn walk(text: &str, mut look: impl FnMut(usize) -> Option<usize>) {
     }
 }
 
-/// What a detector finds at a digit.
-pub(super) fn at(detector: Detector, text: &str, start: usize) -> Option<(usize, usize)> {
+/// Whether so many digits, between these bytes, may be what a detector looks for. Nearly all numbers of logs are of no such length.
+fn may(detector: Detector, digits: usize, before: u8, after: u8) -> bool {
+    match detector {
+        Detector::CreditCard => digits == 4 || (13..=19).contains(&digits),
+        Detector::UsSsn => digits == 3 && after == b'-',
+        Detector::CnIdCard => matches!(digits, 17 | 18),
+        Detector::CnMobile => matches!(digits, 2 | 3 | 11 | 13),
+        Detector::Phone => before == b'+' || digits == 3,
+        Detector::Ipv4 => digits <= 3 && after == b'.',
+        _ => false,
+    }
+}
+
+/// What the first of some detectors finds at a digit, and which it was.
+pub(super) fn first(detectors: &[(usize, Detector)], text: &str, start: usize) -> Option<(usize, (usize, usize))> {
+    let bytes = text.as_bytes();
+    let digits = count(bytes, start);
+    let before = start.checked_sub(1).map_or(b' ', |before| bytes[before]);
+    let after = bytes.get(start + digits).copied().unwrap_or(b' ');
+    let likely = detectors.iter().filter(|(_, detector)| may(*detector, digits, before, after));
+    likely.into_iter().find_map(|(by, detector)| Some((*by, at(*detector, text, start)?)))
+}
+
+fn at(detector: Detector, text: &str, start: usize) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     match detector {
         Detector::CreditCard => card(bytes, start),

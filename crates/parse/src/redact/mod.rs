@@ -128,8 +128,8 @@ pub struct Scanner {
     /// Words that secrets have, and for each the detector's number.
     words: Option<AhoCorasick>,
     word_detectors: Vec<usize>,
-    /// Numbers of the detectors that look at runs that begin with a digit.
-    numbers: Vec<usize>,
+    /// The detectors that look at runs that begin with a digit, with their numbers.
+    numbers: Vec<(usize, Detector)>,
     iban: Option<usize>,
     ipv6: Option<usize>,
 }
@@ -155,7 +155,7 @@ impl Scanner {
         Self {
             words,
             word_detectors,
-            numbers: numbers.map(|(at, _)| at).collect(),
+            numbers: numbers.map(|(at, detector)| (at, *detector)).collect(),
             iban: position(Detector::Iban),
             ipv6: position(Detector::Ipv6),
             detectors,
@@ -176,7 +176,7 @@ impl Scanner {
             // Where the last place of each detector ends: inside it no detector looks again, so that a text is not read over
             // and over, however often it begins the same thing.
             let mut done = [0; Detector::ALL.len()];
-            for hit in words.find_overlapping_iter(text) {
+            for hit in words.find_iter(text) {
                 let by = self.word_detectors[hit.pattern().as_usize()];
                 if hit.start() < done[by] {
                     continue;
@@ -189,10 +189,8 @@ impl Scanner {
         }
         if !self.numbers.is_empty() {
             digits::walk(text, |start| {
-                let found = self.numbers.iter().find_map(|by| {
-                    let (start, end) = digits::at(self.detectors[*by], text, start)?;
-                    Some(Found { start, end, by: *by })
-                });
+                let found = digits::first(&self.numbers, text, start);
+                let found = found.map(|(by, (start, end))| Found { start, end, by });
                 out.extend(found);
                 found.map(|found| found.end)
             });
@@ -234,10 +232,11 @@ fn merge(found: &mut Vec<Found>) {
     found.truncate(kept + 1);
 }
 
+/// Where words overlap the longest counts: `secret_key`, not `secret`, whose value would be `_key`.
 fn automaton(literals: &[&str]) -> Option<AhoCorasick> {
     AhoCorasickBuilder::new()
         .ascii_case_insensitive(true)
-        .match_kind(MatchKind::Standard)
+        .match_kind(MatchKind::LeftmostLongest)
         .kind(Some(AhoCorasickKind::DFA))
         .build(literals)
         .ok()

@@ -33,8 +33,8 @@ pub(super) fn ipv4(text: &str, start: usize) -> Option<(usize, usize)> {
         _ => false,
     };
     let before = start.checked_sub(1).map(|before| bytes[before]);
-    let joined =
-        matches!(before, Some(b'.')) || matches!(before, Some(b'-' | b'+')) && start > 1 && is_word(bytes[start - 2]);
+    let joined = matches!(before, Some(b'.' | b'~'))
+        || matches!(before, Some(b'-' | b'+')) && start > 1 && is_word(bytes[start - 2]);
     (!goes_on && !joined && !is_version(text, start, at)).then_some((start, at))
 }
 

@@ -26,7 +26,7 @@ pub(super) fn at(detector: Detector, text: &str, start: usize, end: usize) -> Op
     let word = &text[start..end];
     match detector {
         Detector::AwsKey => {
-            let is_key = |byte: u8| byte.is_ascii_uppercase() || matches!(byte, b'0'..=b'9');
+            let is_key = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
             run(text, start, end, is_key).filter(|(_, stop)| stop - end == 16 && word.bytes().all(is_key))
         }
         Detector::GcpKey => gcp(text, word, start, end),
@@ -50,6 +50,9 @@ fn is_lower(word: &str) -> bool {
     !word.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
+/// Longest token that is looked at, in bytes: far more than any has, and what keeps a text of nothing but beginnings cheap.
+const TOKEN_BYTES_MAX: usize = 512;
+
 /// What belongs to a token: from `start`, where no word may end, over all bytes behind `end` that `belongs` takes. Where a letter or
 /// digit follows it is a part of something longer.
 fn run(text: &str, start: usize, end: usize, belongs: impl Fn(u8) -> bool) -> Option<(usize, usize)> {
@@ -58,8 +61,8 @@ fn run(text: &str, start: usize, end: usize, belongs: impl Fn(u8) -> bool) -> Op
     if inside {
         return None;
     }
-    let stop = end + bytes[end..].iter().position(|byte| !belongs(*byte)).unwrap_or(bytes.len() - end);
-    let goes_on = bytes.get(stop).is_some_and(u8::is_ascii_alphanumeric);
+    let stop = end + bytes[end..].iter().take(TOKEN_BYTES_MAX).take_while(|byte| belongs(**byte)).count();
+    let goes_on = stop - end < TOKEN_BYTES_MAX && bytes.get(stop).is_some_and(u8::is_ascii_alphanumeric);
     (!goes_on).then_some((start, stop))
 }
 
@@ -166,6 +169,7 @@ fn password(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
         at += 1;
     }
     let assign = *bytes.get(at).filter(|byte| matches!(byte, b'=' | b':'))?;
+    let key_is_tight = at == spaced;
     // `Token : x` is a sentence, `password = x` a file of settings.
     if at > spaced && assign == b':' {
         return None;
@@ -179,6 +183,10 @@ fn password(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
         at += 1;
     }
     let value_quote = quote_at(bytes, at);
+    // `password= next=1` has no value; `password = x` has.
+    if assign == b'=' && key_is_tight && at > tight && value_quote == 0 {
+        return None;
+    }
     // `invalid token: expected a comma`: prose, unless something is quoted.
     let prose = assign == b':' && at > tight && key_quote == 0 && value_quote == 0;
     if prose && matches!(key.to_ascii_lowercase().as_str(), "token" | "secret" | "credentials") {
@@ -187,7 +195,11 @@ fn password(text: &str, key: &str, end: usize) -> Option<(usize, usize)> {
     let from = at + value_quote;
     let stop = if value_quote > 0 { end_of_quoted(text, at, value_quote) } else { end_of_bare(text, from) };
     let value = &text[from..stop];
-    (!value.is_empty() && !is_no_secret(value)).then_some((from, stop))
+    // sudo's `PWD=/home/bob` is a directory, and `token=Token{5f3a}` an object that prints itself.
+    let directory = key.eq_ignore_ascii_case("pwd") && value.starts_with(['/', '~']);
+    let object = key.eq_ignore_ascii_case("token") && value.starts_with("Token{");
+    let secret = !value.is_empty() && !directory && !object && !is_no_secret(value);
+    secret.then_some((from, stop))
 }
 
 /// How many bytes a quote takes: one, or two where it is escaped because the text is inside another one.

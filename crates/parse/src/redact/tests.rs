@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 
 /// Each line of `lines` is one text, shown with what all detectors together make of it. Secrets of real shapes are put together
-/// from halves (`~` is dropped), so that nothing that scans sources takes them for leaked ones.
+/// from halves (`¦` is dropped), so that nothing that scans sources takes them for leaked ones.
 fn check(lines: &str, expect: Expect) {
     let scanner = Scanner::new(&Detector::ALL, Vec::new());
     let names: Vec<&str> = scanner.names().collect();
@@ -13,7 +13,7 @@ fn check(lines: &str, expect: Expect) {
     let mut found = Vec::new();
     let mut shown = String::new();
     for line in lines.lines() {
-        let line = line.replace('~', "");
+        let line = line.replace('¦', "");
         scanner.scan(&line, &mut found);
         shown += &replacement.replace(&line, &found, &names);
         shown.push('\n');
@@ -25,18 +25,18 @@ fn check(lines: &str, expect: Expect) {
 fn keys_and_tokens() {
     check(
         concat!(
-            "key AKI~AIOSFODNN7EXAMPLE used, xAKI~AIOSFODNN7EXAMPLE, AKI~AIOSFODNN7EXAMPLEX, akiaiosfodnn7example\n",
-            "ASI~A1234567890ABCDEF and ASIA is a continent\n",
-            "AIz~aSyA1234567890abcdefghijklmnopqrstuv and AIzaShort\n",
-            "GOC~SPX-abcdefghij1234567890abcdefgh ya~29.a0AfH6SMBabcdefghij1234567890\n",
-            "remote https://gh~p_abcdefghijABCDEFGHIJ0123456789abcdef and ghp_short, GHP_ABC\n",
-            "git~hub_pat_11ABCDEFG0abcdefghij_klmnopqrstuvwxyz\n",
-            "xo~xb-123456789012-abcdefGHIJKL and xoxb-words-only\n",
-            "POST https://hooks.slack.com/services/T0~0000000/B00000000/XXXXabcdXXXXabcd ok\n",
+            "key AKI¦AIOSFODNN7EXAMPLE used, xAKI¦AIOSFODNN7EXAMPLE, AKI¦AIOSFODNN7EXAMPLEX, akiaiosfodnn7example\n",
+            "ASI¦A1234567890ABCDEF and ASIA is a continent\n",
+            "AIz¦aSyA1234567890abcdefghijklmnopqrstuv and AIzaShort\n",
+            "GOC¦SPX-abcdefghij1234567890abcdefgh ya¦29.a0AfH6SMBabcdefghij1234567890\n",
+            "remote https://gh¦p_abcdefghijABCDEFGHIJ0123456789abcdef and ghp_short, GHP_ABC\n",
+            "git¦hub_pat_11ABCDEFG0abcdefghij_klmnopqrstuvwxyz\n",
+            "xo¦xb-123456789012-abcdefGHIJKL and xoxb-words-only\n",
+            "POST https://hooks.slack.com/services/T0¦0000000/B00000000/abcdefghABCDEFGH ok\n",
             "https://hooks.slack.com/docs\n",
-            "jwt ey~JhbGciOiJIUzI1NiJ9.ey~JzdWIiOiIxMjM0In0.abc-def_ghi. next\n",
+            "jwt ey¦JhbGciOiJIUzI1NiJ9.ey¦JzdWIiOiIxMjM0In0.abc-def_ghi. next\n",
             "eyJust a word, eyJhbGciOiJIUzI1NiJ9 alone\n",
-            "Authorization: Bearer abc~def123456.xyz\n",
+            "Authorization: Bearer abc¦def123456.xyz\n",
             "authorization: bearer of bad news, Bearer authentication failed\n",
         ),
         expect![[r#"
@@ -73,6 +73,8 @@ fn passwords() {
             "password: null, token=true, password=******, password= , password=\"\"\n",
             "password_hash=abc tokens=5 token_type=bearer passwordless: yes\n",
             "password: correct horse\n",
+            "password= next=1 passwd = x1 pwd= \"q\"\n",
+            "sudo: bob : TTY=pts/0 ; PWD=/home/bob ; pwd=~ token=Token{5f3a u0}\n",
             "password=\"unterminated text here\n",
             "pwd='\\\n",
         ),
@@ -89,12 +91,14 @@ fn passwords() {
             password: null, token=true, password=******, password= , password=""
             password_hash=abc tokens=5 token_type=bearer passwordless: yes
             password: [password_kv] horse
+            password= next=1 passwd = [password_kv] pwd= "[password_kv]"
+            sudo: bob : TTY=pts/0 ; PWD=/home/bob ; pwd=~ token=Token{5f3a u0}
             password="[password_kv]
             pwd='[password_kv]
         "#]],
     );
     check(
-        "-----BEGIN RSA PRIV~ATE KEY-----\\nMIIabc\\n-----END RSA PRIV~ATE KEY----- after\n-----BEGIN CERTIFICATE-----abc\n-----BEGIN PRIV~ATE KEY-----cut",
+        "-----BEGIN RSA PRIV¦ATE KEY-----\\nMIIabc\\n-----END RSA PRIV¦ATE KEY----- after\n-----BEGIN CERTIFICATE-----abc\n-----BEGIN PRIV¦ATE KEY-----cut",
         expect![[r#"
             [private_key] after
             -----BEGIN CERTIFICATE-----abc
@@ -164,13 +168,13 @@ fn addresses() {
     check(
         concat!(
             "from 10.0.0.1:8080, 192.168.1.255/24 [client 1.2.3.4] http://8.8.8.8/x web1/10.1.2.3:80 1.2.3.4.\n",
-            "not v1.2.3.4 version 1.2.3.4 Version: \"4.5.6.7\" Chrome/120.0.0.0 1.2.3.4.5 256.1.1.1 01.2.3.4 1.2.3 1.2.3.4-beta lib-1.2.3.4\n",
+            "not amd64~~6.1.1.0 v1.2.3.4 version 1.2.3.4 Version: \"4.5.6.7\" Chrome/120.0.0.0 1.2.3.4.5 256.1.1.1 01.2.3.4 1.2.3 1.2.3.4-beta lib-1.2.3.4\n",
             "peer 2001:db8::1, [fe80::1ff:fe23:4567:890a]:443 ::1 2001:0db8:85a3:0000:0000:8a2e:0370:7334 ::ffff:10.0.0.1 fe80::.\n",
             "not 09:00:00 a::b std::vec :: 00:1a:2b:3c:4d:5e a:b 12:34:56:78 Foo::1bar\n",
         ),
         expect![[r#"
             from [ipv4]:8080, [ipv4]/24 [client [ipv4]] http://[ipv4]/x web1/[ipv4]:80 [ipv4].
-            not v1.2.3.4 version 1.2.3.4 Version: "4.5.6.7" Chrome/120.0.0.0 1.2.3.4.5 256.1.1.1 01.2.3.4 1.2.3 1.2.3.4-beta lib-1.2.3.4
+            not amd64~~6.1.1.0 v1.2.3.4 version 1.2.3.4 Version: "4.5.6.7" Chrome/120.0.0.0 1.2.3.4.5 256.1.1.1 01.2.3.4 1.2.3 1.2.3.4-beta lib-1.2.3.4
             peer [ipv6], [[ipv6]]:443 [ipv6] [ipv6] [ipv6] [ipv6].
             not 09:00:00 a::b std::vec :: 00:1a:2b:3c:4d:5e a:b 12:34:56:78 Foo::1bar
         "#]],

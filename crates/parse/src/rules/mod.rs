@@ -87,6 +87,11 @@ impl Rules {
         self.joins.is_empty() && self.parse.is_empty() && self.redact.is_empty()
     }
 
+    /// How many rules join, parse and redact.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        (self.joins.len(), self.parse.len(), self.redact.len())
+    }
+
     /// Whether lines are joined at all.
     pub fn joins(&self) -> bool {
         !self.joins.is_empty()

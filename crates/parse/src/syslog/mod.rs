@@ -122,7 +122,7 @@ fn priority(text: &str) -> Parsed<'_, Priority> {
 }
 
 /// The fields of a message, under the names that the syslog listener gives them; its time is `timestamp`, its text `message`. A
-/// text without a priority and without a time is not taken for syslog.
+/// text without a priority must have the time of RFC 3164, or another time with a host and a tag: most logs begin with a time.
 pub(crate) fn extract(
     text: &str,
     at: Timestamp,
@@ -131,8 +131,10 @@ pub(crate) fn extract(
 ) -> Result<(), NotMatched> {
     let text = text.trim_end_matches(['\n', '\r', '\0']);
     let message = read(text, at, options).map_err(|nothing| NotMatched(nothing.to_string().into()))?;
-    if message.priority.is_none() && message.time.is_none() {
-        return Err(NotMatched::because("not syslog: no priority and no time"));
+    let bsd_time = message.time.is_some() && text.starts_with(|c: char| c.is_ascii_alphabetic());
+    let known = message.time.is_some() && message.host.is_some() && message.app.is_some();
+    if message.priority.is_none() && !bsd_time && !known {
+        return Err(NotMatched::because("not syslog: no priority, and no time with a host and a tag"));
     }
     if let Some(time) = message.time {
         sink.put("timestamp", Value::Time(time))?;

@@ -164,7 +164,10 @@ pub fn router(api: Arc<Api>) -> Router {
 }
 
 fn native_routes() -> Router<Arc<Api>> {
-    use native::{admin, approvals, explore, incidents, intake, loops, playbooks, query, services, switches, watches};
+    use native::{
+        admin, approvals, explore, export, incidents, inside, intake, loops, playbooks, query, services, switches, tail, views,
+        watches,
+    };
     Router::new()
         .route("/query", post(query::run))
         .route("/queries", get(query::list))
@@ -175,6 +178,14 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/values", get(explore::values).post(explore::values))
         .route("/explain", get(explore::explain).post(explore::explain))
         .route("/diagnose", get(explore::diagnose).post(explore::diagnose))
+        .route("/language", get(explore::language))
+        .route("/patterns", get(inside::patterns).post(inside::patterns))
+        .route("/facets", get(inside::facets).post(inside::facets))
+        .route("/context", get(inside::context).post(inside::context))
+        .route("/tail", get(tail::tail))
+        .route("/export", get(export::export))
+        .route("/views", get(views::list).post(views::create))
+        .route("/views/{id}", get(views::get).put(views::put).delete(views::delete))
         .route("/services", get(services::list))
         .route("/services/graph", get(services::graph))
         .route("/services/{name}", get(services::service))

@@ -35,7 +35,7 @@ pub const LEDGER_BUSY_TIMEOUT_MS: u64 = 5_000;
 pub const LEDGER_LIST_MAX: usize = 100_000;
 
 /// Version of the schema, kept in SQLite's `user_version`.
-const SCHEMA_VERSION: i64 = 2;
+const SCHEMA_VERSION: i64 = 3;
 
 /// The hash before the first audit entry.
 const AUDIT_GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -67,11 +67,13 @@ pub enum LedgerTable {
     Approvals,
     /// What people have set for the whole loop: the kill switch, the modes of playbooks.
     Switches,
+    /// Saved searches.
+    Views,
 }
 
 impl LedgerTable {
     /// Every table.
-    pub const ALL: [LedgerTable; 12] = [
+    pub const ALL: [LedgerTable; 13] = [
         Self::Changes,
         Self::Alerts,
         Self::Incidents,
@@ -84,6 +86,7 @@ impl LedgerTable {
         Self::Leases,
         Self::Approvals,
         Self::Switches,
+        Self::Views,
     ];
 
     /// The table's name in SQL and, for those that queries may read, in the query language.
@@ -101,6 +104,7 @@ impl LedgerTable {
             Self::Leases => "leases",
             Self::Approvals => "approvals",
             Self::Switches => "switches",
+            Self::Views => "views",
         }
     }
 }
@@ -307,8 +311,8 @@ impl Ledger {
         connection.pragma_update(None, "synchronous", "FULL")?;
         let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         match found {
-            // Version 1 lacks tables that version 2 has; nothing else differs.
-            0 | 1 => {
+            // Earlier versions lack tables that this one has; nothing else differs.
+            0..SCHEMA_VERSION => {
                 connection.execute_batch(&schema())?;
                 connection.pragma_update(None, "user_version", SCHEMA_VERSION)?;
             }

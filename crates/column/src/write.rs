@@ -149,7 +149,7 @@ fn failed() -> ColumnError {
     ColumnError::Encode("the writer failed before".to_owned())
 }
 
-fn encoding(error: parquet::errors::ParquetError) -> ColumnError {
+pub(crate) fn encoding(error: parquet::errors::ParquetError) -> ColumnError {
     match error {
         parquet::errors::ParquetError::External(inner) => match inner.downcast::<std::io::Error>() {
             Ok(io) => ColumnError::Io(*io),

@@ -17,7 +17,7 @@ use crate::admission::{Admission, Weight};
 use crate::governor::{Governor, SystemGauge};
 use crate::patterns::PatternBook;
 use crate::registry::{Registered, Registry};
-use crate::request::millis;
+use crate::request::{EXPORT_TIMEOUT_FACTOR, millis};
 use crate::sources::{TenantSources, take_source};
 use crate::stream::{BATCHES_AHEAD_MAX, Event, QueryStream};
 use crate::{QueryError, QueryLimits, QueryRequest, QueryStats, RunningQuery, StateTables};
@@ -126,7 +126,12 @@ impl Engine {
         let limits = &self.inner.limits;
         check_limit("query.text_bytes_max", limits.text_bytes_max as u64, request.text.len() as u64, "bytes of text")?;
         check_limit("query.rows_max", limits.rows_max, request.limit.unwrap_or(0), "rows asked for")?;
-        let (query, diagnostics) = request.language.parse(&request.text, request.now);
+        let (mut query, mut diagnostics) = request.language.parse(&request.text, request.now);
+        if !request.pipes.is_empty() {
+            let (further, wrong) = lang::parse(&format!("* | {}", request.pipes), request.now);
+            query.pipes.extend(further.pipes);
+            diagnostics.extend(wrong);
+        }
         if diagnostics.iter().any(Diagnostic::is_error) {
             return Err(QueryError::Parse(diagnostics));
         }
@@ -202,7 +207,11 @@ struct Driver {
 impl Driver {
     async fn run(mut self) {
         let entry = self.registered.entry.clone();
-        let timeout_ms = self.request.timeout_ms.unwrap_or(u64::MAX).min(self.inner.limits.timeout_ms);
+        let longest = match self.request.export {
+            true => self.inner.limits.timeout_ms.saturating_mul(EXPORT_TIMEOUT_FACTOR),
+            false => self.inner.limits.timeout_ms,
+        };
+        let timeout_ms = self.request.timeout_ms.unwrap_or(u64::MAX).min(longest);
         let outcome = tokio::select! {
             biased;
             () = entry.cancel.cancelled() => Err(self.canceled()),
@@ -273,7 +282,8 @@ impl Driver {
 
     /// Puts the request's limit into the plan, one row more than asked for so that "there are more" is known.
     fn bound_rows(&mut self) -> u64 {
-        let rows_max = self.request.limit.unwrap_or(self.inner.limits.rows_max);
+        let most = if self.request.export { u64::MAX } else { self.inner.limits.rows_max };
+        let rows_max = self.request.limit.unwrap_or(most);
         if self.request.limit.is_some() {
             let plan = self.prepared.plan.clone();
             self.prepared.plan = plan.with_limit(rows_max.saturating_add(1));

@@ -168,6 +168,24 @@ impl Engine {
         Ok(Values { values: values.collect(), limit_reached: result.stats.limit_reached, stats: result.stats })
     }
 
+    /// The columns of the rows of a query that shows rows of a table as they are, of all of them: the built-in ones first. `None`
+    /// when its pipes say what the columns are.
+    pub async fn record_columns(&self, request: &QueryRequest) -> Result<Option<Vec<String>>, QueryError> {
+        let plan = self.prepare(request)?.plan;
+        if !keeps_records(&plan) {
+            return Ok(None);
+        }
+        let scan = plan.scan().clone();
+        let (inner, tenant, now) = (self.inner.clone(), request.tenant.clone(), request.now);
+        let counts = move || {
+            let source = take_source(&inner, &tenant, &scan.input, scan.range, now)?;
+            Ok(source.names(scan.range))
+        };
+        let head = [field::TIME, field::ID, field::STREAM, field::SEVERITY, field::BODY];
+        let rest = self.blocking(counts).await?.into_iter().filter(|name| !head.contains(&name.as_str()));
+        Ok(Some(head.iter().map(|name| (*name).to_owned()).chain(rest).collect()))
+    }
+
     /// How a query would run: its plan, its operators, and what each segment's index says. A text that begins with
     /// `explain analyze` is run, and the answer is [`Self::explain_analyze`]'s.
     pub async fn explain(&self, mut request: QueryRequest) -> Result<String, QueryError> {
@@ -241,6 +259,12 @@ impl Engine {
         Ok(Scan { fields: None, order, fetch: None, ..scan })
     }
 
+    /// The range of a request, its open ends replaced by the times that matches have.
+    pub async fn range_of(&self, request: &QueryRequest) -> Result<TimeRange, QueryError> {
+        let scan = self.scan_of(request)?;
+        self.closed_range(request, &scan).await
+    }
+
     /// The range of a scan, its open ends replaced by the times that matches have.
     pub(crate) async fn closed_range(&self, request: &QueryRequest, scan: &Scan) -> Result<TimeRange, QueryError> {
         let range = scan.range;
@@ -272,6 +296,15 @@ impl Engine {
     async fn rows(&self, request: &QueryRequest, plan: LogicalPlan) -> Result<QueryResult, QueryError> {
         let prepared = Prepared { plan, warnings: Vec::new(), explain: false };
         self.start(request.clone(), prepared).await?.collect_all().await
+    }
+}
+
+/// Whether a plan shows whole rows of a table.
+fn keeps_records(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Scan(scan) => scan.fields.is_none() && scan.input.table().is_some(),
+        LogicalPlan::Filter { input, .. } | LogicalPlan::Limit { input, .. } => keeps_records(input),
+        _ => false,
     }
 }
 

@@ -39,13 +39,13 @@ mod tests;
 
 pub use engine::Engine;
 pub use error::QueryError;
-pub use exec::{RECORD_COLUMN, row_json, row_value};
+pub use exec::{RECORD_COLUMN, row_json, row_value, take_rows};
 pub use facets::{FIELDS_SAMPLE_ROWS, HISTOGRAM_BUCKETS_MAX};
 pub use limits::QueryLimits;
 pub use lookups::{LOOKUP_BYTES_MAX, LookupTables};
 pub use prom::{PromRequest, PromResult, PromSource};
 pub use request::{
-    FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryRequest, QueryStats, RunningQuery, ValueCount, Values,
+    EXPORT_TIMEOUT_FACTOR, FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryRequest, QueryStats, RunningQuery, ValueCount, Values,
 };
 pub use store::DeleteReport;
 pub use stream::{QueryResult, QueryStream};

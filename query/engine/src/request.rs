@@ -42,6 +42,8 @@ pub struct QueryRequest {
     pub text: String,
     /// In which language.
     pub language: Language,
+    /// Pipes of the native language that follow the query, whatever its language; empty for none.
+    pub pipes: String,
     /// Which time; a `_time:` filter in the text narrows it further.
     pub range: TimeRange,
     /// Most rows to return. Log rows come newest first, so this is the newest `limit` rows. `None` returns all rows and fails
@@ -53,7 +55,12 @@ pub struct QueryRequest {
     pub allow_partial: bool,
     /// A shorter time limit than the engine's.
     pub timeout_ms: Option<u64>,
+    /// Whether the answer is a file: as many rows as there are, and [`EXPORT_TIMEOUT_FACTOR`] times as long.
+    pub export: bool,
 }
+
+/// How much longer an export may take than a query.
+pub const EXPORT_TIMEOUT_FACTOR: u64 = 60;
 
 impl QueryRequest {
     /// A query over all time, without a limit, for a complete answer.
@@ -62,11 +69,13 @@ impl QueryRequest {
             tenant,
             text: text.into(),
             language: Language::Native,
+            pipes: String::new(),
             range: TimeRange::ALL,
             limit: None,
             now,
             allow_partial: false,
             timeout_ms: None,
+            export: false,
         }
     }
 }

@@ -85,6 +85,11 @@ impl Source {
         Some((min.max(range.start), max.min(range.end)))
     }
 
+    /// The names of all fields, sorted; `_time`, `_id` and `_stream` are not among them.
+    pub fn names(&self, range: TimeRange) -> Vec<String> {
+        self.field_names(range).into_iter().collect()
+    }
+
     /// Every field that some part has, built-in ones not among them.
     pub(crate) fn field_names(&self, range: TimeRange) -> BTreeSet<String> {
         let mut names = BTreeSet::new();

@@ -39,14 +39,14 @@ pub(crate) struct ExploreBody {
     #[serde(default)]
     field: String,
     #[serde(default)]
-    limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     /// For `/explain`: run the query too, and say what each stage did.
     #[serde(default)]
     analyze: bool,
 }
 
 impl ExploreBody {
-    fn request(&self, tenant: TenantId, now: Timestamp) -> Result<QueryRequest, ApiError> {
+    pub(crate) fn request(&self, tenant: TenantId, now: Timestamp) -> Result<QueryRequest, ApiError> {
         let range = range(self.start.as_ref(), self.end.as_ref(), now)?;
         let mut request = QueryRequest::new(tenant, self.query.clone(), now);
         request.range = range;
@@ -139,12 +139,23 @@ pub(crate) struct DiagnoseBody {
     #[serde(default)]
     query: String,
     #[serde(default)]
+    language: Language,
+    #[serde(default)]
     cursor: Option<usize>,
 }
 
 /// `GET` or `POST /diagnose`: what is wrong with a text, how to colour it, and what may come next.
 pub(crate) async fn diagnose(Asked(body): Asked<DiagnoseBody>) -> Json<Value> {
-    let (_, diagnostics) = lang::parse(&body.query, telemetry::clock::now());
+    let now = telemetry::clock::now();
+    let diagnostics = match body.language {
+        Language::Native => lang::parse(&body.query, now).1,
+        Language::Lucene => lang::parse_lucene(&body.query, now).1,
+        Language::Promql => Vec::new(),
+    };
+    if body.language != Language::Native {
+        let shown: Vec<Value> = diagnostics.iter().map(diagnostic_json).collect();
+        return Json(json!({"diagnostics": shown, "tokens": [], "completions": [], "wanted": null}));
+    }
     let tokens: Vec<Value> = lang::highlight(&body.query)
         .into_iter()
         .map(|(span, kind)| json!({"span": [span.start, span.end], "kind": kind}))
@@ -163,4 +174,9 @@ pub(crate) async fn diagnose(Asked(body): Asked<DiagnoseBody>) -> Json<Value> {
         "completions": items,
         "wanted": wanted,
     }))
+}
+
+/// `GET /language`: every source, filter, pipe and function of the native language, for help and completion.
+pub(crate) async fn language() -> Json<lang::Reference> {
+    Json(lang::reference())
 }

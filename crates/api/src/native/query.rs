@@ -53,11 +53,13 @@ impl QueryBody {
             tenant,
             text: self.query,
             language: self.language,
+            pipes: String::new(),
             range,
             limit: self.limit,
             now,
             allow_partial: self.allow_partial,
             timeout_ms: self.timeout_ms,
+            export: false,
         })
     }
 }
@@ -227,7 +229,7 @@ async fn whole_csv(stream: QueryStream) -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8")], body).into_response())
 }
 
-fn csv_value(value: &Value) -> String {
+pub(crate) fn csv_value(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => csv_cell(text),
@@ -237,7 +239,7 @@ fn csv_value(value: &Value) -> String {
 
 /// Quotes a cell (RFC 4180). A text that a spreadsheet would take for a formula gets a quote mark in front, since log lines
 /// are written by strangers.
-fn csv_cell(text: &str) -> String {
+pub(crate) fn csv_cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }

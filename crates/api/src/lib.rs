@@ -52,6 +52,9 @@ pub use prometheus::status::Settings;
 pub use self_state::{Readiness, self_state_router};
 pub use services::{GraphLearning, ServiceBoard};
 
+/// What parse rules did, as JSON; asked for when somebody looks.
+pub type Counters = Box<dyn Fn() -> serde_json::Value + Send + Sync>;
+
 /// What handlers share.
 pub struct Api {
     /// Runs queries.
@@ -75,6 +78,7 @@ pub struct Api {
     intake: native::intake::Intake,
     settings: Settings,
     origins: cors::Origins,
+    parse_counters: Option<Counters>,
     /// Places for remote reads, which hold much memory.
     remote_reads: Arc<Semaphore>,
     /// Ids that clients chose for their running queries.
@@ -116,6 +120,7 @@ impl Api {
             intake,
             settings: Settings::default(),
             origins: cors::Origins::default(),
+            parse_counters: None,
             remote_reads: Arc::new(Semaphore::new(prometheus::read::REMOTE_READ_CONCURRENCY_MAX)),
             chosen_ids: Mutex::default(),
         }
@@ -138,6 +143,12 @@ impl Api {
     #[must_use]
     pub fn with_settings(self, settings: Settings) -> Self {
         Self { settings, ..self }
+    }
+
+    /// With what parse rules did, as JSON.
+    #[must_use]
+    pub fn with_parse_counters(self, counters: Counters) -> Self {
+        Self { parse_counters: Some(counters), ..self }
     }
 
     /// With the origins whose pages may read answers.
@@ -165,8 +176,8 @@ pub fn router(api: Arc<Api>) -> Router {
 
 fn native_routes() -> Router<Arc<Api>> {
     use native::{
-        admin, approvals, explore, export, incidents, inside, intake, loops, playbooks, query, services, switches, tail, views,
-        watches,
+        admin, approvals, explore, export, incidents, inside, intake, loops, playbooks, query, services, switches,
+        tail, views, watches,
     };
     Router::new()
         .route("/query", post(query::run))
@@ -179,6 +190,7 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/explain", get(explore::explain).post(explore::explain))
         .route("/diagnose", get(explore::diagnose).post(explore::diagnose))
         .route("/language", get(explore::language))
+        .route("/parse-rules", get(admin::parse_rules))
         .route("/patterns", get(inside::patterns).post(inside::patterns))
         .route("/facets", get(inside::facets).post(inside::facets))
         .route("/context", get(inside::context).post(inside::context))

@@ -64,6 +64,8 @@ pub struct Config {
     pub query: QueryConfig,
     /// CSV files that queries look into, as glob patterns.
     pub lookups: Vec<String>,
+    /// Files of parse rules, as glob patterns.
+    pub parse_rules: Vec<String>,
     /// Rule files, as glob patterns.
     pub rules: Vec<String>,
     /// Playbook files, as glob patterns.

@@ -101,6 +101,11 @@ pub const SETTINGS: &[Setting] = &[
         "[]",
         "CSV files that `lookup` looks into, as glob patterns; each is called as its file, without `.csv`.",
     ),
+    setting(
+        "parse_rules",
+        "[]",
+        "Files of parse rules, as glob patterns: what is joined, read out and redacted of log records as they come (docs/parse-rules.md).",
+    ),
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
     setting("services", "[]", "Files of the service catalogue, as glob patterns."),

@@ -24,6 +24,11 @@ pub(crate) enum Command {
     Ingest(IngestArgs),
     /// Runs a query and prints its rows.
     Query(QueryArgs),
+    /// Prints rows as they come, one JSON object a line.
+    Tail(TailArgs),
+    /// Works with files of parse rules.
+    #[command(subcommand)]
+    Parse(ParseCommand),
     /// Works with rule files.
     #[command(subcommand)]
     Rules(RulesCommand),
@@ -169,6 +174,40 @@ pub(crate) enum OutputFormat {
     Json,
     /// Comma-separated values with a header.
     Csv,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct TailArgs {
+    /// The query; pipes must work on each row by itself.
+    pub(crate) query: String,
+    /// The server [default: http://127.0.0.1:7070].
+    #[arg(long, value_name = "U")]
+    pub(crate) url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ParseCommand {
+    /// Checks files; every mistake is shown with its line and column.
+    Check {
+        /// Files of parse rules.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Shows what the rules do to lines, from a file or standard input. Nothing is stored.
+    Test {
+        /// Files of parse rules.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// A file of lines.
+        #[arg(long, value_name = "FILE")]
+        sample: Option<PathBuf>,
+        /// A field that every line has, as in `service.name=nginx`; may be given several times.
+        #[arg(long, value_name = "NAME=VALUE")]
+        field: Vec<String>,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,14 +13,15 @@ use crate::cli::{AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesComman
 use crate::exit::Failure;
 use crate::offline::{LEDGER_FILE, open_store, store_failure};
 
-fn read(path: &Path) -> Result<String, Failure> {
+/// The text of a file that the user names.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(path)
         .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display()), "name a text file"))
 }
 
 /// Names and texts of files, for the checkers.
 pub(crate) fn read_all(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
-    files.iter().map(|path| Ok((path.display().to_string(), read(path)?))).collect()
+    files.iter().map(|path| Ok((path.display().to_string(), read_text(path)?))).collect()
 }
 
 /// What the named features of PromQL come to.
@@ -141,14 +142,14 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<(), Failure> {
     match command {
         ConfigCommand::Show { file } => {
             let raw = match file {
-                Some(file) => RawConfig::parse(&file.display().to_string(), &read(file)?).map_err(usage)?,
+                Some(file) => RawConfig::parse(&file.display().to_string(), &read_text(file)?).map_err(usage)?,
                 None => RawConfig::default(),
             };
             let shown = serde_json::to_string_pretty(&raw).map_err(|error| Failure::internal(error.to_string(), ""))?;
             println!("{shown}");
         }
         ConfigCommand::Check { file } => {
-            let config = Config::parse(&file.display().to_string(), &read(file)?).map_err(usage)?;
+            let config = Config::parse(&file.display().to_string(), &read_text(file)?).map_err(usage)?;
             // Secrets are where the server runs, so only what the file itself says is checked here.
             crate::serve::intake::check(&config.changes)
                 .map_err(|error| Failure::usage(format!("{}: {error}", file.display()), "docs/changes.md says more"))?;

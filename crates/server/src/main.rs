@@ -16,6 +16,7 @@ mod exit;
 mod ingest;
 mod loops;
 mod offline;
+mod parse_cmd;
 mod people_cmd;
 mod query;
 mod remote;
@@ -23,6 +24,7 @@ mod rules_test_cmd;
 mod runtime;
 mod serve;
 mod simulate_cmd;
+mod tail_cmd;
 
 use std::process::ExitCode;
 
@@ -55,6 +57,8 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Demo(args) => demo_cmd::run(&args),
         Command::Ingest(args) => ingest::run(&args),
         Command::Query(args) => query::run(&args),
+        Command::Tail(args) => tail_cmd::run(&args),
+        Command::Parse(command) => parse_cmd::run(&command),
         Command::Rules(command) => commands::rules(&command),
         Command::Playbooks(command) => commands::playbooks(&command),
         Command::Services(command) => commands::services(&command),

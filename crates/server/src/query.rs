@@ -60,11 +60,11 @@ fn ask(args: &QueryArgs, url: &str, output: OutputFormat) -> Result<Response, Fa
         return Ok(answer);
     }
     let said: Value = answer.json().unwrap_or_default();
-    Err(refused(args, &said["error"]))
+    Err(refused(&args.query, &said["error"]))
 }
 
 /// Shows the diagnostics of a bad query under its text, as compilers do.
-fn refused(args: &QueryArgs, error: &Value) -> Failure {
+pub(crate) fn refused(query: &str, error: &Value) -> Failure {
     let diagnostics: Vec<Diagnostic> = error["diagnostics"].as_array().into_iter().flatten().map(diagnostic).collect();
     if diagnostics.is_empty() {
         return Failure::negative(format!(
@@ -73,7 +73,7 @@ fn refused(args: &QueryArgs, error: &Value) -> Failure {
             error["hint"].as_str().unwrap_or("look at the server's log")
         ));
     }
-    unreadable(&args.query, &diagnostics)
+    unreadable(query, &diagnostics)
 }
 
 /// A text that is no query: exit code 2, with every mistake shown at its place.

@@ -13,7 +13,7 @@ use change::ChangeBook;
 use config::{Config, Listeners};
 use engine::{Engine, LookupTables, QueryLimits};
 use listen::{CancellationToken, Listener};
-use pipeline::{Pipeline, PipelineOptions};
+use pipeline::{ParseRules, Pipeline, PipelineOptions};
 use respond::{Freeze, Responder, ResponderOptions};
 use rules::GroupEvaluator;
 use store::{Retention, Store, StoreOptions, StreamRetention};
@@ -182,7 +182,8 @@ fn query_limits(config: &Config) -> anyhow::Result<QueryLimits> {
         promql_samples_max: config.query.promql_samples_max,
         promql_features: promql::Features::of_names(&config.query.promql_features)?,
         spill_dir: Some(config.data_dir.join("spill")),
-        lookups: LookupTables::of_files(files::found(&config.lookups)?).map_err(|error| anyhow::anyhow!("lookups: {error}"))?,
+        lookups: LookupTables::of_files(files::found(&config.lookups)?)
+            .map_err(|error| anyhow::anyhow!("lookups: {error}"))?,
         ..QueryLimits::default()
     })
 }
@@ -212,7 +213,9 @@ impl Parts {
         std::fs::create_dir_all(config.data_dir.join("spill")).context("the directory for spilling")?;
         let engine = Engine::new(Arc::clone(&store), tables, query_limits(config)?).context("the query engine")?;
         let in_flight_bytes_max = usize::try_from(config.ingest.in_flight_bytes_max)?;
-        let pipeline = Arc::new(Pipeline::new(Arc::clone(&store), &PipelineOptions { in_flight_bytes_max }));
+        let pipeline = Pipeline::new(Arc::clone(&store), &PipelineOptions { in_flight_bytes_max });
+        let parse_rules = Arc::new(ParseRules::new(files::parse_rules(&config.parse_rules, &config.data_dir)?));
+        let pipeline = Arc::new(pipeline.with_rules(Arc::clone(&parse_rules)));
         let board = Arc::new(RuleBoard::default());
         let (stop, mut threads) = (Stop::default(), Vec::new());
         let groups = files::rule_groups(&config.rules, engine.limits().promql_features.parser)?;
@@ -255,7 +258,10 @@ impl Parts {
         let about = About { started_at: clock::now(), listeners: addresses };
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
         let api = api.with_services(services).with_change_sources(change_sources).with_change_book(changes);
-        let api = Arc::new(api.with_settings(settings).with_cors_origins(config.cors_origins.clone()));
+        let api =
+            Arc::new(api.with_settings(settings).with_cors_origins(config.cors_origins.clone()).with_parse_counters(
+                Box::new(move || serde_json::to_value(parse_rules.counters()).unwrap_or_default()),
+            ));
         let receivers = listen::otlp_http_router(Arc::clone(&pipeline))
             .merge(listen::remote_write_router(Arc::clone(&pipeline)))
             .merge(listen::native_router(pipeline));

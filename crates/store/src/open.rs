@@ -9,8 +9,8 @@ use parking_lot::Mutex;
 use series::SeriesDb;
 use wal::{Replay, Wal, WalError, WalOptions};
 
-use crate::follow::Followers;
 use crate::chunk::Charge;
+use crate::follow::Followers;
 use crate::gate::Signal;
 use crate::home::Home;
 use crate::orphans::Evidence;

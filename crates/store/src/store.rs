@@ -16,9 +16,9 @@ use series::SeriesDb;
 use telemetry::metrics::{MEMTABLE_BYTES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_DAMAGED};
 use wal::{Payload, Resolver, Ticket, Wal};
 
-use crate::follow::Followers;
 use crate::chunk::Charge;
 use crate::error::RETRY_MEMORY_MS;
+use crate::follow::Followers;
 use crate::gate::{Gate, Signal};
 use crate::home::Home;
 use crate::memtable::{self, Memtable};

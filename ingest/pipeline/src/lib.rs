@@ -7,6 +7,8 @@
 //! rows of the quarantine table *in the same append*; the store acknowledges all of it or nothing. Module `cut` keeps appends
 //! within limits.
 //!
+//! Log records go through the parse rules first, if there are any ([`ParseRules`]).
+//!
 //! **Guarantees.** `Ok` means durable. [`PushError::Busy`] means that nothing was taken and when to try again; no caller ever
 //! has to drop silently. Bytes in flight are bounded by [`IN_FLIGHT_BYTES_MAX`], whatever the number of connections.
 //!
@@ -16,10 +18,12 @@ mod budget;
 mod cut;
 mod error;
 mod push;
+mod rules;
 
 pub use budget::Reservation;
 pub use error::PushError;
 pub use push::{Accepted, Begun, Pipeline, Protocol, Source};
+pub use rules::ParseRules;
 
 /// Bytes of requests that may be in flight at once, decompressed: read from a socket and not yet acknowledged. The default of
 /// [`PipelineOptions`].

@@ -10,6 +10,7 @@ use telemetry::metrics::{INGEST_BUSY, INGESTED_ROWS, INGESTED_SAMPLES, QUARANTIN
 
 use crate::budget::Budget;
 use crate::cut::appends;
+use crate::rules::ParseRules;
 use crate::{LATER_APPEND_WAIT_MS_MAX, PipelineOptions, PushError, Reservation};
 
 /// How items came in.
@@ -70,6 +71,7 @@ pub struct Accepted {
 pub struct Pipeline {
     store: Arc<Store>,
     budget: Arc<Budget>,
+    rules: Option<Arc<ParseRules>>,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -81,7 +83,13 @@ impl std::fmt::Debug for Pipeline {
 impl Pipeline {
     /// A pipeline into a store.
     pub fn new(store: Arc<Store>, options: &PipelineOptions) -> Self {
-        Self { store, budget: Budget::new(options.in_flight_bytes_max) }
+        Self { store, budget: Budget::new(options.in_flight_bytes_max), rules: None }
+    }
+
+    /// With parse rules, which every log record goes through.
+    #[must_use]
+    pub fn with_rules(self, rules: Arc<ParseRules>) -> Self {
+        Self { rules: Some(rules), ..self }
     }
 
     /// Reserves memory for a request before it is read. Hold it until the request is answered.
@@ -126,7 +134,10 @@ impl Pipeline {
 
     /// The part of [`Self::push`] that computes and waits for nothing, for callers on a thread that may take its time:
     /// [`Begun::stored`] is the rest. What was begun and is not waited for may be stored or not.
-    pub fn begin(&self, tenant: &TenantId, source: &Source, received: Timestamp, decoded: Decoded) -> Begun {
+    pub fn begin(&self, tenant: &TenantId, source: &Source, received: Timestamp, mut decoded: Decoded) -> Begun {
+        if let Some(rules) = self.rules.as_ref().filter(|_| source.protocol != Protocol::Internal) {
+            rules.apply(&mut decoded, received);
+        }
         let accepted = Accepted {
             rows: decoded.rows() as u64,
             samples: decoded.series.sample_count() as u64,

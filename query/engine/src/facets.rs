@@ -120,7 +120,8 @@ impl Engine {
         // Counting runs as a query of its own: admission, statistics and damage are those of every other.
         let counted =
             self.rows(request, counted(Scan { fields: Some(Vec::new()), ..scan.clone() }, Vec::new())).await?;
-        let (inner, tenant, input, range) = (self.inner.clone(), request.tenant.clone(), scan.input.clone(), scan.range);
+        let (inner, tenant, input, range) =
+            (self.inner.clone(), request.tenant.clone(), scan.input.clone(), scan.range);
         let now = request.now;
         let counts = move || Ok(take_source(&inner, &tenant, &input, range, now)?.field_counts(range));
         let taken = self.blocking(counts).await?;

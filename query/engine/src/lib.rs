@@ -32,8 +32,8 @@ mod request;
 mod resolve;
 mod sources;
 mod stream;
-mod tail;
 mod tables;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -45,9 +45,10 @@ pub use limits::QueryLimits;
 pub use lookups::{LOOKUP_BYTES_MAX, LookupTables};
 pub use prom::{PromRequest, PromResult, PromSource};
 pub use request::{
-    EXPORT_TIMEOUT_FACTOR, FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryRequest, QueryStats, RunningQuery, ValueCount, Values,
+    EXPORT_TIMEOUT_FACTOR, FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryRequest, QueryStats,
+    RunningQuery, ValueCount, Values,
 };
 pub use store::DeleteReport;
 pub use stream::{QueryResult, QueryStream};
-pub use tail::{TAIL_ROWS_PER_TICK_MAX, TAILS_MAX, Tail, TailEvent};
 pub use tables::{NoStateTables, STATE_TABLES, StateTables};
+pub use tail::{TAIL_ROWS_PER_TICK_MAX, TAILS_MAX, Tail, TailEvent};

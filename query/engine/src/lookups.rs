@@ -53,9 +53,12 @@ fn read_csv(path: &Path) -> Result<RecordBatch, String> {
     if bytes > LOOKUP_BYTES_MAX {
         return Err(format!("{bytes} bytes are more than {LOOKUP_BYTES_MAX} (LOOKUP_BYTES_MAX)"));
     }
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_path(path).map_err(|error| error.to_string())?;
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::Headers).from_path(path).map_err(|error| error.to_string())?;
     let names: Vec<String> = reader.headers().map_err(|error| error.to_string())?.iter().map(str::to_owned).collect();
-    if let Some(name) = names.iter().find(|name| name.is_empty() || names.iter().filter(|other| other == name).count() > 1) {
+    if let Some(name) =
+        names.iter().find(|name| name.is_empty() || names.iter().filter(|other| other == name).count() > 1)
+    {
         return Err(format!("the column name {name:?} is empty or there twice"));
     }
     let mut columns: Vec<Vec<String>> = names.iter().map(|_| Vec::new()).collect();

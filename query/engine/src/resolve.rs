@@ -50,7 +50,12 @@ impl Engine {
                 values.extend(value.filter(|value| !value.is_empty()));
             }
             let wanted = values.len() as u64;
-            check_limit("SUBQUERY_VALUES_MAX", SUBQUERY_VALUES_MAX as u64, wanted, "values of a query inside `in(...)`")?;
+            check_limit(
+                "SUBQUERY_VALUES_MAX",
+                SUBQUERY_VALUES_MAX as u64,
+                wanted,
+                "values of a query inside `in(...)`",
+            )?;
         }
         Ok(values.into_iter().collect())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
-use exec::{Chunk, ExecError, Source, Sources, SourceSegment, Template};
+use exec::{Chunk, ExecError, Source, SourceSegment, Sources, Template};
 use lang::{Bucket, Input, Promql};
 use model::{Row, Table, TenantId, TimeRange, Timestamp};
 use plan::Scan;
@@ -26,10 +26,8 @@ pub(crate) struct TenantSources {
 
 impl Sources for TenantSources {
     fn source(&self, scan: &Scan) -> Result<Source, ExecError> {
-        take_source(&self.inner, &self.tenant, &scan.input, scan.range, self.now).map_err(|error| ExecError::Other {
-            message: error.to_string(),
-            hint: error.hint(),
-        })
+        take_source(&self.inner, &self.tenant, &scan.input, scan.range, self.now)
+            .map_err(|error| ExecError::Other { message: error.to_string(), hint: error.hint() })
     }
 
     fn table(&self, name: &str) -> Result<RecordBatch, ExecError> {
@@ -105,7 +103,8 @@ fn promql_rows(
         return Ok(Vec::new());
     }
     let outcome = promql::eval(&expr, &source, when, &limits);
-    let outcome = outcome.map_err(|error| eval_error(error, inner.limits.timeout_ms, inner.limits.memory_total_bytes_max))?;
+    let outcome =
+        outcome.map_err(|error| eval_error(error, inner.limits.timeout_ms, inner.limits.memory_total_bytes_max))?;
     let QueryValue::Matrix(matrix) = outcome.value else { return Ok(Vec::new()) };
     let mut rows = Vec::new();
     for series in matrix {

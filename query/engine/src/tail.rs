@@ -69,7 +69,10 @@ impl Engine {
         };
         let table = plan.scan().input.table().and_then(|table| Table::parse(table.as_str()));
         let Some(table) = table else {
-            return refuse("only logs, spans and quarantine can be followed", "leave `from` out, or ask again from time to time");
+            return refuse(
+                "only logs, spans and quarantine can be followed",
+                "leave `from` out, or ask again from time to time",
+            );
         };
         if !works_on_rows(&plan) {
             return refuse(
@@ -186,7 +189,8 @@ fn sample(batches: &[RecordBatch], one_in: usize) -> Result<Vec<RecordBatch>, Qu
     for batch in batches {
         let rows: Vec<u32> = (0..batch.num_rows() as u32).filter(|row| (at + *row as usize) % one_in == 0).collect();
         at += batch.num_rows();
-        let taken = exec::take_rows(batch, rows).map_err(|error| QueryError::Internal { message: error.to_string() })?;
+        let taken =
+            exec::take_rows(batch, rows).map_err(|error| QueryError::Internal { message: error.to_string() })?;
         out.push(taken);
     }
     Ok(out)

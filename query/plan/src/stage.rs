@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use lang::{
-    Aggregate, Bin, Context, Dedup, Diff, DiffAgainst, Facets, Fill, Filter, FormatPart, FormatPipe, Group, Join, Lookup,
-    ParsePipe, Patterns, Replace, Sample, Timechart, Within, WithinSide,
+    Aggregate, Bin, Context, Dedup, Diff, DiffAgainst, Facets, Fill, Filter, FormatPart, FormatPipe, Group, Join,
+    Lookup, ParsePipe, Patterns, Replace, Sample, Timechart, Within, WithinSide,
 };
 use model::{TimeRange, field};
 

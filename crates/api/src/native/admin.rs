@@ -116,3 +116,8 @@ pub(crate) async fn status(State(api): State<Arc<Api>>) -> Json<Value> {
 fn segment_bytes(meta: &segment::SegmentMeta) -> u64 {
     meta.bytes()
 }
+
+/// `GET /parse-rules`: how often each parse rule parsed, failed, quarantined, and each detector found something.
+pub(crate) async fn parse_rules(State(api): State<Arc<Api>>) -> Json<Value> {
+    Json(json!({"counters": api.parse_counters.as_ref().map_or_else(|| json!([]), |counters| counters())}))
+}

@@ -122,7 +122,9 @@ fn cursor(asked: &ExportQuery, now: Timestamp) -> Result<Option<(Timestamp, Stri
             let time = time.map_err(|error| ApiError::bad_request(error.to_string(), "send the row's own `_time`"))?;
             Ok(Some((time, id.clone())))
         }
-        _ => Err(ApiError::bad_request("`after_time` and `after_id` go together", "send both of the last row, or none")),
+        _ => {
+            Err(ApiError::bad_request("`after_time` and `after_id` go together", "send both of the last row, or none"))
+        }
     }
 }
 
@@ -166,7 +168,10 @@ impl File {
             if batch.num_rows() == 0 {
                 continue;
             }
-            if self.writer.is_none() && batch.column_by_name(engine::RECORD_COLUMN).is_some() && self.format != Format::Ndjson {
+            if self.writer.is_none()
+                && batch.column_by_name(engine::RECORD_COLUMN).is_some()
+                && self.format != Format::Ndjson
+            {
                 batch = self.unknown_columns(batch).await?;
             }
             let mut bytes = if self.writer.is_none() { self.start(&batch)? } else { Vec::new() };
@@ -221,7 +226,9 @@ impl File {
                 let head = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",") + "\r\n";
                 (Writer::Csv(names), head.into_bytes())
             }
-            Format::Arrow => (Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), &schema).map_err(broken)?)), Vec::new()),
+            Format::Arrow => {
+                (Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), &schema).map_err(broken)?)), Vec::new())
+            }
             Format::Parquet => (Writer::Parquet(Box::new(ParquetExport::new(schema).map_err(broken)?)), Vec::new()),
         };
         self.writer = Some(writer);

@@ -74,7 +74,9 @@ fn told(event: &TailEvent) -> (&'static str, String) {
             text.push_str("]}");
             ("rows", text)
         }
-        TailEvent::Dropped { dropped, sampled } => ("dropped", json!({"dropped": dropped, "sampled": sampled}).to_string()),
+        TailEvent::Dropped { dropped, sampled } => {
+            ("dropped", json!({"dropped": dropped, "sampled": sampled}).to_string())
+        }
     }
 }
 

@@ -53,13 +53,22 @@ impl ViewBody {
         let refuse = |message: String, hint: String| Err(ApiError::bad_request(message, hint));
         let chars = self.name.trim().chars().count();
         if chars == 0 || chars > VIEW_NAME_CHARS_MAX || self.name.chars().any(char::is_control) {
-            return refuse("a view needs a name".to_owned(), format!("1 to {VIEW_NAME_CHARS_MAX} characters, on one line"));
+            return refuse(
+                "a view needs a name".to_owned(),
+                format!("1 to {VIEW_NAME_CHARS_MAX} characters, on one line"),
+            );
         }
         if self.query.len() > VIEW_QUERY_BYTES_MAX {
-            return refuse(format!("the query has {} bytes", self.query.len()), format!("at most {VIEW_QUERY_BYTES_MAX}"));
+            return refuse(
+                format!("the query has {} bytes", self.query.len()),
+                format!("at most {VIEW_QUERY_BYTES_MAX}"),
+            );
         }
         if self.columns.len() > VIEW_COLUMNS_MAX {
-            return refuse(format!("the view has {} columns", self.columns.len()), format!("at most {VIEW_COLUMNS_MAX}"));
+            return refuse(
+                format!("the view has {} columns", self.columns.len()),
+                format!("at most {VIEW_COLUMNS_MAX}"),
+            );
         }
         Ok(())
     }
@@ -125,14 +134,17 @@ fn all(api: &Api, tenant: &TenantId) -> Result<Vec<View>, ApiError> {
     let filter = Filter { id_prefix: Some(place(tenant, "")), limit: VIEWS_MAX, ..Filter::default() };
     let documents = api.ledger.list(LedgerTable::Views, &filter)?;
     let read = |document: Document| {
-        serde_json::from_value(document.body).map_err(|error| ApiError::internal(format!("view {}: {error}", document.id)))
+        serde_json::from_value(document.body)
+            .map_err(|error| ApiError::internal(format!("view {}: {error}", document.id)))
     };
     documents.into_iter().map(read).collect()
 }
 
 fn one(api: &Api, tenant: &TenantId, id: &str) -> Result<Option<View>, ApiError> {
     let found = api.ledger.get(LedgerTable::Views, &place(tenant, id))?;
-    let read = |document: Document| serde_json::from_value(document.body).map_err(|error| ApiError::internal(error.to_string()));
+    let read = |document: Document| {
+        serde_json::from_value(document.body).map_err(|error| ApiError::internal(error.to_string()))
+    };
     found.map(read).transpose()
 }
 

@@ -77,7 +77,9 @@ fn test_holds(test: &Test, text: &str) -> bool {
         }
         Test::Suffix { text: part, case } => {
             let (text, part) = (fold(text, *case), fold(part, *case));
-            let ends = |at: usize| !part.chars().next_back().is_some_and(joins) || !text[at..].chars().next().is_some_and(joins);
+            let ends = |at: usize| {
+                !part.chars().next_back().is_some_and(joins) || !text[at..].chars().next().is_some_and(joins)
+            };
             text.match_indices(&part).any(|(at, _)| ends(at + part.len()))
         }
         Test::Substring { text: part, case } => fold(text, *case).contains(&fold(part, *case)),

@@ -24,7 +24,13 @@ fn shop() -> Vec<Row> {
     let request = |seconds: i64, host: &str, status: i64, ms: i64, user: &str| {
         let severity = if status >= 500 { "ERROR" } else { "INFO" };
         let body = format!("GET /cart/{} took {ms} ms, status {status}", seconds * 7);
-        line(seconds, host, severity, &body, &[("status", Value::Int(status)), ("duration_ms", Value::Int(ms)), ("user.id", text(user))])
+        line(
+            seconds,
+            host,
+            severity,
+            &body,
+            &[("status", Value::Int(status)), ("duration_ms", Value::Int(ms)), ("user.id", text(user))],
+        )
     };
     let mut rows = vec![
         request(0, "a", 200, 12, "ann"),
@@ -61,25 +67,51 @@ fn check(query: &str, want: Expect) {
 
 #[test]
 fn texts_become_fields() {
-    check("login | parse json | fields event, user.name, user.tags, n", expect![[r#"{"event":"login","user.name":"ann","user.tags":["x","y"],"n":7}"#]]);
-    check("slow | parse logfmt prefix p. | fields p.level, p.msg, p.took", expect![[r#"{"p.level":"warn","p.msg":"slow disk","p.took":"1.5s"}"#]]);
+    check(
+        "login | parse json | fields event, user.name, user.tags, n",
+        expect![[r#"{"event":"login","user.name":"ann","user.tags":["x","y"],"n":7}"#]],
+    );
+    check(
+        "slow | parse logfmt prefix p. | fields p.level, p.msg, p.took",
+        expect![[r#"{"p.level":"warn","p.msg":"slow disk","p.took":"1.5s"}"#]],
+    );
     check(
         r#"took | extract "GET <path> took <ms> ms" | stats by (path) max(ms) as slowest | sort by (slowest desc) | limit 2"#,
         expect![[r#"
             {"path":"/cart/2170","slowest":1200}
             {"path":"/cart/2100","slowest":900}"#]],
     );
-    check(r#"took | parse regex "status (?P<code>\d)" | stats by (code) count() as n"#, expect![[r#"
+    check(
+        r#"took | parse regex "status (?P<code>\d)" | stats by (code) count() as n"#,
+        expect![[r#"
         {"code":"","n":1}
         {"code":"2","n":4}
-        {"code":"5","n":3}"#]]);
-    check(r#"status:>=500 | replace ("GET", "get") at body | fields body | limit 1"#, expect![[r#"{"body":"get /cart/2590 took 30 ms, status 500"}"#]]);
-    check(r#"status:>=500 | replace_regexp ("\d+ ms", "<ms>") at body | fields body | limit 1"#, expect![[r#"{"body":"GET /cart/2590 took <ms>, status 500"}"#]]);
-    check(r#"status:502 | format "<uc:host.name>: <status> for <user.id>" as line | fields line"#, expect![[r#"{"line":"A: 502 for cat"}"#]]);
-    check("login | parse json | unroll by (user.tags) | fields user.tags, n", expect![[r#"
+        {"code":"5","n":3}"#]],
+    );
+    check(
+        r#"status:>=500 | replace ("GET", "get") at body | fields body | limit 1"#,
+        expect![[r#"{"body":"get /cart/2590 took 30 ms, status 500"}"#]],
+    );
+    check(
+        r#"status:>=500 | replace_regexp ("\d+ ms", "<ms>") at body | fields body | limit 1"#,
+        expect![[r#"{"body":"GET /cart/2590 took <ms>, status 500"}"#]],
+    );
+    check(
+        r#"status:502 | format "<uc:host.name>: <status> for <user.id>" as line | fields line"#,
+        expect![[r#"{"line":"A: 502 for cat"}"#]],
+    );
+    check(
+        "login | parse json | unroll by (user.tags) | fields user.tags, n",
+        expect![[r#"
         {"user.tags":"x","n":7}
-        {"user.tags":"y","n":7}"#]]);
-    check("login | parse json | limit 1", expect![[r#"{"_time":"2026-11-23T00:03:00Z","_id":"0000000000100003","_stream":"{host.name=\"a\",service.name=\"checkout\"}","severity":"INFO","body":"{\"event\":\"login\",\"user\":{\"name\":\"ann\",\"tags\":[\"x\",\"y\"]},\"n\":7}","host.name":"a","service.name":"checkout","event":"login","user.name":"ann","user.tags":["x","y"],"n":7}"#]]);
+        {"user.tags":"y","n":7}"#]],
+    );
+    check(
+        "login | parse json | limit 1",
+        expect![[
+            r#"{"_time":"2026-11-23T00:03:00Z","_id":"0000000000100003","_stream":"{host.name=\"a\",service.name=\"checkout\"}","severity":"INFO","body":"{\"event\":\"login\",\"user\":{\"name\":\"ann\",\"tags\":[\"x\",\"y\"]},\"n\":7}","host.name":"a","service.name":"checkout","event":"login","user.name":"ann","user.tags":["x","y"],"n":7}"#
+        ]],
+    );
 }
 
 #[test]
@@ -94,18 +126,26 @@ fn expressions_compute_and_test() {
     check("* | where len(body) > 60 | stats count() as n", expect![[r#"{"n":1}"#]]);
     check("expr(duration_ms / 1000 > 1) | fields duration_ms", expect![[r#"{"duration_ms":1200}"#]]);
     check(r#"* | where ip_in(client.address, "10.0.0.0/8") | stats count() as n"#, expect![[r#"{"n":1}"#]]);
-    check("status:* | eval kind = if(status >= 500, \"bad\", \"good\") | stats by (kind) count() as n", expect![[r#"
+    check(
+        "status:* | eval kind = if(status >= 500, \"bad\", \"good\") | stats by (kind) count() as n",
+        expect![[r#"
         {"kind":"bad","n":3}
-        {"kind":"good","n":4}"#]]);
+        {"kind":"good","n":4}"#]],
+    );
 }
 
 #[test]
 fn buckets_and_charts() {
-    check("status:* | stats by (duration_ms:100) count() as n", expect![[r#"
+    check(
+        "status:* | stats by (duration_ms:100) count() as n",
+        expect![[r#"
         {"duration_ms":0,"n":5}
         {"duration_ms":900,"n":1}
-        {"duration_ms":1200,"n":1}"#]]);
-    check("status:* | timechart 2m by (host.name) count() as n", expect![[r#"
+        {"duration_ms":1200,"n":1}"#]],
+    );
+    check(
+        "status:* | timechart 2m by (host.name) count() as n",
+        expect![[r#"
         {"_time":"2026-11-23T00:00:00Z","host.name":"a","n":1}
         {"_time":"2026-11-23T00:00:00Z","host.name":"b","n":1}
         {"_time":"2026-11-23T00:02:00Z","host.name":"a","n":1}
@@ -113,18 +153,28 @@ fn buckets_and_charts() {
         {"_time":"2026-11-23T00:04:00Z","host.name":"a","n":2}
         {"_time":"2026-11-23T00:04:00Z","host.name":"b","n":0}
         {"_time":"2026-11-23T00:06:00Z","host.name":"a","n":0}
-        {"_time":"2026-11-23T00:06:00Z","host.name":"b","n":2}"#]]);
-    check("status:* | timechart 5m by (user.id) limit 1 max(duration_ms) as ms", expect![[r#"
+        {"_time":"2026-11-23T00:06:00Z","host.name":"b","n":2}"#]],
+    );
+    check(
+        "status:* | timechart 5m by (user.id) limit 1 max(duration_ms) as ms",
+        expect![[r#"
         {"_time":"2026-11-23T00:00:00Z","user.id":"cat"}
         {"_time":"2026-11-23T00:00:00Z","user.id":"other","ms":20}
         {"_time":"2026-11-23T00:05:00Z","user.id":"cat","ms":1200}
-        {"_time":"2026-11-23T00:05:00Z","user.id":"other","ms":900}"#]]);
-    check("status:>=500 | stats by (_time:1m) count() as n | fill n with 0", expect![[r#"
+        {"_time":"2026-11-23T00:05:00Z","user.id":"other","ms":900}"#]],
+    );
+    check(
+        "status:>=500 | stats by (_time:1m) count() as n | fill n with 0",
+        expect![[r#"
         {"_time":"2026-11-23T00:05:00Z","n":2}
-        {"_time":"2026-11-23T00:06:00Z","n":1}"#]]);
-    check("status:* | bin _time 5m as slot | stats by (slot) count() as n", expect![[r#"
+        {"_time":"2026-11-23T00:06:00Z","n":1}"#]],
+    );
+    check(
+        "status:* | bin _time 5m as slot | stats by (slot) count() as n",
+        expect![[r#"
         {"slot":"2026-11-23T00:00:00Z","n":3}
-        {"slot":"2026-11-23T00:05:00Z","n":4}"#]]);
+        {"slot":"2026-11-23T00:05:00Z","n":4}"#]],
+    );
     check("status:* | stats by (_time:auto) count() as n | stats count() as buckets", expect![[r#"{"buckets":7}"#]]);
 }
 
@@ -134,16 +184,30 @@ fn functions_of_groups() {
         "* | stats count_empty(user.id) as none, count_distinct(user.id, host.name) as pairs, count_distinct_estimate(user.id) as about, sum_len(severity) as letters",
         expect![[r#"{"none":3,"pairs":6,"about":4,"letters":43}"#]],
     );
-    check("status:* | stats histogram(duration_ms, 4) as h", expect![[r#"{"h":[{"from":1,"to":16,"count":2},{"from":16,"to":256,"count":3},{"from":256,"to":4096,"count":2}]}"#]]);
-    check("status:* | stats by (host.name) row_max(duration_ms, body, status) as worst, median(duration_ms) as mid", expect![[r#"
+    check(
+        "status:* | stats histogram(duration_ms, 4) as h",
+        expect![[
+            r#"{"h":[{"from":1,"to":16,"count":2},{"from":16,"to":256,"count":3},{"from":256,"to":4096,"count":2}]}"#
+        ]],
+    );
+    check(
+        "status:* | stats by (host.name) row_max(duration_ms, body, status) as worst, median(duration_ms) as mid",
+        expect![[r#"
         {"host.name":"a","worst":{"body":"GET /cart/2170 took 1200 ms, status 502","status":502},"mid":457}
-        {"host.name":"b","worst":{"body":"GET /cart/2590 took 30 ms, status 500","status":500},"mid":25}"#]]);
-    check("status:* | top 2 by (user.id) percent as share", expect![[r#"
+        {"host.name":"b","worst":{"body":"GET /cart/2590 took 30 ms, status 500","status":500},"mid":25}"#]],
+    );
+    check(
+        "status:* | top 2 by (user.id) percent as share",
+        expect![[r#"
         {"user.id":"ann","hits":3,"share":42.857142857142854}
-        {"user.id":"bob","hits":2,"share":28.57142857142857}"#]]);
-    check("* | dedup 1 by (host.name) | fields host.name, body", expect![[r#"
+        {"user.id":"bob","hits":2,"share":28.57142857142857}"#]],
+    );
+    check(
+        "* | dedup 1 by (host.name) | fields host.name, body",
+        expect![[r#"
         {"host.name":"b","body":"user 登录失败 from 10.1.2.3"}
-        {"host.name":"a","body":"GET /cart/2170 took 1200 ms, status 502"}"#]]);
+        {"host.name":"a","body":"GET /cart/2170 took 1200 ms, status 502"}"#]],
+    );
     check("* | sample 3 | stats count() as n", expect![[r#"{"n":3}"#]]);
 }
 
@@ -163,34 +227,52 @@ fn rows_of_other_queries() {
             {"host.name":"a","status":500,"before.duration_ms":14}"#]],
     );
     check("status:502 | union (slow) | stats count() as n", expect![[r#"{"n":2}"#]]);
-    check("user.id:in(status:>=500 | fields user.id) | stats by (user.id) count() as n", expect![[r#"
+    check(
+        "user.id:in(status:>=500 | fields user.id) | stats by (user.id) count() as n",
+        expect![[r#"
         {"user.id":"ann","n":3}
         {"user.id":"bob","n":2}
-        {"user.id":"cat","n":1}"#]]);
-    check("status:502 | context before 1 after 1 | fields _context, body", expect![[r#"
+        {"user.id":"cat","n":1}"#]],
+    );
+    check(
+        "status:502 | context before 1 after 1 | fields _context, body",
+        expect![[r#"
         {"_context":"before","body":"GET /cart/2100 took 900 ms, status 500"}
-        {"_context":"match","body":"GET /cart/2170 took 1200 ms, status 502"}"#]]);
-    check("* | lookup owners on service.name", expect![[r#"
+        {"_context":"match","body":"GET /cart/2170 took 1200 ms, status 502"}"#]],
+    );
+    check(
+        "* | lookup owners on service.name",
+        expect![[r#"
         error: there is no table `owners` to look into
-        hint: name CSV files in the setting `lookups`"#]]);
+        hint: name CSV files in the setting `lookups`"#]],
+    );
 }
 
 #[test]
 fn what_is_in_the_rows() {
-    check("* | patterns | fields template, count", expect![[r#"
+    check(
+        "* | patterns | fields template, count",
+        expect![[r#"
         {"template":"GET <path> took <num> ms, status <num>","count":7}
         {"template":"{\"event\":\"login\",\"user\":{\"name\":\"ann\",\"tags\":[\"x\",\"y\"]},\"n\":<num>}","count":1}
         {"template":"level=warn msg=\"slow disk\" took=<num>s","count":1}
-        {"template":"user 登录失败 from <ip>","count":1}"#]]);
-    check("* | facets 2 host.name, status", expect![[r#"
+        {"template":"user 登录失败 from <ip>","count":1}"#]],
+    );
+    check(
+        "* | facets 2 host.name, status",
+        expect![[r#"
         {"field":"host.name","value":"a","hits":5}
         {"field":"host.name","value":"b","hits":5}
         {"field":"status","value":"200","hits":4}
-        {"field":"status","value":"500","hits":2}"#]]);
-    check("_time:[2026-11-23T00:05:00Z, 2026-11-23T00:10:00Z) | diff previous by (severity) | fields field, value, count, baseline_count", expect![[r#"
+        {"field":"status","value":"500","hits":2}"#]],
+    );
+    check(
+        "_time:[2026-11-23T00:05:00Z, 2026-11-23T00:10:00Z) | diff previous by (severity) | fields field, value, count, baseline_count",
+        expect![[r#"
         {"field":"severity","value":"INFO","count":1,"baseline_count":5}
         {"field":"severity","value":"ERROR","count":3,"baseline_count":0}
-        {"field":"severity","value":"WARN","count":1,"baseline_count":0}"#]]);
+        {"field":"severity","value":"WARN","count":1,"baseline_count":0}"#]],
+    );
 }
 
 #[test]
@@ -231,21 +313,29 @@ fn promql_is_a_table() {
     let bench = Bench::new(crate::QueryLimits::default());
     let series = |host: &str, add: f64| model::SeriesSamples {
         labels: [("__name__", "up"), ("host", host)].into_iter().collect(),
-        samples: (0..5).map(|k| model::Sample { time_ms: 1_795_392_000_000 + k * 60_000, value: add + k as f64 }).collect(),
+        samples: (0..5)
+            .map(|k| model::Sample { time_ms: 1_795_392_000_000 + k * 60_000, value: add + k as f64 })
+            .collect(),
         ..model::SeriesSamples::default()
     };
-    let batch = model::SeriesBatch { series: vec![series("a", 0.0), series("b", 10.0)], ..model::SeriesBatch::default() };
+    let batch =
+        model::SeriesBatch { series: vec![series("a", 0.0), series("b", 10.0)], ..model::SeriesBatch::default() };
     let batch = model::Batch { tenant: model::TenantId::default(), data: model::BatchData::Series(batch) };
     bench.store.append(vec![batch]).unwrap().wait().unwrap();
     let ask = |query: &str| {
         let mut request = Bench::request(query);
-        request.range = model::TimeRange::new(model::Timestamp(1_795_392_000_000_000_000), model::Timestamp(1_795_392_300_000_000_000));
+        request.range = model::TimeRange::new(
+            model::Timestamp(1_795_392_000_000_000_000),
+            model::Timestamp(1_795_392_300_000_000_000),
+        );
         bench.run(request).map(|result| result.json_lines().join("\n")).unwrap_or_else(|error| error.to_string())
     };
     expect![[r#"
         {"host":"a","most":8,"n":5}
-        {"host":"b","most":28,"n":5}"#]].assert_eq(&ask("from promql(`up * 2`, step 1m) | stats by (host) max(value) as most, count() as n"));
-    expect!["the query cannot be read: 1:6: parse error: unclosed left parenthesis"].assert_eq(&ask("from promql(`rate(`)"));
+        {"host":"b","most":28,"n":5}"#]]
+    .assert_eq(&ask("from promql(`up * 2`, step 1m) | stats by (host) max(value) as most, count() as n"));
+    expect!["the query cannot be read: 1:6: parse error: unclosed left parenthesis"]
+        .assert_eq(&ask("from promql(`rate(`)"));
 }
 
 #[test]
@@ -265,7 +355,8 @@ fn lucene_asks_the_same() {
 #[test]
 fn explain_shows_the_plan_and_reads_nothing() {
     let bench = Bench::with(&shop(), Place::Memtable);
-    let plan = bench.lines("status:500 | parse json | join by (user.id) (slow) | stats count() as n | explain").join("\n");
+    let plan =
+        bench.lines("status:500 | parse json | join by (user.id) (slow) | stats count() as n | explain").join("\n");
     expect![[r#"
         {"plan":"Aggregate by=[] [count(*) as n]"}
         {"plan":"  Join on=[user.id = user.id]"}
@@ -274,7 +365,8 @@ fn explain_shows_the_plan_and_reads_nothing() {
         {"plan":"      Scan logs filter=status:500 fields=[body, user.id]"}
         {"plan":"Stages: rows pass through the operators above one after the other"}
         {"plan":"segments: 0 in all, 0 outside the time range"}
-        {"plan":"memtable: 10 of 10 rows to verify"}"#]].assert_eq(&plan);
+        {"plan":"memtable: 10 of 10 rows to verify"}"#]]
+    .assert_eq(&plan);
 }
 
 #[test]
@@ -292,19 +384,23 @@ fn tables_of_names_are_looked_into() {
     expect![[r#"
         {"team":"","n":2}
         {"team":"payments","n":3}
-        {"team":"shop","n":2}"#]].assert_eq(&ask("status:* | lookup owners on user.id = user output team | stats by (team) count() as n"));
+        {"team":"shop","n":2}"#]]
+    .assert_eq(&ask("status:* | lookup owners on user.id = user output team | stats by (team) count() as n"));
     expect![[r#"
         error: the table `owners` has no column `name`
-        hint: its columns are user, team, level"#]].assert_eq(&ask("status:* | lookup owners on user.id = name"));
+        hint: its columns are user, team, level"#]]
+    .assert_eq(&ask("status:* | lookup owners on user.id = name"));
     expect![[r#"
         error: there is no table `teams` to look into
-        hint: the tables are owners"#]].assert_eq(&ask("status:* | lookup teams on user.id"));
+        hint: the tables are owners"#]]
+    .assert_eq(&ask("status:* | lookup teams on user.id"));
 }
 
 #[test]
 fn pipes_are_held_by_the_memory_of_their_query() {
     let bench = Bench::new(crate::QueryLimits { memory_bytes_max: 1 << 20, ..crate::QueryLimits::default() });
-    let many: Vec<Row> = (0..20_000).map(|n| row(n, &[("body", text(&format!("key=value-{n} more={n:0>80}")))])).collect();
+    let many: Vec<Row> =
+        (0..20_000).map(|n| row(n, &[("body", text(&format!("key=value-{n} more={n:0>80}")))])).collect();
     bench.fill(&many, Place::Segments);
     for query in [
         "* | parse logfmt | stats by (key) values(more) as v",

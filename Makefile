@@ -10,7 +10,7 @@ export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
 # `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
-.PHONY: help demo run test test-crash test-kubernetes test-prometheus check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs
+.PHONY: help demo run test test-crash test-kubernetes test-prometheus check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -98,8 +98,12 @@ bench-loop: ## the loop on simulated releases, beside the policies of other tool
 bench-micro: ## micro benches, with criterion
 	cargo bench -p benches
 
+fuzz: ## many more damaged texts and random trees for every parser than `make test` tries (CASES=100000)
+	BACKSTOP_FUZZ_CASES=$(or $(CASES),100000) cargo test --workspace --lib -- fuzz:: properties::
+
 docs: binary ## write the generated manuals
 	$(BACKSTOP_BIN) config reference > docs/configuration.md
+	$(BACKSTOP_BIN) config language > docs/query-language.md
 
 tools-build:
 	@.ci/tools build

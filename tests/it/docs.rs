@@ -63,6 +63,12 @@ fn the_manual_of_settings_is_the_one_that_the_binary_prints() {
 }
 
 #[test]
+fn the_manual_of_the_query_language_is_the_one_that_the_binary_prints() {
+    let printed = run(Command::new(binary()).args(["config", "language"]));
+    assert_eq!(read("docs/query-language.md"), printed, "run `make docs`");
+}
+
+#[test]
 fn every_crate_is_on_the_map() {
     let map = read("ARCHITECTURE.md");
     for group in ["crates", "ingest", "query"] {

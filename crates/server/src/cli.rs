@@ -414,4 +414,6 @@ pub(crate) enum ConfigCommand {
     },
     /// Prints the manual of every setting, as Markdown.
     Reference,
+    /// Prints the manual of the query language.
+    Language,
 }

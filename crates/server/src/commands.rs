@@ -157,6 +157,7 @@ pub(crate) fn config(command: &ConfigCommand) -> Result<(), Failure> {
             println!("{} is valid", file.display());
         }
         ConfigCommand::Reference => print!("{}", config::reference()),
+        ConfigCommand::Language => print!("{}", lang::reference_markdown()),
     }
     Ok(())
 }

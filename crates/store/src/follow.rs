@@ -12,6 +12,8 @@ use crate::Store;
 
 /// Rows that wait for a follower. What comes when there are more is left out, and counted.
 pub const FOLLOWER_ROWS_MAX: usize = 50_000;
+/// Bytes of rows that wait for a follower, likewise.
+pub const FOLLOWER_BYTES_MAX: usize = 32 << 20;
 
 /// Who is told of the rows of one table of one tenant. It is told until it is dropped.
 #[derive(Debug)]
@@ -26,6 +28,7 @@ pub struct Follower {
 struct Waiting {
     batches: VecDeque<RecordBatch>,
     rows: usize,
+    bytes: usize,
 }
 
 impl Follower {
@@ -37,12 +40,18 @@ impl Follower {
 
     fn offer(&self, batch: &RecordBatch) {
         let mut waiting = self.waiting.lock();
-        if waiting.rows + batch.num_rows() > FOLLOWER_ROWS_MAX {
+        // Of a batch that no room is ever large enough for, the first rows count.
+        let kept = batch.num_rows().min(FOLLOWER_ROWS_MAX);
+        self.left_out.fetch_add((batch.num_rows() - kept) as u64, Relaxed);
+        let batch = batch.slice(0, kept);
+        let bytes = column::batch_bytes(&batch);
+        if waiting.rows + batch.num_rows() > FOLLOWER_ROWS_MAX || waiting.bytes + bytes > FOLLOWER_BYTES_MAX {
             self.left_out.fetch_add(batch.num_rows() as u64, Relaxed);
             return;
         }
         waiting.rows += batch.num_rows();
-        waiting.batches.push_back(batch.clone());
+        waiting.bytes += bytes;
+        waiting.batches.push_back(batch);
     }
 }
 

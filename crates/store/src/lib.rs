@@ -70,7 +70,7 @@ pub use codec::{CodecError, decode_batches, encode_batches};
 pub use delete::{DeleteReport, Frozen};
 pub use error::{AppendError, StoreError};
 pub use flush::FlushReport;
-pub use follow::{FOLLOWER_ROWS_MAX, Follower};
+pub use follow::{FOLLOWER_BYTES_MAX, FOLLOWER_ROWS_MAX, Follower};
 pub use options::{Retention, Step, StepHook, StoreOptions, StreamRetention};
 pub use repair::{Repair, RepairOutcome};
 pub use snapshot::Snapshot;

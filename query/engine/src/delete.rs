@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use exec::Control;
-use model::{Table, TenantId, TimeRange};
+use model::{Table, TenantId, TimeRange, Timestamp};
 use store::DeleteReport;
 
 use crate::engine::{Prepared, exec_options, query_error};
@@ -38,10 +38,10 @@ impl Engine {
         let engine = self.clone();
         let control = Arc::new(Control::new(false));
         let registered = self.inner.registry.add(&request.tenant, &request.text, Arc::clone(&control));
-        let (tenant, range) = (request.tenant, scan.range);
+        let (tenant, range, now) = (request.tenant, scan.range, request.now);
         let work = tokio::task::spawn_blocking(move || {
             let _registered = registered;
-            engine.delete_now(&plan, &tenant, table, range, &control)
+            engine.delete_now(&plan, &tenant, table, range, &control, now)
         });
         work.await.map_err(|error| QueryError::Internal { message: error.to_string() })?
     }
@@ -53,6 +53,7 @@ impl Engine {
         table: Table,
         range: TimeRange,
         control: &Arc<Control>,
+        now: Timestamp,
     ) -> Result<DeleteReport, QueryError> {
         let failed = |error: store::StoreError| QueryError::Storage {
             segment: format!("table {}", table.as_str()),
@@ -64,7 +65,7 @@ impl Engine {
         if let Some((segment, message)) = source.damaged.first().cloned() {
             return Err(QueryError::Storage { segment, message });
         }
-        let rows = exec::matching_rows(plan, &source, &exec_options(limits), control);
+        let rows = exec::matching_rows(plan, &source, &exec_options(limits), control, now);
         let rows = rows.map_err(|error| query_error(error, limits))?;
         frozen.delete(tenant, table, rows).map_err(failed)
     }

@@ -139,14 +139,18 @@ impl Engine {
         self.check_promql(&query)?;
         let explain = query.pipes.iter().any(|pipe| pipe.kind == PipeKind::Explain);
         let plan = plan::plan(&query).map_err(QueryError::Parse)?.within(request.range);
-        if let Some(range_ns_max) = limits.range_ns_max {
-            let mut wanted = 0;
-            plan.each_scan(&mut |scan| {
-                wanted = wanted.max(scan.range.end.0.saturating_sub(scan.range.start.0).unsigned_abs());
-            });
-            check_limit("query.range", range_ns_max.unsigned_abs(), wanted, "nanoseconds of time")?;
-        }
+        self.check_range(&plan)?;
         Ok(Prepared { plan, warnings, explain })
+    }
+
+    /// Fails when a plan, or one that it reads, covers a longer time than a query may.
+    pub(crate) fn check_range(&self, plan: &LogicalPlan) -> Result<(), QueryError> {
+        let Some(range_ns_max) = self.limits().range_ns_max else { return Ok(()) };
+        let mut wanted = 0;
+        plan.each_scan(&mut |scan| {
+            wanted = wanted.max(scan.range.end.0.saturating_sub(scan.range.start.0).unsigned_abs());
+        });
+        check_limit("query.range", range_ns_max.unsigned_abs(), wanted, "nanoseconds of time")
     }
 
     /// Runs a query that was planned.
@@ -178,7 +182,9 @@ const LIGHT_ROWS_MAX: u64 = 10_000;
 /// Whether a plan may hold much memory: one that counts without groups, or wants the first few rows, does not.
 fn weight(plan: &LogicalPlan) -> Weight {
     let few = plan.scan().order.is_some() && plan.scan().fetch.is_some_and(|rows| rows <= LIGHT_ROWS_MAX);
-    if few || plan.is_count_only() { Weight::Light } else { Weight::Heavy }
+    let mut scans = 0;
+    plan.each_scan(&mut |_| scans += 1);
+    if (few && scans == 1) || plan.is_count_only() { Weight::Light } else { Weight::Heavy }
 }
 
 /// Fails when more is wanted than a limit allows.
@@ -325,9 +331,10 @@ impl Driver {
         let (plan, control) = (self.prepared.plan.clone(), self.registered.entry.control.clone());
         let task = move || {
             let scan = plan.scan();
-            let source = take_source(&inner, &tenant, &scan.input, scan.range, now)?;
+            let source = take_source(&inner, &tenant, &scan.input, scan.range, now, &control)?;
             let segments = source.segments.len() as u64;
-            let sources = Arc::new(TenantSources { inner: inner.clone(), tenant, now });
+            let control_of = Arc::clone(&control);
+            let sources = Arc::new(TenantSources { inner: inner.clone(), tenant, now, control: control_of });
             let options = exec_options(&inner.limits);
             let begun = exec::begin(plan, source, &options, &inner.budget, control, sources, now);
             Ok((begun.map_err(|error| query_error(error, &inner.limits))?, segments))

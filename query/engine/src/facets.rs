@@ -3,13 +3,14 @@
 //! All of them look at the rows that a query's source, filter and time match; its pipes play no part.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use column::{FieldCount, FieldType};
-use exec::row_value;
+use exec::{Control, row_value};
 use lang::{Aggregate, Bucket, FieldName, Filter, Function, Group, SortKey, Test};
 use model::{TimeRange, Timestamp, Value, field};
-use plan::{LogicalPlan, Scan};
+use plan::{LogicalPlan, PATTERN_FIELD, Scan};
 
 use crate::engine::{Prepared, exec_options, query_error};
 use crate::sources::take_source;
@@ -123,7 +124,9 @@ impl Engine {
         let (inner, tenant, input, range) =
             (self.inner.clone(), request.tenant.clone(), scan.input.clone(), scan.range);
         let now = request.now;
-        let counts = move || Ok(take_source(&inner, &tenant, &input, range, now)?.field_counts(range));
+        let counts = move || {
+            Ok(take_source(&inner, &tenant, &input, range, now, &Arc::new(Control::new(true)))?.field_counts(range))
+        };
         let taken = self.blocking(counts).await?;
         let Some((counts, rows)) = taken.filter(|_| counted.stats.complete) else { return Ok(None) };
         let built_in = [field::TIME, field::ID, field::STREAM].into_iter().filter(|_| rows > 0);
@@ -138,7 +141,7 @@ impl Engine {
     }
 
     /// Runs something on a blocking thread of the engine.
-    async fn blocking<T: Send + 'static>(
+    pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
@@ -179,7 +182,7 @@ impl Engine {
         let scan = plan.scan().clone();
         let (inner, tenant, now) = (self.inner.clone(), request.tenant.clone(), request.now);
         let counts = move || {
-            let source = take_source(&inner, &tenant, &scan.input, scan.range, now)?;
+            let source = take_source(&inner, &tenant, &scan.input, scan.range, now, &Arc::new(Control::new(true)))?;
             Ok(source.names(scan.range))
         };
         let head = [field::TIME, field::ID, field::STREAM, field::SEVERITY, field::BODY];
@@ -203,11 +206,12 @@ impl Engine {
         let task = self.spawn(async move {
             let inner = engine.inner.clone();
             let (input, range) = (plan.scan().input.clone(), plan.scan().range);
-            let take = move || take_source(&inner, &request.tenant, &input, range, request.now);
+            let take =
+                move || take_source(&inner, &request.tenant, &input, range, request.now, &Arc::new(Control::new(true)));
             let taken = tokio::task::spawn_blocking(take).await;
             let taken = taken.map_err(|error| QueryError::Internal { message: error.to_string() })??;
             let options = exec_options(engine.limits());
-            let operators = exec::explain(&plan, taken, &options, &engine.inner.budget).await;
+            let operators = exec::explain(&plan, taken, &options, &engine.inner.budget, request.now).await;
             let operators = operators.map_err(|error| query_error(error, engine.limits()))?;
             Ok(format!("{}\n{operators}", plan::explain(&plan).trim_end()))
         });
@@ -255,7 +259,19 @@ impl Engine {
 
     /// What the query of a request reads: its source, filter and time.
     fn scan_of(&self, request: &QueryRequest) -> Result<Scan, QueryError> {
-        let scan = self.prepare(request)?.plan.scan().clone();
+        let plan = self.prepare(request)?.plan;
+        let mut whole = true;
+        plan.each_filter(&mut |filter| {
+            whole &=
+                plan::filter_fields(filter).is_none_or(|names| !names.contains(PATTERN_FIELD)) && !has_query(filter);
+        });
+        if !whole {
+            return Err(QueryError::Unsupported {
+                message: "a filter of `_pattern`, or of another query's values, is answered by rows only".to_owned(),
+                hint: "ask for `| stats by (_time:1m) count()` instead".to_owned(),
+            });
+        }
+        let scan = plan.scan().clone();
         let order = Some(plan::ScanOrder::NewestFirst);
         Ok(Scan { fields: None, order, fetch: None, ..scan })
     }
@@ -297,6 +313,16 @@ impl Engine {
     async fn rows(&self, request: &QueryRequest, plan: LogicalPlan) -> Result<QueryResult, QueryError> {
         let prepared = Prepared { plan, warnings: Vec::new(), explain: false };
         self.start(request.clone(), prepared).await?.collect_all().await
+    }
+}
+
+/// Whether a filter asks for values of another query.
+fn has_query(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().any(has_query),
+        Filter::Not(inner) => has_query(inner),
+        Filter::Field(_, Test::InQuery(_)) => true,
+        _ => false,
     }
 }
 

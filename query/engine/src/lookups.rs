@@ -44,7 +44,13 @@ impl LookupTables {
             };
             return Err((format!("there is no table `{name}` to look into"), hint));
         };
-        read_csv(path).map_err(|message| (format!("the table `{name}`: {message}"), format!("mend {}", path.display())))
+        read_csv(path).map_err(|message| {
+            tracing::warn!(path = %path.display(), message, "a table of names can not be read");
+            (
+                format!("the table `{name}` can not be read: {message}"),
+                "mend its file; the server's log names it".to_owned(),
+            )
+        })
     }
 }
 

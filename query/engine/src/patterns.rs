@@ -15,12 +15,26 @@ use pattern::{Limits, Miner, State};
 /// The templates of all tenants.
 pub(crate) struct PatternBook {
     dir: PathBuf,
-    miners: Mutex<HashMap<TenantId, Arc<Mutex<Kept>>>>,
+    miners: Mutex<HashMap<TenantId, Arc<Kept>>>,
 }
 
 struct Kept {
-    miner: Miner,
+    miner: Mutex<Miner>,
     path: PathBuf,
+    /// Held while the file is written, by one at a time; who asks for templates meanwhile does not wait.
+    saving: Mutex<()>,
+}
+
+impl Kept {
+    /// Writes what is known now. Whoever comes second finds the first one's file and writes a newer one.
+    fn save(&self) {
+        let _saving = self.saving.lock();
+        let state = self.miner.lock().state();
+        if let Err(error) = save(&self.path, &state) {
+            // The answer is right all the same; only a restart would number the new ones anew.
+            tracing::warn!(path = %self.path.display(), %error, "cannot keep the patterns of log lines");
+        }
+    }
 }
 
 impl PatternBook {
@@ -32,43 +46,43 @@ impl PatternBook {
     /// The templates of texts, each with its number of rows. Texts of kinds that were never seen are learned.
     pub(crate) fn templates(&self, tenant: &TenantId, texts: &[(&str, u64)]) -> Vec<Option<Template>> {
         let kept = self.of_tenant(tenant);
-        let mut kept = kept.lock();
-        let unknown: Vec<&(&str, u64)> = texts.iter().filter(|(text, _)| kept.miner.find(text).is_none()).collect();
-        if !unknown.is_empty() {
+        let mut miner = kept.miner.lock();
+        let unknown: Vec<&(&str, u64)> = texts.iter().filter(|(text, _)| miner.find(text).is_none()).collect();
+        let learned = !unknown.is_empty();
+        if learned {
             for (text, rows) in unknown {
-                kept.miner.learn(text, *rows);
+                miner.learn(text, *rows);
             }
-            kept.miner.refine();
-            if let Err(error) = save(&kept.path, &kept.miner.state()) {
-                // The answer is right all the same; only a restart would number the new ones anew.
-                tracing::warn!(path = %kept.path.display(), %error, "cannot keep the patterns of log lines");
-            }
+            miner.refine();
         }
-        let miner = &kept.miner;
         let template = |text: &str| {
             let pattern = miner.pattern(miner.find(text)?)?;
             Some(Template { id: pattern.id.to_string(), text: pattern.template })
         };
-        texts.iter().map(|(text, _)| template(text)).collect()
+        let templates = texts.iter().map(|(text, _)| template(text)).collect();
+        drop(miner);
+        if learned {
+            kept.save();
+        }
+        templates
     }
 
     /// The id that a template goes by now; the same when it was never replaced.
     pub(crate) fn resolve(&self, tenant: &TenantId, id: &str) -> String {
-        let resolved = id.parse().ok().and_then(|id| self.of_tenant(tenant).lock().miner.resolve(id));
+        let resolved = id.parse().ok().and_then(|id| self.of_tenant(tenant).miner.lock().resolve(id));
         resolved.map_or_else(|| id.to_owned(), |id| id.to_string())
     }
 
-    fn of_tenant(&self, tenant: &TenantId) -> Arc<Mutex<Kept>> {
-        let mut miners = self.miners.lock();
-        if let Some(known) = miners.get(tenant) {
+    fn of_tenant(&self, tenant: &TenantId) -> Arc<Kept> {
+        if let Some(known) = self.miners.lock().get(tenant) {
             return Arc::clone(known);
         }
+        // Read without the lock; if two do it at once, the first one stays.
         let name: String = tenant.as_str().bytes().map(|byte| format!("{byte:02x}")).collect();
         let path = self.dir.join(format!("{name}.json"));
         let miner = load(&path).unwrap_or_else(|| Miner::new(Limits::default()));
-        let kept = Arc::new(Mutex::new(Kept { miner, path }));
-        miners.insert(tenant.clone(), Arc::clone(&kept));
-        kept
+        let kept = Arc::new(Kept { miner: Mutex::new(miner), path, saving: Mutex::new(()) });
+        Arc::clone(self.miners.lock().entry(tenant.clone()).or_insert(kept))
     }
 }
 

@@ -221,9 +221,9 @@ impl Engine {
 
 /// What evaluations hold, in the budget of all queries and in the list of running ones.
 #[derive(Debug)]
-struct PromMemory {
-    budget: Arc<Budget>,
-    control: Arc<Control>,
+pub(crate) struct PromMemory {
+    pub(crate) budget: Arc<Budget>,
+    pub(crate) control: Arc<Control>,
 }
 
 impl SharedMemory for PromMemory {

@@ -6,7 +6,7 @@ use arrow_array::RecordBatch;
 use exec::row_value;
 use lang::limits::SUBQUERY_VALUES_MAX;
 use lang::{Filter, Input, PipeKind, Query, Test};
-use model::field;
+use model::{TimeRange, field};
 use plan::{LogicalPlan, PATTERN_FIELD, Stage};
 
 use crate::engine::{Prepared, check_limit};
@@ -17,36 +17,52 @@ use crate::{Engine, QueryError, QueryRequest};
 impl Engine {
     /// The same query with everything filled in that only the data tells.
     pub(crate) async fn resolved(&self, request: &QueryRequest, prepared: Prepared) -> Result<Prepared, QueryError> {
-        let Prepared { mut plan, warnings, explain } = prepared;
-        if needs_closed_range(&plan) {
-            let range = self.closed_range(request, plan.scan()).await?;
-            plan.choose_buckets(range);
-            plan = plan.within(range);
-        }
+        let Prepared { mut plan, mut warnings, explain } = prepared;
         let mut queries = Vec::new();
         plan.each_filter(&mut |filter| find_queries(filter, &mut queries));
         for query in queries {
-            let values = self.values_of(request, &query).await?;
+            let values = self.values_of(request, &query, &mut warnings).await?;
             plan.change_filters(&mut |filter| put_values(filter, &query, &values));
         }
-        let book = &self.inner.patterns;
-        plan.change_filters(&mut |filter| resolve_patterns(filter, &|id| book.resolve(&request.tenant, id)));
+        if needs_closed_range(&plan) {
+            let range = self.closed_range(request, plan.scan()).await?;
+            plan.choose_buckets(range);
+            plan.close(range);
+        }
+        if asks_for_patterns(&plan) {
+            let (inner, tenant) = (self.inner.clone(), request.tenant.clone());
+            let change = move || {
+                let resolve = |id: &str| inner.patterns.resolve(&tenant, id);
+                plan.change_filters(&mut |filter| resolve_patterns(filter, &resolve));
+                Ok(plan)
+            };
+            plan = self.blocking(change).await?;
+        }
         Ok(Prepared { plan, warnings, explain })
     }
 
-    /// The different values that another query yields in its first column.
-    async fn values_of(&self, request: &QueryRequest, query: &Query) -> Result<Vec<String>, QueryError> {
-        let plan = plan::plan(query).map_err(QueryError::Parse)?.within(request.range);
+    /// The different values that another query yields in its first column. What it could not read is added to the warnings.
+    async fn values_of(
+        &self,
+        request: &QueryRequest,
+        query: &Query,
+        warnings: &mut Vec<String>,
+    ) -> Result<Vec<String>, QueryError> {
+        let plan = plan::plan(query).map_err(QueryError::Parse)?;
+        let own = plan.scan().range;
+        let plan = plan.within(if own == TimeRange::ALL { request.range } else { own });
+        self.check_range(&plan)?;
         let prepared = Prepared { plan, warnings: Vec::new(), explain: false };
         // A query inside a query inside a query: each is resolved in its turn.
         let prepared = Box::pin(self.resolved(request, prepared)).await?;
-        let inner = QueryRequest { limit: None, ..request.clone() };
-        let result = self.start(inner, prepared).await?.collect_all().await?;
+        let inner = QueryRequest { limit: None, allow_partial: false, ..request.clone() };
+        let mut stream = self.start(inner, prepared).await?;
         let mut values = BTreeSet::new();
-        for batch in &result.batches {
-            let Some(name) = first_column(batch) else { continue };
+        while let Some(batch) = stream.next_batch().await {
+            let batch = batch?;
+            let Some(name) = first_column(&batch) else { continue };
             for row in 0..batch.num_rows() {
-                let value = row_value(batch, row, &name).map(|value| value.text().into_owned());
+                let value = row_value(&batch, row, &name).map(|value| value.text().into_owned());
                 values.extend(value.filter(|value| !value.is_empty()));
             }
             let wanted = values.len() as u64;
@@ -57,6 +73,7 @@ impl Engine {
                 "values of a query inside `in(...)`",
             )?;
         }
+        warnings.extend(stream.stats().into_iter().flat_map(|stats| stats.warnings.iter().cloned()));
         Ok(values.into_iter().collect())
     }
 
@@ -83,9 +100,23 @@ impl Engine {
 
 fn needs_closed_range(plan: &LogicalPlan) -> bool {
     fn has_diff(plan: &LogicalPlan) -> bool {
-        matches!(plan, LogicalPlan::Stage { stage: Stage::Diff(..), .. }) || plan.input().is_some_and(has_diff)
+        let here = match plan {
+            LogicalPlan::Stage { stage: Stage::Diff(..), .. } => true,
+            LogicalPlan::Stage { stage, .. } => stage.other().is_some_and(has_diff),
+            _ => false,
+        };
+        here || plan.input().is_some_and(has_diff)
     }
     plan.has_auto_buckets() || has_diff(plan)
+}
+
+/// Whether some filter names a pattern.
+fn asks_for_patterns(plan: &LogicalPlan) -> bool {
+    let mut found = false;
+    plan.each_filter(&mut |filter| {
+        found |= plan::filter_fields(filter).is_none_or(|names| names.contains(PATTERN_FIELD));
+    });
+    found
 }
 
 fn first_column(batch: &RecordBatch) -> Option<String> {

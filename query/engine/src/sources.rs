@@ -1,9 +1,10 @@
 //! What plans read: tables of the store and of the catalog, answers of PromQL, tables of names, templates.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use arrow_array::RecordBatch;
-use exec::{Chunk, ExecError, Source, SourceSegment, Sources, Template};
+use exec::{Chunk, Control, ExecError, Source, SourceSegment, Sources, Template};
 use lang::{Bucket, Input, Promql};
 use model::{Row, Table, TenantId, TimeRange, Timestamp};
 use plan::Scan;
@@ -12,7 +13,10 @@ use store::Snapshot;
 
 use crate::QueryError;
 use crate::engine::Inner;
-use crate::prom::eval_error;
+use crate::prom::{PromMemory, eval_error};
+
+/// What a sample takes as a row with some labels, roughly.
+const ROW_BYTES: usize = 400;
 
 /// How far back a PromQL query looks when nobody says a time.
 const PROMQL_SPAN_NS: i64 = 3_600_000_000_000;
@@ -22,11 +26,13 @@ pub(crate) struct TenantSources {
     pub(crate) inner: Arc<Inner>,
     pub(crate) tenant: TenantId,
     pub(crate) now: Timestamp,
+    /// Stops what takes long.
+    pub(crate) control: Arc<Control>,
 }
 
 impl Sources for TenantSources {
     fn source(&self, scan: &Scan) -> Result<Source, ExecError> {
-        take_source(&self.inner, &self.tenant, &scan.input, scan.range, self.now)
+        take_source(&self.inner, &self.tenant, &scan.input, scan.range, self.now, &self.control)
             .map_err(|error| ExecError::Other { message: error.to_string(), hint: error.hint() })
     }
 
@@ -46,6 +52,7 @@ pub(crate) fn take_source(
     input: &Input,
     range: TimeRange,
     now: Timestamp,
+    control: &Arc<Control>,
 ) -> Result<Source, QueryError> {
     let rows = match input {
         Input::Table(table) => match Table::parse(table.as_str()) {
@@ -55,7 +62,7 @@ pub(crate) fn take_source(
                 inner.state.rows(tenant, table.as_str(), range).map_err(storage)?
             }
         },
-        Input::Promql(promql) => promql_rows(inner, tenant, promql, range, now)?,
+        Input::Promql(promql) => promql_rows(inner, tenant, promql, range, now, control)?,
     };
     let rows: Vec<&Row> = rows.iter().collect();
     let chunks = if rows.is_empty() { Vec::new() } else { vec![Arc::new(Chunk::from(column::rows_to_batch(&rows)))] };
@@ -83,6 +90,7 @@ fn promql_rows(
     query: &Promql,
     range: TimeRange,
     now: Timestamp,
+    control: &Arc<Control>,
 ) -> Result<Vec<Row>, QueryError> {
     let end = if range.end == TimeRange::ALL.end { now } else { range.end.saturating_add_ns(-1) };
     let start = if range.start == TimeRange::ALL.start { end.saturating_add_ns(-PROMQL_SPAN_NS) } else { range.start };
@@ -95,6 +103,9 @@ fn promql_rows(
         samples_max: inner.limits.promql_samples_max,
         memory_max_bytes: usize::try_from(inner.limits.memory_bytes_max).unwrap_or(usize::MAX),
         threads: inner.limits.partitions(),
+        shared_memory: Some(Arc::new(PromMemory { budget: Arc::clone(&inner.budget), control: Arc::clone(control) })),
+        deadline: Instant::now().checked_add(Duration::from_millis(inner.limits.timeout_ms)),
+        cancel: Some(control.cancel_flag()),
         ..EvalLimits::default()
     };
     let when = EvalRange::Range { start_ms: ceil_ms(start, step_ms), end_ms: end.millis(), step_ms };
@@ -106,7 +117,13 @@ fn promql_rows(
     let outcome =
         outcome.map_err(|error| eval_error(error, inner.limits.timeout_ms, inner.limits.memory_total_bytes_max))?;
     let QueryValue::Matrix(matrix) = outcome.value else { return Ok(Vec::new()) };
-    let mut rows = Vec::new();
+    let samples: usize = matrix.iter().map(|series| series.samples.len()).sum();
+    let bytes = samples.saturating_mul(ROW_BYTES);
+    if bytes as u64 > inner.limits.memory_bytes_max {
+        let detail = format!("{samples} samples as rows take about {bytes} bytes");
+        return Err(QueryError::Limit { name: "query.memory_bytes_max", limit: inner.limits.memory_bytes_max, detail });
+    }
+    let mut rows = Vec::with_capacity(samples);
     for series in matrix {
         for sample in &series.samples {
             let mut row = Row::new(Timestamp(sample.time_ms.saturating_mul(1_000_000)));

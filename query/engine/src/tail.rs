@@ -7,7 +7,7 @@ use std::time::Duration;
 use arrow_array::RecordBatch;
 use exec::{Chunk, Control, Source};
 use futures::StreamExt as _;
-use model::Table;
+use model::{Table, TimeRange};
 use plan::{LogicalPlan, ScanOrder, Stage};
 use store::Follower;
 
@@ -62,8 +62,14 @@ impl Drop for Place {
 impl Engine {
     /// Follows the rows that match a query. Its pipes must work on each row by itself.
     pub async fn tail(&self, request: QueryRequest) -> Result<Tail, QueryError> {
-        let prepared = self.resolved(&request, self.prepare(&request)?).await?;
-        let mut plan = prepared.plan;
+        let prepared = self.prepare(&request)?;
+        if prepared.plan.has_auto_buckets() {
+            return Err(QueryError::Unsupported {
+                message: "a tail has no time range from which the length of buckets could be chosen".to_owned(),
+                hint: "say it: `bin _time 5m`".to_owned(),
+            });
+        }
+        let mut plan = self.resolved(&request, prepared).await?.plan;
         let refuse = |message: &str, hint: &str| {
             Err(QueryError::Unsupported { message: message.to_owned(), hint: hint.to_owned() })
         };
@@ -81,6 +87,8 @@ impl Engine {
             );
         }
         let scan = plan.scan_mut();
+        // What comes is new, whatever time the query names.
+        scan.range = TimeRange::ALL;
         (scan.order, scan.fetch) = (Some(ScanOrder::OldestFirst), None);
         let running = self.inner.tails.fetch_add(1, Relaxed);
         let place = Place(Arc::clone(&self.inner.tails));
@@ -123,7 +131,7 @@ impl Tail {
         self.registered.entry.id
     }
 
-    /// What happened next; waits until something did.
+    /// What happened next; waits until something did. Dropping the future before it is ready may lose rows.
     pub async fn next(&mut self) -> Result<TailEvent, QueryError> {
         if let Some((dropped, sampled)) = self.dropped.take() {
             return Ok(TailEvent::Dropped { dropped, sampled });
@@ -165,8 +173,9 @@ impl Tail {
             let failed = |error| query_error(error, &inner.limits);
             let begin = {
                 let (inner, options) = (Arc::clone(&inner), options.clone());
-                let sources = Arc::new(TenantSources { inner: Arc::clone(&inner), tenant, now });
                 let control = Arc::new(Control::new(true));
+                let of_sources = Arc::clone(&control);
+                let sources = Arc::new(TenantSources { inner: Arc::clone(&inner), tenant, now, control: of_sources });
                 move || exec::begin(plan, source, &options, &inner.budget, control, sources, now)
             };
             let begun = tokio::task::spawn_blocking(begin).await;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use datafusion::execution::memory_pool::MemoryPool;
+use model::Timestamp;
 use plan::LogicalPlan;
 
 use crate::ExecError;
@@ -41,7 +42,7 @@ pub(crate) fn grouping(plan: &LogicalPlan) -> Option<&LogicalPlan> {
 pub(crate) fn describe(plan: &LogicalPlan) -> Option<String> {
     if let Some(at) = grouping(plan) {
         let LogicalPlan::Aggregate { input, by, aggregates } = at else { return None };
-        let ours = FoldSpec::of(by, aggregates, |_| DataType::Utf8, 1.0, usize::MAX).ok()??;
+        let ours = FoldSpec::of(by, aggregates, |_| DataType::Utf8, 1.0, (usize::MAX, Timestamp(0))).ok()??;
         let (scan, counts) = (input.scan(), ours.counts_only());
         let from = if counts { "statistics and index first, columns for the rest" } else { "columns" };
         return (scan.fetch.is_none() && is_simple(plan, at)).then(|| format!("SnapshotFold: from {from}\n"));
@@ -81,7 +82,7 @@ fn groups(
     let kinds = translator.source.kinds(&fields, translator.range);
     let data_type = |name: &str| kinds.get(name).map_or(DataType::Utf8, |kind| kind.data_type());
     let seconds = translator.rate_seconds(by);
-    let spec = FoldSpec::of(by, aggregates, data_type, seconds, translator.regex_bytes_max)?;
+    let spec = FoldSpec::of(by, aggregates, data_type, seconds, (translator.regex_bytes_max, translator.now))?;
     let Some(what) = spec.map(Arc::new) else { return Ok(Started::General(None)) };
     let held = Held::new(pool, "groups");
     let folded = crate::answer::fold(&translator.spec(scan)?, &what, &translator.parts(), translator.partitions, &held);

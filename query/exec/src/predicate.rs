@@ -79,11 +79,6 @@ pub(crate) enum Match {
     Fuzzy(FuzzyWord),
 }
 
-/// Compiles a filter for a query that was asked at no certain time.
-pub(crate) fn compile(filter: &Filter, regex_bytes_max: usize) -> Result<Predicate, ExecError> {
-    compile_at(filter, regex_bytes_max, Timestamp(0))
-}
-
 /// Compiles a filter. `regex_bytes_max` limits each compiled expression; `now` is when the query was asked.
 pub(crate) fn compile_at(filter: &Filter, regex_bytes_max: usize, now: Timestamp) -> Result<Predicate, ExecError> {
     let compile = |part: &Filter| compile_at(part, regex_bytes_max, now);
@@ -328,7 +323,8 @@ impl Predicate {
 pub(crate) fn in_range(rows: &RecordBatch, range: TimeRange, of: Vec<u32>) -> Vec<u32> {
     let times = rows.column_by_name(field::TIME).and_then(|array| array.as_primitive_opt::<TimestampNanosecondType>());
     let Some(times) = times else { return Vec::new() };
-    of.into_iter().filter(|row| range.contains(Timestamp(times.value(*row as usize)))).collect()
+    let inside = |row: usize| times.is_valid(row) && range.contains(Timestamp(times.value(row)));
+    of.into_iter().filter(|row| inside(*row as usize)).collect()
 }
 
 /// The rows whose `_time` passes a test.
@@ -345,7 +341,7 @@ fn fields_hold(left: &FieldView<'_>, comparison: Option<Comparison>, right: &Fie
         _ => {
             let (a, b) = (left.text(row).unwrap_or_default(), right.text(row).unwrap_or_default());
             let both = !a.is_empty() && !b.is_empty();
-            (both || comparison.is_none()).then(|| a.cmp(&b))
+            both.then(|| a.cmp(&b))
         }
     };
     order.is_some_and(|order| comparison.map_or(order.is_eq(), |comparison| comparison.holds(order)))

@@ -244,6 +244,7 @@ pub async fn explain(
     source: Source,
     options: &ExecOptions,
     budget: &Arc<Budget>,
+    now: Timestamp,
 ) -> Result<String, ExecError> {
     let control = Arc::new(Control::new(false));
     let pool: Arc<dyn MemoryPool> =
@@ -254,12 +255,12 @@ pub async fn explain(
             "Stages: rows pass through the operators above one after the other\n".to_owned()
         }
         None => {
-            let (physical, _) = physical(plan, &source, options, pool, &control, (None, Timestamp(0))).await?;
+            let (physical, _) = physical(plan, &source, options, pool, &control, (None, now)).await?;
             displayable(physical.as_ref()).indent(false).to_string()
         }
     };
     let (scan, options) = (plan.scan().clone(), options.clone());
-    let parts = tokio::task::spawn_blocking(move || explain_parts(&scan, &source, &options, control)).await;
+    let parts = tokio::task::spawn_blocking(move || explain_parts(&scan, &source, &options, control, now)).await;
     out.push_str(&parts.map_err(|error| ExecError::Internal { message: error.to_string() })??);
     Ok(out)
 }
@@ -269,8 +270,9 @@ fn explain_parts(
     source: &Source,
     options: &ExecOptions,
     control: Arc<Control>,
+    now: Timestamp,
 ) -> Result<String, ExecError> {
-    let predicate = Arc::new(predicate::compile(&scan.filter, options.regex_size_bytes_max)?);
+    let predicate = Arc::new(predicate::compile_at(&scan.filter, options.regex_size_bytes_max, now)?);
     let spec = Spec { predicate, range: scan.range, control };
     let mut out = String::new();
     let parts = source.parts(scan.range);
@@ -314,9 +316,10 @@ pub fn matching_rows(
     source: &Source,
     options: &ExecOptions,
     control: &Arc<Control>,
+    now: Timestamp,
 ) -> Result<Vec<(String, RoaringBitmap)>, ExecError> {
     let scan = plan.scan();
-    let predicate = Arc::new(predicate::compile(&scan.filter, options.regex_size_bytes_max)?);
+    let predicate = Arc::new(predicate::compile_at(&scan.filter, options.regex_size_bytes_max, now)?);
     let spec = Spec { predicate, range: scan.range, control: Arc::clone(control) };
     let mut out = Vec::new();
     for part in source.parts(scan.range).iter().filter(|part| part.is_segment()) {

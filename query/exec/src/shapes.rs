@@ -91,7 +91,7 @@ mod tests {
     use lang::{Case, Test};
 
     use super::*;
-    use crate::predicate::compile;
+    use crate::predicate::compile_at;
 
     /// Checks what the shapes of texts say of a test, and that rows agree.
     #[track_caller]
@@ -99,7 +99,11 @@ mod tests {
         let texts: ArrayRef = Arc::new(cases.iter().map(|(text, ..)| Some(*text)).collect::<StringArray>());
         let batch = column::split_bodies(&RecordBatch::try_from_iter([("body", texts)]).unwrap());
         let field = FieldName::Named("body".into());
-        let Predicate::Field(_, test) = compile(&lang::Filter::Field(field, test), 1 << 20).unwrap() else { panic!() };
+        let Predicate::Field(_, test) =
+            compile_at(&lang::Filter::Field(field, test), 1 << 20, model::Timestamp(0)).unwrap()
+        else {
+            panic!()
+        };
         let view = FieldView::new(&batch, "body");
         let mut tried = ShapeTest::new(&test, view.split_column().unwrap()).unwrap();
         for (row, (text, probe, holds)) in cases.iter().enumerate() {

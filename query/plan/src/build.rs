@@ -4,6 +4,7 @@
 use lang::{Aggregate, Bucket, Function, Group, Input, Pipe, PipeKind, Query, SortKey, Timechart, Top, Uniq};
 use model::{TimeRange, field};
 
+use crate::names::pattern_matches;
 use crate::{Buckets, LogicalPlan, Scan, Stage};
 
 /// The plan of a query, as written.
@@ -75,9 +76,42 @@ fn stage(pipe: &PipeKind, before: &[Pipe], query: &Query) -> Option<Stage> {
     })
 }
 
-/// The buckets of time that the rows before a pipe are grouped by; `None` when they are not.
+/// The buckets of time that the rows before a pipe are grouped by, under the names that they have there; `None` when they are not.
 pub(crate) fn buckets_before(before: &[Pipe], query: &Query) -> Option<Buckets> {
-    let of = |field: &str, bucket: &Bucket, keys: Vec<String>| {
+    let mut buckets = grouped_before(before, query)?;
+    let made = before.iter().rposition(|pipe| matches!(pipe.kind, PipeKind::Stats(_) | PipeKind::Timechart(_)));
+    for pipe in &before[made.map_or(0, |at| at + 1)..] {
+        match &pipe.kind {
+            PipeKind::Rename(renames) => {
+                for (from, to) in renames {
+                    let names = buckets.keys.iter_mut().flatten().chain([&mut buckets.time]);
+                    names.filter(|name| *name == from).for_each(|name| name.clone_from(to));
+                }
+            }
+            PipeKind::Drop(fields)
+                if dropped(&buckets, |name| !fields.iter().any(|field| pattern_matches(field, name))) =>
+            {
+                return None;
+            }
+            PipeKind::Fields(fields)
+                if dropped(&buckets, |name| fields.iter().any(|field| pattern_matches(field, name))) =>
+            {
+                return None;
+            }
+            _ => {}
+        }
+    }
+    Some(buckets)
+}
+
+/// Whether some key of the buckets does not stay.
+fn dropped(buckets: &Buckets, stays: impl Fn(&String) -> bool) -> bool {
+    !stays(&buckets.time) || buckets.keys.iter().flatten().any(|key| !stays(key))
+}
+
+/// The buckets as the pipe that made them called them.
+fn grouped_before(before: &[Pipe], query: &Query) -> Option<Buckets> {
+    let of = |field: &str, bucket: &Bucket, keys: Option<Vec<String>>| {
         let (step_ns, offset_ns) = match bucket {
             Bucket::Time { step_ns, offset_ns } => (Some(*step_ns), *offset_ns),
             Bucket::AutoTime => (None, 0),
@@ -95,9 +129,9 @@ pub(crate) fn buckets_before(before: &[Pipe], query: &Query) -> Option<Buckets> 
                 });
                 let (time, bucket) = found?;
                 let keys = stats.by.iter().map(Group::field).filter(|field| field != time).map(str::to_owned);
-                return of(time, bucket, keys.collect());
+                return of(time, bucket, Some(keys.collect()));
             }
-            PipeKind::Timechart(chart) => return of(field::TIME, &chart.bucket, chart.by.clone()),
+            PipeKind::Timechart(chart) => return of(field::TIME, &chart.bucket, Some(chart.by.clone())),
             PipeKind::Where(_)
             | PipeKind::Sort(_)
             | PipeKind::Eval(_)
@@ -109,7 +143,7 @@ pub(crate) fn buckets_before(before: &[Pipe], query: &Query) -> Option<Buckets> 
     }
     match &query.input {
         Input::Promql(promql) => {
-            Some(Buckets { time: field::TIME.to_owned(), step_ns: promql.step_ns, offset_ns: 0, keys: Vec::new() })
+            Some(Buckets { time: field::TIME.to_owned(), step_ns: promql.step_ns, offset_ns: 0, keys: None })
         }
         Input::Table(_) => None,
     }

@@ -212,6 +212,20 @@ impl LogicalPlan {
         self
     }
 
+    /// Closes an open time: of the plan's own rows, and of the windows that `diff` compares them with. Other plans that it reads
+    /// keep theirs.
+    pub fn close(&mut self, range: TimeRange) {
+        let closed = self.scan().range.intersect(&range);
+        let mut at = Some(&mut *self);
+        while let Some(plan) = at {
+            if let Self::Stage { stage: stage @ Stage::Diff(..), .. } = plan {
+                stage.narrow_other(closed, closed);
+            }
+            at = plan.input_mut();
+        }
+        self.scan_mut().range = closed;
+    }
+
     fn narrow(&mut self, range: TimeRange) {
         let own = self.scan().range;
         let mut at = Some(&mut *self);

@@ -69,8 +69,8 @@ pub struct Buckets {
     pub step_ns: Option<i64>,
     /// Their shift.
     pub offset_ns: i64,
-    /// The other keys.
-    pub keys: Vec<String>,
+    /// The other keys; `None` for every column but time and `value`, which is what PromQL answers.
+    pub keys: Option<Vec<String>>,
 }
 
 impl Stage {
@@ -140,7 +140,12 @@ impl Stage {
                     DiffAgainst::Range(range) => range,
                 };
             }
-            Self::Join(join, other) if !names_time(other) => {
+            // A query that names its time keeps it; what it reads itself is narrowed to that.
+            Self::Join(_, other) | Self::Union(other) if names_time(other) => {
+                let own = other.scan().range;
+                **other = std::mem::replace(&mut **other, crate::logical::EMPTY).within(own);
+            }
+            Self::Join(join, other) => {
                 let (mut start, mut end) = (range.start, range.end);
                 match join.within {
                     Some(Within { ns, side: WithinSide::Before }) => start = start.saturating_add_ns(-ns),
@@ -150,7 +155,7 @@ impl Stage {
                 let widened = TimeRange::new(start, end);
                 **other = std::mem::replace(&mut **other, crate::logical::EMPTY).within(widened);
             }
-            Self::Union(other) if !names_time(other) => {
+            Self::Union(other) => {
                 **other = std::mem::replace(&mut **other, crate::logical::EMPTY).within(range);
             }
             _ => {}
@@ -161,7 +166,9 @@ impl Stage {
     /// below it.
     pub fn keeps_rows(&self) -> bool {
         match self {
-            Self::Parse(_) | Self::Replace(_) | Self::Format(_) | Self::Bin(_) | Self::Lookup(_) => true,
+            Self::Parse(_) | Self::Replace(_) | Self::Format(_) | Self::Bin(_) | Self::Lookup(_) | Self::PatternId => {
+                true
+            }
             // The nearest partner, or none.
             Self::Join(join, _) => join.within.is_some() && join.kind == lang::JoinKind::Left,
             _ => false,
@@ -189,7 +196,7 @@ impl Stage {
         let of = |names: &[String]| Some(names.iter().cloned().collect::<BTreeSet<String>>());
         let filter = |filter: &Option<Filter>| filter.as_ref().map_or(Some(BTreeSet::new()), filter_fields);
         match self {
-            Self::Parse(pipe) => union(and(needed, &[&pipe.from]), filter(&pipe.filter)),
+            Self::Parse(pipe) => union(and(needed, &[&pipe.from, field::TIME]), filter(&pipe.filter)),
             Self::Replace(pipe) => union(needed, filter(&pipe.filter)),
             Self::Format(pipe) => union(union(needed, format_fields(pipe)), filter(&pipe.filter)),
             Self::Unroll(fields) => union(needed, of(fields)),

@@ -13,6 +13,7 @@ use engine::{Language, QueryRequest, Tail, TailEvent, row_json};
 use futures::{SinkExt as _, StreamExt as _, stream};
 use serde::Deserialize;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::request::Tenant;
 use crate::{Api, ApiError};
@@ -89,29 +90,35 @@ fn sse(event: &TailEvent) -> Event {
 /// One text message for each event: what the Server-Sent Event says, under the event's name.
 async fn over_socket(socket: WebSocket, mut tail: Tail) {
     let (mut send, mut receive) = socket.split();
+    // What the other side says is read apart, so that it never interrupts the wait for rows.
+    let closed = CancellationToken::new();
+    let seen = closed.clone();
+    let reader = telemetry::spawn("tail-socket", async move {
+        while let Some(Ok(said)) = receive.next().await {
+            if matches!(said, Message::Close(_)) {
+                break;
+            }
+        }
+        seen.cancel();
+    });
     loop {
-        let message = tokio::select! {
-            said = receive.next() => match said {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(_)) => continue,
-            },
-            event = tail.next() => match event {
-                Ok(event) => {
-                    let (name, data) = told(&event);
-                    format!("{{\"event\":\"{name}\",{}", data.trim_start_matches('{'))
-                }
-                Err(error) => {
-                    let line = ApiError::from(error).to_line();
-                    let text = format!("{{\"event\":\"error\",{}", line.trim_start_matches('{'));
-                    // The other side may be gone, and then nobody needs to know.
-                    let _ = send.send(Message::Text(text.into())).await;
-                    let _ = send.close().await;
-                    return;
-                }
-            },
+        let event = tokio::select! {
+            () = closed.cancelled() => break,
+            event = tail.next() => event,
         };
-        if send.send(Message::Text(message.into())).await.is_err() {
-            return;
+        let (name, data, last) = match event {
+            Ok(event) => {
+                let (name, data) = told(&event);
+                (name, data, false)
+            }
+            Err(error) => ("error", ApiError::from(error).to_line(), true),
+        };
+        let message = format!("{{\"event\":\"{name}\",{}", data.trim_start_matches('{'));
+        if send.send(Message::Text(message.into())).await.is_err() || last {
+            break;
         }
     }
+    // The other side may be gone, and then nobody needs to know.
+    let _ = send.close().await;
+    reader.abort();
 }

@@ -418,3 +418,44 @@ fn pipes_are_held_by_the_memory_of_their_query() {
     let found = bench.run(Bench::request("* | parse logfmt | stats count(key) as n")).unwrap();
     assert_eq!(found.json_lines(), [r#"{"n":20000}"#]);
 }
+
+/// Rows with the fields that the examples of the manual speak of.
+fn shop_of_the_manual() -> Vec<Row> {
+    let mut rows = shop();
+    for (at, row) in rows.iter_mut().enumerate() {
+        row.set("http.response.status_code", Value::Int(if at % 3 == 0 { 500 } else { 200 }));
+        row.set("trace_id", text("4bf92f3577b34da6a3ce929d0e0e4736"));
+        row.set("service.version", text("1.2.0"));
+        row.set("tags", text("[\"a\",\"b\"]"));
+        row.set("timeout_ms", Value::Int(500));
+        row.set("bytes", Value::Int(1_000 * at as i64));
+    }
+    rows.into_iter().map(Row::finish).collect()
+}
+
+#[test]
+fn every_example_of_the_manual_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let table = |name: &str, lines: &str| {
+        let path = dir.path().join(format!("{name}.csv"));
+        std::fs::write(&path, lines).unwrap();
+        path
+    };
+    let owners =
+        table("owners", "service,service.name,team,owner,email\ncheckout,checkout,payments,ann,ann@example.com\n");
+    let hosts = table("hosts", "host,host.name,name,rack,zone,region\na,a,a,r1,eu-1,eu\n");
+    let lookups = crate::LookupTables::of_files([owners, hosts]).unwrap();
+    let bench = Bench::new(crate::QueryLimits { lookups, ..crate::QueryLimits::default() });
+    bench.fill(&shop_of_the_manual(), Place::Both);
+    let reference = lang::reference();
+    let entries = [reference.sources, reference.filters, reference.pipes, reference.functions].concat();
+    let (mut run, mut failed) = (0, Vec::new());
+    for example in entries.iter().flat_map(|entry| entry.examples.iter()) {
+        run += 1;
+        if let Err(error) = bench.run(Bench::request(example)) {
+            failed.push(format!("{example}: {error} ({})", error.hint()));
+        }
+    }
+    assert!(run > 150, "only {run} examples");
+    assert!(failed.is_empty(), "{} of {run} fail:\n{}", failed.len(), failed.join("\n"));
+}

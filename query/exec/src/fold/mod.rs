@@ -15,12 +15,13 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use arrow_schema::{DataType, Field, Schema};
 use lang::{Aggregate, Bucket, Function, Group};
+use model::Timestamp;
 
 use crate::ExecError;
 use crate::control::Control;
 use crate::fold::cells::Cells;
 use crate::fold::keys::Groups;
-use crate::predicate::{Predicate, compile};
+use crate::predicate::{Predicate, compile_at};
 
 pub(crate) use keys::{Key, KeyValue, bucket_of};
 
@@ -78,7 +79,7 @@ impl FoldSpec {
         aggregates: &[Aggregate],
         data_type: impl Fn(&str) -> DataType,
         seconds: f64,
-        regex_bytes_max: usize,
+        (regex_bytes_max, now): (usize, Timestamp),
     ) -> Result<Option<Self>, ExecError> {
         let keys = by.iter().map(|group| match group {
             Group::Field(name) => Some(Key::Text(name.clone())),
@@ -91,7 +92,8 @@ impl FoldSpec {
         let mut values = Vec::with_capacity(aggregates.len());
         for aggregate in aggregates {
             let Some(what) = what(aggregate, &data_type, seconds) else { return Ok(None) };
-            let filter = aggregate.filter.as_ref().map(|filter| compile(filter, regex_bytes_max)).transpose()?;
+            let filter =
+                aggregate.filter.as_ref().map(|filter| compile_at(filter, regex_bytes_max, now)).transpose()?;
             if filter.as_ref().is_some_and(|filter| filter.fields().is_none()) {
                 return Ok(None);
             }

@@ -57,7 +57,7 @@ fn spec() -> Arc<FoldSpec> {
         "_time" => DataType::Timestamp(arrow_schema::TimeUnit::Nanosecond, Some("UTC".into())),
         _ => DataType::Utf8,
     };
-    Arc::new(FoldSpec::of(&by, &aggregates, data_type, 1.0, 1 << 20).unwrap().unwrap())
+    Arc::new(FoldSpec::of(&by, &aggregates, data_type, 1.0, (1 << 20, Timestamp(0))).unwrap().unwrap())
 }
 
 fn batch_of(rows: &[Row]) -> RecordBatch {
@@ -128,7 +128,9 @@ proptest! {
 #[test]
 fn without_keys_there_is_one_row_even_of_nothing() {
     let count = |filter| Aggregate { function: Function::Count, fields: Vec::new(), filter, name: "n".to_owned() };
-    let spec = |filter| FoldSpec::of(&[], &[count(filter)], |_| DataType::Utf8, 1.0, 1 << 20).unwrap().unwrap();
+    let spec = |filter| {
+        FoldSpec::of(&[], &[count(filter)], |_| DataType::Utf8, 1.0, (1 << 20, Timestamp(0))).unwrap().unwrap()
+    };
     assert_eq!(shown(Fold::new(Arc::new(spec(None)))), ["0"]);
     let mut fold = Fold::new(Arc::new(spec(None)));
     fold.add_counted(&[], 5);

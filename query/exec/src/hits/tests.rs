@@ -6,7 +6,7 @@ use model::{Row, Timestamp, Value};
 use proptest::prelude::*;
 
 use super::*;
-use crate::predicate::compile;
+use crate::predicate::compile_at;
 
 /// Rows of templates that repeat often enough to be groups, and of loose texts.
 fn rows() -> impl Strategy<Value = Vec<Row>> {
@@ -104,7 +104,7 @@ proptest! {
         let total = rows.len() as u64;
         let lookup = Lookup { index: &index, field_names: &field_names, names_complete: true, rows: total, control: &control };
         for filter in filters {
-            let predicate = compile(&filter, 1 << 20).unwrap();
+            let predicate = compile_at(&filter, 1 << 20, model::Timestamp(0)).unwrap();
             let truth: RoaringBitmap =
                 predicate.select(&batch, (0..rows.len() as u32).collect(), &control).unwrap().into_iter().collect();
             let set = lookup.set(&predicate).unwrap();

@@ -162,9 +162,9 @@ impl Cell {
             Self::Timed(best) => {
                 let Some(value) = text(first()).filter(|text| !text.is_empty()) else { return 0 };
                 let (value, key) = (value.into_owned(), at.key());
-                let bytes = value.len();
+                let before = best.as_ref().map_or(0, |(_, value)| value.len());
                 offer_timed(best, (key, value), aggregate.function == Function::Last);
-                bytes
+                best.as_ref().map_or(0, |(_, value)| value.len()).saturating_sub(before)
             }
             Self::Values(values) => {
                 let Some(value) = text(first()).filter(|text| !text.is_empty()) else { return 0 };
@@ -227,15 +227,20 @@ impl Cell {
     }
 
     /// The number that a chart weighs groups by; `None` when it is none.
-    pub(super) fn weight(&self) -> Option<f64> {
+    pub(super) fn weight(&self, function: Function) -> Option<f64> {
         match self {
             Self::Count(count) => Some(*count as f64),
             Self::Distinct(seen) => Some(seen.len() as f64),
             Self::Estimate(estimate) => Some(estimate.count() as f64),
+            Self::Sum { sum, count } if function == Function::Avg => (*count > 0).then(|| sum / *count as f64),
             Self::Sum { sum, .. } => Some(*sum),
-            Self::Numbers(numbers) => quantile(numbers.clone(), 0.5).as_f64(),
+            Self::Numbers(numbers) => match function {
+                Function::Quantile(q) => quantile(numbers.clone(), q).as_f64(),
+                _ => quantile(numbers.clone(), 0.5).as_f64(),
+            },
             Self::Spread { count, squares, .. } if *count > 0.0 => Some((squares / count).sqrt()),
             Self::Extreme(best) => best.as_ref()?.number,
+            Self::Timed(best) => best.as_ref()?.1.parse().ok(),
             _ => None,
         }
     }
@@ -346,10 +351,15 @@ fn add_row(
     if best.as_ref().is_some_and(worse) {
         return 0;
     }
+    // Of equal rows the oldest stays: a younger one need not be written out.
+    let equal = |known: &(Extreme, (i64, String), String)| !value.beats(&known.0, largest) && known.1 <= at.key();
+    if best.as_ref().is_some_and(equal) {
+        return 0;
+    }
     let json = row_object(table, row, shown);
-    let bytes = json.len();
+    let before = best.as_ref().map_or(0, |(.., json)| json.len());
     offer_row(best, (value, at.key(), json), aggregate.function);
-    bytes
+    best.as_ref().map_or(0, |(.., json)| json.len()).saturating_sub(before)
 }
 
 /// The better one of two rows; of equal ones the oldest.

@@ -81,6 +81,9 @@ impl<'a> Table<'a> {
     }
 }
 
+/// Bytes of the texts of one column of one batch.
+pub(super) const MADE_BYTES_MAX: usize = 256 << 20;
+
 /// One column that is being made, of whatever values come.
 #[derive(Default)]
 pub(super) struct ColumnBuilder {
@@ -111,8 +114,24 @@ impl ColumnBuilder {
         self.values[row] = value.into_owned();
     }
 
-    /// The column: of the values' type when all have one, of their texts when they differ.
-    pub(super) fn finish(self, name: &str) -> (Field, ArrayRef) {
+    /// The column: of the values' type when all have one, of their texts when they differ. Fails when its texts are too large.
+    pub(super) fn finish(self, name: &str) -> Result<(Field, ArrayRef), ExecError> {
+        let bytes: usize = self
+            .values
+            .iter()
+            .map(|value| match value {
+                Value::Text(text) | Value::Json(text) => text.len(),
+                _ => 0,
+            })
+            .sum();
+        if bytes > MADE_BYTES_MAX {
+            return Err(ExecError::Unsupported {
+                message: format!(
+                    "the texts of `{name}` in one batch of rows have {bytes} bytes, more than {MADE_BYTES_MAX} (MADE_BYTES_MAX)"
+                ),
+                hint: "make shorter texts, or choose fewer rows first".to_owned(),
+            });
+        }
         let (mut bools, mut ints, mut doubles, mut times, mut texts, mut json) = (0, 0, 0, 0, 0, 0);
         for value in &self.values {
             match value {
@@ -160,7 +179,7 @@ impl ColumnBuilder {
         if json > 0 && json == some {
             made = made.with_metadata([(JSON_KEY.to_owned(), String::new())].into());
         }
-        (made, array)
+        Ok((made, array))
     }
 
     /// Whether every whole number is one that a double holds exactly.
@@ -205,7 +224,7 @@ impl Columns {
         Ok(())
     }
 
-    pub(super) fn into_arrays(self, rows: usize) -> impl Iterator<Item = (Field, ArrayRef)> {
+    pub(super) fn into_arrays(self, rows: usize) -> impl Iterator<Item = Result<(Field, ArrayRef), ExecError>> {
         self.names.into_iter().zip(self.columns).map(move |(name, mut column)| {
             column.pad(rows);
             column.finish(&name)
@@ -250,11 +269,22 @@ pub(super) fn columns_of(batch: &RecordBatch) -> Vec<(Field, ArrayRef)> {
 /// The batch with more columns, which replace those of the same name.
 pub(super) fn with_columns(
     batch: &RecordBatch,
-    more: impl IntoIterator<Item = (Field, ArrayRef)>,
+    more: impl IntoIterator<Item = Result<(Field, ArrayRef), ExecError>>,
 ) -> Result<RecordBatch, ExecError> {
     let mut columns = columns_of(batch);
-    columns.extend(more);
+    for column in more {
+        columns.push(column?);
+    }
     batch_of(columns, batch.num_rows())
+}
+
+/// A batch of columns that were made.
+pub(super) fn batch_of_made<'n>(
+    made: impl Iterator<Item = (&'n str, ColumnBuilder)>,
+    rows: usize,
+) -> Result<RecordBatch, ExecError> {
+    let columns: Result<Vec<_>, ExecError> = made.map(|(name, column)| column.finish(name)).collect();
+    batch_of(columns?, rows)
 }
 
 /// Some rows of a batch, in this order.
@@ -295,7 +325,7 @@ pub(super) fn explode(batch: RecordBatch) -> Result<RecordBatch, ExecError> {
     let head = columns_of(&batch).into_iter().filter(|(field, _)| field.name() != RECORD_COLUMN);
     let head: Vec<(Field, ArrayRef)> = head.collect();
     // What a sort or a filter looked at stands beside the record too.
-    let made: Vec<(Field, ArrayRef)> = made.into_arrays(rows).collect();
+    let made: Vec<(Field, ArrayRef)> = made.into_arrays(rows).collect::<Result<_, ExecError>>()?;
     batch_of(head.into_iter().chain(made).collect(), rows)
 }
 
@@ -306,13 +336,13 @@ fn plain(batch: RecordBatch) -> Result<RecordBatch, ExecError> {
     let rows = batch.num_rows();
     let columns = columns_of(&batch).into_iter().map(|(field, array)| {
         if !matches!(array.data_type(), DataType::List(_)) {
-            return (field, array);
+            return Ok((field, array));
         }
         let mut column = ColumnBuilder::default();
         (0..rows).for_each(|row| column.push(cell(&array, row)));
         column.finish(field.name())
     });
-    batch_of(columns.collect(), rows)
+    batch_of(columns.collect::<Result<_, ExecError>>()?, rows)
 }
 
 fn of_json(value: serde_json::Value) -> Value<'static> {
@@ -367,7 +397,9 @@ pub(super) fn unite(batches: &[RecordBatch]) -> Result<RecordBatch, ExecError> {
             Some((known, _)) if known == field.data_type() => {}
             Some((known, _)) => {
                 let number = |ty: &DataType| matches!(ty, DataType::Int64 | DataType::Float64);
-                *known = if number(known) && number(field.data_type()) { DataType::Float64 } else { DataType::Utf8 };
+                let doubles =
+                    number(known) && number(field.data_type()) && batches.iter().all(|batch| fits(batch, field.name()));
+                *known = if doubles { DataType::Float64 } else { DataType::Utf8 };
             }
         }
     }
@@ -385,9 +417,25 @@ pub(super) fn unite(batches: &[RecordBatch]) -> Result<RecordBatch, ExecError> {
         let parts: Vec<ArrayRef> = parts.collect();
         let parts: Vec<&dyn arrow_array::Array> = parts.iter().map(AsRef::as_ref).collect();
         let array = arrow_select::concat::concat(&parts)?;
-        columns.push((Field::new(&name, ty, true).with_metadata(first.metadata().clone()), array));
+        let json = first.metadata().contains_key(JSON_KEY) && batches.iter().all(|batch| is_json(batch, &name));
+        let metadata = if json { first.metadata().clone() } else { HashMap::new() };
+        columns.push((Field::new(&name, ty, true).with_metadata(metadata), array));
     }
     batch_of(columns, rows)
+}
+
+/// Whether a column of a batch is JSON, as far as it has values.
+fn is_json(batch: &RecordBatch, name: &str) -> bool {
+    let Ok(field) = batch.schema_ref().field_with_name(name) else { return true };
+    let values = batch.column_by_name(name).map_or(0, |array| array.len() - array.null_count());
+    values == 0 || field.metadata().contains_key(JSON_KEY)
+}
+
+/// Whether the whole numbers of a column are ones that a double holds exactly.
+fn fits(batch: &RecordBatch, name: &str) -> bool {
+    const EXACT: u64 = 1 << 53;
+    let numbers = batch.column_by_name(name).and_then(|array| array.as_primitive_opt::<Int64Type>());
+    numbers.is_none_or(|numbers| numbers.iter().flatten().all(|number| number.unsigned_abs() <= EXACT))
 }
 
 fn convert(array: &ArrayRef, ty: &DataType) -> ArrayRef {

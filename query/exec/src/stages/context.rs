@@ -10,11 +10,16 @@ use model::{TimeRange, Timestamp, field};
 use plan::{LogicalPlan, Scan, ScanOrder};
 
 use super::cells::{self, ColumnBuilder, Table, with_columns};
+use super::rows::ENTRY_BYTES;
 use super::{Batches, Run, unsupported};
 use crate::ExecError;
+use crate::memory::Held;
 
 /// Rows whose surroundings are shown, at most.
 pub(crate) const CONTEXT_MATCHES_MAX: usize = 1_000;
+
+/// Rows of one stream and one moment that are looked through for the neighbours of one of them.
+const SAME_MOMENT_ROWS_MAX: u64 = 100_000;
 
 /// Where a row stands: its stream, its time and its id.
 type Place = (String, i64, String);
@@ -46,9 +51,12 @@ pub(super) async fn rows(
 ) -> Result<Batches, ExecError> {
     let mut found: BTreeMap<Place, (Role, RecordBatch)> = BTreeMap::new();
     let mut places: Vec<Place> = Vec::new();
+    let (mut held, mut bytes) = (Held::new(&run.pool, "context"), 0);
     while let Some(batch) = matches.next().await {
         for (place, row) in placed(&batch?)? {
             places.push(place.clone());
+            bytes += cells::bytes(&row) + ENTRY_BYTES;
+            held.set(bytes)?;
             found.insert(place, (Role::Match, row));
         }
         if places.len() > CONTEXT_MATCHES_MAX {
@@ -65,7 +73,10 @@ pub(super) async fn rows(
             if rows == 0 {
                 continue;
             }
+            run.control.check()?;
             for (near, row) in neighbours(run, &table, &place, role, rows).await? {
+                bytes += cells::bytes(&row) + ENTRY_BYTES;
+                held.set(bytes)?;
                 let known = found.entry(near).or_insert((role, row));
                 known.0 = known.0.min(role);
             }
@@ -135,5 +146,13 @@ async fn neighbours(
             return Ok(near);
         }
         wanted = wanted.saturating_mul(4);
+        if wanted > SAME_MOMENT_ROWS_MAX {
+            return Err(unsupported(
+                format!(
+                    "more than {SAME_MOMENT_ROWS_MAX} rows of one stream have the same time (SAME_MOMENT_ROWS_MAX)"
+                ),
+                "their order is not known; choose rows by a field instead",
+            ));
+        }
     }
 }

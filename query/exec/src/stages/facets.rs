@@ -8,14 +8,14 @@ use compute::Value;
 use lang::{Diff, Facets};
 use model::field;
 
-use super::cells::{ColumnBuilder, Table, batch_of};
+use super::cells::{ColumnBuilder, Table, batch_of_made};
 use super::patterns::{PATTERN_COLUMN, Shaper};
 use super::rows::ENTRY_BYTES;
 use super::{Operator, Sources};
 use crate::ExecError;
 
-/// Different values of a field that are counted; a field with more tells rows apart and is left out, or, when it was asked for
-/// by name, keeps the ones that came first.
+/// Different values of a field that are counted; a field with more tells rows apart and is left out, unless it was asked for by name:
+/// then all count, as far as memory goes.
 const VALUES_MAX: usize = 10_000;
 /// Values longer than this are texts and no facets.
 const VALUE_BYTES_MAX: usize = 256;
@@ -61,32 +61,36 @@ impl Counts {
                 wide |= all && text.len() > VALUE_BYTES_MAX;
                 if let Some(count) = values.get_mut(text.as_ref()) {
                     *count += 1;
-                } else if values.len() >= VALUES_MAX {
-                    wide |= all;
+                } else if all && values.len() >= VALUES_MAX {
+                    wide = true;
                 } else {
                     self.bytes += text.len() + ENTRY_BYTES;
                     values.insert(text.into_owned(), 1);
                 }
             }
             if wide {
-                self.values.remove(&name);
+                let gone = self.values.remove(&name).unwrap_or_default();
+                self.bytes -= gone.keys().map(|text| text.len() + ENTRY_BYTES).sum::<usize>();
                 self.wide.push(name);
             }
         }
     }
 
-    /// The fields with their values, without those whose values differ in every row.
+    /// The fields whose values differ in about every row.
+    fn telling_apart(&self) -> Vec<String> {
+        let rows = self.rows;
+        let apart = |values: &HashMap<String, u64>| values.len() > 10 && values.len() as u64 * 2 > rows;
+        let found = self.values.iter().filter(|(_, values)| self.fields.is_empty() && apart(values));
+        found.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The fields with their values.
     fn finish(&mut self) -> Vec<(String, HashMap<String, u64>)> {
         if !self.fields.is_empty() {
             let mut values = std::mem::take(&mut self.values);
             return self.fields.iter().map(|name| (name.clone(), values.remove(name).unwrap_or_default())).collect();
         }
-        let rows = self.rows;
-        let told_apart = |values: &HashMap<String, u64>| values.len() > 10 && values.len() as u64 * 2 > rows;
-        std::mem::take(&mut self.values)
-            .into_iter()
-            .filter(|(_, values)| !values.is_empty() && !told_apart(values))
-            .collect()
+        std::mem::take(&mut self.values).into_iter().filter(|(_, values)| !values.is_empty()).collect()
     }
 }
 
@@ -115,7 +119,8 @@ impl Operator for FacetRows {
     fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
         let mut columns = [ColumnBuilder::default(), ColumnBuilder::default(), ColumnBuilder::default()];
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
-        for (name, values) in self.counts.finish() {
+        let apart = self.counts.telling_apart();
+        for (name, values) in self.counts.finish().into_iter().filter(|(name, _)| !apart.contains(name)) {
             let mut values: Vec<(String, u64)> = values.into_iter().collect();
             values.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
             for (value, hits) in values.into_iter().take(limit) {
@@ -126,7 +131,7 @@ impl Operator for FacetRows {
         }
         let rows = columns[0].len();
         let named = ["field", "value", "hits"].into_iter().zip(columns);
-        batch_of(named.map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+        batch_of_made(named, rows).map(Some)
     }
 }
 
@@ -219,11 +224,12 @@ impl Operator for DiffRows {
         let mut found: Vec<(String, String, [u64; 2])> = Vec::new();
         let wide = |name: &String, counts: &Counts| counts.wide.contains(name);
         let mut fields: BTreeMap<String, HashMap<String, [u64; 2]>> = BTreeMap::new();
+        let apart = [self.here.telling_apart(), self.there.telling_apart()].concat();
         let (here, there) = (self.here.finish(), self.there.finish());
         for (window, side) in [here, there].into_iter().enumerate() {
             for (name, values) in side {
                 // Of a field that one window has too many values of, the counts say nothing.
-                if wide(&name, &self.here) || wide(&name, &self.there) || name == field::BODY {
+                if wide(&name, &self.here) || wide(&name, &self.there) || name == field::BODY || apart.contains(&name) {
                     continue;
                 }
                 for (value, count) in values {
@@ -261,7 +267,7 @@ impl Operator for DiffRows {
             ];
             columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         }
-        batch_of(names.into_iter().zip(columns).map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+        batch_of_made(names.into_iter().zip(columns), rows).map(Some)
     }
 }
 

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use arrow_array::RecordBatch;
 use compute::Value;
 use lang::{Aggregate, Bucket, Group};
+use model::Timestamp;
 
 use super::Operator;
 use super::accumulate::{Cell, RowPlace};
-use super::cells::{self, ColumnBuilder, Table, batch_of};
+use super::cells::{self, ColumnBuilder, Table, batch_of_made};
 use super::rows::ENTRY_BYTES;
 use super::text::bucket_of;
 use crate::ExecError;
 use crate::control::Control;
-use crate::predicate::{Predicate, compile};
+use crate::predicate::{Predicate, compile_at};
 
 /// Groups and their values so far.
 pub(super) struct Groups {
@@ -33,11 +34,11 @@ impl Groups {
     pub(super) fn new(
         by: Vec<Group>,
         aggregates: Vec<Aggregate>,
-        regex_bytes_max: usize,
+        (regex_bytes_max, now): (usize, Timestamp),
         control: &Arc<Control>,
     ) -> Result<Self, ExecError> {
         let filter = |aggregate: &Aggregate| {
-            aggregate.filter.as_ref().map(|filter| compile(filter, regex_bytes_max)).transpose()
+            aggregate.filter.as_ref().map(|filter| compile_at(filter, regex_bytes_max, now)).transpose()
         };
         let filters = aggregates.iter().map(filter).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -158,8 +159,7 @@ impl Groups {
             }
         }
         let names = self.by.iter().map(Group::field).chain(self.aggregates.iter().map(|one| one.name.as_str()));
-        let columns = names.zip(keys.into_iter().chain(values)).map(|(name, column)| column.finish(name));
-        batch_of(columns.collect(), order.len())
+        batch_of_made(names.zip(keys.into_iter().chain(values)), order.len())
     }
 }
 

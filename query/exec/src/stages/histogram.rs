@@ -102,7 +102,7 @@ impl Histogram {
 
 /// The lower bound of a bucket: 2^(at / 2^scale).
 fn bound(at: i32, scale: i32) -> f64 {
-    (f64::from(at) * f64::from(-scale).exp2()).exp2()
+    (f64::from(at) * f64::from(-scale).exp2()).exp2().min(f64::MAX)
 }
 
 /// The bucket of a number above zero: above its lower bound, at or below its upper one.

@@ -1,16 +1,18 @@
 //! Stages that bring fields of other rows in: `join` and `lookup`.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch};
 use compute::Value;
 use lang::{Join, JoinKind, Lookup, Within, WithinSide};
 use model::field;
 
-use super::Operator;
 use super::cells::{self, ColumnBuilder, Table, batch_of, columns_of, take, with_columns};
 use super::rows::{ENTRY_BYTES, tuple};
+use super::{Operator, unsupported};
 use crate::ExecError;
+use crate::control::Control;
 
 /// The rows of the other side, by their keys.
 struct Partners {
@@ -72,10 +74,16 @@ pub(super) struct JoinRows {
     partners: Partners,
     /// The columns of the partners, and what they are called here.
     taken: Vec<(usize, String)>,
+    control: Arc<Control>,
 }
 
+/// Pairs that the rows of one batch may come to.
+const JOINED_ROWS_MAX: usize = 1_000_000;
+/// Rows between two looks at the order to stop.
+const ROWS_PER_CHECK: usize = 1_024;
+
 impl JoinRows {
-    pub(super) fn new(join: Join, other: RecordBatch) -> Self {
+    pub(super) fn new(join: Join, other: RecordBatch, control: &Arc<Control>) -> Self {
         let (own_keys, other_keys): (Vec<String>, Vec<String>) = join.on.iter().cloned().unzip();
         let partners = Partners::of(other, &other_keys, join.within.is_some());
         let names = partners.batch.schema_ref().fields().iter().map(|field| field.name().clone()).enumerate();
@@ -83,7 +91,7 @@ impl JoinRows {
             .filter(|(_, name)| !join.on.iter().any(|(own, other)| own == other && other == name))
             .map(|(at, name)| (at, format!("{}{name}", join.prefix)))
             .collect();
-        Self { own_keys, partners, taken, join }
+        Self { own_keys, partners, taken, join, control: Arc::clone(control) }
     }
 }
 
@@ -103,10 +111,23 @@ impl Operator for JoinRows {
                 (true, JoinKind::Inner) => {}
                 (false, _) => pairs.extend(chosen.into_iter().map(|partner| (row as u32, Some(partner)))),
             }
+            if pairs.len() > JOINED_ROWS_MAX {
+                return Err(unsupported(
+                    format!("one batch of rows has more than {JOINED_ROWS_MAX} partners (JOINED_ROWS_MAX)"),
+                    "join by keys that tell rows apart, group the other side, or add `within`",
+                ));
+            }
+            if row % ROWS_PER_CHECK == 0 {
+                self.control.check()?;
+            }
         }
         let own = take(&batch, pairs.iter().map(|(row, _)| *row).collect())?;
         let mut columns = columns_of(&own);
         for (at, name) in &self.taken {
+            // A field that every row has already stays as it is.
+            if table.column(name).is_some_and(|own| own.null_count() == 0) {
+                continue;
+            }
             let array = self.partners.batch.column(*at);
             let mut made = ColumnBuilder::default();
             for (row, partner) in &pairs {
@@ -115,7 +136,7 @@ impl Operator for JoinRows {
                 let of_partner = || partner.map_or(Value::Missing, |row| cells::cell(array, row as usize));
                 made.push(if own.is_blank() { of_partner() } else { own });
             }
-            columns.push(made.finish(name));
+            columns.push(made.finish(name)?);
         }
         batch_of(columns, pairs.len()).map(Some)
     }
@@ -140,7 +161,7 @@ impl LookupRows {
         let place = |name: &String| {
             names.iter().position(|known| known == name).ok_or_else(|| {
                 let message = format!("the table `{}` has no column `{name}`", lookup.table);
-                super::unsupported(message, format!("its columns are {}", names.join(", ")))
+                unsupported(message, format!("its columns are {}", names.join(", ")))
             })
         };
         other_keys.iter().try_for_each(|key| place(key).map(drop))?;

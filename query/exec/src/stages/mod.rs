@@ -249,15 +249,15 @@ impl Run {
         aggregates: &[Aggregate],
         range_seconds: f64,
     ) -> Result<Box<dyn Operator>, ExecError> {
-        let regex_bytes_max = self.options.regex_size_bytes_max;
-        let groups = group::Groups::new(by.to_vec(), aggregates.to_vec(), regex_bytes_max, &self.control)?;
+        let limits = (self.options.regex_size_bytes_max, self.now);
+        let groups = group::Groups::new(by.to_vec(), aggregates.to_vec(), limits, &self.control)?;
         let seconds = groups.seconds(range_seconds);
         // What a field's numbers are is not known before, and `max` of numbers is to be a number.
         let extreme = |one: &Aggregate| matches!(one.function, lang::Function::Min | lang::Function::Max);
         if aggregates.iter().any(extreme) {
             return Ok(Box::new(group::GroupRows { groups: Some(groups), range_seconds }));
         }
-        if let Some(spec) = FoldSpec::of(by, aggregates, |_| DataType::Utf8, seconds, regex_bytes_max)? {
+        if let Some(spec) = FoldSpec::of(by, aggregates, |_| DataType::Utf8, seconds, limits)? {
             return Ok(Box::new(sort::FoldRows::new(spec, by.len(), &self.control)));
         }
         Ok(Box::new(group::GroupRows { groups: Some(groups), range_seconds }))
@@ -271,7 +271,8 @@ impl Run {
         range: TimeRange,
     ) -> Result<Option<Box<dyn Operator>>, ExecError> {
         let regex_bytes_max = self.options.regex_size_bytes_max;
-        let only = |filter: Option<&lang::Filter>| text::Only::new(filter, regex_bytes_max, &self.control);
+        let limits = (regex_bytes_max, self.now);
+        let only = |filter: Option<&lang::Filter>| text::Only::new(filter, limits, &self.control);
         Ok(Some(match stage {
             Stage::Parse(pipe) => {
                 let only = only(pipe.filter.as_ref())?;
@@ -286,8 +287,10 @@ impl Run {
             Stage::Bin(bin) => Box::new(text::BinValue(bin)),
             Stage::Dedup(dedup) => Box::new(rows::DedupRows::new(dedup)),
             Stage::Sample(sample) => Box::new(rows::SampleRows::new(sample)),
-            Stage::Percent { of, to } => Box::new(rows::Percent { of, to, rows: Vec::new() }),
-            Stage::Join(join, other) => Box::new(join::JoinRows::new(join, self.collected(*other).await?)),
+            Stage::Percent { of, to } => Box::new(rows::Percent { of, to, rows: Vec::new(), bytes: 0 }),
+            Stage::Join(join, other) => {
+                Box::new(join::JoinRows::new(join, self.collected(*other).await?, &self.control))
+            }
             Stage::Lookup(lookup) => {
                 let (sources, name) = (Arc::clone(&self.sources), lookup.table.clone());
                 let table = blocking(move || sources.table(&name)).await?;
@@ -298,24 +301,25 @@ impl Run {
             Stage::Facets(facets) => Box::new(facets::FacetRows::new(facets)),
             Stage::Diff(diff, other) => {
                 let mut operator = facets::DiffRows::new(&diff, &self.sources);
-                let mut rows = self.rows_of(*other).await?;
+                let (mut rows, mut held) = (self.rows_of(*other).await?, Held::new(&self.pool, "other window"));
                 while let Some(batch) = rows.next().await {
                     operator.add_other(&batch?);
+                    held.set(operator.held_bytes())?;
                 }
                 Box::new(operator)
             }
             Stage::Group(by, aggregates) => {
-                let groups = group::Groups::new(by, aggregates, regex_bytes_max, &self.control)?;
+                let groups = group::Groups::new(by, aggregates, limits, &self.control)?;
                 Box::new(group::GroupRows { groups: Some(groups), range_seconds: seconds(data, range) })
             }
             Stage::Timechart(chart) => {
                 let (by, aggregates) = (timechart::ChartRows::by(&chart), chart.aggregates.clone());
-                let groups = group::Groups::new(by, aggregates, regex_bytes_max, &self.control)?;
+                let groups = group::Groups::new(by, aggregates, limits, &self.control)?;
                 Box::new(timechart::ChartRows { chart, groups: Some(groups), range })
             }
             Stage::Fill(fill, buckets) => {
                 let range = below.scan().range;
-                Box::new(timechart::FillRows { fill, buckets, range, rows: Vec::new() })
+                Box::new(timechart::FillRows::new(fill, buckets, range, &self.control))
             }
             // Those two are where rows come from.
             Stage::Union(_) | Stage::Context(_) => return Ok(None),

@@ -9,7 +9,7 @@ use compute::Value;
 use lang::Patterns;
 use model::field;
 
-use super::cells::{self, ColumnBuilder, Table, batch_of, with_columns};
+use super::cells::{self, ColumnBuilder, Table, batch_of_made, with_columns};
 use super::rows::{ENTRY_BYTES, tuple};
 use super::{Operator, Sources};
 use crate::ExecError;
@@ -77,6 +77,8 @@ impl Shapes {
 /// What is known of the rows of one shape and one combination of fields.
 struct Seen {
     shape: usize,
+    /// The texts of the fields.
+    key: String,
     keys: Vec<Value<'static>>,
     rows: u64,
     first: Option<i64>,
@@ -91,6 +93,8 @@ pub(super) struct PatternRows {
     shapes: Shapes,
     places: HashMap<(usize, String), usize>,
     seen: Vec<Seen>,
+    rows: u64,
+    bytes: usize,
 }
 
 impl PatternRows {
@@ -101,6 +105,8 @@ impl PatternRows {
             shapes: Shapes::default(),
             places: HashMap::new(),
             seen: Vec::new(),
+            rows: 0,
+            bytes: 0,
         }
     }
 }
@@ -108,16 +114,19 @@ impl PatternRows {
 impl Operator for PatternRows {
     fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>, ExecError> {
         let table = Table::new(&batch);
+        self.rows += batch.num_rows() as u64;
         for row in 0..batch.num_rows() {
             let body = table.text(field::BODY, row);
             if body.is_empty() {
                 continue;
             }
             let shape = self.shapes.add(&body);
-            let keys = tuple(&table, &self.patterns.by, row);
-            let at = *self.places.entry((shape, keys)).or_insert_with(|| {
+            let key = tuple(&table, &self.patterns.by, row);
+            let at = *self.places.entry((shape, key)).or_insert_with_key(|(_, key)| {
                 let keys = self.patterns.by.iter().map(|name| table.value(name, row).into_owned()).collect();
-                self.seen.push(Seen { shape, keys, rows: 0, first: None, last: None, example: String::new() });
+                let (key, example) = (key.clone(), String::new());
+                self.bytes += key.len() * 3 + ENTRY_BYTES * 4;
+                self.seen.push(Seen { shape, key, keys, rows: 0, first: None, last: None, example });
                 self.seen.len() - 1
             });
             let seen = &mut self.seen[at];
@@ -126,6 +135,7 @@ impl Operator for PatternRows {
                 _ => None,
             };
             if seen.rows == 0 || time > seen.last {
+                self.bytes = (self.bytes + body.len()).saturating_sub(seen.example.len());
                 seen.example = body.into_owned();
             }
             seen.rows += 1;
@@ -136,17 +146,17 @@ impl Operator for PatternRows {
     }
 
     fn held_bytes(&self) -> usize {
-        self.shapes.bytes + self.seen.len() * ENTRY_BYTES * 4
+        self.shapes.bytes + self.bytes
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
         let templates = self.shapes.templates(&*self.sources);
-        let all: u64 = self.seen.iter().map(|seen| seen.rows).sum();
+        let all = self.rows;
         let mut merged: Vec<(Option<&Template>, Seen)> = Vec::new();
         let mut places: HashMap<(Option<&str>, String), usize> = HashMap::new();
         for seen in self.seen.drain(..) {
             let template = templates.get(seen.shape).and_then(Option::as_ref);
-            let key = (template.map(|template| template.id.as_str()), format!("{:?}", seen.keys));
+            let key = (template.map(|template| template.id.as_str()), seen.key.clone());
             match places.get(&key) {
                 Some(at) => {
                     let known = &mut merged[*at].1;
@@ -184,7 +194,7 @@ impl Operator for PatternRows {
             ]);
             columns.iter_mut().zip(values).for_each(|(column, value)| column.push(value));
         }
-        batch_of(names.zip(columns).map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+        batch_of_made(names.zip(columns), rows).map(Some)
     }
 }
 
@@ -193,11 +203,12 @@ pub(super) struct PatternColumn {
     sources: Arc<dyn Sources>,
     shapes: Shapes,
     rows: Vec<(RecordBatch, Vec<Option<usize>>)>,
+    bytes: usize,
 }
 
 impl PatternColumn {
     pub(super) fn new(sources: &Arc<dyn Sources>) -> Self {
-        Self { sources: Arc::clone(sources), shapes: Shapes::default(), rows: Vec::new() }
+        Self { sources: Arc::clone(sources), shapes: Shapes::default(), rows: Vec::new(), bytes: 0 }
     }
 }
 
@@ -210,12 +221,13 @@ impl Operator for PatternColumn {
         });
         let shapes = shapes.collect();
         drop(table);
+        self.bytes += cells::bytes(&batch) + batch.num_rows() * size_of::<Option<usize>>();
         self.rows.push((batch, shapes));
         Ok(None)
     }
 
     fn held_bytes(&self) -> usize {
-        self.shapes.bytes + self.rows.iter().map(|(batch, _)| cells::bytes(batch)).sum::<usize>()
+        self.shapes.bytes + self.bytes
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
@@ -225,7 +237,7 @@ impl Operator for PatternColumn {
         for (batch, shapes) in self.rows.drain(..) {
             let ids: StringArray = shapes.iter().map(id).collect();
             let field = Field::new(PATTERN_COLUMN, DataType::Utf8, true);
-            done.push(with_columns(&batch, [(field, Arc::new(ids) as ArrayRef)])?);
+            done.push(with_columns(&batch, [Ok((field, Arc::new(ids) as ArrayRef))])?);
         }
         if done.is_empty() { Ok(None) } else { cells::unite(&done).map(Some) }
     }

@@ -138,12 +138,18 @@ pub(super) struct Percent {
     pub(super) of: String,
     pub(super) to: String,
     pub(super) rows: Vec<RecordBatch>,
+    pub(super) bytes: usize,
 }
 
 impl Operator for Percent {
     fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>, ExecError> {
+        self.bytes += cells::bytes(&batch);
         self.rows.push(batch);
         Ok(None)
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.bytes
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
@@ -156,7 +162,7 @@ impl Operator for Percent {
         let share = |number: Option<f64>| number.filter(|_| sum > 0.0).map(|number| number / sum * 100.0);
         let shares: Float64Array = numbers.into_iter().map(share).collect();
         let field = Field::new(&self.to, DataType::Float64, true);
-        with_columns(&batch, [(field, Arc::new(shares) as ArrayRef)]).map(Some)
+        with_columns(&batch, [Ok((field, Arc::new(shares) as ArrayRef))]).map(Some)
     }
 }
 
@@ -218,12 +224,14 @@ pub(super) struct SampleRows {
     seen: u64,
     /// For a number of rows: the ones with the smallest hashes so far, with their place among all rows.
     chosen: Vec<(u64, u64, RecordBatch)>,
+    /// No row with a larger hash can be among them.
+    worst: u64,
     bytes: usize,
 }
 
 impl SampleRows {
     pub(super) fn new(sample: Sample) -> Self {
-        Self { sample, seen: 0, chosen: Vec::new(), bytes: 0 }
+        Self { sample, seen: 0, chosen: Vec::new(), worst: u64::MAX, bytes: 0 }
     }
 
     /// Rows that wait, at most, for each that is wanted, before the ones that can not win are let go.
@@ -232,6 +240,9 @@ impl SampleRows {
     fn keep_smallest(&mut self, wanted: usize) {
         self.chosen.sort_by_key(|(hash, place, _)| (*hash, *place));
         self.chosen.truncate(wanted);
+        if let Some((worst, ..)) = self.chosen.last().filter(|_| self.chosen.len() == wanted) {
+            self.worst = *worst;
+        }
         self.bytes = self.chosen.iter().map(|(_, _, row)| cells::bytes(row)).sum();
     }
 }
@@ -250,7 +261,7 @@ impl Operator for SampleRows {
             Sample::Percent(percent) => (u64::MAX as f64 * (percent / 100.0).clamp(0.0, 1.0)) as u64,
             Sample::Rows(wanted) => {
                 let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-                for row in 0..batch.num_rows() {
+                for row in (0..batch.num_rows()).filter(|row| chance(*row) <= self.worst) {
                     // A slice would keep the whole batch in memory.
                     let one = take(&batch, vec![row as u32])?;
                     self.bytes += cells::bytes(&one);
@@ -287,6 +298,9 @@ fn mix(id: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Rows that the lists of one batch of rows may come to.
+const UNROLLED_ROWS_MAX: usize = 1_000_000;
+
 /// A row for each value of JSON arrays.
 pub(super) struct Unroll(pub(super) Vec<String>);
 
@@ -299,6 +313,12 @@ impl Operator for Unroll {
             let lists: Vec<Option<Vec<serde_json::Value>>> =
                 self.0.iter().map(|name| list(table.value(name, row))).collect();
             let length = lists.iter().flatten().map(Vec::len).max().unwrap_or(1).max(1);
+            if rows.len() + length > UNROLLED_ROWS_MAX {
+                return Err(unsupported(
+                    format!("the lists of one batch come to more than {UNROLLED_ROWS_MAX} rows (UNROLLED_ROWS_MAX)"),
+                    "narrow the filter to rows with shorter lists",
+                ));
+            }
             for at in 0..length {
                 rows.push(row as u32);
                 for ((name, list), column) in self.0.iter().zip(&lists).zip(&mut columns) {
@@ -309,9 +329,11 @@ impl Operator for Unroll {
                 }
             }
         }
-        let made: Vec<(Field, ArrayRef)> =
-            self.0.iter().zip(columns).map(|(name, column)| column.finish(name)).collect();
-        with_columns(&take(&batch, rows)?, made).map(Some)
+        let made: Vec<_> = self.0.iter().zip(columns).map(|(name, column)| column.finish(name)).collect();
+        // The lists themselves are not repeated.
+        let mut rest = columns_of(&batch);
+        rest.retain(|(field, _)| !self.0.contains(field.name()));
+        with_columns(&take(&batch_of(rest, batch.num_rows())?, rows)?, made).map(Some)
     }
 }
 

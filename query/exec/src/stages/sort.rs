@@ -43,7 +43,7 @@ impl Operator for SortRows {
         self.count += batch.num_rows();
         self.bytes += cells::bytes(&batch);
         self.rows.push(batch);
-        if self.fetch.is_some_and(|fetch| self.count > fetch.saturating_add(WAITING_ROWS)) {
+        if self.fetch.is_some_and(|fetch| self.count > fetch.saturating_mul(2).saturating_add(WAITING_ROWS)) {
             let sorted = self.sorted()?;
             let kept = cells::copied(&sorted)?;
             (self.count, self.bytes) = (kept.num_rows(), cells::bytes(&kept));

@@ -1,13 +1,15 @@
 //! Stages that take texts apart and put them together, and the one that puts values into buckets.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch};
+use compute::limits::TEXT_BYTES_MAX;
 use compute::{Template, Value};
 use lang::{Bin, Bucket, FormatPart, FormatPipe, ParseFormat, ParsePipe};
 use model::{Timestamp, field};
 use parse::{Extractor, Format, Limits};
-use regex::{NoExpand, Regex};
+use regex::Regex;
 
 use super::cells::{self, ColumnBuilder, Columns, Table, with_columns};
 use super::{Operator, unsupported};
@@ -24,10 +26,10 @@ pub(super) struct Only {
 impl Only {
     pub(super) fn new(
         filter: Option<&lang::Filter>,
-        regex_bytes_max: usize,
+        (regex_bytes_max, now): (usize, Timestamp),
         control: &Arc<Control>,
     ) -> Result<Self, ExecError> {
-        let filter = filter.map(|filter| predicate::compile(filter, regex_bytes_max)).transpose()?;
+        let filter = filter.map(|filter| predicate::compile_at(filter, regex_bytes_max, now)).transpose()?;
         Ok(Self { filter, control: Arc::clone(control) })
     }
 
@@ -116,10 +118,9 @@ fn changed(
     }
     let mut made = Columns::default();
     // The values that were there come first: what is not replaced stays.
-    let mut known: Vec<&str> = Vec::new();
+    let mut known: HashSet<&str> = HashSet::new();
     for (name, _) in changes.iter().flat_map(|(_, fields)| fields) {
-        if !known.contains(&name.as_str()) {
-            known.push(name);
+        if known.insert(name) {
             if let Some(array) = table.column(name) {
                 for row in 0..batch.num_rows() {
                     made.set(name, row, cells::cell(array, row))?;
@@ -160,6 +161,32 @@ impl Replace {
     }
 }
 
+impl Replace {
+    /// The text with its places replaced; `None` when it has none, and when it would grow beyond what a value may be.
+    fn replaced(&self, text: &str) -> Option<String> {
+        let limit = self.pipe.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let most = text.len().max(TEXT_BYTES_MAX);
+        let (mut out, mut from) = (String::new(), 0);
+        for captures in self.regex.captures_iter(text).take(limit) {
+            let Some(found) = captures.get(0) else { continue };
+            out.push_str(&text[from..found.start()]);
+            match self.pipe.regex {
+                true => captures.expand(&self.pipe.to, &mut out),
+                false => out.push_str(&self.pipe.to),
+            }
+            from = found.end();
+            if out.len() > most {
+                return None;
+            }
+        }
+        if from == 0 && out.is_empty() {
+            return None;
+        }
+        out.push_str(&text[from..]);
+        Some(out)
+    }
+}
+
 impl Operator for Replace {
     fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>, ExecError> {
         let rows = self.only.rows(&batch)?;
@@ -167,19 +194,11 @@ impl Operator for Replace {
         if table.column(&self.pipe.field).is_none() {
             return Ok(Some(batch));
         }
-        // Zero stands for all places.
-        let limit = self.pipe.limit.map_or(0, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let mut changes = Vec::new();
         for row in rows {
             let text = table.text(&self.pipe.field, row as usize);
-            let new = match self.pipe.regex {
-                true => self.regex.replacen(&text, limit, self.pipe.to.as_str()),
-                false => self.regex.replacen(&text, limit, NoExpand(&self.pipe.to)),
-            };
-            if new != text {
-                let value = Value::Text(new.into_owned().into());
-                changes.push((row as usize, vec![(self.pipe.field.clone(), value)]));
-            }
+            let Some(new) = self.replaced(&text) else { continue };
+            changes.push((row as usize, vec![(self.pipe.field.clone(), Value::Text(new.into()))]));
         }
         changed(&batch, &table, changes).map(Some)
     }

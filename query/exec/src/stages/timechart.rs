@@ -1,6 +1,7 @@
 //! Rows for every bucket of time: the stages `timechart` and `fill`.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use compute::Value;
@@ -9,11 +10,13 @@ use model::{TimeRange, field};
 use plan::Buckets;
 
 use super::accumulate::Cell;
-use super::cells::{self, ColumnBuilder, Table, batch_of};
+use super::cells::{self, ColumnBuilder, Table, batch_of_made};
 use super::group::{Groups, compare_keys};
+use super::rows::tuple;
 use super::text::time_bucket;
 use super::{Operator, unsupported};
 use crate::ExecError;
+use crate::control::Control;
 
 /// Rows that buckets without any are given, at most.
 pub(crate) const FILLED_ROWS_MAX: usize = 1_000_000;
@@ -105,7 +108,7 @@ impl Operator for ChartRows {
             .chain(self.chart.by.iter().map(String::as_str))
             .chain(aggregates.iter().map(|one| one.name.as_str()));
         let rows = columns[0].len();
-        batch_of(names.zip(columns).map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+        batch_of_made(names.zip(columns), rows).map(Some)
     }
 
     fn held_bytes(&self) -> usize {
@@ -142,7 +145,8 @@ impl Series {
                 weights.push((0.0, 0));
                 series.len() - 1
             });
-            weights[at].0 += cells.first().and_then(Cell::weight).unwrap_or(0.0);
+            weights[at].0 +=
+                cells.first().zip(aggregates.first()).and_then(|(cell, one)| cell.weight(one.function)).unwrap_or(0.0);
             weights[at].1 += rows;
             series[at].1.insert(start, cells);
         }
@@ -180,8 +184,8 @@ impl Series {
                     }
                 }
             }
-            kept.sort_by(|a, b| compare_keys(&a.0, &b.0));
             kept.extend(other);
+            kept.sort_by(|a, b| compare_keys(&a.0, &b.0));
             return kept;
         }
         series.sort_by(|a, b| compare_keys(&a.0, &b.0));
@@ -191,40 +195,41 @@ impl Series {
 
 /// The stage `fill`.
 pub(super) struct FillRows {
-    pub(super) fill: Fill,
-    pub(super) buckets: Buckets,
-    pub(super) range: TimeRange,
-    pub(super) rows: Vec<RecordBatch>,
+    fill: Fill,
+    buckets: Buckets,
+    range: TimeRange,
+    rows: Vec<RecordBatch>,
+    bytes: usize,
+    control: Arc<Control>,
 }
+
+/// A group of rows: its keys, and its rows by the starts of their buckets.
+type FillGroup = (Vec<Value<'static>>, BTreeMap<i64, usize>);
+
+/// Rows between two looks at the order to stop.
+const ROWS_PER_CHECK: usize = 4_096;
 
 impl Operator for FillRows {
     fn push(&mut self, batch: RecordBatch) -> Result<Option<RecordBatch>, ExecError> {
+        self.bytes += cells::bytes(&batch);
         self.rows.push(batch);
         Ok(None)
     }
 
     fn held_bytes(&self) -> usize {
-        self.rows.iter().map(cells::bytes).sum()
+        self.bytes
     }
 
     fn finish(&mut self) -> Result<Option<RecordBatch>, ExecError> {
+        if self.rows.is_empty() {
+            return Ok(None);
+        }
         let batch = cells::unite(&std::mem::take(&mut self.rows))?;
         let table = Table::new(&batch);
         let Some(step_ns) = self.buckets.step_ns else { return Ok(Some(batch)) };
         let keys = self.key_columns(&table);
         let filled = self.filled_columns(&table, &keys);
-        let mut groups: Vec<(Vec<Value<'static>>, BTreeMap<i64, usize>)> = Vec::new();
-        let mut data: Option<(i64, i64)> = None;
-        for row in 0..batch.num_rows() {
-            let Value::Time(time) = table.value(&self.buckets.time, row) else { continue };
-            data = Some(data.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
-            let own: Vec<Value<'static>> = keys.iter().map(|name| table.value(name, row).into_owned()).collect();
-            match groups.iter_mut().find(|(known, _)| *known == own) {
-                Some((_, rows)) => drop(rows.insert(time, row)),
-                None => groups.push((own, BTreeMap::from([(time, row)]))),
-            }
-        }
-        groups.sort_by(|a, b| compare_keys(&a.0, &b.0));
+        let (groups, data) = self.groups(&table, &keys)?;
         let starts = starts(self.range, data, step_ns, self.buckets.offset_ns)?;
         if starts.len().saturating_mul(groups.len()) > FILLED_ROWS_MAX {
             return Err(too_many(starts.len() * groups.len()));
@@ -232,6 +237,7 @@ impl Operator for FillRows {
         let names: Vec<String> = batch.schema_ref().fields().iter().map(|field| field.name().clone()).collect();
         let mut columns: Vec<ColumnBuilder> = names.iter().map(|_| ColumnBuilder::default()).collect();
         for (own, rows) in &groups {
+            self.control.check()?;
             for (name, column) in names.iter().zip(&mut columns) {
                 if *name == self.buckets.time {
                     starts.iter().for_each(|start| column.push(Value::Time(*start)));
@@ -246,18 +252,47 @@ impl Operator for FillRows {
             }
         }
         let rows = starts.len() * groups.len();
-        batch_of(names.iter().zip(columns).map(|(name, column)| column.finish(name)).collect(), rows).map(Some)
+        batch_of_made(names.iter().map(String::as_str).zip(columns), rows).map(Some)
     }
 }
 
 impl FillRows {
+    pub(super) fn new(fill: Fill, buckets: Buckets, range: TimeRange, control: &Arc<Control>) -> Self {
+        Self { fill, buckets, range, rows: Vec::new(), bytes: 0, control: Arc::clone(control) }
+    }
+
+    /// The groups in the order of their keys, and the first and the last time that there are.
+    fn groups(&self, table: &Table<'_>, keys: &[String]) -> Result<(Vec<FillGroup>, Option<(i64, i64)>), ExecError> {
+        let mut groups: Vec<FillGroup> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
+        let mut data: Option<(i64, i64)> = None;
+        for row in 0..table.batch.num_rows() {
+            if row % ROWS_PER_CHECK == 0 {
+                self.control.check()?;
+            }
+            let Value::Time(time) = table.value(&self.buckets.time, row) else { continue };
+            data = Some(data.map_or((time, time), |(first, last)| (first.min(time), last.max(time))));
+            let at = *places.entry(tuple(table, keys, row)).or_insert_with(|| {
+                let own = keys.iter().map(|name| table.value(name, row).into_owned()).collect();
+                groups.push((own, BTreeMap::new()));
+                groups.len() - 1
+            });
+            groups[at].1.insert(time, row);
+        }
+        groups.sort_by(|a, b| compare_keys(&a.0, &b.0));
+        Ok((groups, data))
+    }
+
     /// The other keys: of a PromQL answer every column but time and value.
     fn key_columns(&self, table: &Table<'_>) -> Vec<String> {
-        let names = table.batch.schema_ref().fields().iter().map(|field| field.name().clone());
-        let promql = self.buckets.keys.is_empty() && table.column("value").is_some() && self.fill.fields.is_empty();
-        match promql {
-            true => names.filter(|name| *name != self.buckets.time && name != "value").collect(),
-            false => self.buckets.keys.iter().filter(|key| table.column(key).is_some()).cloned().collect(),
+        match &self.buckets.keys {
+            Some(keys) => keys.iter().filter(|key| table.column(key).is_some()).cloned().collect(),
+            None => {
+                let names = table.batch.schema_ref().fields().iter().map(|field| field.name().clone());
+                let own =
+                    |name: &String| *name != self.buckets.time && name != "value" && !self.fill.fields.contains(name);
+                names.filter(|name| own(name) && ![field::ID, field::STREAM].contains(&name.as_str())).collect()
+            }
         }
     }
 

@@ -41,15 +41,15 @@ fn fill(plan: &mut LogicalPlan, needed: Needed) {
     }
 }
 
-/// What is needed of the scan.
-pub(super) fn needed_of_scan(plan: &LogicalPlan) -> Needed {
-    fn below(plan: &LogicalPlan, needed: Needed) -> Needed {
-        match plan.input() {
-            Some(input) => below(input, needed_of_input(plan, needed)),
-            None => needed,
-        }
+/// The fields that one operator reads by their names.
+pub(super) fn reads_by_name(plan: &LogicalPlan) -> BTreeSet<String> {
+    let nothing = Some(BTreeSet::new());
+    match plan {
+        // What it computes is not needed of it here, and what that reads is asked for all the same.
+        LogicalPlan::Eval { columns, .. } => columns.iter().flat_map(|(_, expr)| expr.fields()).collect(),
+        LogicalPlan::Rename { renames, .. } => renames.iter().map(|(from, _)| from.clone()).collect(),
+        other => needed_of_input(other, nothing).unwrap_or_default(),
     }
-    below(plan, None)
 }
 
 /// The fields that groups and what is computed of them read.

@@ -2,15 +2,38 @@
 
 use lang::Filter;
 
-use super::columns::needed_of_scan;
+use super::columns::reads_by_name;
 use super::simplify_filter;
 use crate::names::filter_fields;
 use crate::stage::{PATTERN_FIELD, Stage};
 use crate::{LogicalPlan, Scan};
 
+/// Whether some operator reads the field by its name, and none below makes it.
+fn is_read(plan: &LogicalPlan) -> bool {
+    if matches!(plan, LogicalPlan::Stage { stage: Stage::Patterns(_), .. }) {
+        return false;
+    }
+    let Some(input) = plan.input() else { return false };
+    // The node above `patterns` reads what that makes.
+    let made_below = makes(input);
+    let reads = reads_by_name(plan).contains(PATTERN_FIELD);
+    (reads && !made_below) || is_read(input)
+}
+
+/// Whether the rows of a plan have the field without this rewrite.
+fn makes(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Stage { stage: Stage::Patterns(_), .. } => true,
+        LogicalPlan::Aggregate { .. } | LogicalPlan::Stage { stage: Stage::Group(..) | Stage::Timechart(_), .. } => {
+            true
+        }
+        other => other.input().is_some_and(makes),
+    }
+}
+
 /// Puts the stage above the scan where something above reads the field.
 pub(super) fn insert(mut plan: LogicalPlan) -> LogicalPlan {
-    let read_above = needed_of_scan(&plan).is_some_and(|names| names.contains(PATTERN_FIELD));
+    let read_above = is_read(&plan);
     let in_filter = |filter: &Filter| filter_fields(filter).is_some_and(|names| names.contains(PATTERN_FIELD));
     let filters = in_filter(&plan.scan().filter);
     if !read_above && !filters {

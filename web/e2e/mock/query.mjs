@@ -1,4 +1,6 @@
 // As much of the query language as the tests need: words, phrases, fields, negation, and `stats by (f) count() as n`.
+import { patternOf } from "./patterns.mjs";
+
 export function parse(text) {
   const tokens = [];
   const diagnostics = [];
@@ -84,7 +86,7 @@ function matchesOne(row, field, operator, value) {
         .toLowerCase()
         .includes(value.replace(/\*$/, "").toLowerCase())
     );
-  const own = row[field];
+  const own = field === "_pattern" ? patternOf(row).id : row[field];
   if (value === "*") return own !== undefined;
   if (own === undefined) return false;
   if (operator === ":=") return String(own) === value;

@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { makeShop } from "./data.mjs";
 import { change, makeLoop, read } from "./loop.mjs";
+import { context, download, facets, tail, views } from "./operator.mjs";
+import { patterns } from "./patterns.mjs";
 import { applyPipes, matches, parse } from "./query.mjs";
 
 const BASE = "/backstop/api/v1";
@@ -39,6 +41,8 @@ async function handle(request, response, state) {
   const body = request.method === "GET" ? {} : await readJson(request);
   const route = ROUTES[`${request.method} ${path}`];
   if (route) return route({ response, request, state, body, url });
+  const kept = views(state, request.method, path, body);
+  if (kept) return json(response, ...kept);
   const answer = loop(state, request, path, body, url);
   if (answer) return json(response, ...answer);
   const incident = /^\/incidents\/([^/]+)$/.exec(path);
@@ -71,6 +75,23 @@ const ROUTES = {
     withRows(response, state, body, (rows) => json(response, 200, fields(rows))),
   "POST /values": ({ response, state, body }) =>
     withRows(response, state, body, (rows) => json(response, 200, values(rows, body))),
+  "POST /patterns": ({ response, state, body }) =>
+    withRows(response, state, body, (rows, start, end) => {
+      const earlier = {
+        ...body,
+        start: new Date(2 * start - end).toISOString(),
+        end: new Date(start - 1).toISOString(),
+      };
+      json(response, 200, patterns(rows, select(state, earlier).rows, { start, end, limit: body.limit }));
+    }),
+  "POST /facets": ({ response, state, body }) =>
+    withRows(response, state, body, (rows) => json(response, 200, facets(rows, fields, values, body.limit))),
+  "GET /tail": (call) => tail(call, badQuery),
+  "GET /context": ({ response, state, url }) => json(response, ...context(state, url)),
+  "GET /export": ({ response, state, url }) => {
+    const asked = Object.fromEntries(url.searchParams);
+    withRows(response, state, asked, (rows) => download(response, rows, asked.format));
+  },
   "POST /diagnose": ({ response, body }) => {
     const { tokens, diagnostics } = parse(body.query);
     json(response, 200, { diagnostics, tokens, ...(body.cursor === undefined ? {} : completions(body)) });

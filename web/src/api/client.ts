@@ -1,6 +1,6 @@
 import { ndjsonValues, parseJson } from "./json";
 import { authorization } from "./session";
-import type { Diagnostic, QueryEnd, Row } from "./types";
+import type { Diagnostic, Language, QueryEnd, Row } from "./types";
 
 const BASE = "/backstop/api/v1";
 
@@ -21,7 +21,10 @@ interface ErrorBody {
   error?: { code?: string; message?: string; hint?: string; diagnostics?: Diagnostic[] };
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+/** The address of an endpoint for what the browser itself opens: a stream of events, a download. */
+export const apiUrl = (path: string) => BASE + path;
+
+export async function send(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(BASE + path, init);
@@ -61,6 +64,7 @@ export async function act<T>(method: "POST" | "DELETE", path: string, body: unkn
 
 export interface QueryRequest {
   query: string;
+  language?: Language;
   start: string;
   end: string;
   limit: number;

@@ -9,6 +9,7 @@ import type {
   Histogram,
   Incident,
   IncidentDetail,
+  Language,
   RuleGroup,
   Status,
 } from "./types";
@@ -16,6 +17,7 @@ import type {
 /** A query over a fixed range: `now` was resolved when it was run, so every panel counts the same rows. */
 export interface RangeQuery {
   query: string;
+  language?: Language;
   start: string;
   end: string;
 }

@@ -6,6 +6,10 @@ export type FieldValue = string | number | boolean | null | FieldValue[] | { [ke
 /** One row of a result. Log rows carry `_time`, `_id`, `_stream`, `severity`, `body` and every field flat. */
 export type Row = Record<string, FieldValue>;
 
+/** How the text of a query is read. */
+export type Language = "native" | "lucene" | "sql" | "promql";
+export const LANGUAGES_OF_QUERIES: readonly Language[] = ["native", "lucene", "sql", "promql"];
+
 /** `span` counts UTF-8 bytes of the query text. */
 export interface Diagnostic {
   span: [number, number];

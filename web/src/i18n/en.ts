@@ -1,5 +1,6 @@
 import { enCard } from "./en-card";
 import { enLoop } from "./en-loop";
+import { enSearch } from "./en-search";
 import { enServices } from "./en-services";
 
 /** English, the source catalogue: its keys are the type of every other one. */
@@ -217,6 +218,7 @@ export const en = {
   "rules.inactive": "Inactive",
 
   ...enLoop,
+  ...enSearch,
   ...enServices,
   ...enCard,
 } as const;

@@ -12,7 +12,7 @@ function sources(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) return sources(path);
-    return /\.tsx?$/.test(entry.name) && !/^((en|zh-CN)(-loop|-card|-services)?|.*\.test)\.ts$/.test(entry.name)
+    return /\.tsx?$/.test(entry.name) && !/^((en|zh-CN)(-loop|-card|-services|-search)?|.*\.test)\.ts$/.test(entry.name)
       ? [readFileSync(path, "utf8")]
       : [];
   });

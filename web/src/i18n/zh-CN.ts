@@ -1,6 +1,7 @@
 import type { Catalogue } from "./en";
 import { zhCNCard } from "./zh-CN-card";
 import { zhCNLoop } from "./zh-CN-loop";
+import { zhCNSearch } from "./zh-CN-search";
 import { zhCNServices } from "./zh-CN-services";
 
 /** Simplified Chinese. Query keywords and command lines stay English. */
@@ -215,6 +216,7 @@ export const zhCN: Catalogue = {
   "rules.inactive": "未触发",
 
   ...zhCNLoop,
+  ...zhCNSearch,
   ...zhCNServices,
   ...zhCNCard,
 };

@@ -24,6 +24,7 @@ const PATHS = {
   verify: "m3 8.5 3.2 3.2L13 5",
   notify: "M4 11V7a4 4 0 0 1 8 0v4l1 1H3ZM6.8 14h2.4",
   note: "M3 3h10v7l-3 3H3zM10 13v-3h3",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
   cross: "m4 4 8 8M12 4l-8 8",
   circle: "M8 13A5 5 0 1 0 8 3a5 5 0 0 0 0 10Z",
 } as const;

@@ -21,6 +21,8 @@ const LOOKS: Record<string, { icon: IconName; tone: string }> = {
   good: { icon: "verify", tone: "good" },
   bad: { icon: "cross", tone: "bad" },
   watching: { icon: "clock", tone: "plain" },
+  live: { icon: "action", tone: "good" },
+  paused: { icon: "pause", tone: "warn" },
   none: { icon: "minus", tone: "plain" },
   approved: { icon: "verify", tone: "good" },
   rejected: { icon: "cross", tone: "bad" },

@@ -6,7 +6,7 @@ import { makeShop } from "./data.mjs";
 import { change, makeLoop, read } from "./loop.mjs";
 import { context, download, facets, tail, views } from "./operator.mjs";
 import { patterns } from "./patterns.mjs";
-import { applyPipes, matches, parse } from "./query.mjs";
+import { applyPipes, matches, otherLanguage, parse } from "./query.mjs";
 
 const BASE = "/backstop/api/v1";
 const DIST = new URL("../../dist/", import.meta.url).pathname;
@@ -93,7 +93,7 @@ const ROUTES = {
     withRows(response, state, asked, (rows) => download(response, rows, asked.format));
   },
   "POST /diagnose": ({ response, body }) => {
-    const { tokens, diagnostics } = parse(body.query);
+    const { tokens, diagnostics } = parse(body.query, body.language);
     json(response, 200, { diagnostics, tokens, ...(body.cursor === undefined ? {} : completions(body)) });
   },
   "GET /status": ({ response, state }) =>
@@ -116,7 +116,7 @@ const ROUTES = {
 };
 
 function select(state, body) {
-  const { terms, pipes, diagnostics } = parse(body.query);
+  const { terms, pipes, diagnostics } = parse(body.query, body.language);
   const [start, end] = [Date.parse(body.start), Date.parse(body.end)];
   const rows = state.rows.filter((row) => {
     const at = Date.parse(row._time);
@@ -139,7 +139,9 @@ const badQuery = (response, diagnostics) =>
 function query({ response, state, body, request }) {
   const { rows, pipes, errors } = select(state, body);
   if (errors.length > 0) return badQuery(response, errors);
-  const all = applyPipes(rows, pipes);
+  const other = otherLanguage(body.language, body.query, rows);
+  if (other?.error) return json(response, 400, { error: { ...other.error, diagnostics: [] } });
+  const all = other?.rows ?? applyPipes(rows, pipes);
   const shown = all.slice(0, body.limit);
   const stats = {
     rows_returned: shown.length,

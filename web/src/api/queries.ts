@@ -10,6 +10,7 @@ import type {
   Incident,
   IncidentDetail,
   Language,
+  PatternList,
   RuleGroup,
   Status,
 } from "./types";
@@ -58,6 +59,14 @@ export function useValues(range: RangeQuery, field: string, limit: number) {
   return useQuery({
     queryKey: ["values", range, field, limit],
     queryFn: ({ signal }) => post<FieldValues>("/values", { ...range, field, limit }, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function usePatterns(range: RangeQuery, limit: number) {
+  return useQuery({
+    queryKey: ["patterns", range, limit],
+    queryFn: ({ signal }) => post<PatternList>("/patterns", { ...range, limit }, signal),
     placeholderData: keepPreviousData,
   });
 }
@@ -116,8 +125,17 @@ export function useIncident(id: string) {
   });
 }
 
-export const diagnose = (query: string, cursor: number | undefined, signal?: AbortSignal) =>
-  post<Diagnosis>("/diagnose", { query, ...(cursor === undefined ? {} : { cursor }) }, signal);
+export const diagnose = (
+  query: string,
+  cursor: number | undefined,
+  signal?: AbortSignal,
+  language: Language = "native",
+) =>
+  post<Diagnosis>(
+    "/diagnose",
+    { query, ...(cursor === undefined ? {} : { cursor }), ...(language === "native" ? {} : { language }) },
+    signal,
+  );
 
 export const fetchHistogram = (range: RangeQuery, buckets: number, signal?: AbortSignal) =>
   post<Histogram>("/histogram", { ...range, buckets }, signal);

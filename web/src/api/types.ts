@@ -74,6 +74,28 @@ export interface FieldValues {
   more: boolean;
 }
 
+/** Lines that differ in their changing parts only. `trend` counts per step, from the start of the range. */
+export interface Pattern {
+  id: string;
+  template: string;
+  count: number;
+  share: number;
+  first_seen: string;
+  last_seen: string;
+  example: string;
+  trend: number[];
+  /** None of it in the window of the same length before. */
+  new: boolean;
+}
+
+export interface PatternList {
+  patterns: Pattern[];
+  start: string;
+  end: string;
+  step_ms: number;
+  total: number;
+}
+
 export type TokenKind =
   | "keyword"
   | "field"

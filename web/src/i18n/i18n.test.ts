@@ -29,7 +29,17 @@ describe("catalogues", () => {
 
   test("zh-CN is translated, apart from names", () => {
     const same = keys.filter((key) => zhCN[key] === en[key]);
-    expect(same).toEqual(["app.name", "lang.en", "lang.zh-CN", "row.json", "incident.after", "card.verbatim"]);
+    expect(same).toEqual([
+      "app.name",
+      "lang.en",
+      "lang.zh-CN",
+      "row.json",
+      "incident.after",
+      "language.lucene",
+      "language.sql",
+      "language.promql",
+      "card.verbatim",
+    ]);
   });
 
   test("hold no message that nothing uses", () => {

@@ -2,8 +2,18 @@ import type { enSearch } from "./en-search";
 
 /** The Chinese texts of what the search page does beside showing rows, part of zh-CN.ts. */
 export const zhCNSearch: Record<keyof typeof enSearch, string> = {
+  "language.label": "查询语言",
+  "language.native": "原生",
+  "language.lucene": "Lucene",
+  "language.sql": "SQL",
+  "language.promql": "PromQL",
+  "query.placeholder.lucene": "Lucene 查询，例如：error AND service.name:checkout",
+  "query.placeholder.sql": "SELECT 语句，例如：SELECT severity, count(*) AS n FROM logs GROUP BY severity",
+  "query.placeholder.promql": "PromQL 表达式，例如：sum by (service) (rate(http_requests_total[5m]))",
+
   "show.label": "显示内容",
   "show.rows": "日志行",
+  "show.patterns": "模式",
   "show.tail": "实时日志",
 
   "tail.connecting": "连接中",
@@ -20,4 +30,25 @@ export const zhCNSearch: Record<keyof typeof enSearch, string> = {
   "tail.leftOut": "到达过快，略去 {n} 行",
   "tail.waiting": "正在等待匹配的日志",
   "tail.hint": "新日志会自动出现。阅读、滚动或选中某行时会暂停。",
+
+  "patterns.label": "日志行的模式",
+  "patterns.all": "共 {n} 个模式",
+  "patterns.some": "显示 {n} 个模式中最常见的 {shown} 个",
+  "patterns.newCount": "{n} 个新出现",
+  "patterns.more": "加载更多",
+  "patterns.none": "没有日志，也就没有模式",
+  "patterns.template": "模式",
+  "patterns.count": "行数",
+  "patterns.share": "占比",
+  "patterns.trend": "趋势",
+  "patterns.first": "首次出现",
+  "patterns.last": "最近出现",
+  "patterns.filter": "筛选",
+  "patterns.new": "新",
+  "patterns.newHint": "在此范围之前同样长的时间内没有出现过",
+  "patterns.example": "例如",
+  "patterns.open": "显示此模式的日志行",
+  "patterns.include": "仅显示此模式：{template}",
+  "patterns.exclude": "隐藏此模式：{template}",
+  "patterns.peak": "{step} 内最多 {n} 行，在 {time}",
 };

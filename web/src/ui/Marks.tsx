@@ -21,6 +21,7 @@ const LOOKS: Record<string, { icon: IconName; tone: string }> = {
   good: { icon: "verify", tone: "good" },
   bad: { icon: "cross", tone: "bad" },
   watching: { icon: "clock", tone: "plain" },
+  new: { icon: "plus", tone: "warn" },
   live: { icon: "action", tone: "good" },
   paused: { icon: "pause", tone: "warn" },
   none: { icon: "minus", tone: "plain" },

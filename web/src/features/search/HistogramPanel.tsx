@@ -3,7 +3,7 @@ import { type RangeQuery, useChanges, useHistogram } from "../../api/queries";
 import type { Row } from "../../api/types";
 import { ErrorBox, Loading } from "../../ui/States";
 import { TimeChart } from "../../ui/TimeChart/TimeChart";
-import { filterOf } from "./queryText";
+import { filterRequest } from "./queryText";
 import type { Range } from "./range";
 
 export const HISTOGRAM_BUCKETS = 60;
@@ -18,7 +18,7 @@ interface Props {
 
 /** Counts come from their own aggregate, never from the loaded rows; if they fail, the rows are still there. */
 export function HistogramPanel({ request, rows, onRange, onZoomOut }: Props) {
-  const histogram = useHistogram({ ...request, query: filterOf(request.query) }, HISTOGRAM_BUCKETS);
+  const histogram = useHistogram(filterRequest(request), HISTOGRAM_BUCKETS);
   const changes = useChanges(request);
   const data = useLastGood(histogram);
   return (

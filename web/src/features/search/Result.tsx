@@ -1,6 +1,5 @@
 import { useCallback, useMemo } from "react";
 import { type RangeQuery, useHistogram } from "../../api/queries";
-import type { FieldValue } from "../../api/types";
 import { ROWS_MAX, ROWS_STEP, type SearchState } from "../../app/searchUrl";
 import { type MessageKey, useI18n } from "../../i18n";
 import { Choice } from "../../ui/Marks";
@@ -9,8 +8,10 @@ import { Completeness } from "./Completeness";
 import { columnsOf } from "./columns";
 import { NothingInRange } from "./EmptyStates";
 import { FieldsPanel } from "./FieldsPanel";
+import { type Filters, useFilters } from "./Filters";
 import { HISTOGRAM_BUCKETS } from "./HistogramPanel";
-import { filterOf, type Mode, toggleFilter } from "./queryText";
+import { PatternsPanel } from "./PatternsPanel";
+import { filterRequest, searchedWords } from "./queryText";
 import { RowsPanel } from "./RowsPanel";
 import { TailPanel } from "./TailPanel";
 import type { RowsState } from "./useRows";
@@ -20,7 +21,8 @@ const DAY_MS = 86_400_000;
 
 /** What a list of rows needs of the page, whichever rows it shows. */
 export interface RowActions {
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
+  filters: Filters | null;
+  words: string[];
   onColumn: (field: string) => void;
   onOpen: (open: string[]) => void;
 }
@@ -32,6 +34,7 @@ interface Props {
 
 const SHOWS: { value: SearchState["show"]; label: MessageKey }[] = [
   { value: "rows", label: "show.rows" },
+  { value: "patterns", label: "show.patterns" },
   { value: "tail", label: "show.tail" },
 ];
 
@@ -40,7 +43,7 @@ export function Result({ search, result }: Props) {
   const { t } = useI18n();
   const { state, request, update } = search;
   const actions = useRowActions(search);
-  const fieldsRequest = useMemo(() => ({ ...request, query: filterOf(request.query) }), [request]);
+  const fieldsRequest = useMemo(() => filterRequest(request), [request]);
   const choice = (
     <Choice label={t("show.label")} options={SHOWS} value={state.show} onChange={(show) => update({ show })} />
   );
@@ -50,10 +53,12 @@ export function Result({ search, result }: Props) {
         request={fieldsRequest}
         columns={state.columns}
         onColumn={actions.onColumn}
-        onFilter={actions.onFilter}
+        filters={actions.filters}
       />
       {state.show === "tail" ? (
         <TailPanel search={search} actions={actions} choice={choice} />
+      ) : state.show === "patterns" ? (
+        <PatternsPanel search={search} request={fieldsRequest} filters={actions.filters} choice={choice} />
       ) : (
         <Rows search={search} result={result} actions={actions} fieldsRequest={fieldsRequest} choice={choice} />
       )}
@@ -62,10 +67,11 @@ export function Result({ search, result }: Props) {
 }
 
 function useRowActions({ state, update }: Search): RowActions {
-  const onFilter = useCallback(
-    (name: string, value: FieldValue, mode: Mode) =>
-      update({ query: toggleFilter(state.query, name, value, mode), open: [] }),
-    [state.query, update],
+  const filters = useFilters(state, update);
+  const { query, language } = state;
+  const words = useMemo(
+    () => (language === "native" || language === "lucene" ? searchedWords(query) : []),
+    [query, language],
   );
   const onColumn = useCallback(
     (name: string) => {
@@ -78,7 +84,7 @@ function useRowActions({ state, update }: Search): RowActions {
     [state.columns, update],
   );
   const onOpen = useCallback((open: string[]) => update({ open }, { replace: true }), [update]);
-  return useMemo(() => ({ onFilter, onColumn, onOpen }), [onFilter, onColumn, onOpen]);
+  return useMemo(() => ({ filters, words, onColumn, onOpen }), [filters, words, onColumn, onOpen]);
 }
 
 function Rows(props: Props & { actions: RowActions; fieldsRequest: RangeQuery; choice: React.ReactNode }) {
@@ -137,9 +143,9 @@ function Rows(props: Props & { actions: RowActions; fieldsRequest: RangeQuery; c
 
 /** The histogram's total, when it is whole and of this very query. The panel above asked for it; this reads its answer. */
 function useCounted(request: RangeQuery): number | undefined {
-  const filter = filterOf(request.query);
-  const { data, isPlaceholderData } = useHistogram({ ...request, query: filter }, HISTOGRAM_BUCKETS);
-  return data?.complete && !isPlaceholderData && filter === request.query.trim() ? data.total : undefined;
+  const filter = filterRequest(request);
+  const { data, isPlaceholderData } = useHistogram(filter, HISTOGRAM_BUCKETS);
+  return data?.complete && !isPlaceholderData && filter.query === request.query.trim() ? data.total : undefined;
 }
 
 function LoadMore({ search, result }: { search: Search; result: RowsState }) {

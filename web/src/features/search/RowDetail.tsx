@@ -1,13 +1,13 @@
 import { useState } from "react";
-import type { FieldValue, Row } from "../../api/types";
+import type { Row } from "../../api/types";
 import { Link } from "../../app/router";
 import { searchHref } from "../../app/searchUrl";
 import { useI18n } from "../../i18n";
 import { Icon } from "../../ui/Icon";
 import { CopyButton } from "../../ui/States";
 import { cellText } from "./columns";
-import { FilterButtons } from "./FieldsPanel";
-import { type Mode, valueFilter } from "./queryText";
+import { FilterButtons, type Filters } from "./Filters";
+import { valueFilter } from "./queryText";
 import { iso } from "./range";
 
 /** Longer values are cut on screen; Copy takes all of it. */
@@ -16,9 +16,8 @@ const AROUND_MS = 30_000;
 
 interface Props {
   row: Row;
-  query: string;
+  filters: Filters | null;
   chosen: string[];
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
   onColumn: (field: string) => void;
 }
 
@@ -59,7 +58,7 @@ function aroundHref(row: Row): string {
   });
 }
 
-function FieldTable({ row, query, chosen, onFilter, onColumn }: Props) {
+function FieldTable({ row, filters, chosen, onColumn }: Props) {
   const { t } = useI18n();
   return (
     <table>
@@ -71,7 +70,7 @@ function FieldTable({ row, query, chosen, onFilter, onColumn }: Props) {
           return (
             <tr key={name}>
               <td className="buttons">
-                {!isOwn && <FilterButtons field={name} value={value} query={query} onFilter={onFilter} />}
+                {!isOwn && <FilterButtons field={name} value={value} filters={filters} />}
                 {!isOwn && name !== "body" && name !== "severity" && (
                   <button
                     type="button"

@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { FieldValue, Row } from "../../api/types";
+import type { Row } from "../../api/types";
 import { useShortcuts } from "../../app/shortcuts";
 import { useI18n } from "../../i18n";
 import { VirtualList, type VirtualListHandle } from "../../ui/VirtualList";
 import { type Columns, cellText } from "./columns";
+import type { Filters } from "./Filters";
 import { LogRow } from "./LogRow";
-import { type Mode, searchedWords } from "./queryText";
 
 const ROW_PX = 22;
 
@@ -13,12 +13,14 @@ interface Props {
   rows: Row[];
   columns: Columns;
   query: string;
+  /** Words to mark in the lines. */
+  words: string[];
   longRange: boolean;
   wrap: boolean;
   open: string[];
   footer: React.ReactNode;
   onOpen: (open: string[]) => void;
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
+  filters: Filters | null;
   onColumn: (field: string) => void;
   chosen: string[];
   /** Someone reads: the list has the focus, is scrolled, or is walked through. */
@@ -33,7 +35,6 @@ export function RowsPanel(props: Props) {
   const { rows, columns, open, onOpen, run = 0, onReading } = props;
   const list = useRef<VirtualListHandle>(null);
   const [active, setActive] = useState(-1);
-  const words = useMemo(() => searchedWords(props.query), [props.query]);
   const openIds = useMemo(() => new Set(open), [open]);
   const idOf = useCallback((index: number) => String(rows[index]?._id ?? index), [rows]);
   const toggle = useCallback(
@@ -86,12 +87,11 @@ export function RowsPanel(props: Props) {
             row={row}
             columns={columns.names}
             longRange={props.longRange}
-            words={words}
+            words={props.words}
             open={openIds.has(id)}
-            query={props.query}
             chosen={props.chosen}
             onToggle={toggle}
-            onFilter={props.onFilter}
+            filters={props.filters}
             onColumn={props.onColumn}
           />
         );

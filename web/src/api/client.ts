@@ -40,6 +40,7 @@ export async function send(path: string, init: RequestInit): Promise<Response> {
 
 async function read<T>(response: Response): Promise<T> {
   const text = await response.text();
+  if (response.status === 204) return undefined as T;
   try {
     return parseJson(text) as T;
   } catch {
@@ -57,7 +58,7 @@ export async function post<T>(path: string, body: unknown, signal?: AbortSignal)
 }
 
 /** A request that changes something, as the person whose token was given. */
-export async function act<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Promise<T> {
+export async function act<T>(method: "POST" | "PUT" | "DELETE", path: string, body: unknown = {}): Promise<T> {
   const headers = { "Content-Type": "application/json", Accept: "application/json", ...authorization() };
   return read<T>(await send(path, { method, headers, body: JSON.stringify(body) }));
 }

@@ -5,8 +5,10 @@ import { useI18n } from "../../i18n";
 import type { CodeFieldHandle } from "../../ui/CodeField/CodeField";
 import { Icon } from "../../ui/Icon";
 import { copyText } from "../../ui/States";
+import { ExportMenu } from "./ExportMenu";
 import { QueryBar } from "./QueryBar";
 import { iso } from "./range";
+import { SavedViews } from "./SavedViews";
 import { SyntaxCard } from "./SyntaxCard";
 import { TimeRange } from "./TimeRange";
 import type { Search } from "./useSearch";
@@ -60,6 +62,8 @@ export function SearchToolbar({ search, field, running, onCancel, timeOpen, onTi
         </button>
       )}
       <CopyLink search={search} />
+      <SavedViews state={state} />
+      <ExportMenu request={search.request} />
     </div>
   );
 }

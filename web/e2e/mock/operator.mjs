@@ -106,13 +106,3 @@ export function download(response, rows, format) {
   for (const row of rows) response.write(format === "csv" ? `${row._time},x\n` : `${JSON.stringify(row)}\n`);
   response.end();
 }
-
-/** The most frequent values of every field. */
-export function facets(rows, fields, values, limit = 5) {
-  return {
-    facets: fields(rows).fields.map(({ name }) => ({
-      field: name,
-      values: values(rows, { field: name, limit }).values.map(({ value, rows: hits }) => ({ value, hits })),
-    })),
-  };
-}

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { makeShop } from "./data.mjs";
 import { change, makeLoop, read } from "./loop.mjs";
-import { context, download, facets, tail, views } from "./operator.mjs";
+import { context, download, tail, views } from "./operator.mjs";
 import { patterns } from "./patterns.mjs";
 import { applyPipes, matches, otherLanguage, parse } from "./query.mjs";
 
@@ -84,8 +84,6 @@ const ROUTES = {
       };
       json(response, 200, patterns(rows, select(state, earlier).rows, { start, end, limit: body.limit }));
     }),
-  "POST /facets": ({ response, state, body }) =>
-    withRows(response, state, body, (rows) => json(response, 200, facets(rows, fields, values, body.limit))),
   "GET /tail": (call) => tail(call, badQuery),
   "GET /context": ({ response, state, url }) => json(response, ...context(state, url)),
   "GET /export": ({ response, state, url }) => {

@@ -11,6 +11,7 @@ import type {
   IncidentDetail,
   Language,
   PatternList,
+  Row,
   RuleGroup,
   Status,
 } from "./types";
@@ -67,6 +68,22 @@ export function usePatterns(range: RangeQuery, limit: number) {
   return useQuery({
     queryKey: ["patterns", range, limit],
     queryFn: ({ signal }) => post<PatternList>("/patterns", { ...range, limit }, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The rows of the same stream around one, oldest first; `_context` says on which side each stands. */
+export function useContextRows(row: Row, size: { before: number; after: number }) {
+  const params = new URLSearchParams({
+    id: String(row._id),
+    time: String(row._time),
+    stream: String(row._stream ?? ""),
+    before: String(size.before),
+    after: String(size.after),
+  });
+  return useQuery({
+    queryKey: ["context", params.toString()],
+    queryFn: async ({ signal }) => (await get<{ rows: Row[] }>(`/context?${params}`, signal)).rows,
     placeholderData: keepPreviousData,
   });
 }

@@ -45,3 +45,10 @@ test("another query, language or range ends a live tail; anything else lets it r
   expect(changed({ ...tail, show: "patterns" }, { query: "warn" }).show).toBe("patterns");
   expect(changed({ ...tail, show: "rows" }, { query: "warn", show: "tail" }).show).toBe("tail");
 });
+
+test("surroundings close with their row", () => {
+  const state: SearchState = { ...parseSearch(""), open: ["a", "b"], around: "a" };
+  expect(changed(state, { open: ["a"] }).around).toBe("a");
+  expect(changed(state, { open: ["b"] }).around).toBe("");
+  expect(changed(state, { query: "x", open: [] }).around).toBe("");
+});

@@ -80,9 +80,13 @@ export function searchHref(change: Partial<SearchState>): string {
   return text ? `/search?${text}` : "/search";
 }
 
-/** The state after a change. A live tail is of one query and one range: another of either ends it. */
+/**
+ * The state after a change. A live tail is of one query and one range: another of either ends it. Surroundings are part of an
+ * opened row and close with it.
+ */
 export function changed(state: SearchState, change: Partial<SearchState>): SearchState {
   const next = { ...state, ...change };
+  if (!next.open.includes(next.around)) next.around = "";
   const other = (["query", "language", "from", "to"] as const).some((name) => next[name] !== state[name]);
   return other && state.show === "tail" && change.show === undefined ? { ...next, show: "rows" } : next;
 }

@@ -73,4 +73,13 @@ export const enSearch = {
   "export.csv": "for spreadsheets; formulas are made harmless",
   "export.arrow": "a stream of columns, for notebooks",
   "export.parquet": "compressed columns, for keeping",
+
+  "around.show": "Show surroundings",
+  "around.label": "Rows before and after this one in its stream, oldest first",
+  "around.this": "this row",
+  "around.more.before": "{n} more before",
+  "around.more.after": "{n} more after",
+  "around.end.before": "The stream starts here.",
+  "around.end.after": "Nothing newer in this stream.",
+  "around.limit": "No more rows are shown here; search around this time instead.",
 } as const;

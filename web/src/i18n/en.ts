@@ -143,7 +143,7 @@ export const en = {
   "row.exclude": "Hide {field} = {value}",
   "row.column": "Show {field} as a column",
   "row.uncolumn": "Remove the column {field}",
-  "row.around": "Rows around this one",
+  "row.around": "Search around this time",
 
   "fields.label": "Fields",
   "fields.find": "Find a field",

@@ -75,4 +75,13 @@ export const zhCNSearch: Record<keyof typeof enSearch, string> = {
   "export.csv": "用于电子表格；公式已作无害处理",
   "export.arrow": "列式数据流，用于笔记本分析",
   "export.parquet": "压缩的列式文件，用于保存",
+
+  "around.show": "显示前后文",
+  "around.label": "同一日志流中此行前后的日志，最早的在前",
+  "around.this": "此行",
+  "around.more.before": "再显示之前 {n} 行",
+  "around.more.after": "再显示之后 {n} 行",
+  "around.end.before": "日志流从这里开始。",
+  "around.end.after": "此日志流中没有更新的日志。",
+  "around.limit": "此处不再显示更多日志，请改为搜索该时间前后的日志。",
 };

@@ -143,7 +143,7 @@ export const zhCN: Catalogue = {
   "row.exclude": "隐藏 {field} = {value}",
   "row.column": "将 {field} 显示为列",
   "row.uncolumn": "移除列 {field}",
-  "row.around": "此行前后的日志",
+  "row.around": "搜索该时间前后",
 
   "fields.label": "字段",
   "fields.find": "查找字段",

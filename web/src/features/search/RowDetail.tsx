@@ -9,6 +9,8 @@ import { cellText } from "./columns";
 import { FilterButtons, type Filters } from "./Filters";
 import { valueFilter } from "./queryText";
 import { iso } from "./range";
+import { Surroundings } from "./Surroundings";
+import { useUrlState } from "./useSearch";
 
 /** Longer values are cut on screen; Copy takes all of it. */
 const VALUE_CHARS_MAX = 50_000;
@@ -25,6 +27,9 @@ interface Props {
 export function RowDetail(props: Props) {
   const { t } = useI18n();
   const [json, setJson] = useState(false);
+  const [state, update] = useUrlState();
+  const id = String(props.row._id);
+  const around = state.around === id;
   const text = JSON.stringify(props.row, null, 2);
   return (
     <div role="row" aria-level={2} className="detail">
@@ -37,10 +42,19 @@ export function RowDetail(props: Props) {
             {t("row.json")}
           </button>
           <CopyButton text={text} label={t("row.copyJson")} />
+          <button
+            type="button"
+            className="btn small"
+            aria-pressed={around}
+            onClick={() => update({ around: around ? "" : id }, { replace: true })}
+          >
+            {t("around.show")}
+          </button>
           <Link className="btn small" href={aroundHref(props.row)}>
             {t("row.around")}
           </Link>
         </div>
+        {around && <Surroundings row={props.row} />}
         {json ? <pre className="json">{text.slice(0, VALUE_CHARS_MAX)}</pre> : <FieldTable {...props} />}
       </div>
     </div>

@@ -9,7 +9,7 @@ test("rows fold into patterns, with how often and since when", async ({ page }) 
   await expect(page).toHaveURL(/show=patterns/);
   const row = page.locator(`${table} tbody tr`);
   await expect(row).toHaveCount(1);
-  await expect(page.getByText("All 1 pattern", { exact: true })).toBeVisible();
+  await expect(page.getByText(/^All 1 pattern of \d+ rows$/)).toBeVisible();
   await expect(row.getByRole("rowheader")).toContainText("upstream payment-gw returned <num> after <num> ms");
   await expect(row.locator(".hole.num").first()).toHaveText("<num>");
   await expect(row.getByRole("rowheader")).toContainText(/For example error: payment declined.* 502 after \d+ ms/);
@@ -65,13 +65,13 @@ test("more patterns load, and none is said", async ({ page }) => {
     const { limit } = route.request().postDataJSON() as { limit: number };
     const patterns = Array.from({ length: Math.min(limit, 70) }, (_, index) => pattern(index));
     const window = { start: "2026-11-23T00:00:00Z", end: "2026-11-23T01:00:00Z", step_ms: 1000 };
-    return route.fulfill({ json: { patterns, ...window, total: 70 } });
+    return route.fulfill({ json: { patterns, ...window, total: 9_000 } });
   });
   await page.goto("/search?show=patterns");
-  await expect(page.getByText("Showing the 50 most frequent of 70 patterns")).toBeVisible();
+  await expect(page.getByText("The 50 most frequent patterns of 9,000 rows")).toBeVisible();
   await expect(page.getByText("<1%").first()).toBeVisible();
   await page.getByRole("button", { name: "Load more" }).click();
-  await expect(page.getByText("All 70 patterns")).toBeVisible();
+  await expect(page.getByText("All 70 patterns of 9,000 rows")).toBeVisible();
   await page.unroute("**/patterns");
   await page.goto("/search?q=nothinghere&show=patterns");
   await expect(page.getByText("No rows, no patterns")).toBeVisible();

@@ -25,6 +25,21 @@ test("what is too much is labelled, and only so many rows are kept", async ({ pa
   await expect(page.getByText(/The newest 1,000 rows of [\d,]+, newest first/)).toBeVisible();
 });
 
+test("when all rows fit again, the label of the sampling goes; how many were left out stays", async ({ page }) => {
+  const events = [
+    "retry: 60000",
+    `event: rows\ndata: ${JSON.stringify({ rows: [{ _id: "1", _time: "2026-11-23T00:00:00Z", body: "one" }] })}`,
+    `event: dropped\ndata: ${JSON.stringify({ dropped: 120, sampled: 8 })}`,
+  ];
+  await page.route("**/tail?**", (route) =>
+    route.fulfill({ contentType: "text/event-stream", body: `${events.join("\n\n")}\n\n` }),
+  );
+  await page.goto("/search?show=tail");
+  await expect(page.getByText("Showing 1 in 8")).toBeVisible();
+  await expect(page.getByText("Showing 1 in 8")).toHaveCount(0);
+  await expect(page.getByText("120 rows left out because they come too fast")).toBeVisible();
+});
+
 test("a selected text stays selected while a thousand rows arrive", async ({ page }) => {
   await page.goto("/search?q=flood&show=tail");
   const line = rows(page).nth(3).locator(".line");

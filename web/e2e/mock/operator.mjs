@@ -71,21 +71,23 @@ export function views(state, method, path, body) {
   if (method === "GET") return [200, found ?? { views: state.views }];
   if (method === "DELETE") {
     state.views = state.views.filter((view) => view !== found);
-    return [200, { deleted: id }];
+    return [204];
   }
   if (!body.name?.trim()) return fail(400, "bad_request", "a view needs a name");
-  if (state.views.some((view) => view.name === body.name && view !== found))
+  const named = Buffer.from(body.name.trim().toLowerCase()).toString("hex");
+  if (state.views.some((view) => view.id === named && view !== found))
     return fail(409, "conflict", `there is a view named ${body.name} already`, "choose another name, or overwrite it");
   const now = new Date().toISOString();
   const { name, query, language = "native", range, columns = [] } = body;
   const url = `/search?${new URLSearchParams({ q: query, from: range.from, to: range.to })}`;
-  const view = { ...found, name, query, language, range, columns, url, updated_at: now };
+  // As in the server, the id is made of the name, so it changes with it.
+  const view = { ...found, id: named, name, query, language, range, columns, url, updated_at: now };
   if (found) {
     Object.assign(found, view);
     return [200, found];
   }
-  state.next = (state.next ?? 0) + 1;
-  const made = { id: `v${state.next}`, owner: "mei", created_at: now, ...view };
+  state.made = (state.made ?? 0) + 1;
+  const made = { owner: "mei", created_at: now.replace("Z", `${String(state.made).padStart(6, "0")}Z`), ...view };
   state.views.push(made);
   return [201, made];
 }

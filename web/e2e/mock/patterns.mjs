@@ -20,6 +20,8 @@ export function patternOf(row) {
 /** `rows` are those of the window, `before` those of the window of the same length before it. */
 export function patterns(rows, before, { start, end, limit = 50 }) {
   const step = Math.max(1, Math.ceil((end - start) / 24));
+  // Steps are counted from 1970, like those of `stats by (_time:...)`.
+  const first = Math.floor(start / step) * step;
   const groups = new Map();
   for (const row of rows) {
     const { id, template } = patternOf(row);
@@ -31,13 +33,13 @@ export function patterns(rows, before, { start, end, limit = 50 }) {
       first_seen: row._time,
       last_seen: row._time,
       example: String(row.body ?? "").slice(0, 400),
-      trend: Array.from({ length: Math.ceil((end - start) / step) }, () => 0),
+      trend: Array.from({ length: Math.ceil((end - first) / step) }, () => 0),
       new: true,
     };
     group.count += 1;
     if (row._time < group.first_seen) group.first_seen = row._time;
     if (row._time > group.last_seen) group.last_seen = row._time;
-    group.trend[Math.min(group.trend.length - 1, Math.floor((Date.parse(row._time) - start) / step))] += 1;
+    group.trend[Math.min(group.trend.length - 1, Math.floor((Date.parse(row._time) - first) / step))] += 1;
     groups.set(id, group);
   }
   const seen = new Set(before.map((row) => patternOf(row).id));
@@ -51,6 +53,6 @@ export function patterns(rows, before, { start, end, limit = 50 }) {
     start: new Date(start).toISOString(),
     end: new Date(end).toISOString(),
     step_ms: step,
-    total: all.length,
+    total: rows.length,
   };
 }

@@ -264,6 +264,7 @@ async function readJson(request) {
 }
 
 function json(response, status, value) {
+  if (value === undefined) return response.writeHead(status).end();
   response.writeHead(status, { "Content-Type": "application/json" });
   response.end(JSON.stringify(value));
 }

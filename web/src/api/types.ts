@@ -74,7 +74,7 @@ export interface FieldValues {
   more: boolean;
 }
 
-/** Lines that differ in their changing parts only. `trend` counts per step, from the start of the range. */
+/** Lines that differ in their changing parts only. `trend` counts per step. */
 export interface Pattern {
   id: string;
   template: string;
@@ -93,6 +93,7 @@ export interface PatternList {
   start: string;
   end: string;
   step_ms: number;
+  /** Rows of all patterns, also of those that are not listed. */
   total: number;
 }
 

@@ -30,8 +30,9 @@ export const enSearch = {
   "tail.hint": "New rows appear by themselves. Reading, scrolling or choosing a row pauses.",
 
   "patterns.label": "Patterns of the rows",
-  "patterns.all": "All {n, plural, one {# pattern} other {# patterns}}",
-  "patterns.some": "Showing the {shown} most frequent of {n, plural, one {# pattern} other {# patterns}}",
+  "patterns.all": "All {n, plural, one {# pattern} other {# patterns}} of {rows, plural, one {# row} other {# rows}}",
+  "patterns.some":
+    "The {n, plural, one {# most frequent pattern} other {# most frequent patterns}} of {rows, plural, one {# row} other {# rows}}",
   "patterns.newCount": "{n} new",
   "patterns.more": "Load more",
   "patterns.none": "No rows, no patterns",

@@ -32,8 +32,8 @@ export const zhCNSearch: Record<keyof typeof enSearch, string> = {
   "tail.hint": "新日志会自动出现。阅读、滚动或选中某行时会暂停。",
 
   "patterns.label": "日志行的模式",
-  "patterns.all": "共 {n} 个模式",
-  "patterns.some": "显示 {n} 个模式中最常见的 {shown} 个",
+  "patterns.all": "{rows} 行日志共有 {n} 个模式",
+  "patterns.some": "{rows} 行日志中最常见的 {n} 个模式",
   "patterns.newCount": "{n} 个新出现",
   "patterns.more": "加载更多",
   "patterns.none": "没有日志，也就没有模式",

@@ -6,11 +6,13 @@ import { type I18n, useI18n } from "../../i18n";
 import { StateMark } from "../../ui/Marks";
 import { Empty, ErrorBox, Loading } from "../../ui/States";
 import { FilterButtons, type Filters } from "./Filters";
-import { barHeights, peakOf, templatePieces } from "./templates";
+import { barHeights, peakOf, stepsFrom, templatePieces } from "./templates";
 import type { Search } from "./useSearch";
 import "./patterns.css";
 
 const STEP = 50;
+/** The most that the server gives. */
+const PATTERNS_MAX = 1_000;
 const FIELD = "_pattern";
 /** A line of megabytes makes a template of megabytes; its start says what it is. */
 const TEXT_CHARS_MAX = 2_000;
@@ -40,7 +42,7 @@ export function PatternsPanel({ search, request, filters, choice }: Props) {
     <section className="rows-panel" aria-label={t("patterns.label")} aria-busy={patterns.isFetching}>
       <div className="result-bar">
         {choice}
-        {data && <Summary list={data} />}
+        {data && <Summary list={data} all={data.patterns.length < limit} />}
       </div>
       {patterns.error ? (
         <ErrorBox
@@ -52,8 +54,13 @@ export function PatternsPanel({ search, request, filters, choice }: Props) {
       {data && data.patterns.length > 0 ? (
         <div className="patterns">
           <Table list={data} filters={filters} onOpen={onOpen} />
-          {data.total > data.patterns.length && (
-            <button type="button" className="btn load-more" onClick={() => setLimit(limit + STEP)}>
+          {data.patterns.length >= limit && limit < PATTERNS_MAX && (
+            <button
+              type="button"
+              className="btn load-more"
+              disabled={patterns.isFetching}
+              onClick={() => setLimit(Math.min(PATTERNS_MAX, limit + Math.max(STEP, limit)))}
+            >
               {t("patterns.more")}
             </button>
           )}
@@ -67,16 +74,14 @@ export function PatternsPanel({ search, request, filters, choice }: Props) {
   );
 }
 
-function Summary({ list }: { list: PatternList }) {
+function Summary({ list, all }: { list: PatternList; all: boolean }) {
   const { t } = useI18n();
-  const shown = list.patterns.length;
+  const n = list.patterns.length;
   const fresh = list.patterns.filter((pattern) => pattern.new).length;
   return (
     <div className="completeness">
       <p role="status">
-        <b>
-          {shown < list.total ? t("patterns.some", { shown, n: list.total }) : t("patterns.all", { n: list.total })}
-        </b>
+        <b>{t(all ? "patterns.all" : "patterns.some", { n, rows: list.total })}</b>
         {fresh > 0 && <span title={t("patterns.newHint")}>{t("patterns.newCount", { n: fresh })}</span>}
       </p>
     </div>
@@ -88,6 +93,7 @@ const COLUMNS = ["template", "count", "share", "trend", "first", "last"] as cons
 function Table({ list, filters, onOpen }: { list: PatternList } & Pick<ItemProps, "filters" | "onOpen">) {
   const { t } = useI18n();
   const start = Date.parse(list.start);
+  const steps = stepsFrom(start, list.step_ms);
   return (
     <table className="data-table" aria-label={t("patterns.label")}>
       <thead>
@@ -105,7 +111,7 @@ function Table({ list, filters, onOpen }: { list: PatternList } & Pick<ItemProps
           <PatternRow
             key={pattern.id}
             pattern={pattern}
-            start={start}
+            start={steps}
             step={list.step_ms}
             longRange={Date.parse(list.end) - start > DAY_MS}
             filters={filters}

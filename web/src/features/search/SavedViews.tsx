@@ -7,7 +7,7 @@ import { Popover } from "../../ui/Popover";
 import { ErrorBox, Loading } from "../../ui/States";
 import { TokenField } from "../../ui/TokenField";
 import { ViewItem } from "./ViewItem";
-import { bodyOf, sorted } from "./views";
+import { bodyOf, sameName, sorted } from "./views";
 import "../../ui/forms.css";
 import "./views.css";
 
@@ -30,14 +30,15 @@ function Views({ state, onDone }: { state: SearchState; onDone: () => void }) {
   return (
     <div className="views">
       <h2>{t("views.title")}</h2>
-      <SaveForm state={state} idOf={(name) => all.find((view) => view.name === name)?.id} />
+      <SaveForm state={state} idOf={(name) => all.find((view) => sameName(view.name, name))?.id} />
       {views.error ? <ErrorBox error={views.error} onRetry={() => void views.refetch()} /> : null}
       {views.isLoading && <Loading />}
       {views.data && all.length === 0 && <p className="dim">{t("views.none")}</p>}
       <ul ref={list} tabIndex={-1} aria-label={t("views.title")}>
         {all.map((view) => (
           <ViewItem
-            key={view.id}
+            // A renamed view has another id, and is the same one.
+            key={`${view.owner} ${view.created_at}`}
             view={view}
             state={state}
             onOpen={onDone}

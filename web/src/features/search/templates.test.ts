@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { barHeights, peakOf, templatePieces } from "./templates";
+import { barHeights, peakOf, stepsFrom, templatePieces } from "./templates";
 
 const shown = (template: string) =>
   templatePieces(template)
@@ -24,4 +24,8 @@ test("bars are as high as their share of the highest, and never invisible", () =
 test("the peak is the first of the highest", () => {
   expect(peakOf([0, 7, 3, 7])).toEqual({ index: 1, count: 7 });
   expect(peakOf([0, 0])).toBeNull();
+});
+
+test("steps are counted from 1970", () => {
+  expect([stepsFrom(1_005, 10), stepsFrom(1_000, 10), stepsFrom(1_005, 2.5)]).toEqual([1_000, 1_000, 1_005]);
 });

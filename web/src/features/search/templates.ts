@@ -25,3 +25,6 @@ export function peakOf(trend: number[]): { index: number; count: number } | null
   const count = Math.max(0, ...trend);
   return count === 0 ? null : { index: trend.indexOf(count), count };
 }
+
+/** Where the first step of a trend starts: steps are counted from 1970, so it may be before the range does. */
+export const stepsFrom = (start: number, step: number): number => Math.floor(start / step) * step;

@@ -5,6 +5,8 @@ import { TAIL_ROWS_MAX, TAIL_START, type TailEvent, type TailState, tailReducer 
 
 /** Rows are shown at most this often: more than a few repaints a second nobody reads. */
 const PAINT_MS = 150;
+/** The server tells of every moment in which it leaves rows out, and is silent when it shows all of them again. */
+const SAMPLED_FOR_MS = 2_000;
 
 export interface Tail {
   state: TailState;
@@ -21,6 +23,7 @@ export function useTail(query: string, language: Language): Tail {
   useEffect(() => {
     let waiting: Row[] = [];
     let timer: ReturnType<typeof setTimeout> | undefined;
+    let sampling: ReturnType<typeof setTimeout> | undefined;
     const paint = () => {
       clearTimeout(timer);
       timer = undefined;
@@ -38,7 +41,11 @@ export function useTail(query: string, language: Language): Tail {
           if (waiting.length >= TAIL_ROWS_MAX) paint();
           else timer ??= setTimeout(paint, PAINT_MS);
         },
-        dropped: (dropped, sampled) => dispatch({ type: "dropped", dropped, sampled }),
+        dropped: (dropped, sampled) => {
+          dispatch({ type: "dropped", dropped, sampled });
+          clearTimeout(sampling);
+          sampling = setTimeout(() => dispatch({ type: "dropped", dropped: 0, sampled: 1 }), SAMPLED_FOR_MS);
+        },
         lost: () => dispatch({ type: "lost" }),
         failed: (error) => {
           paint();
@@ -48,6 +55,7 @@ export function useTail(query: string, language: Language): Tail {
     );
     return () => {
       clearTimeout(timer);
+      clearTimeout(sampling);
       stop();
     };
   }, [query, language, run]);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseSearch, type SearchState } from "../../app/searchUrl";
-import { bodyOf, isShown, sorted, viewHref } from "./views";
+import { bodyOf, isShown, sameName, sorted, viewHref } from "./views";
 
 const state: SearchState = {
   ...parseSearch(""),
@@ -31,4 +31,8 @@ test("a view keeps the search and opens it again, without what was only being lo
 test("views are sorted by name", () => {
   const view = (name: string) => ({ ...bodyOf(state, name), id: name, created_at: "", updated_at: "" });
   expect(sorted([view("b"), view("A"), view("ä")], "en").map(({ name }) => name)).toEqual(["A", "ä", "b"]);
+});
+
+test("names that differ in case only are the same", () => {
+  expect([sameName(" Errors", "errors "), sameName("a", "b")]).toEqual([true, false]);
 });

@@ -17,3 +17,6 @@ export const isShown = (view: ViewBody, state: SearchState): boolean => viewHref
 /** By name, as a person of this language sorts. */
 export const sorted = (views: SavedView[], lang: string): SavedView[] =>
   [...views].sort((a, b) => a.name.localeCompare(b.name, lang));
+
+/** Two views may not have names that differ in upper and lower case only. */
+export const sameName = (a: string, b: string): boolean => a.trim().toLowerCase() === b.trim().toLowerCase();

@@ -56,6 +56,8 @@ test("Lucene's text is checked but not coloured, and filters are written in its 
 test("SQL makes a table; its mistakes are the server's words; there are no filter buttons", async ({ page }) => {
   await openSearch(page, "?lang=sql&q=SELECT%20severity%2C%20count(*)%20AS%20n%20FROM%20logs%20GROUP%20BY%20severity");
   await expect(page.getByRole("columnheader")).toHaveText(["severity", "n"]);
+  await expect(page.getByText("Not available for this query.")).toBeVisible();
+  await expect(page.getByRole("alert")).toHaveCount(0);
   await page.getByRole("button", { name: /^severity/ }).click();
   await expect(page.locator(".values .value").first()).toBeVisible();
   await expect(page.getByRole("button", { name: /^Show only/ })).toHaveCount(0);

@@ -68,9 +68,11 @@ function loop(state, request, path, body, url) {
 const ROUTES = {
   "POST /query": query,
   "POST /histogram": ({ response, state, body }) =>
-    withRows(response, state, body, (rows, start, end) =>
-      json(response, 200, histogram(rows, start, end, body.buckets ?? 60)),
-    ),
+    body.language === "sql"
+      ? fail(response, 400, "unsupported", "a table of SQL has no times of its own")
+      : withRows(response, state, body, (rows, start, end) =>
+          json(response, 200, histogram(rows, start, end, body.buckets ?? 60)),
+        ),
   "POST /fields": ({ response, state, body }) =>
     withRows(response, state, body, (rows) => json(response, 200, fields(rows))),
   "POST /values": ({ response, state, body }) =>

@@ -169,6 +169,7 @@ export const en = {
   "state.network": "The server did not answer.",
   "state.networkHint": "Check that backstop serve is running; this page tries again when asked.",
   "state.badReply": "The server's reply could not be read.",
+  "state.unsupported": "Not available for this query.",
   "state.httpStatus": "The server answered {status}.",
 
   "empty.first.title": "No logs yet. Send the first line",

@@ -169,6 +169,7 @@ export const zhCN: Catalogue = {
   "state.network": "服务器没有响应。",
   "state.networkHint": "请确认 backstop serve 正在运行，然后重试。",
   "state.badReply": "无法读取服务器的答复。",
+  "state.unsupported": "此查询没有这部分内容。",
   "state.httpStatus": "服务器返回 {status}。",
 
   "empty.first.title": "还没有日志，发送第一行吧",

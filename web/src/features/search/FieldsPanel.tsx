@@ -1,10 +1,10 @@
 import { memo, useState } from "react";
-import { isBadQuery, useLastGood } from "../../api/lastGood";
+import { isBadQuery, isUnsupported, useLastGood } from "../../api/lastGood";
 import { type RangeQuery, useFields, useValues } from "../../api/queries";
 import type { FieldInfo, FieldType } from "../../api/types";
 import { useI18n } from "../../i18n";
 import { Icon } from "../../ui/Icon";
-import { ErrorBox, Loading } from "../../ui/States";
+import { ErrorBox, Loading, NotHere } from "../../ui/States";
 import { FilterButtons, type Filters } from "./Filters";
 
 /** The list is cut here, not the data: a page of 79,000 fields must not stop the browser. Typing finds the others. */
@@ -48,7 +48,9 @@ export function FieldsPanel(props: Props) {
           open={open}
           onToggle={toggle}
         />
-      ) : isBadQuery(fields.error) ? null : fields.error ? (
+      ) : isBadQuery(fields.error) ? null : isUnsupported(fields.error) ? (
+        <NotHere error={fields.error} />
+      ) : fields.error ? (
         <ErrorBox error={fields.error} onRetry={() => void fields.refetch()} />
       ) : (
         <Loading />

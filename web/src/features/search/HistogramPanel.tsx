@@ -1,7 +1,7 @@
-import { isBadQuery, useLastGood } from "../../api/lastGood";
+import { isBadQuery, isUnsupported, useLastGood } from "../../api/lastGood";
 import { type RangeQuery, useChanges, useHistogram } from "../../api/queries";
 import type { Row } from "../../api/types";
-import { ErrorBox, Loading } from "../../ui/States";
+import { ErrorBox, Loading, NotHere } from "../../ui/States";
 import { TimeChart } from "../../ui/TimeChart/TimeChart";
 import { filterRequest } from "./queryText";
 import type { Range } from "./range";
@@ -32,7 +32,9 @@ export function HistogramPanel({ request, rows, onRange, onZoomOut }: Props) {
           onZoom={(start, end) => onRange({ start, end })}
           onZoomOut={onZoomOut}
         />
-      ) : isBadQuery(histogram.error) ? null : histogram.error ? (
+      ) : isBadQuery(histogram.error) ? null : isUnsupported(histogram.error) ? (
+        <NotHere error={histogram.error} />
+      ) : histogram.error ? (
         <ErrorBox error={histogram.error} onRetry={() => void histogram.refetch()} />
       ) : (
         <Loading />

@@ -133,7 +133,7 @@ function Rows(props: Props & { actions: RowActions; fieldsRequest: RangeQuery; c
             request={props.fieldsRequest}
             range={range}
             onRange={setRange}
-            onClear={() => update({ query: "" })}
+            onClear={() => update({ query: "", language: "native" })}
           />
         )
       )}

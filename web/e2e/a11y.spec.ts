@@ -55,7 +55,13 @@ for (const colorScheme of ["light", "dark"] as const)
       });
     });
 
-for (const path of ["/search", "/incidents/inc-8", "/changes/shop-deployer/chg-1", "/playbooks"])
+for (const path of [
+  "/search",
+  "/search?show=patterns",
+  "/incidents/inc-8",
+  "/changes/shop-deployer/chg-1",
+  "/playbooks",
+])
   test(`targets are at least 24 pixels: ${path}`, async ({ page }) => {
     await page.goto(path);
     await page.waitForLoadState("networkidle");

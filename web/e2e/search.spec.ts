@@ -84,6 +84,16 @@ test("the field list adds and takes back a filter", async ({ page }) => {
   await expect(page).toHaveURL(/col=host.name/);
 });
 
+test("the values of a field are counted among the rows of the query", async ({ page }) => {
+  await openSearch(page, "?q=declined&from=-6h&to=now");
+  const all = /All (\d+) rows/.exec((await page.getByText(/^All \d+ rows$/).textContent()) ?? "")?.[1];
+  await page.getByRole("button", { name: /^host\.name/ }).click();
+  const counts = page.getByRole("list", { name: "Values of host.name" }).locator(".count");
+  await expect(counts).toHaveCount(3);
+  const sum = (await counts.allTextContents()).reduce((total, text) => total + Number(text), 0);
+  expect(String(sum)).toBe(all);
+});
+
 test("stats make a table with numbers to the right", async ({ page }) => {
   await openSearch(page, `?q=${encodeURIComponent("* | stats by (service.name) count() as n | sort by (n desc)")}`);
   await expect(page.getByRole("columnheader")).toHaveText(["service.name", "n"]);

@@ -4,7 +4,9 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { makeShop } from "./data.mjs";
 import { change, makeLoop, read } from "./loop.mjs";
-import { applyPipes, matches, parse } from "./query.mjs";
+import { context, download, tail, views } from "./operator.mjs";
+import { patterns } from "./patterns.mjs";
+import { applyPipes, matches, otherLanguage, parse } from "./query.mjs";
 
 const BASE = "/backstop/api/v1";
 const DIST = new URL("../../dist/", import.meta.url).pathname;
@@ -39,6 +41,8 @@ async function handle(request, response, state) {
   const body = request.method === "GET" ? {} : await readJson(request);
   const route = ROUTES[`${request.method} ${path}`];
   if (route) return route({ response, request, state, body, url });
+  const kept = views(state, request.method, path, body);
+  if (kept) return json(response, ...kept);
   const answer = loop(state, request, path, body, url);
   if (answer) return json(response, ...answer);
   const incident = /^\/incidents\/([^/]+)$/.exec(path);
@@ -64,15 +68,32 @@ function loop(state, request, path, body, url) {
 const ROUTES = {
   "POST /query": query,
   "POST /histogram": ({ response, state, body }) =>
-    withRows(response, state, body, (rows, start, end) =>
-      json(response, 200, histogram(rows, start, end, body.buckets ?? 60)),
-    ),
+    body.language === "sql"
+      ? fail(response, 400, "unsupported", "a table of SQL has no times of its own")
+      : withRows(response, state, body, (rows, start, end) =>
+          json(response, 200, histogram(rows, start, end, body.buckets ?? 60)),
+        ),
   "POST /fields": ({ response, state, body }) =>
     withRows(response, state, body, (rows) => json(response, 200, fields(rows))),
   "POST /values": ({ response, state, body }) =>
     withRows(response, state, body, (rows) => json(response, 200, values(rows, body))),
+  "POST /patterns": ({ response, state, body }) =>
+    withRows(response, state, body, (rows, start, end) => {
+      const earlier = {
+        ...body,
+        start: new Date(2 * start - end).toISOString(),
+        end: new Date(start - 1).toISOString(),
+      };
+      json(response, 200, patterns(rows, select(state, earlier).rows, { start, end, limit: body.limit }));
+    }),
+  "GET /tail": (call) => tail(call, badQuery),
+  "GET /context": ({ response, state, url }) => json(response, ...context(state, url)),
+  "GET /export": ({ response, state, url }) => {
+    const asked = Object.fromEntries(url.searchParams);
+    withRows(response, state, asked, (rows) => download(response, rows, asked.format));
+  },
   "POST /diagnose": ({ response, body }) => {
-    const { tokens, diagnostics } = parse(body.query);
+    const { tokens, diagnostics } = parse(body.query, body.language);
     json(response, 200, { diagnostics, tokens, ...(body.cursor === undefined ? {} : completions(body)) });
   },
   "GET /status": ({ response, state }) =>
@@ -95,7 +116,7 @@ const ROUTES = {
 };
 
 function select(state, body) {
-  const { terms, pipes, diagnostics } = parse(body.query);
+  const { terms, pipes, diagnostics } = parse(body.query, body.language);
   const [start, end] = [Date.parse(body.start), Date.parse(body.end)];
   const rows = state.rows.filter((row) => {
     const at = Date.parse(row._time);
@@ -118,7 +139,9 @@ const badQuery = (response, diagnostics) =>
 function query({ response, state, body, request }) {
   const { rows, pipes, errors } = select(state, body);
   if (errors.length > 0) return badQuery(response, errors);
-  const all = applyPipes(rows, pipes);
+  const other = otherLanguage(body.language, body.query, rows);
+  if (other?.error) return json(response, 400, { error: { ...other.error, diagnostics: [] } });
+  const all = other?.rows ?? applyPipes(rows, pipes);
   const shown = all.slice(0, body.limit);
   const stats = {
     rows_returned: shown.length,
@@ -243,6 +266,7 @@ async function readJson(request) {
 }
 
 function json(response, status, value) {
+  if (value === undefined) return response.writeHead(status).end();
   response.writeHead(status, { "Content-Type": "application/json" });
   response.end(JSON.stringify(value));
 }

@@ -1,6 +1,6 @@
 import { ndjsonValues, parseJson } from "./json";
 import { authorization } from "./session";
-import type { Diagnostic, QueryEnd, Row } from "./types";
+import type { Diagnostic, Language, QueryEnd, Row } from "./types";
 
 const BASE = "/backstop/api/v1";
 
@@ -21,7 +21,10 @@ interface ErrorBody {
   error?: { code?: string; message?: string; hint?: string; diagnostics?: Diagnostic[] };
 }
 
-async function send(path: string, init: RequestInit): Promise<Response> {
+/** The address of an endpoint for what the browser itself opens: a stream of events, a download. */
+export const apiUrl = (path: string) => BASE + path;
+
+export async function send(path: string, init: RequestInit): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(BASE + path, init);
@@ -37,6 +40,7 @@ async function send(path: string, init: RequestInit): Promise<Response> {
 
 async function read<T>(response: Response): Promise<T> {
   const text = await response.text();
+  if (response.status === 204) return undefined as T;
   try {
     return parseJson(text) as T;
   } catch {
@@ -54,13 +58,14 @@ export async function post<T>(path: string, body: unknown, signal?: AbortSignal)
 }
 
 /** A request that changes something, as the person whose token was given. */
-export async function act<T>(method: "POST" | "DELETE", path: string, body: unknown = {}): Promise<T> {
+export async function act<T>(method: "POST" | "PUT" | "DELETE", path: string, body: unknown = {}): Promise<T> {
   const headers = { "Content-Type": "application/json", Accept: "application/json", ...authorization() };
   return read<T>(await send(path, { method, headers, body: JSON.stringify(body) }));
 }
 
 export interface QueryRequest {
   query: string;
+  language?: Language;
   start: string;
   end: string;
   limit: number;

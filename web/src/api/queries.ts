@@ -9,6 +9,9 @@ import type {
   Histogram,
   Incident,
   IncidentDetail,
+  Language,
+  PatternList,
+  Row,
   RuleGroup,
   Status,
 } from "./types";
@@ -16,6 +19,7 @@ import type {
 /** A query over a fixed range: `now` was resolved when it was run, so every panel counts the same rows. */
 export interface RangeQuery {
   query: string;
+  language?: Language;
   start: string;
   end: string;
 }
@@ -56,6 +60,30 @@ export function useValues(range: RangeQuery, field: string, limit: number) {
   return useQuery({
     queryKey: ["values", range, field, limit],
     queryFn: ({ signal }) => post<FieldValues>("/values", { ...range, field, limit }, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+export function usePatterns(range: RangeQuery, limit: number) {
+  return useQuery({
+    queryKey: ["patterns", range, limit],
+    queryFn: ({ signal }) => post<PatternList>("/patterns", { ...range, limit }, signal),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** The rows of the same stream around one, oldest first; `_context` says on which side each stands. */
+export function useContextRows(row: Row, size: { before: number; after: number }) {
+  const params = new URLSearchParams({
+    id: String(row._id),
+    time: String(row._time),
+    stream: String(row._stream ?? ""),
+    before: String(size.before),
+    after: String(size.after),
+  });
+  return useQuery({
+    queryKey: ["context", params.toString()],
+    queryFn: async ({ signal }) => (await get<{ rows: Row[] }>(`/context?${params}`, signal)).rows,
     placeholderData: keepPreviousData,
   });
 }
@@ -114,8 +142,17 @@ export function useIncident(id: string) {
   });
 }
 
-export const diagnose = (query: string, cursor: number | undefined, signal?: AbortSignal) =>
-  post<Diagnosis>("/diagnose", { query, ...(cursor === undefined ? {} : { cursor }) }, signal);
+export const diagnose = (
+  query: string,
+  cursor: number | undefined,
+  signal?: AbortSignal,
+  language: Language = "native",
+) =>
+  post<Diagnosis>(
+    "/diagnose",
+    { query, ...(cursor === undefined ? {} : { cursor }), ...(language === "native" ? {} : { language }) },
+    signal,
+  );
 
 export const fetchHistogram = (range: RangeQuery, buckets: number, signal?: AbortSignal) =>
   post<Histogram>("/histogram", { ...range, buckets }, signal);

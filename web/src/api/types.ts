@@ -6,6 +6,10 @@ export type FieldValue = string | number | boolean | null | FieldValue[] | { [ke
 /** One row of a result. Log rows carry `_time`, `_id`, `_stream`, `severity`, `body` and every field flat. */
 export type Row = Record<string, FieldValue>;
 
+/** How the text of a query is read. */
+export type Language = "native" | "lucene" | "sql" | "promql";
+export const LANGUAGES_OF_QUERIES: readonly Language[] = ["native", "lucene", "sql", "promql"];
+
 /** `span` counts UTF-8 bytes of the query text. */
 export interface Diagnostic {
   span: [number, number];
@@ -68,6 +72,29 @@ export interface FieldValues {
   field: string;
   values: { value: FieldValue; rows: number }[];
   more: boolean;
+}
+
+/** Lines that differ in their changing parts only. `trend` counts per step. */
+export interface Pattern {
+  id: string;
+  template: string;
+  count: number;
+  share: number;
+  first_seen: string;
+  last_seen: string;
+  example: string;
+  trend: number[];
+  /** None of it in the window of the same length before. */
+  new: boolean;
+}
+
+export interface PatternList {
+  patterns: Pattern[];
+  start: string;
+  end: string;
+  step_ms: number;
+  /** Rows of all patterns, also of those that are not listed. */
+  total: number;
 }
 
 export type TokenKind =

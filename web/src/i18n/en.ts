@@ -1,5 +1,6 @@
 import { enCard } from "./en-card";
 import { enLoop } from "./en-loop";
+import { enSearch } from "./en-search";
 import { enServices } from "./en-services";
 
 /** English, the source catalogue: its keys are the type of every other one. */
@@ -142,7 +143,7 @@ export const en = {
   "row.exclude": "Hide {field} = {value}",
   "row.column": "Show {field} as a column",
   "row.uncolumn": "Remove the column {field}",
-  "row.around": "Rows around this one",
+  "row.around": "Search around this time",
 
   "fields.label": "Fields",
   "fields.find": "Find a field",
@@ -168,6 +169,7 @@ export const en = {
   "state.network": "The server did not answer.",
   "state.networkHint": "Check that backstop serve is running; this page tries again when asked.",
   "state.badReply": "The server's reply could not be read.",
+  "state.unsupported": "Not available for this query.",
   "state.httpStatus": "The server answered {status}.",
 
   "empty.first.title": "No logs yet. Send the first line",
@@ -217,6 +219,7 @@ export const en = {
   "rules.inactive": "Inactive",
 
   ...enLoop,
+  ...enSearch,
   ...enServices,
   ...enCard,
 } as const;

@@ -1,6 +1,7 @@
 import type { Catalogue } from "./en";
 import { zhCNCard } from "./zh-CN-card";
 import { zhCNLoop } from "./zh-CN-loop";
+import { zhCNSearch } from "./zh-CN-search";
 import { zhCNServices } from "./zh-CN-services";
 
 /** Simplified Chinese. Query keywords and command lines stay English. */
@@ -142,7 +143,7 @@ export const zhCN: Catalogue = {
   "row.exclude": "隐藏 {field} = {value}",
   "row.column": "将 {field} 显示为列",
   "row.uncolumn": "移除列 {field}",
-  "row.around": "此行前后的日志",
+  "row.around": "搜索该时间前后",
 
   "fields.label": "字段",
   "fields.find": "查找字段",
@@ -168,6 +169,7 @@ export const zhCN: Catalogue = {
   "state.network": "服务器没有响应。",
   "state.networkHint": "请确认 backstop serve 正在运行，然后重试。",
   "state.badReply": "无法读取服务器的答复。",
+  "state.unsupported": "此查询没有这部分内容。",
   "state.httpStatus": "服务器返回 {status}。",
 
   "empty.first.title": "还没有日志，发送第一行吧",
@@ -215,6 +217,7 @@ export const zhCN: Catalogue = {
   "rules.inactive": "未触发",
 
   ...zhCNLoop,
+  ...zhCNSearch,
   ...zhCNServices,
   ...zhCNCard,
 };

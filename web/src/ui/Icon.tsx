@@ -24,6 +24,12 @@ const PATHS = {
   verify: "m3 8.5 3.2 3.2L13 5",
   notify: "M4 11V7a4 4 0 0 1 8 0v4l1 1H3ZM6.8 14h2.4",
   note: "M3 3h10v7l-3 3H3zM10 13v-3h3",
+  pause: "M5.5 3.5v9M10.5 3.5v9",
+  bookmark: "M4.5 2.5h7v11L8 10.8l-3.5 2.7Z",
+  edit: "M3 13l.8-3L11 2.8 13.2 5 6 12.2ZM9.6 4.2l2.2 2.2",
+  save: "M3 3h8l2 2v8H3zM5.5 3v3.5h4V3M5 13V9.5h6V13",
+  trash: "M3 4.5h10M6 4.5V3h4v1.5M4.5 4.5l.6 8.5h5.8l.6-8.5M6.8 7v3.8M9.2 7v3.8",
+  download: "M8 2.5v7.5M5 7.2l3 3 3-3M3 13h10",
   cross: "m4 4 8 8M12 4l-8 8",
   circle: "M8 13A5 5 0 1 0 8 3a5 5 0 0 0 0 10Z",
 } as const;

@@ -56,6 +56,16 @@ export function ErrorBox({ error, onRetry, note }: { error: unknown; onRetry?: (
   );
 }
 
+/** A panel that has nothing to say about this query; why is told to whoever asks. */
+export function NotHere({ error }: { error: unknown }) {
+  const { t } = useI18n();
+  return (
+    <p className="dim note" title={errorText(error, t).message}>
+      {t("state.unsupported")}
+    </p>
+  );
+}
+
 export function Empty({ title, children }: { title: string; children?: ReactNode }) {
   return (
     <div className="state-empty">

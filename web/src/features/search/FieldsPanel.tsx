@@ -1,11 +1,11 @@
 import { memo, useState } from "react";
-import { isBadQuery, useLastGood } from "../../api/lastGood";
+import { isBadQuery, isUnsupported, useLastGood } from "../../api/lastGood";
 import { type RangeQuery, useFields, useValues } from "../../api/queries";
-import type { FieldInfo, FieldType, FieldValue } from "../../api/types";
+import type { FieldInfo, FieldType } from "../../api/types";
 import { useI18n } from "../../i18n";
 import { Icon } from "../../ui/Icon";
-import { ErrorBox, Loading } from "../../ui/States";
-import { hasFilter, type Mode } from "./queryText";
+import { ErrorBox, Loading, NotHere } from "../../ui/States";
+import { FilterButtons, type Filters } from "./Filters";
 
 /** The list is cut here, not the data: a page of 79,000 fields must not stop the browser. Typing finds the others. */
 const FIELDS_SHOWN_MAX = 200;
@@ -18,7 +18,7 @@ interface Props {
   request: RangeQuery;
   columns: string[];
   onColumn: (field: string) => void;
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
+  filters: Filters | null;
 }
 
 export function FieldsPanel(props: Props) {
@@ -48,7 +48,9 @@ export function FieldsPanel(props: Props) {
           open={open}
           onToggle={toggle}
         />
-      ) : isBadQuery(fields.error) ? null : fields.error ? (
+      ) : isBadQuery(fields.error) ? null : isUnsupported(fields.error) ? (
+        <NotHere error={fields.error} />
+      ) : fields.error ? (
         <ErrorBox error={fields.error} onRetry={() => void fields.refetch()} />
       ) : (
         <Loading />
@@ -96,7 +98,7 @@ function FieldItems(
           request={props.request}
           onToggle={props.onToggle}
           onColumn={props.onColumn}
-          onFilter={props.onFilter}
+          filters={props.filters}
         />
       ))}
       {list.length > FIELDS_SHOWN_MAX && (
@@ -115,7 +117,7 @@ interface ItemProps {
   request: RangeQuery;
   onToggle: (name: string) => void;
   onColumn: (name: string) => void;
-  onFilter: Props["onFilter"];
+  filters: Props["filters"];
 }
 
 const FieldItem = memo(function FieldItem({ field, share, sampled, open, isColumn, ...props }: ItemProps) {
@@ -151,7 +153,7 @@ const FieldItem = memo(function FieldItem({ field, share, sampled, open, isColum
         </button>
       </div>
       <Share share={share} />
-      {open && <Values field={name} request={props.request} onFilter={props.onFilter} />}
+      {open && <Values field={name} request={props.request} filters={props.filters} />}
     </li>
   );
 });
@@ -164,7 +166,7 @@ function Share({ share }: { share: number }) {
   );
 }
 
-function Values({ field, request, onFilter }: { field: string; request: RangeQuery; onFilter: Props["onFilter"] }) {
+function Values({ field, request, filters }: { field: string; request: RangeQuery; filters: Props["filters"] }) {
   const { t, number } = useI18n();
   const values = useValues(request, field, VALUES_SHOWN);
   if (values.error) return <ErrorBox error={values.error} onRetry={() => void values.refetch()} />;
@@ -180,36 +182,12 @@ function Values({ field, request, onFilter }: { field: string; request: RangeQue
               {String(value)}
             </span>
             <span className="count">{number(rows)}</span>
-            <FilterButtons field={field} value={value} query={request.query} onFilter={onFilter} />
+            <FilterButtons field={field} value={value} filters={filters} />
           </div>
           <Share share={rows / top} />
         </li>
       ))}
       {values.data.more && <li className="dim">{t("fields.moreValues")}</li>}
     </ul>
-  );
-}
-
-/** Show only, hide: pressed when the query already says so, and pressing again takes it back. */
-export function FilterButtons(props: { field: string; value: FieldValue; query: string; onFilter: Props["onFilter"] }) {
-  const { t } = useI18n();
-  const { field, value, query, onFilter } = props;
-  const shown = String(typeof value === "object" ? JSON.stringify(value) : value).slice(0, 80);
-  return (
-    <span className="filter-buttons">
-      {(["include", "exclude"] as const).map((mode) => (
-        <button
-          key={mode}
-          type="button"
-          className="icon-btn"
-          aria-pressed={hasFilter(query, field, value, mode)}
-          aria-label={t(`row.${mode}`, { field, value: shown })}
-          title={t(`row.${mode}`, { field, value: shown })}
-          onClick={() => onFilter(field, value, mode)}
-        >
-          <Icon name={mode === "include" ? "plus" : "minus"} size={14} />
-        </button>
-      ))}
-    </span>
   );
 }

@@ -1,9 +1,9 @@
-import { isBadQuery, useLastGood } from "../../api/lastGood";
+import { isBadQuery, isUnsupported, useLastGood } from "../../api/lastGood";
 import { type RangeQuery, useChanges, useHistogram } from "../../api/queries";
 import type { Row } from "../../api/types";
-import { ErrorBox, Loading } from "../../ui/States";
+import { ErrorBox, Loading, NotHere } from "../../ui/States";
 import { TimeChart } from "../../ui/TimeChart/TimeChart";
-import { filterOf } from "./queryText";
+import { filterRequest } from "./queryText";
 import type { Range } from "./range";
 
 export const HISTOGRAM_BUCKETS = 60;
@@ -18,7 +18,7 @@ interface Props {
 
 /** Counts come from their own aggregate, never from the loaded rows; if they fail, the rows are still there. */
 export function HistogramPanel({ request, rows, onRange, onZoomOut }: Props) {
-  const histogram = useHistogram({ ...request, query: filterOf(request.query) }, HISTOGRAM_BUCKETS);
+  const histogram = useHistogram(filterRequest(request), HISTOGRAM_BUCKETS);
   const changes = useChanges(request);
   const data = useLastGood(histogram);
   return (
@@ -32,7 +32,9 @@ export function HistogramPanel({ request, rows, onRange, onZoomOut }: Props) {
           onZoom={(start, end) => onRange({ start, end })}
           onZoomOut={onZoomOut}
         />
-      ) : isBadQuery(histogram.error) ? null : histogram.error ? (
+      ) : isBadQuery(histogram.error) ? null : isUnsupported(histogram.error) ? (
+        <NotHere error={histogram.error} />
+      ) : histogram.error ? (
         <ErrorBox error={histogram.error} onRetry={() => void histogram.refetch()} />
       ) : (
         <Loading />

@@ -1,9 +1,9 @@
 import { memo } from "react";
-import type { FieldValue, Row } from "../../api/types";
+import type { Row } from "../../api/types";
 import { useI18n } from "../../i18n";
 import { severityClass } from "../../ui/severity";
 import { cellText, lineText, markWords } from "./columns";
-import type { Mode } from "./queryText";
+import type { Filters } from "./Filters";
 import { RowDetail } from "./RowDetail";
 
 /** A closed row shows the start of its line: one message of megabytes must not stop the page. The opened row shows more. */
@@ -18,11 +18,10 @@ interface Props {
   words: string[];
   active: boolean;
   open: boolean;
-  query: string;
+  filters: Filters | null;
   chosen: string[];
   onActive: (index: number) => void;
   onToggle: (id: string) => void;
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
   onColumn: (field: string) => void;
 }
 
@@ -68,15 +67,7 @@ export const LogRow = memo(function LogRow(props: Props) {
           )}
         </span>
       </div>
-      {open && (
-        <RowDetail
-          row={row}
-          query={props.query}
-          chosen={props.chosen}
-          onFilter={props.onFilter}
-          onColumn={props.onColumn}
-        />
-      )}
+      {open && <RowDetail row={row} filters={props.filters} chosen={props.chosen} onColumn={props.onColumn} />}
     </>
   );
 });

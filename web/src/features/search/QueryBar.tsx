@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
-import { type Ref, useEffect, useState } from "react";
+import { type Ref, useEffect, useMemo, useState } from "react";
 import { diagnose } from "../../api/queries";
-import type { Diagnosis } from "../../api/types";
+import type { Diagnosis, Language } from "../../api/types";
 import { useI18n } from "../../i18n";
 import { CodeField, type CodeFieldHandle } from "../../ui/CodeField/CodeField";
 import { Icon } from "../../ui/Icon";
@@ -13,6 +13,7 @@ const PROBLEMS_AFTER_MS = 700;
 
 interface Props {
   range: { start: string; end: string };
+  language: Language;
   draft: string;
   onDraft: (text: string) => void;
   onRun: () => void;
@@ -20,9 +21,9 @@ interface Props {
 }
 
 /** The query, with colours, squiggles and completions from the server's parser: the only one there is. */
-export function QueryBar({ range, draft, onDraft, onRun, ref }: Props) {
+export function QueryBar({ range, language, draft, onDraft, onRun, ref }: Props) {
   const { t } = useI18n();
-  const diagnosed = useDiagnosis(draft);
+  const diagnosed = useDiagnosis(draft, language);
   return (
     <div className="query-bar">
       <Icon name="search" />
@@ -31,26 +32,37 @@ export function QueryBar({ range, draft, onDraft, onRun, ref }: Props) {
         text={draft}
         label={t("query.label")}
         completionsLabel={t("query.completions")}
-        placeholder={t("query.placeholder")}
+        placeholder={t(language === "native" ? "query.placeholder" : `query.placeholder.${language}`)}
         diagnosis={diagnosed}
         onChange={onDraft}
         onSubmit={onRun}
-        complete={(text, cursor) => complete(text, cursor, range)}
+        complete={(text, cursor) => (language === "native" ? complete(text, cursor, range) : Promise.resolve([]))}
       />
       {diagnosed?.text === draft && <Problems key={draft} diagnosis={diagnosed.diagnosis} />}
     </div>
   );
 }
 
-function useDiagnosis(draft: string): { text: string; diagnosis: Diagnosis } | null {
+/** SQL and PromQL are checked when they run; their text has no marks. */
+const NO_MARKS: Diagnosis = { diagnostics: [] };
+
+function useDiagnosis(draft: string, language: Language): { text: string; diagnosis: Diagnosis } | null {
   const settled = useSettled(draft, DIAGNOSE_AFTER_MS);
+  const checked = language === "native" || language === "lucene";
   const { data } = useQuery({
-    queryKey: ["diagnose", settled],
-    queryFn: async ({ signal }) => ({ text: settled, diagnosis: await diagnose(settled, undefined, signal) }),
-    enabled: settled !== "",
+    queryKey: ["diagnose", language, settled],
+    queryFn: async ({ signal }) => ({ text: settled, diagnosis: await checkedBy(language, settled, signal) }),
+    enabled: checked && settled !== "",
     staleTime: Number.POSITIVE_INFINITY,
   });
-  return data ?? null;
+  const unmarked = useMemo(() => ({ text: draft, diagnosis: NO_MARKS }), [draft]);
+  return checked ? (data ?? null) : unmarked;
+}
+
+/** The colours are those of the native language; of Lucene's text only what is wrong is marked. */
+async function checkedBy(language: Language, text: string, signal: AbortSignal): Promise<Diagnosis> {
+  const diagnosis = await diagnose(text, undefined, signal, language);
+  return language === "native" ? diagnosis : { diagnostics: diagnosis.diagnostics };
 }
 
 function useSettled(text: string, ms: number): string {

@@ -1,14 +1,16 @@
 import { useState } from "react";
-import type { FieldValue, Row } from "../../api/types";
+import type { Row } from "../../api/types";
 import { Link } from "../../app/router";
 import { searchHref } from "../../app/searchUrl";
 import { useI18n } from "../../i18n";
 import { Icon } from "../../ui/Icon";
 import { CopyButton } from "../../ui/States";
 import { cellText } from "./columns";
-import { FilterButtons } from "./FieldsPanel";
-import { type Mode, valueFilter } from "./queryText";
+import { FilterButtons, type Filters } from "./Filters";
+import { valueFilter } from "./queryText";
 import { iso } from "./range";
+import { Surroundings } from "./Surroundings";
+import { useUrlState } from "./useSearch";
 
 /** Longer values are cut on screen; Copy takes all of it. */
 const VALUE_CHARS_MAX = 50_000;
@@ -16,9 +18,8 @@ const AROUND_MS = 30_000;
 
 interface Props {
   row: Row;
-  query: string;
+  filters: Filters | null;
   chosen: string[];
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
   onColumn: (field: string) => void;
 }
 
@@ -26,6 +27,9 @@ interface Props {
 export function RowDetail(props: Props) {
   const { t } = useI18n();
   const [json, setJson] = useState(false);
+  const [state, update] = useUrlState();
+  const id = String(props.row._id);
+  const around = state.around === id;
   const text = JSON.stringify(props.row, null, 2);
   return (
     <div role="row" aria-level={2} className="detail">
@@ -38,10 +42,19 @@ export function RowDetail(props: Props) {
             {t("row.json")}
           </button>
           <CopyButton text={text} label={t("row.copyJson")} />
+          <button
+            type="button"
+            className="btn small"
+            aria-pressed={around}
+            onClick={() => update({ around: around ? "" : id }, { replace: true })}
+          >
+            {t("around.show")}
+          </button>
           <Link className="btn small" href={aroundHref(props.row)}>
             {t("row.around")}
           </Link>
         </div>
+        {around && <Surroundings row={props.row} />}
         {json ? <pre className="json">{text.slice(0, VALUE_CHARS_MAX)}</pre> : <FieldTable {...props} />}
       </div>
     </div>
@@ -59,7 +72,7 @@ function aroundHref(row: Row): string {
   });
 }
 
-function FieldTable({ row, query, chosen, onFilter, onColumn }: Props) {
+function FieldTable({ row, filters, chosen, onColumn }: Props) {
   const { t } = useI18n();
   return (
     <table>
@@ -71,7 +84,7 @@ function FieldTable({ row, query, chosen, onFilter, onColumn }: Props) {
           return (
             <tr key={name}>
               <td className="buttons">
-                {!isOwn && <FilterButtons field={name} value={value} query={query} onFilter={onFilter} />}
+                {!isOwn && <FilterButtons field={name} value={value} filters={filters} />}
                 {!isOwn && name !== "body" && name !== "severity" && (
                   <button
                     type="button"

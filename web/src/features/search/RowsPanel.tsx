@@ -1,11 +1,11 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import type { FieldValue, Row } from "../../api/types";
+import type { Row } from "../../api/types";
 import { useShortcuts } from "../../app/shortcuts";
 import { useI18n } from "../../i18n";
 import { VirtualList, type VirtualListHandle } from "../../ui/VirtualList";
 import { type Columns, cellText } from "./columns";
+import type { Filters } from "./Filters";
 import { LogRow } from "./LogRow";
-import { type Mode, searchedWords } from "./queryText";
 
 const ROW_PX = 22;
 
@@ -13,23 +13,28 @@ interface Props {
   rows: Row[];
   columns: Columns;
   query: string;
+  /** Words to mark in the lines. */
+  words: string[];
   longRange: boolean;
   wrap: boolean;
   open: string[];
   footer: React.ReactNode;
   onOpen: (open: string[]) => void;
-  onFilter: (field: string, value: FieldValue, mode: Mode) => void;
+  filters: Filters | null;
   onColumn: (field: string) => void;
   chosen: string[];
+  /** Someone reads: the list has the focus, is scrolled, or is walked through. */
+  onReading?: () => void;
+  /** Another number: another list, shown from its top. */
+  run?: number;
 }
 
 /** The result as a grid. Rows are found by j and k, opened by Enter, and stay open while scrolling and re-running. */
 export function RowsPanel(props: Props) {
   const { t, number } = useI18n();
-  const { rows, columns, open, onOpen } = props;
+  const { rows, columns, open, onOpen, run = 0, onReading } = props;
   const list = useRef<VirtualListHandle>(null);
   const [active, setActive] = useState(-1);
-  const words = useMemo(() => searchedWords(props.query), [props.query]);
   const openIds = useMemo(() => new Set(open), [open]);
   const idOf = useCallback((index: number) => String(rows[index]?._id ?? index), [rows]);
   const toggle = useCallback(
@@ -40,6 +45,7 @@ export function RowsPanel(props: Props) {
     const index = Math.min(rows.length - 1, Math.max(0, to));
     setActive(index);
     list.current?.scrollTo(index);
+    onReading?.();
   };
   useShortcuts({
     next: () => move(active + 1),
@@ -47,7 +53,10 @@ export function RowsPanel(props: Props) {
     expand: () => active >= 0 && columns.isLog && toggle(idOf(active)),
   });
   // biome-ignore lint/correctness/useExhaustiveDependencies: another query is another list
-  useEffect(() => setActive(-1), [props.query]);
+  useEffect(() => setActive(-1), [props.query, run]);
+  useEffect(() => {
+    if (run > 0) list.current?.scrollTo(0);
+  }, [run]);
 
   return (
     <VirtualList
@@ -59,6 +68,8 @@ export function RowsPanel(props: Props) {
       aria-rowcount={rows.length + 1}
       aria-colcount={columns.names.length + (columns.isLog ? 3 : 0)}
       aria-activedescendant={active >= 0 ? `row-${idOf(active)}` : undefined}
+      onFocus={onReading}
+      onScroll={(event) => event.currentTarget.scrollTop > ROW_PX && onReading?.()}
       count={rows.length}
       itemKey={idOf}
       estimatedPx={ROW_PX}
@@ -76,12 +87,11 @@ export function RowsPanel(props: Props) {
             row={row}
             columns={columns.names}
             longRange={props.longRange}
-            words={words}
+            words={props.words}
             open={openIds.has(id)}
-            query={props.query}
             chosen={props.chosen}
             onToggle={toggle}
-            onFilter={props.onFilter}
+            filters={props.filters}
             onColumn={props.onColumn}
           />
         );

@@ -1,11 +1,14 @@
 import { type RefObject, useEffect, useState } from "react";
-import { searchHref } from "../../app/searchUrl";
+import { LANGUAGES_OF_QUERIES, type Language } from "../../api/types";
+import { type SearchState, searchHref } from "../../app/searchUrl";
 import { useI18n } from "../../i18n";
 import type { CodeFieldHandle } from "../../ui/CodeField/CodeField";
 import { Icon } from "../../ui/Icon";
 import { copyText } from "../../ui/States";
+import { ExportMenu } from "./ExportMenu";
 import { QueryBar } from "./QueryBar";
 import { iso } from "./range";
+import { SavedViews } from "./SavedViews";
 import { SyntaxCard } from "./SyntaxCard";
 import { TimeRange } from "./TimeRange";
 import type { Search } from "./useSearch";
@@ -22,17 +25,25 @@ interface Props {
 export function SearchToolbar({ search, field, running, onCancel, timeOpen, onTimeOpen }: Props) {
   const { t } = useI18n();
   const { state, range, update, rerun } = search;
-  const [draft, setDraft] = useDraft(state.query);
+  const [draft, setDraft] = useDraft(state);
   const slow = useLasting(running);
-  const run = (text: string) => {
-    setDraft(text);
-    if (text.trim() === state.query) rerun();
-    else update({ query: text.trim(), open: [] });
+  const run = ({ text, language }: Draft) => {
+    setDraft({ text, language });
+    if (text.trim() === state.query && language === state.language) rerun();
+    else update({ query: text.trim(), language, open: [] });
   };
   return (
     <div className="toolbar" role="search">
-      <QueryBar range={search.request} ref={field} draft={draft} onDraft={setDraft} onRun={() => run(draft)} />
-      <SyntaxCard onTry={run} />
+      <LanguagePicker value={draft.language} onChange={(language) => setDraft({ ...draft, language })} />
+      <QueryBar
+        range={search.request}
+        ref={field}
+        language={draft.language}
+        draft={draft.text}
+        onDraft={(text) => setDraft({ ...draft, text })}
+        onRun={() => run(draft)}
+      />
+      <SyntaxCard onTry={(text) => run({ text, language: "native" })} />
       <TimeRange
         state={state}
         range={range}
@@ -51,6 +62,8 @@ export function SearchToolbar({ search, field, running, onCancel, timeOpen, onTi
         </button>
       )}
       <CopyLink search={search} />
+      <SavedViews state={state} />
+      <ExportMenu request={search.request} />
     </div>
   );
 }
@@ -68,11 +81,35 @@ function useLasting(running: boolean): boolean {
   return lasting && running;
 }
 
-/** What is typed but not yet run. It follows the URL: Back, a filter button or a link replace it. */
-function useDraft(query: string): [string, (text: string) => void] {
-  const [draft, setDraft] = useState({ query, text: query });
-  if (draft.query !== query) setDraft({ query, text: query });
-  return [draft.text, (text) => setDraft({ query, text })];
+interface Draft {
+  text: string;
+  language: Language;
+}
+
+/** What is typed and chosen but not yet run. It follows the URL: Back, a filter button or a link replace it. */
+function useDraft({ query, language }: SearchState): [Draft, (draft: Draft) => void] {
+  const [draft, setDraft] = useState({ query, ran: language, text: query, language });
+  if (draft.query !== query || draft.ran !== language) setDraft({ query, ran: language, text: query, language });
+  return [draft, ({ text, language: chosen }) => setDraft({ query, ran: language, text, language: chosen })];
+}
+
+function LanguagePicker({ value, onChange }: { value: Language; onChange: (language: Language) => void }) {
+  const { t } = useI18n();
+  return (
+    <select
+      className="field-input language"
+      aria-label={t("language.label")}
+      title={t("language.label")}
+      value={value}
+      onChange={(event) => onChange(event.target.value as Language)}
+    >
+      {LANGUAGES_OF_QUERIES.map((language) => (
+        <option key={language} value={language}>
+          {t(`language.${language}`)}
+        </option>
+      ))}
+    </select>
+  );
 }
 
 /** A link that shows a colleague the same rows tomorrow: relative times become the ones of this run. */

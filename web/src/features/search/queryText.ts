@@ -1,3 +1,4 @@
+import type { RangeQuery } from "../../api/queries";
 import type { FieldValue } from "../../api/types";
 
 /**
@@ -118,6 +119,10 @@ export function appendFilter(query: string, filter: string): string {
 export function filterOf(query: string): string {
   return query.slice(0, scan(query).filterEnd).trim();
 }
+
+/** The range that the panels beside the rows are about: in other languages than the native one, a query is one whole. */
+export const filterRequest = (request: RangeQuery): RangeQuery =>
+  request.language ? request : { ...request, query: filterOf(request.query) };
 
 /** Plain words and phrases that the rows were asked to contain, for highlighting. Longest first, so phrases win over words. */
 export function searchedWords(query: string): string[] {

@@ -18,11 +18,11 @@ export function useNearest(request: RangeQuery, enabled: boolean) {
 
 type Count = (range: RangeQuery) => Promise<{ step_ms: number; buckets: { time: string; total: number }[] }>;
 
-export async function findNearest({ query, end }: RangeQuery, count: Count): Promise<number | null> {
+export async function findNearest({ start: _, end, ...query }: RangeQuery, count: Count): Promise<number | null> {
   let start = 0;
   let stop = Date.parse(end);
   for (let round = 0; round < ROUNDS_MAX && stop - start > PRECISE_MS; round += 1) {
-    const { buckets, step_ms } = await count({ query, start: iso(start), end: iso(stop) });
+    const { buckets, step_ms } = await count({ ...query, start: iso(start), end: iso(stop) });
     const last = buckets.findLast(({ total }) => total > 0);
     if (!last) return round === 0 ? null : stop;
     start = Math.max(start, Date.parse(last.time));

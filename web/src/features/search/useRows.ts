@@ -23,7 +23,7 @@ const PAINT_MS = 80;
 export function useRows(request: QueryRequest): RowsState & { cancel: () => void } {
   const [state, setState] = useState(NOTHING);
   const cancelRun = useRef(() => {});
-  const { query, start, end, limit } = request;
+  const { query, language, start, end, limit } = request;
 
   useEffect(() => {
     const abort = new AbortController();
@@ -43,12 +43,14 @@ export function useRows(request: QueryRequest): RowsState & { cancel: () => void
       },
       end: (last: QueryEnd) => paint({ end: last, loading: false }),
     };
-    streamQuery({ query, start, end, limit }, id, abort.signal, sink).catch((error: unknown) => {
-      if (abort.signal.aborted) return;
-      clearTimeout(timer);
-      if (rows.length > 0) paint({ error, loading: false, end: null });
-      else setState((last) => ({ ...last, error, loading: false }));
-    });
+    streamQuery({ query, ...(language && { language }), start, end, limit }, id, abort.signal, sink).catch(
+      (error: unknown) => {
+        if (abort.signal.aborted) return;
+        clearTimeout(timer);
+        if (rows.length > 0) paint({ error, loading: false, end: null });
+        else setState((last) => ({ ...last, error, loading: false }));
+      },
+    );
     cancelRun.current = () => {
       abort.abort();
       cancelQuery(id);
@@ -59,7 +61,7 @@ export function useRows(request: QueryRequest): RowsState & { cancel: () => void
       clearTimeout(timer);
       abort.abort();
     };
-  }, [query, start, end, limit]);
+  }, [query, language, start, end, limit]);
 
   const cancel = useCallback(() => cancelRun.current(), []);
   return { ...state, cancel };

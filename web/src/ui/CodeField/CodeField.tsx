@@ -48,6 +48,9 @@ export function CodeField(props: Props) {
         onSubmit: () => latest.current.onSubmit(),
         complete: (text, cursor) => latest.current.complete(text, cursor),
       });
+      // The diagnosis may have come while the editor was on its way.
+      const known = latest.current.diagnosis;
+      if (known) editor.current.setDiagnosis(known.text, known.diagnosis);
       setReady(true);
       if (focused) editor.current.focus();
     };

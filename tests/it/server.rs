@@ -105,6 +105,24 @@ impl Server {
         self.child.wait().expect("wait")
     }
 
+    /// Ends the server and asserts that no file of its data has these bytes.
+    pub(crate) fn stop_and_search_files_for(mut self, text: &str) {
+        self.stop();
+        let mut dirs = vec![self.data()];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).expect("directory") {
+                let path = entry.expect("entry").path();
+                if path.is_dir() {
+                    dirs.push(path);
+                    continue;
+                }
+                let bytes = std::fs::read(&path).expect("file");
+                let found = bytes.windows(text.len()).any(|window| window == text.as_bytes());
+                assert!(!found, "{} has {text:?}", path.display());
+            }
+        }
+    }
+
     /// GET of a path.
     pub(crate) fn get(&self, path: &str) -> Response {
         self.client.get(format!("{}{path}", self.url)).send().unwrap_or_else(|error| panic!("GET {path}: {error}"))

@@ -158,6 +158,7 @@ mod tests {
         for miss in ["timut", "imeout", "time out", ""] {
             assert!(!near.is_in(miss), "{miss}");
         }
-        assert!(FuzzyWord::new("connection", 2).is_in("conexion"));
+        assert!(FuzzyWord::new("connection", 2).is_in("conecton"));
+        assert!(!FuzzyWord::new("connection", 2).is_in("conexion"));
     }
 }

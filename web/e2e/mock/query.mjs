@@ -1,20 +1,15 @@
 // As much of the query language as the tests need: words, phrases, fields, negation, and `stats by (f) count() as n`.
 import { patternOf } from "./patterns.mjs";
 
-/** SQL and PromQL are answered without being read: a table, and the samples of a series. */
-export function otherLanguage(language, text, rows) {
-  if (language === "sql") {
-    if (!/^\s*select\b/i.test(text))
-      return { error: { code: "bad_query", message: "only SELECT is allowed", hint: "start with SELECT" } };
-    return { rows: countBy(rows, ["severity"], "n") };
-  }
+/** PromQL is answered without being read: the samples of a series. */
+export function otherLanguage(language, rows) {
   if (language === "promql")
     return { rows: rows.slice(0, 3).map(({ _time }, index) => ({ _time, service: "checkout", value: index / 2 })) };
   return null;
 }
 
 export function parse(text, language = "native") {
-  if (language === "sql" || language === "promql") return { terms: [], pipes: [], tokens: [], diagnostics: [] };
+  if (language === "promql") return { terms: [], pipes: [], tokens: [], diagnostics: [] };
   // Lucene's phrases on a field are the native language's words on it, as far as the tests go.
   const tokens = [];
   const diagnostics = [];

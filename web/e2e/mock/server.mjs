@@ -68,8 +68,8 @@ function loop(state, request, path, body, url) {
 const ROUTES = {
   "POST /query": query,
   "POST /histogram": ({ response, state, body }) =>
-    body.language === "sql"
-      ? fail(response, 400, "unsupported", "a table of SQL has no times of its own")
+    body.language === "promql"
+      ? fail(response, 400, "unsupported", "samples of PromQL are not counted over time")
       : withRows(response, state, body, (rows, start, end) =>
           json(response, 200, histogram(rows, start, end, body.buckets ?? 60)),
         ),
@@ -139,7 +139,7 @@ const badQuery = (response, diagnostics) =>
 function query({ response, state, body, request }) {
   const { rows, pipes, errors } = select(state, body);
   if (errors.length > 0) return badQuery(response, errors);
-  const other = otherLanguage(body.language, body.query, rows);
+  const other = otherLanguage(body.language, rows);
   if (other?.error) return json(response, 400, { error: { ...other.error, diagnostics: [] } });
   const all = other?.rows ?? applyPipes(rows, pipes);
   const shown = all.slice(0, body.limit);

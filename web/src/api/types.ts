@@ -7,8 +7,8 @@ export type FieldValue = string | number | boolean | null | FieldValue[] | { [ke
 export type Row = Record<string, FieldValue>;
 
 /** How the text of a query is read. */
-export type Language = "native" | "lucene" | "sql" | "promql";
-export const LANGUAGES_OF_QUERIES: readonly Language[] = ["native", "lucene", "sql", "promql"];
+export type Language = "native" | "lucene" | "promql";
+export const LANGUAGES_OF_QUERIES: readonly Language[] = ["native", "lucene", "promql"];
 
 /** `span` counts UTF-8 bytes of the query text. */
 export interface Diagnostic {
@@ -106,6 +106,7 @@ export type TokenKind =
   | "regex"
   | "pipe"
   | "function"
+  | "comment"
   | "error";
 
 export interface Completion {

@@ -3,10 +3,8 @@ export const enSearch = {
   "language.label": "Query language",
   "language.native": "Native",
   "language.lucene": "Lucene",
-  "language.sql": "SQL",
   "language.promql": "PromQL",
   "query.placeholder.lucene": "A Lucene query, for example: error AND service.name:checkout",
-  "query.placeholder.sql": "A SELECT, for example: SELECT severity, count(*) AS n FROM logs GROUP BY severity",
   "query.placeholder.promql": "A PromQL expression, for example: sum by (service) (rate(http_requests_total[5m]))",
 
   "show.label": "View of the result",

@@ -36,7 +36,6 @@ describe("catalogues", () => {
       "row.json",
       "incident.after",
       "language.lucene",
-      "language.sql",
       "language.promql",
       "card.verbatim",
     ]);

@@ -5,10 +5,8 @@ export const zhCNSearch: Record<keyof typeof enSearch, string> = {
   "language.label": "查询语言",
   "language.native": "原生",
   "language.lucene": "Lucene",
-  "language.sql": "SQL",
   "language.promql": "PromQL",
   "query.placeholder.lucene": "Lucene 查询，例如：error AND service.name:checkout",
-  "query.placeholder.sql": "SELECT 语句，例如：SELECT severity, count(*) AS n FROM logs GROUP BY severity",
   "query.placeholder.promql": "PromQL 表达式，例如：sum by (service) (rate(http_requests_total[5m]))",
 
   "show.label": "显示内容",

@@ -85,8 +85,8 @@ impl ViewBody {
                 url.append_pair(name, value);
             }
         }
-        if !self.columns.is_empty() {
-            url.append_pair("columns", &self.columns.join(","));
+        for column in &self.columns {
+            url.append_pair("col", column);
         }
         url.finish()
     }

@@ -54,7 +54,8 @@ fn batches(batches: &[RecordBatch]) -> IndexReader {
 fn batches_for(rows: u64, batches: &[RecordBatch]) -> IndexReader {
     let mut writer = IndexWriter::for_rows(rows).unwrap();
     batches.iter().for_each(|batch| writer.add_batch(batch).unwrap());
-    assert!(writer.memory_bytes() > 0);
+    let values = |batch: &RecordBatch| batch.columns().iter().any(|column| column.null_count() < column.len());
+    assert!(writer.memory_bytes() > 0 || !batches.iter().any(values));
     open(finish(writer, batches.iter().map(RecordBatch::num_rows).sum()))
 }
 

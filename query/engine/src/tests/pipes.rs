@@ -362,7 +362,7 @@ fn explain_shows_the_plan_and_reads_nothing() {
         {"plan":"  Join on=[user.id = user.id]"}
         {"plan":"    Scan logs filter=slow fields=all order=newest"}
         {"plan":"    Parse [parse json]"}
-        {"plan":"      Scan logs filter=status:500 fields=[body, user.id]"}
+        {"plan":"      Scan logs filter=status:500 fields=[_time, body, user.id]"}
         {"plan":"Stages: rows pass through the operators above one after the other"}
         {"plan":"segments: 0 in all, 0 outside the time range"}
         {"plan":"memtable: 10 of 10 rows to verify"}"#]]

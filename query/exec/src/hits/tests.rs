@@ -104,7 +104,7 @@ proptest! {
         let total = rows.len() as u64;
         let lookup = Lookup { index: &index, field_names: &field_names, names_complete: true, rows: total, control: &control };
         for filter in filters {
-            let predicate = compile_at(&filter, 1 << 20, model::Timestamp(0)).unwrap();
+            let predicate = compile_at(&filter, 1 << 20, Timestamp(0)).unwrap();
             let truth: RoaringBitmap =
                 predicate.select(&batch, (0..rows.len() as u32).collect(), &control).unwrap().into_iter().collect();
             let set = lookup.set(&predicate).unwrap();

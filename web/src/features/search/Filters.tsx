@@ -6,7 +6,7 @@ import { Icon } from "../../ui/Icon";
 import { hasClause, luceneClause, negated, toggleClause } from "./lucene";
 import { hasFilter, type Mode, toggleFilter } from "./queryText";
 
-/** Filters on one value as part of the query's text. There are none in SQL and PromQL, which say it in ways of their own. */
+/** Filters on one value as part of the query's text. There are none in PromQL, which says it in ways of its own. */
 export interface Filters {
   has: (field: string, value: FieldValue, mode: Mode) => boolean;
   toggle: (field: string, value: FieldValue, mode: Mode) => void;
@@ -28,7 +28,6 @@ const SYNTAX: Record<Language, Syntax | null> = {
     has: (query, ...filter) => hasClause(query, clause(...filter)),
     toggled: (query, ...filter) => toggleClause(query, clause(...filter)),
   },
-  sql: null,
   promql: null,
 };
 

@@ -43,7 +43,7 @@ export function QueryBar({ range, language, draft, onDraft, onRun, ref }: Props)
   );
 }
 
-/** SQL and PromQL are checked when they run; their text has no marks. */
+/** PromQL is checked when it runs; its text has no marks. */
 const NO_MARKS: Diagnosis = { diagnostics: [] };
 
 function useDiagnosis(draft: string, language: Language): { text: string; diagnosis: Diagnosis } | null {

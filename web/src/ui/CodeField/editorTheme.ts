@@ -37,5 +37,5 @@ export const editorTheme = EditorView.theme({
   ".tok-number": { color: "var(--syn-number)" },
   ".tok-regex": { color: "var(--syn-regex)" },
   ".tok-function": { color: "var(--syn-function)" },
-  ".tok-operator": { color: "var(--text-dim)" },
+  ".tok-operator, .tok-comment": { color: "var(--text-dim)" },
 });

@@ -32,12 +32,15 @@ pub struct SeriesSelection {
     pages: Mutex<Pages>,
 }
 
-/// Pages by block and number, last used last.
+/// Block and number of a page.
+type PageKey = (usize, u32);
+
+/// Pages, last used last.
 #[derive(Debug, Default)]
-struct Pages(Vec<((usize, u32), Arc<Vec<u8>>)>);
+struct Pages(Vec<(PageKey, Arc<Vec<u8>>)>);
 
 impl Pages {
-    fn get(&mut self, key: (usize, u32)) -> Option<Arc<Vec<u8>>> {
+    fn get(&mut self, key: PageKey) -> Option<Arc<Vec<u8>>> {
         let at = self.0.iter().rposition(|(known, _)| *known == key)?;
         let found = self.0.remove(at);
         let page = Arc::clone(&found.1);
@@ -45,7 +48,7 @@ impl Pages {
         Some(page)
     }
 
-    fn put(&mut self, key: (usize, u32), page: &Arc<Vec<u8>>, most: usize) {
+    fn put(&mut self, key: PageKey, page: &Arc<Vec<u8>>, most: usize) {
         if self.0.len() >= most {
             self.0.remove(0);
         }

@@ -1,4 +1,5 @@
 //! `backstop parse`: checks files of parse rules, and shows what they do to a sample.
+#![allow(clippy::print_stdout, reason = "printing is what commands do")]
 
 use std::io::Read as _;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
 //! `backstop tail`: prints rows as they come, one JSON object a line.
+#![allow(clippy::print_stderr, reason = "rows go to standard output, what is said about them does not")]
 
 use std::io::{BufRead as _, BufReader, Write as _};
 

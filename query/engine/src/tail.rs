@@ -196,7 +196,8 @@ fn sample(batches: &[RecordBatch], one_in: usize) -> Result<Vec<RecordBatch>, Qu
     let mut at = 0;
     let mut out = Vec::with_capacity(batches.len());
     for batch in batches {
-        let rows: Vec<u32> = (0..batch.num_rows() as u32).filter(|row| (at + *row as usize) % one_in == 0).collect();
+        let rows: Vec<u32> =
+            (0..batch.num_rows() as u32).filter(|row| (at + *row as usize).is_multiple_of(one_in)).collect();
         at += batch.num_rows();
         let taken =
             exec::take_rows(batch, rows).map_err(|error| QueryError::Internal { message: error.to_string() })?;

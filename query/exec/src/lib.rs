@@ -12,6 +12,7 @@
 //!   columns for the rest; sorted and cut by `finish`;
 //! - rows in the order of their times (`ordered`): pages are visited best first, whole rows are read of the first ones only;
 //! - everything else: DataFusion's operators over a scan of ours (`translate`, `aggregate`, `scan`).
+//!
 //! From the first pipe on that tables do not have (`parse`, `join`, `timechart`, ...) rows go through `stages`.
 //!
 //! `direct` chooses. Starting DataFusion costs a millisecond and more, which is longer than most answers take.

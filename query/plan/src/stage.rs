@@ -177,11 +177,16 @@ impl Stage {
 
     /// Whether rows come out in the order of the input's rows, which then matters.
     pub(crate) fn keeps_order(&self) -> bool {
-        match self {
-            Self::Patterns(_) | Self::Facets(_) | Self::Diff(..) | Self::Group(..) | Self::Timechart(_) => false,
-            Self::Context(_) | Self::Fill(..) => false,
-            _ => true,
-        }
+        !matches!(
+            self,
+            Self::Patterns(_)
+                | Self::Facets(_)
+                | Self::Diff(..)
+                | Self::Group(..)
+                | Self::Timechart(_)
+                | Self::Context(_)
+                | Self::Fill(..)
+        )
     }
 
     /// Whether which rows come out depends on the order of the input's rows.

@@ -78,7 +78,7 @@ impl ViewBody {
         let mut url = form_urlencoded::Serializer::new("/search?".to_owned());
         url.append_pair("q", &self.query);
         if self.language != Language::Native {
-            url.append_pair("lang", &json!(self.language).as_str().unwrap_or_default().to_owned());
+            url.append_pair("lang", json!(self.language).as_str().unwrap_or_default());
         }
         for (name, value) in [("from", &self.range.from), ("to", &self.range.to)] {
             if !value.is_empty() {

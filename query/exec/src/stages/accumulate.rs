@@ -214,10 +214,8 @@ impl Cell {
             }
             (Self::Timed(mine), Self::Timed(Some(theirs))) => offer_timed(mine, theirs, function == Function::Last),
             (Self::Values(mine), Self::Values(theirs)) => mine.extend(theirs),
-            (Self::Least(mine), Self::Least(Some(theirs))) => {
-                if mine.as_ref().is_none_or(|known| theirs < *known) {
-                    *mine = Some(theirs);
-                }
+            (Self::Least(mine), Self::Least(Some(theirs))) if mine.as_ref().is_none_or(|known| theirs < *known) => {
+                *mine = Some(theirs);
             }
             (Self::Histogram(mine), Self::Histogram(theirs)) => mine.absorb(theirs),
             (Self::Row(mine), Self::Row(Some(theirs))) => offer_row(mine, theirs, function),

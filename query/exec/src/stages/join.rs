@@ -33,7 +33,7 @@ impl Partners {
         let mut places: HashMap<String, Vec<u32>> = HashMap::new();
         for row in 0..batch.num_rows() {
             let filled = keys.iter().all(|key| !table.text(key, row).is_empty());
-            if filled && (!timed || times[row].is_some()) {
+            if filled && (!timed || times.get(row).is_some_and(Option::is_some)) {
                 places.entry(tuple(&table, keys, row)).or_default().push(row as u32);
             }
         }

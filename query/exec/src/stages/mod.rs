@@ -92,10 +92,7 @@ pub(crate) fn needed(plan: &LogicalPlan) -> bool {
 }
 
 fn is_stage(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Stage { .. } => true,
-        _ => false,
-    }
+    matches!(plan, LogicalPlan::Stage { .. })
 }
 
 /// What the stages of a query share.

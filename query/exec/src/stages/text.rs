@@ -120,11 +120,11 @@ fn changed(
     // The values that were there come first: what is not replaced stays.
     let mut known: HashSet<&str> = HashSet::new();
     for (name, _) in changes.iter().flat_map(|(_, fields)| fields) {
-        if known.insert(name) {
-            if let Some(array) = table.column(name) {
-                for row in 0..batch.num_rows() {
-                    made.set(name, row, cells::cell(array, row))?;
-                }
+        if known.insert(name)
+            && let Some(array) = table.column(name)
+        {
+            for row in 0..batch.num_rows() {
+                made.set(name, row, cells::cell(array, row))?;
             }
         }
     }

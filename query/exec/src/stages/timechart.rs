@@ -256,16 +256,19 @@ impl Operator for FillRows {
     }
 }
 
+/// The first and the last time.
+type Span = (i64, i64);
+
 impl FillRows {
     pub(super) fn new(fill: Fill, buckets: Buckets, range: TimeRange, control: &Arc<Control>) -> Self {
         Self { fill, buckets, range, rows: Vec::new(), bytes: 0, control: Arc::clone(control) }
     }
 
     /// The groups in the order of their keys, and the first and the last time that there are.
-    fn groups(&self, table: &Table<'_>, keys: &[String]) -> Result<(Vec<FillGroup>, Option<(i64, i64)>), ExecError> {
+    fn groups(&self, table: &Table<'_>, keys: &[String]) -> Result<(Vec<FillGroup>, Option<Span>), ExecError> {
         let mut groups: Vec<FillGroup> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
-        let mut data: Option<(i64, i64)> = None;
+        let mut data: Option<Span> = None;
         for row in 0..table.batch.num_rows() {
             if row % ROWS_PER_CHECK == 0 {
                 self.control.check()?;
@@ -329,9 +332,9 @@ fn fill_values<'a>(mut values: Vec<Value<'a>>, with: FillWith, fill: bool) -> Ve
             for pair in known.windows(2) {
                 let (from, to) = (pair[0], pair[1]);
                 let (Some(start), Some(end)) = (values[from].as_f64(), values[to].as_f64()) else { continue };
-                for at in from + 1..to {
-                    let part = (at - from) as f64 / (to - from) as f64;
-                    values[at] = Value::Number(start + (end - start) * part);
+                for (step, value) in values[from + 1..to].iter_mut().enumerate() {
+                    let part = (step + 1) as f64 / (to - from) as f64;
+                    *value = Value::Number(start + (end - start) * part);
                 }
             }
         }

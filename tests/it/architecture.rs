@@ -58,6 +58,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("store", "series"),
     ("compute", "lang"),
     ("plan", "lang"),
+    ("exec", "compute"),
     ("exec", "lang"),
     ("exec", "plan"),
     ("engine", "lang"),

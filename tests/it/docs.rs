@@ -94,5 +94,6 @@ fn examples_are_valid() {
     run(Command::new(binary()).args(["rules", "check"]).args(files("rules")));
     run(Command::new(binary()).args(["playbooks", "check"]).args(files("playbooks")));
     run(Command::new(binary()).args(["services", "check"]).args(files("services")));
+    run(Command::new(binary()).args(["parse", "check"]).args(files("parse-rules")));
     run(Command::new(binary()).args(["config", "check"]).arg(examples.join("backstop.yaml")));
 }

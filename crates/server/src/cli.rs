@@ -144,6 +144,9 @@ pub(crate) struct QueryArgs {
     /// The query: a filter, then pipes.
     #[arg(value_name = "QUERY")]
     pub(crate) query: String,
+    /// In which language the query is written.
+    #[arg(long, value_enum, default_value = "native")]
+    pub(crate) language: LanguageArg,
     /// First time: RFC 3339, Unix time, or relative such as -15m.
     #[arg(long, value_name = "T", allow_hyphen_values = true)]
     pub(crate) from: Option<String>,
@@ -165,6 +168,26 @@ pub(crate) struct QueryArgs {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LanguageArg {
+    /// Backstop's own: docs/query-language.md.
+    Native,
+    /// Query strings of Elasticsearch and Graylog.
+    Lucene,
+    /// PromQL; each sample is a row.
+    Promql,
+}
+
+impl From<LanguageArg> for engine::Language {
+    fn from(arg: LanguageArg) -> Self {
+        match arg {
+            LanguageArg::Native => Self::Native,
+            LanguageArg::Lucene => Self::Lucene,
+            LanguageArg::Promql => Self::Promql,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     /// Aligned columns.
     Table,
@@ -180,6 +203,9 @@ pub(crate) enum OutputFormat {
 pub(crate) struct TailArgs {
     /// The query; pipes must work on each row by itself.
     pub(crate) query: String,
+    /// In which language the query is written.
+    #[arg(long, value_enum, default_value = "native")]
+    pub(crate) language: LanguageArg,
     /// The server [default: http://127.0.0.1:7070].
     #[arg(long, value_name = "U")]
     pub(crate) url: Option<String>,

@@ -50,6 +50,7 @@ pub(crate) fn query(args: &QueryArgs, dir: &Path) -> Result<Value, Failure> {
         time(args.to.as_deref(), TimeRange::ALL.end, now)?,
     );
     request.limit = args.limit;
+    request.language = args.language.into();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| broken(&error))?;
     let result = runtime.block_on(async { engine.run(request).await?.collect_all().await });
     let result = result.map_err(|error| match error {

@@ -47,7 +47,8 @@ fn ask(args: &QueryArgs, url: &str, output: OutputFormat) -> Result<Response, Fa
         OutputFormat::Csv => "text/csv",
     };
     let limit = args.limit.or((output == OutputFormat::Table).then_some(TABLE_ROWS));
-    let body = json!({"query": args.query, "start": args.from, "end": args.to, "limit": limit});
+    let language = engine::Language::from(args.language);
+    let body = json!({"query": args.query, "language": language, "start": args.from, "end": args.to, "limit": limit});
     let client = Client::builder().timeout(None).build().map_err(|error| broken(&error.to_string()))?;
     let answer =
         client.post(format!("{url}/backstop/api/v1/query")).header("accept", accept).json(&body).send().map_err(

@@ -14,7 +14,9 @@ pub(crate) fn run(args: &TailArgs) -> Result<(), Failure> {
     let url = args.url.as_deref().unwrap_or("http://127.0.0.1:7070").trim_end_matches('/').to_owned();
     let broken = |message: String| Failure::internal(message, "is the server still there? `--url` names it");
     let client = Client::builder().timeout(None).build().map_err(|error| broken(error.to_string()))?;
-    let asked = client.get(format!("{url}/backstop/api/v1/tail")).query(&[("query", args.query.as_str())]);
+    let language = serde_json::json!(engine::Language::from(args.language));
+    let parameters = [("query", args.query.as_str()), ("language", language.as_str().unwrap_or_default())];
+    let asked = client.get(format!("{url}/backstop/api/v1/tail")).query(&parameters);
     let answer = asked.send().map_err(|error| broken(format!("cannot reach {url}: {error}")))?;
     if !answer.status().is_success() {
         let said: Value = answer.json().unwrap_or_default();

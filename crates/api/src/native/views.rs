@@ -75,7 +75,7 @@ impl ViewBody {
 
     /// Where the UI shows it.
     fn url(&self) -> String {
-        let mut url = form_urlencoded::Serializer::new("/search?".to_owned());
+        let mut url = form_urlencoded::Serializer::new(String::new());
         url.append_pair("q", &self.query);
         if self.language != Language::Native {
             url.append_pair("lang", json!(self.language).as_str().unwrap_or_default());
@@ -88,7 +88,7 @@ impl ViewBody {
         for column in &self.columns {
             url.append_pair("col", column);
         }
-        url.finish()
+        format!("/search?{}", url.finish())
     }
 }
 

@@ -74,6 +74,11 @@ impl<'a> Parser<'a> {
 
     /// Passes over space, and over comments: from a `#` that stands alone to the end of its line.
     pub(crate) fn skip_space(&mut self) {
+        // Asked before every token, and mostly there is none.
+        let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
+        if self.text.as_bytes().get(self.at).is_some_and(plain) {
+            return;
+        }
         loop {
             let rest = self.rest();
             self.at += rest.len() - rest.trim_start().len();

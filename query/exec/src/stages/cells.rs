@@ -345,7 +345,8 @@ fn plain(batch: RecordBatch) -> Result<RecordBatch, ExecError> {
     batch_of(columns.collect::<Result<_, ExecError>>()?, rows)
 }
 
-fn of_json(value: serde_json::Value) -> Value<'static> {
+/// A value of JSON; a list or an object stays JSON.
+pub(super) fn of_json(value: serde_json::Value) -> Value<'static> {
     match value {
         serde_json::Value::Null => Value::Missing,
         serde_json::Value::Bool(value) => Value::Bool(value),

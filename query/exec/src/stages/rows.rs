@@ -323,7 +323,7 @@ impl Operator for Unroll {
                 rows.push(row as u32);
                 for ((name, list), column) in self.0.iter().zip(&lists).zip(&mut columns) {
                     column.push(match list {
-                        Some(items) => items.get(at).map_or(Value::Missing, |item| item_value(item.clone())),
+                        Some(items) => items.get(at).map_or(Value::Missing, |item| cells::of_json(item.clone())),
                         None => table.value(name, row),
                     });
                 }
@@ -344,17 +344,4 @@ fn list(value: Value<'_>) -> Option<Vec<serde_json::Value>> {
         _ => return None,
     };
     serde_json::from_str(&text).ok()
-}
-
-fn item_value(item: serde_json::Value) -> Value<'static> {
-    match item {
-        serde_json::Value::Null => Value::Missing,
-        serde_json::Value::Bool(value) => Value::Bool(value),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(n) => Value::Int(n),
-            None => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        serde_json::Value::String(text) => Value::Text(text.into()),
-        other => Value::Json(other.to_string().into()),
-    }
 }

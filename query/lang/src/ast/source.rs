@@ -108,8 +108,8 @@ impl Source {
             Self::Alerts => "alerts and their states",
             Self::Incidents => "incidents",
             Self::Actions => "actions of playbooks",
-            Self::Probes => "results of probes",
-            Self::Findings => "findings about the system and its changes",
+            Self::Probes => "results of probes; not kept in a table yet, so asking is an error",
+            Self::Findings => "findings about the system and its changes; not kept yet either",
             Self::Audit => "who did what: the audit trail",
         }
     }

@@ -24,5 +24,6 @@ mod search;
 mod server;
 mod services;
 mod shared;
+mod sql;
 mod tidy;
 mod ui;

@@ -62,6 +62,21 @@ test("PromQL's samples are rows; there are no filter buttons, and what cannot be
   await expect(page.getByRole("button", { name: /^Show only/ })).toHaveCount(0);
 });
 
+test("SQL's groups are rows beside the fields and the counts of the range, and its mistakes are marked", async ({
+  page,
+}) => {
+  const sql = "select service.name, count(*) as n from logs group by service.name";
+  await openSearch(page, `?lang=sql&q=${encodeURIComponent(sql)}`);
+  await expect(page.getByRole("columnheader")).toHaveText(["service.name", "n"]);
+  await expect(rows(page)).toHaveCount(1);
+  await expect(page.getByText("Not available for this query.")).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /^host\.name/ })).toBeVisible();
+  await expect(page.getByRole("button", { name: /^Show only/ })).toHaveCount(0);
+  await editor(page).fill(sql.replace("logs", "logz"));
+  await expect(page.locator(".cm-lintRange-error")).toBeVisible();
+  await expect(page.getByText("did you mean logs?")).toBeVisible();
+});
+
 test("an example of the syntax card runs in the native language", async ({ page }) => {
   await page.goto("/search?lang=lucene&q=declined");
   await page.getByRole("button", { name: "Query syntax" }).click();

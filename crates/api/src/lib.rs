@@ -47,6 +47,7 @@ use tower_http::compression::CompressionLayer;
 pub use board::RuleBoard;
 pub use cors::ANY_ORIGIN;
 pub use error::ApiError;
+pub use native::export::{FileFormat, ResultFile};
 pub use people::Approvers;
 pub use prometheus::status::Settings;
 pub use self_state::{Readiness, self_state_router};

@@ -175,6 +175,8 @@ pub(crate) enum LanguageArg {
     Lucene,
     /// PromQL; each sample is a row.
     Promql,
+    /// SQL: one SELECT over the tables.
+    Sql,
 }
 
 impl From<LanguageArg> for engine::Language {
@@ -183,6 +185,7 @@ impl From<LanguageArg> for engine::Language {
             LanguageArg::Native => Self::Native,
             LanguageArg::Lucene => Self::Lucene,
             LanguageArg::Promql => Self::Promql,
+            LanguageArg::Sql => Self::Sql,
         }
     }
 }
@@ -197,6 +200,10 @@ pub(crate) enum OutputFormat {
     Json,
     /// Comma-separated values with a header.
     Csv,
+    /// A stream of Arrow record batches.
+    Arrow,
+    /// A Parquet file.
+    Parquet,
 }
 
 #[derive(Debug, clap::Args)]

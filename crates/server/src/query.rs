@@ -1,6 +1,6 @@
 //! `backstop query`: asks a server, or reads a data directory on which none runs, and prints the rows.
 
-use std::io::{BufRead, BufReader, IsTerminal as _, Write as _};
+use std::io::{BufRead, BufReader, IsTerminal as _, Read as _, Write as _};
 use std::path::Path;
 
 use lang::Diagnostic;
@@ -13,6 +13,8 @@ use crate::runtime::RunningServer;
 
 /// Rows that a table shows when no limit is given.
 const TABLE_ROWS: u64 = 100;
+/// Bytes of a file that are copied at once.
+const COPY_BYTES: usize = 64 * 1024;
 /// Widest column of a table, in characters.
 const TABLE_CELL_CHARS: usize = 120;
 
@@ -29,6 +31,12 @@ pub(crate) fn run(args: &QueryArgs) -> Result<(), Failure> {
         },
         (None, None) => "http://127.0.0.1:7070".to_owned(),
     };
+    if is_file(output) && std::io::stdout().is_terminal() {
+        return Err(Failure::usage(
+            "a terminal does not show this format",
+            "send it to a file: backstop query ... > rows.parquet",
+        ));
+    }
     let answer = ask(args, &url, output)?;
     if matches!(output, OutputFormat::Table | OutputFormat::Json) {
         let whole: Value = answer.json().map_err(|error| broken(&error.to_string()))?;
@@ -37,7 +45,31 @@ pub(crate) fn run(args: &QueryArgs) -> Result<(), Failure> {
         }
         return print_whole(&whole, output);
     }
+    if is_file(output) {
+        return copy_bytes(answer);
+    }
     copy(answer)
+}
+
+/// Whether the rows are written as bytes that no terminal shows.
+fn is_file(output: OutputFormat) -> bool {
+    matches!(output, OutputFormat::Arrow | OutputFormat::Parquet)
+}
+
+/// Copies a file. The server breaks off one that is not whole.
+fn copy_bytes(mut answer: Response) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    let mut bytes = vec![0; COPY_BYTES];
+    loop {
+        let read = answer.read(&mut bytes);
+        let read = read.map_err(|error| Failure::internal(format!("the file is not whole: {error}"), "ask again"))?;
+        if read == 0 {
+            return Ok(());
+        }
+        if let Err(error) = out.write_all(&bytes[..read]) {
+            return ignore_closed_pipe(error);
+        }
+    }
 }
 
 fn ask(args: &QueryArgs, url: &str, output: OutputFormat) -> Result<Response, Failure> {
@@ -45,6 +77,8 @@ fn ask(args: &QueryArgs, url: &str, output: OutputFormat) -> Result<Response, Fa
         OutputFormat::Ndjson => "application/x-ndjson",
         OutputFormat::Json | OutputFormat::Table => "application/json",
         OutputFormat::Csv => "text/csv",
+        OutputFormat::Arrow => "application/vnd.apache.arrow.stream",
+        OutputFormat::Parquet => "application/vnd.apache.parquet",
     };
     let limit = args.limit.or((output == OutputFormat::Table).then_some(TABLE_ROWS));
     let language = engine::Language::from(args.language);
@@ -106,6 +140,9 @@ fn broken(message: &str) -> Failure {
 }
 
 fn run_offline(args: &QueryArgs, dir: &Path, output: OutputFormat) -> Result<(), Failure> {
+    if let Some(format) = file_format(output) {
+        return crate::offline::write_file(args, dir, format).and_then(|written| written.or_else(ignore_closed_pipe));
+    }
     let whole = crate::offline::query(args, dir)?;
     let mut out = std::io::stdout().lock();
     let rows = whole["rows"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -113,9 +150,19 @@ fn run_offline(args: &QueryArgs, dir: &Path, output: OutputFormat) -> Result<(),
         OutputFormat::Table => return print_table(&whole),
         OutputFormat::Json => writeln!(out, "{whole}"),
         OutputFormat::Ndjson => rows.iter().try_for_each(|row| writeln!(out, "{row}")),
-        OutputFormat::Csv => write_csv(&mut out, &whole),
+        OutputFormat::Csv | OutputFormat::Arrow | OutputFormat::Parquet => Ok(()),
     };
     written.or_else(ignore_closed_pipe)
+}
+
+/// The formats that are written as the server writes them.
+fn file_format(output: OutputFormat) -> Option<api::FileFormat> {
+    match output {
+        OutputFormat::Csv => Some(api::FileFormat::Csv),
+        OutputFormat::Arrow => Some(api::FileFormat::Arrow),
+        OutputFormat::Parquet => Some(api::FileFormat::Parquet),
+        OutputFormat::Table | OutputFormat::Ndjson | OutputFormat::Json => None,
+    }
 }
 
 /// `backstop query ... | head` closes the pipe early; that is no failure.
@@ -139,23 +186,6 @@ fn copy(answer: Response) -> Result<(), Failure> {
         if let Err(error) = out.write_all(&line).and_then(|()| out.write_all(b"\n")) {
             return ignore_closed_pipe(error);
         }
-    }
-    Ok(())
-}
-
-fn write_csv(out: &mut impl std::io::Write, whole: &Value) -> std::io::Result<()> {
-    let (columns, rows) = columns_and_rows(whole);
-    let quoted = |text: &str| {
-        if text.contains([',', '"', '\n', '\r']) {
-            format!("\"{}\"", text.replace('"', "\"\""))
-        } else {
-            text.to_owned()
-        }
-    };
-    writeln!(out, "{}", columns.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","))?;
-    for row in rows {
-        let cells: Vec<String> = columns.iter().map(|name| quoted(&cell(row.get(name)))).collect();
-        writeln!(out, "{}", cells.join(","))?;
     }
     Ok(())
 }

@@ -187,6 +187,9 @@ metrics! {
     /// Items that could not be decoded, by protocol; each is in the quarantine table.
     QUARANTINED_ITEMS: CounterVec<9> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
         ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
+    /// What parse rules did to log records; by rule and detector at `/backstop/api/v1/parse-rules`.
+    PARSE_RULES: CounterVec<4> = CounterVec::new("backstop_parse_rules_total", "Log records that parse rules parsed, could not parse, or put into quarantine, and values that they redacted.", "outcome",
+        ["parsed", "failed", "quarantined", "redacted"]);
     /// Requests refused with a retry hint.
     INGEST_BUSY: CounterVec<9> = CounterVec::new("backstop_ingest_busy_total", "Requests refused with a retry hint, by protocol.", "protocol",
         ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);

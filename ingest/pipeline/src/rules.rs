@@ -10,6 +10,7 @@ use decode::{Decoded, Reject};
 use model::{Row, Timestamp, field};
 use parking_lot::Mutex;
 use parse::rules::{Counter, Counts, Outcome, Rules, View};
+use telemetry::metrics;
 
 /// The rules of a pipeline, and how often each did something.
 #[derive(Debug)]
@@ -54,6 +55,10 @@ impl ParseRules {
             }
         }
         decoded.logs = kept;
+        for counter in self.rules.counters(&counts).into_iter().filter(|counter| counter.count > 0) {
+            let outcome = if counter.kind == "redact" { "redacted" } else { counter.what };
+            metrics::PARSE_RULES.add(outcome, counter.count);
+        }
         self.counts.lock().add(&counts);
     }
 
@@ -176,6 +181,8 @@ redact:
         assert!(!format!("{:?}", decoded.logs[1]).contains("ann@example.com"), "{:?}", decoded.logs[1]);
         assert_eq!(bodies[2], "plain");
         assert!(decoded.rejects[0].reason.starts_with("api: "), "{}", decoded.rejects[0].reason);
+        let redacted = metrics::PARSE_RULES.get("redacted");
+        assert!(redacted >= 1, "{redacted}");
         let counted: u64 = rules.counters().iter().map(|counter| counter.count).sum();
         assert!(counted >= 3, "{:?}", rules.counters());
     }

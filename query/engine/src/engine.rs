@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use exec::{Begun, Budget, Control, ExecError, ExecOptions, ExecStream};
+use exec::{Begun, Budget, Control, ExecError, ExecOptions, ExecStream, Sql};
 use futures::StreamExt as _;
 use lang::{Diagnostic, PipeKind};
+use model::{TimeRange, Timestamp};
 use plan::LogicalPlan;
 use store::Store;
 use telemetry::metrics;
@@ -20,7 +21,7 @@ use crate::registry::{Registered, Registry};
 use crate::request::{EXPORT_TIMEOUT_FACTOR, millis};
 use crate::sources::{TenantSources, take_source};
 use crate::stream::{BATCHES_AHEAD_MAX, Event, QueryStream};
-use crate::{QueryError, QueryLimits, QueryRequest, QueryStats, RunningQuery, StateTables};
+use crate::{Language, QueryError, QueryLimits, QueryRequest, QueryStats, RunningQuery, StateTables};
 
 /// Runs queries over one store. Cheap to clone; all clones share limits, threads and the list of running queries.
 #[derive(Clone)]
@@ -59,7 +60,17 @@ impl Drop for Inner {
     }
 }
 
+/// What a query is to do.
+#[derive(Clone)]
+pub(crate) enum Task {
+    /// A plan of ours.
+    Plan(Prepared),
+    /// A query in SQL, planned when its tables are there.
+    Sql(Arc<Sql>),
+}
+
 /// A query that was read and planned.
+#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) plan: LogicalPlan,
     pub(crate) warnings: Vec<String>,
@@ -113,6 +124,9 @@ impl Engine {
 
     /// Runs a query. Returns once it has started; waits in the queue when too many run.
     pub async fn run(&self, request: QueryRequest) -> Result<QueryStream, QueryError> {
+        if request.language == Language::Sql {
+            return self.run_sql(request).await.inspect_err(count);
+        }
         let prepared = self.prepare(&request).inspect_err(count)?;
         if prepared.explain {
             return self.explained(request).await.inspect_err(count);
@@ -123,10 +137,8 @@ impl Engine {
 
     /// Reads and plans a query: everything that can be wrong with its text is found here.
     pub(crate) fn prepare(&self, request: &QueryRequest) -> Result<Prepared, QueryError> {
-        let limits = &self.inner.limits;
-        check_limit("query.text_bytes_max", limits.text_bytes_max as u64, request.text.len() as u64, "bytes of text")?;
-        check_limit("query.rows_max", limits.rows_max, request.limit.unwrap_or(0), "rows asked for")?;
-        let (mut query, mut diagnostics) = request.language.parse(&request.text, request.now);
+        self.check_request(request)?;
+        let (mut query, mut diagnostics) = request.language.parse(&request.text, request.now)?;
         if !request.pipes.is_empty() {
             let (further, wrong) = lang::parse(&format!("* | {}", request.pipes), request.now);
             query.pipes.extend(further.pipes);
@@ -143,24 +155,51 @@ impl Engine {
         Ok(Prepared { plan, warnings, explain })
     }
 
+    /// Fails when a request asks for more than limits allow, whatever its language.
+    pub(crate) fn check_request(&self, request: &QueryRequest) -> Result<(), QueryError> {
+        let limits = &self.inner.limits;
+        check_limit("query.text_bytes_max", limits.text_bytes_max as u64, request.text.len() as u64, "bytes of text")?;
+        check_limit("query.rows_max", limits.rows_max, request.limit.unwrap_or(0), "rows asked for")
+    }
+
     /// Fails when a plan, or one that it reads, covers a longer time than a query may.
     pub(crate) fn check_range(&self, plan: &LogicalPlan) -> Result<(), QueryError> {
-        let Some(range_ns_max) = self.limits().range_ns_max else { return Ok(()) };
-        let mut wanted = 0;
+        if self.limits().range_ns_max.is_none() {
+            return Ok(());
+        }
+        let mut longest = TimeRange { start: Timestamp(0), end: Timestamp(0) };
         plan.each_scan(&mut |scan| {
-            wanted = wanted.max(scan.range.end.0.saturating_sub(scan.range.start.0).unsigned_abs());
+            if length(scan.range) > length(longest) {
+                longest = scan.range;
+            }
         });
-        check_limit("query.range", range_ns_max.unsigned_abs(), wanted, "nanoseconds of time")
+        self.check_length(longest)
+    }
+
+    /// Fails when a range is longer than a query may cover.
+    pub(crate) fn check_length(&self, range: TimeRange) -> Result<(), QueryError> {
+        let Some(range_ns_max) = self.limits().range_ns_max else { return Ok(()) };
+        check_limit("query.range", range_ns_max.unsigned_abs(), length(range), "nanoseconds of time")
     }
 
     /// Runs a query that was planned.
     pub(crate) async fn start(&self, request: QueryRequest, prepared: Prepared) -> Result<QueryStream, QueryError> {
-        let permit = self.inner.admission.enter(weight(&prepared.plan)).await.inspect_err(count)?;
+        let weight = weight(&prepared.plan);
+        self.start_work(request, Task::Plan(prepared), weight).await
+    }
+
+    pub(crate) async fn start_work(
+        &self,
+        request: QueryRequest,
+        task: Task,
+        weight: Weight,
+    ) -> Result<QueryStream, QueryError> {
+        let permit = self.inner.admission.enter(weight).await.inspect_err(count)?;
         let control = Arc::new(Control::new(request.allow_partial));
         let registered = self.inner.registry.add(&request.tenant, &request.text, control);
         let (events, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
         let stream = QueryStream::new(receiver, registered.entry.clone());
-        let driver = Driver { inner: self.inner.clone(), request, prepared, registered, events, _permit: permit };
+        let driver = Driver { inner: self.inner.clone(), request, task, registered, events, _permit: permit };
         self.spawn(driver.run());
         Ok(stream)
     }
@@ -174,6 +213,10 @@ impl Engine {
         let _threads = self.inner.runtime.as_ref().map(Runtime::enter);
         telemetry::spawn("query", task)
     }
+}
+
+fn length(range: TimeRange) -> u64 {
+    range.end.0.saturating_sub(range.start.0).unsigned_abs()
 }
 
 /// Most rows in order that count as few.
@@ -201,11 +244,11 @@ pub(crate) fn count(error: &QueryError) {
 }
 
 /// One query on its way, on the engine's threads. Owns its place in the registry and its permit.
-struct Driver {
-    inner: Arc<Inner>,
-    request: QueryRequest,
-    prepared: Prepared,
-    registered: Registered,
+pub(crate) struct Driver {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) request: QueryRequest,
+    task: Task,
+    pub(crate) registered: Registered,
     events: mpsc::Sender<Event>,
     _permit: OwnedSemaphorePermit,
 }
@@ -260,12 +303,20 @@ impl Driver {
 
     async fn work(&mut self) -> Result<QueryStats, QueryError> {
         let control = self.registered.entry.control.clone();
-        let rows_max = self.bound_rows();
-        let (begun, segments_total) = self.begin().await?;
-        let mut stream = begun.stream().await.map_err(|error| self.error(error))?;
+        let most = if self.request.export { u64::MAX } else { self.inner.limits.rows_max };
+        let rows_max = self.request.limit.unwrap_or(most);
+        // One row more than asked for, so that "there are more" is known.
+        let fetch = self.request.limit.map(|limit| limit.saturating_add(1));
+        let (mut stream, segments_total, mut warnings) = match self.task.clone() {
+            Task::Plan(Prepared { plan, warnings, .. }) => {
+                let plan = fetch.map_or(plan.clone(), |fetch| plan.with_limit(fetch));
+                let (begun, segments_total) = self.begin(plan).await?;
+                (begun.stream().await.map_err(|error| self.error(error))?, segments_total, warnings)
+            }
+            Task::Sql(sql) => self.begin_sql(&sql, fetch).await?,
+        };
         let (rows_returned, limit_reached) = self.forward(&mut stream, rows_max).await?;
         let missing = control.missing();
-        let mut warnings = std::mem::take(&mut self.prepared.warnings);
         let complete = missing.is_empty();
         warnings.extend(missing);
         warnings.extend(control.slowed());
@@ -284,17 +335,6 @@ impl Driver {
             limit_reached,
             warnings,
         })
-    }
-
-    /// Puts the request's limit into the plan, one row more than asked for so that "there are more" is known.
-    fn bound_rows(&mut self) -> u64 {
-        let most = if self.request.export { u64::MAX } else { self.inner.limits.rows_max };
-        let rows_max = self.request.limit.unwrap_or(most);
-        if self.request.limit.is_some() {
-            let plan = self.prepared.plan.clone();
-            self.prepared.plan = plan.with_limit(rows_max.saturating_add(1));
-        }
-        rows_max
     }
 
     /// Sends batches to the reader until the end or the limit.
@@ -326,9 +366,9 @@ impl Driver {
 
     /// Takes the data that the query reads and starts the plan, in one go on a blocking thread: most queries are answered
     /// when it is back. Also says how many segments there are.
-    async fn begin(&self) -> Result<(Begun, u64), QueryError> {
+    async fn begin(&self, plan: LogicalPlan) -> Result<(Begun, u64), QueryError> {
         let (inner, tenant, now) = (self.inner.clone(), self.request.tenant.clone(), self.request.now);
-        let (plan, control) = (self.prepared.plan.clone(), self.registered.entry.control.clone());
+        let control = self.registered.entry.control.clone();
         let task = move || {
             let scan = plan.scan();
             let source = take_source(&inner, &tenant, &scan.input, scan.range, now, &control)?;

@@ -15,7 +15,8 @@ use plan::{LogicalPlan, PATTERN_FIELD, Scan};
 use crate::engine::{Prepared, exec_options, query_error};
 use crate::sources::take_source;
 use crate::{
-    Engine, FieldInfo, Fields, Histogram, HistogramBucket, QueryError, QueryRequest, QueryResult, ValueCount, Values,
+    Engine, FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryError, QueryRequest, QueryResult, ValueCount,
+    Values,
 };
 
 /// Rows that [`Engine::fields`] looks at: the newest that match.
@@ -175,6 +176,9 @@ impl Engine {
     /// The columns of the rows of a query that shows rows of a table as they are, of all of them: the built-in ones first. `None`
     /// when its pipes say what the columns are.
     pub async fn record_columns(&self, request: &QueryRequest) -> Result<Option<Vec<String>>, QueryError> {
+        if request.language == Language::Sql {
+            return Ok(None);
+        }
         let plan = self.prepare(request)?.plan;
         if !keeps_records(&plan) {
             return Ok(None);
@@ -193,6 +197,9 @@ impl Engine {
     /// How a query would run: its plan, its operators, and what each segment's index says. A text that begins with
     /// `explain analyze` is run, and the answer is [`Self::explain_analyze`]'s.
     pub async fn explain(&self, mut request: QueryRequest) -> Result<String, QueryError> {
+        if request.language == Language::Sql {
+            return self.explain_sql(request, false).await;
+        }
         if let Some(text) = analyzed_text(&request.text) {
             request.text = text.to_owned();
             return self.explain_analyze(request).await;
@@ -221,6 +228,9 @@ impl Engine {
     /// What [`Self::explain`] says, and then, after running the query and throwing its rows away, what its stages did: parts,
     /// pages, rows and bytes that each left out or read, and how long it took.
     pub async fn explain_analyze(&self, request: QueryRequest) -> Result<String, QueryError> {
+        if request.language == Language::Sql {
+            return self.explain_sql(request, true).await;
+        }
         let explained = self.explain_only(request.clone()).await?;
         let prepared = self.resolved(&request, self.prepare(&request)?).await?;
         let mut stream = self.start(request, prepared).await?;

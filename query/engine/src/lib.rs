@@ -6,7 +6,7 @@
 //! [`Engine::prom_range`] evaluate PromQL; [`Engine::prom`] gives the series of a tenant. [`Engine::running`] lists what
 //! runs, [`Engine::cancel`] stops it.
 //!
-//! **Read path.** text -> `lang::parse` -> `plan::plan` -> admission (a permit, or a place in the queue) -> a snapshot of the
+//! **Read path.** (SQL goes from its own parser to DataFusion's planner, in `exec`.) text -> `lang::parse` -> `plan::plan` -> admission (a permit, or a place in the queue) -> a snapshot of the
 //! store, or rows of the catalog through [`StateTables`] -> `exec` on the engine's own threads -> batches, as they come.
 //!
 //! **Guarantees.** A query reads one snapshot: rows written later are not in it, and merges and retention do not disturb
@@ -31,6 +31,7 @@ mod registry;
 mod request;
 mod resolve;
 mod sources;
+mod sql;
 mod stream;
 mod tables;
 mod tail;
@@ -39,7 +40,9 @@ mod tests;
 
 pub use engine::Engine;
 pub use error::QueryError;
-pub use exec::{RECORD_COLUMN, row_json, row_value, take_rows};
+pub use exec::{
+    RECORD_COLUMN, SQL_DEPTH_MAX, SQL_OPERATORS_MAX, SQL_TABLES_MAX, row_json, row_value, sql_functions, take_rows,
+};
 pub use facets::{FIELDS_SAMPLE_ROWS, HISTOGRAM_BUCKETS_MAX};
 pub use limits::QueryLimits;
 pub use lookups::{LOOKUP_BYTES_MAX, LookupTables};
@@ -48,6 +51,7 @@ pub use request::{
     EXPORT_TIMEOUT_FACTOR, FieldInfo, Fields, Histogram, HistogramBucket, Language, QueryRequest, QueryStats,
     RunningQuery, ValueCount, Values,
 };
+pub use sql::diagnose_sql;
 pub use store::DeleteReport;
 pub use stream::{QueryResult, QueryStream};
 pub use tables::{NoStateTables, STATE_TABLES, StateTables};

@@ -5,6 +5,8 @@ use std::time::Duration;
 use lang::{Diagnostic, Input, Promql, Query, Span};
 use model::{TenantId, TimeRange, Timestamp};
 
+use crate::QueryError;
+
 /// In which language a query is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -16,12 +18,14 @@ pub enum Language {
     Lucene,
     /// PromQL; each sample is a row.
     Promql,
+    /// SQL: one `SELECT` over the tables.
+    Sql,
 }
 
 impl Language {
-    /// Reads a text.
-    pub(crate) fn parse(self, text: &str, now: Timestamp) -> (Query, Vec<Diagnostic>) {
-        match self {
+    /// Reads a text as a query of the native kind, which SQL is not.
+    pub(crate) fn parse(self, text: &str, now: Timestamp) -> Result<(Query, Vec<Diagnostic>), QueryError> {
+        Ok(match self {
             Self::Native => lang::parse(text, now),
             Self::Lucene => lang::parse_lucene(text, now),
             Self::Promql => {
@@ -29,7 +33,14 @@ impl Language {
                 let promql = Promql { text: text.to_owned(), span: Span(0..text.len()), step_ns: None };
                 (Query { input: Input::Promql(promql), ..Query::default() }, Vec::new())
             }
-        }
+            Self::Sql => {
+                return Err(QueryError::Unsupported {
+                    message: "this is not asked in SQL".to_owned(),
+                    hint: "queries, their export and their plan are; for the rest put the condition into the native language"
+                        .to_owned(),
+                });
+            }
+        })
     }
 }
 

@@ -94,7 +94,10 @@ fn promql_rows(
 ) -> Result<Vec<Row>, QueryError> {
     let end = if range.end == TimeRange::ALL.end { now } else { range.end.saturating_add_ns(-1) };
     let start = if range.start == TimeRange::ALL.start { end.saturating_add_ns(-PROMQL_SPAN_NS) } else { range.start };
-    let step_ns = query.step_ns.unwrap_or_else(|| Bucket::auto_step_ns(end.0.saturating_sub(start.0)));
+    let step_ns = query.step_ns.unwrap_or_else(|| {
+        // In whole milliseconds: whether a range ends a nanosecond later must not choose another step.
+        Bucket::auto_step_ns(end.millis().saturating_sub(start.millis()).saturating_mul(1_000_000))
+    });
     let step_ms = (step_ns / 1_000_000).max(1);
     let expr = promql::parse_with(&query.text, &inner.limits.promql_features.parser);
     let expr = expr.map_err(|error| QueryError::Parse(vec![promql_diagnostic(query, &error)]))?;

@@ -1,5 +1,6 @@
 //! The functions of rows that plans call: text and number of a value, buckets of time, filters, expressions.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -102,7 +103,7 @@ impl RowFunction {
                 Arc::new(starts.with_timezone("UTC"))
             }
             Self::Filter { predicate, names, control } => filter(predicate, names, args, rows, control)?,
-            Self::Compute { program, ty } => computed(program, ty, args, rows),
+            Self::Compute { program, ty } => computed(program, ty, args, rows)?,
         })
     }
 }
@@ -190,10 +191,38 @@ pub(crate) fn kind_of(ty: &DataType) -> Kind {
     }
 }
 
+/// Most bytes of the texts that one call of a function makes for a batch of rows. Operators count what they hold by the batch; a
+/// batch of texts of a quarter of a megabyte each would be there before anyone counts it.
+const COMPUTED_BYTES_MAX: usize = 64 << 20;
+
+/// Texts that were computed, within [`COMPUTED_BYTES_MAX`].
+fn bounded_texts<'a>(rows: usize, text: impl Fn(usize) -> Option<Cow<'a, str>>) -> Result<ArrayRef, ExecError> {
+    let mut builder = StringBuilder::new();
+    for row in 0..rows {
+        let text = text(row);
+        if builder.values_slice().len() + text.as_ref().map_or(0, |text| text.len()) > COMPUTED_BYTES_MAX {
+            let detail = format!("a function makes more than {COMPUTED_BYTES_MAX} bytes of text of {rows} rows");
+            return Err(ExecError::Memory { shared: false, detail });
+        }
+        builder.append_option(text);
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+/// The texts of columns one after the other, null where one is.
+pub(crate) fn joined_texts(args: &[ArrayRef], rows: usize) -> Result<ArrayRef, ExecError> {
+    bounded_texts(rows, |row| args.iter().map(|array| text(array, row)).collect::<Option<String>>().map(Cow::Owned))
+}
+
 /// The values of an expression, as a column of one type.
-fn computed(program: &Program, ty: &DataType, args: &[ArrayRef], rows: usize) -> ArrayRef {
+pub(crate) fn computed(
+    program: &Program,
+    ty: &DataType,
+    args: &[ArrayRef],
+    rows: usize,
+) -> Result<ArrayRef, ExecError> {
     let value = |row: usize| program.eval(&|at| args.get(at).map_or(compute::Value::Missing, |array| cell(array, row)));
-    match ty {
+    Ok(match ty {
         DataType::Float64 => numbers(rows, |row| value(row).as_f64().filter(|number| number.is_finite())),
         DataType::Int64 => Arc::new((0..rows).map(|row| value(row).as_i64()).collect::<Int64Array>()),
         DataType::Boolean => Arc::new(
@@ -211,8 +240,8 @@ fn computed(program: &Program, ty: &DataType, args: &[ArrayRef], rows: usize) ->
             });
             Arc::new(times.collect::<TimestampNanosecondArray>().with_timezone("UTC"))
         }
-        _ => texts(rows, |row| value(row).into_text().map(std::borrow::Cow::into_owned)),
-    }
+        _ => bounded_texts(rows, |row| value(row).into_text())?,
+    })
 }
 
 /// A function of rows as DataFusion sees it.

@@ -15,6 +15,8 @@
 //!
 //! From the first pipe on that tables do not have (`parse`, `join`, `timechart`, ...) rows go through `stages`.
 //!
+//! Queries in SQL come by `sql`, which reads and checks the text and gives DataFusion the same scans.
+//!
 //! `direct` chooses. Starting DataFusion costs a millisecond and more, which is longer than most answers take.
 //!
 //! **Guarantees.** The index only narrows: rows are verified unless its answer is exact. A damaged index is reported and not
@@ -56,6 +58,7 @@ mod scan;
 mod set;
 mod shapes;
 mod source;
+mod sql;
 mod stages;
 mod translate;
 mod word_tests;
@@ -69,6 +72,10 @@ pub use output::RECORD_COLUMN;
 pub use profile::{Profile, Stage, StageReport};
 pub use run::{Begun, ExecOptions, ExecStream, begin, explain, matching_rows};
 pub use source::{Chunk, Source, SourceSegment};
+pub use sql::{
+    SQL_DEPTH_MAX, SQL_OPERATORS_MAX, SQL_TABLES_MAX, Sql, SqlError, SqlInput, SqlRun, sql_explain, sql_functions,
+    sql_stream,
+};
 pub use stages::{Sources, Template, take_rows};
 
 /// Whether a field is one that every row has and that is not among a segment's fields.

@@ -1,5 +1,6 @@
 //! Stored rows to the columns that a plan wants.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, StringBuilder};
@@ -14,6 +15,9 @@ use crate::source::Kind;
 
 /// The column of a whole record: its row as JSON.
 pub const RECORD_COLUMN: &str = "_record";
+
+/// Marks a column of row ids, which are shown otherwise than numbers.
+pub(crate) const ID_KEY: &str = "id";
 
 /// One column that a scan yields.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,8 @@ impl Output {
         let fields: Vec<Field> = columns
             .iter()
             .map(|column| match column {
+                Column::Field(name, Kind::Id) => Field::new(name, Kind::Id.data_type(), true)
+                    .with_metadata(HashMap::from([(ID_KEY.to_owned(), String::new())])),
                 Column::Field(name, kind) => Field::new(name, kind.data_type(), true),
                 Column::Record => Field::new(RECORD_COLUMN, DataType::Utf8, false),
             })

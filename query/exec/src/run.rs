@@ -12,6 +12,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::MemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::execution::{SendableRecordBatchStream, SessionState, SessionStateBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::prelude::SessionConfig;
@@ -64,6 +65,10 @@ impl std::fmt::Debug for ExecStream {
 }
 
 impl ExecStream {
+    pub(crate) fn new(inner: SendableRecordBatchStream, control: Arc<Control>) -> Self {
+        Self { inner, control }
+    }
+
     /// Names and types of the columns.
     pub fn schema(&self) -> SchemaRef {
         self.inner.schema()
@@ -212,13 +217,18 @@ async fn physical(
     control: &Arc<Control>,
     (grouped, now): (Option<RecordBatch>, Timestamp),
 ) -> Result<(Arc<dyn ExecutionPlan>, SessionState), ExecError> {
-    let state = session(options, pool)?;
+    let state = session(options, pool, None)?;
     let logical = translator(plan, source, options, control, grouped, now).run(plan)?;
     let physical = state.create_physical_plan(&logical).await?;
     Ok((physical, state))
 }
 
-fn session(options: &ExecOptions, pool: Arc<dyn MemoryPool>) -> Result<SessionState, ExecError> {
+/// What DataFusion runs a plan with; `rule` comes after its own rules of operators.
+pub(crate) fn session(
+    options: &ExecOptions,
+    pool: Arc<dyn MemoryPool>,
+    rule: Option<Arc<dyn PhysicalOptimizerRule + Send + Sync>>,
+) -> Result<SessionState, ExecError> {
     let mode = match &options.spill_dir {
         Some(dir) => DiskManagerMode::Directories(vec![dir.clone()]),
         None => DiskManagerMode::OsTmpDirectory,
@@ -234,7 +244,8 @@ fn session(options: &ExecOptions, pool: Arc<dyn MemoryPool>) -> Result<SessionSt
     let share = to_usize(options.memory_bytes_max / SORT_RESERVATION_SHARE);
     execution.sort_spill_reservation_bytes = execution.sort_spill_reservation_bytes.min(share);
     // Without the default features: plans hold their functions themselves, and registering hundreds takes a millisecond.
-    Ok(SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).build())
+    let builder = SessionStateBuilder::new().with_config(config).with_runtime_env(runtime);
+    Ok(rule.into_iter().fold(builder, SessionStateBuilder::with_physical_optimizer_rule).build())
 }
 
 /// How a plan would run: the operators, and for each part what its statistics and index say. Reads no columns but times;

@@ -167,7 +167,7 @@ impl Drop for Opening<'_> {
 }
 
 impl SnapshotScan {
-    fn new(spec: Spec, output: Output, mut parts: Vec<Part>, want: Want, partitions: usize) -> Self {
+    pub(crate) fn new(spec: Spec, output: Output, mut parts: Vec<Part>, want: Want, partitions: usize) -> Self {
         sort_parts(&mut parts, want.order.unwrap_or(ScanOrder::NewestFirst));
         let properties = PlanProperties::new(
             EquivalenceProperties::new(output.schema.clone()),
@@ -177,6 +177,15 @@ impl SnapshotScan {
         );
         let queue = Arc::new(Queue::new(&parts, want.fetch));
         Self { spec, output, want, parts, partitions, queue, properties: Arc::new(properties) }
+    }
+
+    /// The same scan, of only the first rows of an order; `None` when it has an order or a limit already.
+    pub(crate) fn first_rows(&self, order: ScanOrder, fetch: u64) -> Option<Self> {
+        if self.want.order.is_some() || self.want.fetch.is_some() {
+            return None;
+        }
+        let want = Want { order: Some(order), fetch: Some(fetch) };
+        Some(Self::new(self.spec.clone(), self.output.clone(), self.parts.clone(), want, self.partitions))
     }
 }
 

@@ -207,8 +207,8 @@ pub(crate) fn value(text: &str) -> String {
     if plain { text.to_owned() } else { quote(text) }
 }
 
-/// A field's name where a filter may stand.
-pub(crate) fn name_text(name: &str) -> String {
+/// A field's name where a filter may stand, in quotes when it needs them.
+pub fn name_text(name: &str) -> String {
     if is_bare(name) { name.to_owned() } else { quote(name) }
 }
 

@@ -54,7 +54,7 @@ pub use expr::{
     format_duration, format_expr, format_size, parse_network, parse_size,
 };
 pub use filter::is_cjk;
-pub use format::{aggregate_call, format, format_filter, format_group, format_pipe};
+pub use format::{aggregate_call, format, format_filter, format_group, format_pipe, name_text};
 pub use highlight::{TokenKind, highlight};
 pub use lucene::{LuceneOperator, LuceneOptions, parse_lucene, parse_lucene_with};
 pub use reference::{Entry, Family, Limit, Reference, reference, reference_markdown};

@@ -232,7 +232,7 @@ hint; it is never half run. Without a pipe that orders or groups, rows come newe
 
 Where it differs from LogsQL: words and phrases find any case (`c(...)` asks for one); a bare word searches `body`; `status >= 500` may
 have spaces; `_time:5m` ends now and excludes its end; `sample 100` keeps 100 rows (`sample 1/100` keeps a hundredth).
-Lucene query strings, as Elasticsearch and Graylog read them, are another language of the same engine: `language=lucene`.
+Lucene query strings, as Elasticsearch and Graylog read them, are another language of the same engine: `language=lucene`; SQL is another: [sql.md](sql.md).
 ";
 
 const FIELDS: &str = "

@@ -1,14 +1,23 @@
 // As much of the query language as the tests need: words, phrases, fields, negation, and `stats by (f) count() as n`.
 import { patternOf } from "./patterns.mjs";
 
-/** PromQL is answered without being read: the samples of a series. */
+/** PromQL and SQL are answered without being read: the samples of a series, a table of groups. */
 export function otherLanguage(language, rows) {
   if (language === "promql")
     return { rows: rows.slice(0, 3).map(({ _time }, index) => ({ _time, service: "checkout", value: index / 2 })) };
+  if (language === "sql") return { rows: [{ "service.name": "checkout", n: rows.length }] };
   return null;
 }
 
+/** A table that is none, as the server says it. */
+function sqlMistakes(text) {
+  const at = text.indexOf("logz");
+  const message = "there is no table logz";
+  return at < 0 ? [] : [{ span: [at, at + 4], severity: "error", message, hint: "did you mean logs?" }];
+}
+
 export function parse(text, language = "native") {
+  if (language === "sql") return { terms: [], pipes: [], tokens: [], diagnostics: sqlMistakes(text) };
   if (language === "promql") return { terms: [], pipes: [], tokens: [], diagnostics: [] };
   // Lucene's phrases on a field are the native language's words on it, as far as the tests go.
   const tokens = [];

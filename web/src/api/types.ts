@@ -7,8 +7,8 @@ export type FieldValue = string | number | boolean | null | FieldValue[] | { [ke
 export type Row = Record<string, FieldValue>;
 
 /** How the text of a query is read. */
-export type Language = "native" | "lucene" | "promql";
-export const LANGUAGES_OF_QUERIES: readonly Language[] = ["native", "lucene", "promql"];
+export type Language = "native" | "lucene" | "promql" | "sql";
+export const LANGUAGES_OF_QUERIES: readonly Language[] = ["native", "lucene", "promql", "sql"];
 
 /** `span` counts UTF-8 bytes of the query text. */
 export interface Diagnostic {

@@ -4,7 +4,9 @@ export const enSearch = {
   "language.native": "Native",
   "language.lucene": "Lucene",
   "language.promql": "PromQL",
+  "language.sql": "SQL",
   "query.placeholder.lucene": "A Lucene query, for example: error AND service.name:checkout",
+  "query.placeholder.sql": "A SELECT, for example: SELECT service.name, count(*) FROM logs GROUP BY service.name",
   "query.placeholder.promql": "A PromQL expression, for example: sum by (service) (rate(http_requests_total[5m]))",
 
   "show.label": "View of the result",

@@ -37,6 +37,7 @@ describe("catalogues", () => {
       "incident.after",
       "language.lucene",
       "language.promql",
+      "language.sql",
       "card.verbatim",
     ]);
   });

@@ -6,7 +6,9 @@ export const zhCNSearch: Record<keyof typeof enSearch, string> = {
   "language.native": "原生",
   "language.lucene": "Lucene",
   "language.promql": "PromQL",
+  "language.sql": "SQL",
   "query.placeholder.lucene": "Lucene 查询，例如：error AND service.name:checkout",
+  "query.placeholder.sql": "SELECT 语句，例如：SELECT service.name, count(*) FROM logs GROUP BY service.name",
   "query.placeholder.promql": "PromQL 表达式，例如：sum by (service) (rate(http_requests_total[5m]))",
 
   "show.label": "显示内容",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use engine::{Engine, Language, QueryRequest};
+use lang::Wanted;
 use model::{TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -142,38 +143,101 @@ pub(crate) struct DiagnoseBody {
     language: Language,
     #[serde(default)]
     cursor: Option<usize>,
+    /// With a time, names of fields and values come from the data of the range.
+    #[serde(default)]
+    start: Option<Value>,
+    #[serde(default)]
+    end: Option<Value>,
+}
+
+/// Most names and values that completions take from the data.
+const COMPLETIONS_FROM_DATA_MAX: usize = 50;
+
+impl DiagnoseBody {
+    /// What the data adds to the completions at the cursor: names of fields with their types, values with their rows.
+    async fn from_data(
+        &self,
+        api: &Api,
+        tenant: TenantId,
+        wanted: &Wanted,
+        now: Timestamp,
+    ) -> Result<Vec<Value>, ApiError> {
+        if self.start.is_none() && self.end.is_none() {
+            return Ok(Vec::new());
+        }
+        let mut request = QueryRequest::new(tenant, "*", now);
+        request.range = range(self.start.as_ref(), self.end.as_ref(), now)?;
+        Ok(match wanted {
+            Wanted::Nothing => Vec::new(),
+            Wanted::Fields => {
+                let colon = if self.query.get(..self.cursor.unwrap_or(0)).is_some_and(has_pipes) { "" } else { ":" };
+                let fields = api.engine.fields(request).await?.fields.into_iter().take(COMPLETIONS_FROM_DATA_MAX);
+                fields
+                    .map(|field| {
+                        let insert = format!("{}{colon}", lang::name_text(&field.name));
+                        json!({"label": field.name, "kind": field.kind, "insert": insert, "detail": "", "rows": field.rows})
+                    })
+                    .collect()
+            }
+            Wanted::Values(field) => {
+                request.limit = Some(COMPLETIONS_FROM_DATA_MAX as u64);
+                let values = api.engine.values(request, field).await?.values;
+                values
+                    .into_iter()
+                    .map(|value| {
+                        let insert = Value::from(value.value.as_str()).to_string();
+                        json!({"label": value.value, "kind": "value", "insert": insert, "detail": "", "rows": value.rows})
+                    })
+                    .collect()
+            }
+        })
+    }
+}
+
+/// Whether a text is past its filter.
+fn has_pipes(text: &str) -> bool {
+    lang::highlight(text).into_iter().any(|(span, _)| text.get(span) == Some("|"))
 }
 
 /// `GET` or `POST /diagnose`: what is wrong with a text, how to colour it, and what may come next.
-pub(crate) async fn diagnose(Asked(body): Asked<DiagnoseBody>) -> Json<Value> {
+pub(crate) async fn diagnose(
+    State(api): State<Arc<Api>>,
+    Tenant(tenant): Tenant,
+    Asked(body): Asked<DiagnoseBody>,
+) -> Result<Json<Value>, ApiError> {
     let now = telemetry::clock::now();
     let diagnostics = match body.language {
         Language::Native => lang::parse(&body.query, now).1,
         Language::Lucene => lang::parse_lucene(&body.query, now).1,
         Language::Promql => Vec::new(),
+        Language::Sql => engine::diagnose_sql(&body.query),
     };
     if body.language != Language::Native {
         let shown: Vec<Value> = diagnostics.iter().map(diagnostic_json).collect();
-        return Json(json!({"diagnostics": shown, "tokens": [], "completions": [], "wanted": null}));
+        return Ok(Json(json!({"diagnostics": shown, "tokens": [], "completions": [], "wanted": null})));
     }
     let tokens: Vec<Value> = lang::highlight(&body.query)
         .into_iter()
         .map(|(span, kind)| json!({"span": [span.start, span.end], "kind": kind}))
         .collect();
     let completions = body.cursor.map(|cursor| lang::complete(&body.query, cursor));
-    let (items, wanted) = completions.map_or((Vec::new(), Value::Null), |completions| {
-        let replace = [completions.replace.start, completions.replace.end];
-        let item = |item: lang::Completion| {
-            json!({"label": item.text, "kind": item.kind, "insert": item.text, "detail": item.detail, "replace": replace})
-        };
-        (completions.items.into_iter().map(item).collect(), json!(completions.wanted))
-    });
-    Json(json!({
+    let (mut items, mut wanted) = (Vec::new(), Value::Null);
+    if let Some(completions) = completions {
+        items = body.from_data(&api, tenant, &completions.wanted, now).await?;
+        let of_language = completions.items.into_iter();
+        items
+            .extend(of_language.map(
+                |item| json!({"label": item.text, "kind": item.kind, "insert": item.text, "detail": item.detail}),
+            ));
+        items.iter_mut().for_each(|item| item["replace"] = json!([completions.replace.start, completions.replace.end]));
+        wanted = json!(completions.wanted);
+    }
+    Ok(Json(json!({
         "diagnostics": diagnostics.iter().map(diagnostic_json).collect::<Vec<_>>(),
         "tokens": tokens,
         "completions": items,
         "wanted": wanted,
-    }))
+    })))
 }
 
 /// `GET /language`: every source, filter, pipe and function of the native language, for help and completion.

@@ -12,7 +12,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use column::ParquetExport;
-use engine::{Language, QueryRequest, QueryStream, row_json};
+use engine::{Engine, Language, QueryError, QueryRequest, QueryStream, row_json};
 use futures::stream;
 use model::{TimeRange, Timestamp};
 use serde::Deserialize;
@@ -25,20 +25,24 @@ use crate::{Api, ApiError};
 /// JSON of rows whose columns are only known when all were seen, that a CSV, Arrow or Parquet file may be made of.
 const EXPORT_UNKNOWN_BYTES_MAX: usize = 256 << 20;
 
-/// How the file is written.
+/// How a file of rows is written.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum Format {
+pub enum FileFormat {
+    /// A JSON object a line.
     #[default]
     Ndjson,
+    /// Comma-separated values with a header; nothing in them is a formula.
     Csv,
+    /// A stream of Arrow record batches.
     Arrow,
+    /// Parquet.
     Parquet,
 }
 
-impl Format {
+impl FileFormat {
     /// The content type, and how the file's name ends.
-    fn names(self) -> (&'static str, &'static str) {
+    pub(crate) fn names(self) -> (&'static str, &'static str) {
         match self {
             Self::Ndjson => ("application/x-ndjson", "ndjson"),
             Self::Csv => ("text/csv; charset=utf-8", "csv"),
@@ -61,7 +65,7 @@ pub(crate) struct ExportQuery {
     #[serde(default)]
     end: Option<Value>,
     #[serde(default)]
-    format: Format,
+    format: FileFormat,
     #[serde(default)]
     after_time: Option<String>,
     #[serde(default)]
@@ -84,28 +88,10 @@ pub(crate) async fn export(
     if let Some((time, _)) = &after {
         request.range = request.range.intersect(&TimeRange::new(TimeRange::ALL.start, time.saturating_add_ns(1)));
     }
-    let columns = api.engine.record_columns(&request).await?;
-    if after.is_some() && columns.is_none() {
-        return Err(ApiError::bad_request(
-            "only rows of a table can be gone on with after a row",
-            "leave out `after_time` and `after_id`",
-        ));
-    }
-    if let Some(columns) = columns.filter(|_| asked.format != Format::Ndjson) {
-        let quoted: Vec<String> = columns.iter().map(|name| Value::from(name.as_str()).to_string()).collect();
-        request.pipes = format!("fields {}", quoted.join(", "));
-    }
-    let stream = api.engine.run(request).await?;
-    let file = File { stream, after, writer: None, format: asked.format };
-    let frames = stream::try_unfold(Some(file), |file| async move {
-        let Some(mut file) = file else { return Ok(None) };
-        let (bytes, more) = file.next().await?;
-        Ok::<_, std::io::Error>(Some((Bytes::from(bytes), more.then_some(file))))
-    });
-    let (content_type, ending) = asked.format.names();
-    let mut response = Response::new(Body::from_stream(frames));
+    let file = ResultFile::open_after(&api.engine, request, asked.format, after).await?;
+    let (_, ending) = asked.format.names();
+    let mut response = file.response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     let name = format!("attachment; filename=\"export-{}.{ending}\"", now.millis() / 1000);
     if let Ok(name) = HeaderValue::from_str(&name) {
         headers.insert(header::CONTENT_DISPOSITION, name);
@@ -128,12 +114,12 @@ fn cursor(asked: &ExportQuery, now: Timestamp) -> Result<Option<(Timestamp, Stri
     }
 }
 
-/// A file on its way.
-struct File {
+/// The rows of a query as a file on its way.
+pub struct ResultFile {
     stream: QueryStream,
     after: Option<(Timestamp, String)>,
     writer: Option<Writer>,
-    format: Format,
+    format: FileFormat,
 }
 
 enum Writer {
@@ -148,9 +134,69 @@ fn broken(error: impl std::fmt::Display) -> std::io::Error {
     std::io::Error::other(error.to_string())
 }
 
-impl File {
+impl std::fmt::Debug for ResultFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ResultFile").field("stream", &self.stream).field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+impl ResultFile {
+    /// Starts a query whose rows become a file.
+    pub async fn open(engine: &Engine, request: QueryRequest, format: FileFormat) -> Result<Self, QueryError> {
+        let columns = engine.record_columns(&request).await?;
+        Self::with_columns(engine, request, format, columns).await
+    }
+
+    /// The same, behind a row that was seen already.
+    async fn open_after(
+        engine: &Engine,
+        request: QueryRequest,
+        format: FileFormat,
+        after: Option<(Timestamp, String)>,
+    ) -> Result<Self, ApiError> {
+        let columns = engine.record_columns(&request).await?;
+        if after.is_some() && columns.is_none() {
+            return Err(ApiError::bad_request(
+                "only rows of a table can be gone on with after a row",
+                "leave out `after_time` and `after_id`",
+            ));
+        }
+        Ok(Self { after, ..Self::with_columns(engine, request, format, columns).await? })
+    }
+
+    async fn with_columns(
+        engine: &Engine,
+        mut request: QueryRequest,
+        format: FileFormat,
+        columns: Option<Vec<String>>,
+    ) -> Result<Self, QueryError> {
+        if let Some(columns) = columns.filter(|_| format != FileFormat::Ndjson) {
+            let quoted: Vec<String> = columns.iter().map(|name| Value::from(name.as_str()).to_string()).collect();
+            request.pipes = format!("fields {}", quoted.join(", "));
+        }
+        Ok(Self { stream: engine.run(request).await?, after: None, writer: None, format })
+    }
+
+    /// The file as the body of an answer.
+    pub(crate) fn response(self) -> Response {
+        let (content_type, _) = self.format.names();
+        let frames = stream::try_unfold(Some(self), |file| async move {
+            let Some(mut file) = file else { return Ok(None) };
+            let (bytes, more) = file.next().await?;
+            Ok::<_, std::io::Error>(Some((Bytes::from(bytes), more.then_some(file))))
+        });
+        let mut response = Response::new(Body::from_stream(frames));
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        response
+    }
+
+    /// The id of the query behind it.
+    pub(crate) fn id(&self) -> u64 {
+        self.stream.id()
+    }
+
     /// The next bytes, and whether more come.
-    async fn next(&mut self) -> std::io::Result<(Vec<u8>, bool)> {
+    pub async fn next(&mut self) -> std::io::Result<(Vec<u8>, bool)> {
         loop {
             let Some(batch) = self.stream.next_batch().await else {
                 let mut bytes = Vec::new();
@@ -170,7 +216,7 @@ impl File {
             }
             if self.writer.is_none()
                 && batch.column_by_name(engine::RECORD_COLUMN).is_some()
-                && self.format != Format::Ndjson
+                && self.format != FileFormat::Ndjson
             {
                 batch = self.unknown_columns(batch).await?;
             }
@@ -220,16 +266,16 @@ impl File {
     fn start(&mut self, first: &RecordBatch) -> std::io::Result<Vec<u8>> {
         let schema = first.schema();
         let (writer, head) = match self.format {
-            Format::Ndjson => (Writer::Ndjson, Vec::new()),
-            Format::Csv => {
+            FileFormat::Ndjson => (Writer::Ndjson, Vec::new()),
+            FileFormat::Csv => {
                 let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
                 let head = names.iter().map(|name| csv_cell(name)).collect::<Vec<_>>().join(",") + "\r\n";
                 (Writer::Csv(names), head.into_bytes())
             }
-            Format::Arrow => {
+            FileFormat::Arrow => {
                 (Writer::Arrow(Box::new(StreamWriter::try_new(Vec::new(), &schema).map_err(broken)?)), Vec::new())
             }
-            Format::Parquet => (Writer::Parquet(Box::new(ParquetExport::new(schema).map_err(broken)?)), Vec::new()),
+            FileFormat::Parquet => (Writer::Parquet(Box::new(ParquetExport::new(schema).map_err(broken)?)), Vec::new()),
         };
         self.writer = Some(writer);
         Ok(head)

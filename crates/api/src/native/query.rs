@@ -1,4 +1,4 @@
-//! `POST /backstop/api/v1/query`: rows as they come (NDJSON), or all at once (JSON, CSV).
+//! `POST /backstop/api/v1/query`: rows as they come (NDJSON), as a document (JSON), or as a file (CSV, Arrow, Parquet).
 
 use std::sync::Arc;
 
@@ -15,6 +15,7 @@ use model::{TenantId, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::export::{FileFormat, ResultFile};
 use crate::request::{JsonBody, Tenant, range};
 use crate::{Api, ApiError};
 
@@ -64,7 +65,7 @@ impl QueryBody {
     }
 }
 
-/// Runs a query in the format that `Accept` names: NDJSON unless it says JSON or CSV.
+/// Runs a query in the format that `Accept` names: NDJSON unless it says JSON, CSV, Arrow or Parquet.
 pub(crate) async fn run(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
@@ -73,6 +74,14 @@ pub(crate) async fn run(
 ) -> Result<Response, ApiError> {
     let mut request = body.request(tenant, telemetry::clock::now())?;
     let accept = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or("");
+    let binary = [FileFormat::Arrow, FileFormat::Parquet].into_iter().find(|format| accept.contains(format.names().0));
+    if let Some(format) = binary {
+        let file = ResultFile::open(&api.engine, request, format).await?;
+        let id = file.id();
+        let mut response = file.response();
+        response.headers_mut().insert(QUERY_ID_HEADER, HeaderValue::from(id));
+        return Ok(response);
+    }
     let whole = accept.contains("application/json");
     let csv = accept.contains("text/csv");
     if whole || csv {

@@ -7,6 +7,7 @@ mod limits;
 mod oracle;
 mod pipes;
 mod random;
+mod sql;
 
 use std::sync::Arc;
 

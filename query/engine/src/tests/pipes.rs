@@ -10,7 +10,7 @@ fn text(value: &str) -> Value {
 }
 
 /// Two hosts, a bad deploy at 300 s.
-fn shop() -> Vec<Row> {
+pub(super) fn shop() -> Vec<Row> {
     let line = |seconds: i64, host: &str, severity: &str, body: &str, more: &[(&str, Value)]| {
         let mut fields = vec![
             ("service.name", text("checkout")),

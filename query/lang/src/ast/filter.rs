@@ -179,7 +179,7 @@ pub enum Test {
     Compare(Comparison, Bound),
     /// `in(a, b)`: the whole value is one of these, sensitive to case. Not empty.
     In(Vec<String>),
-    /// `in(from changes | fields service)`: the whole value is one of those that the query yields, sensitive to case; empty
+    /// `in(from changes | fields target.service)`: the whole value is one of those that the query yields, sensitive to case; empty
     /// ones do not count. The query is run first, in the same time range unless its own filter says another `_time`. It
     /// ends in a pipe that leaves one column (`fields f`, `uniq by (f)`, `stats by (f) ...`, of which the first column
     /// counts), which is known. At most [`crate::limits::SUBQUERY_VALUES_MAX`] different values.

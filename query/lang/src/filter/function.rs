@@ -137,7 +137,7 @@ fn one_of(p: &mut Parser<'_>, field: FieldName, name: &Range<usize>) -> Option<F
     let is_query = p.query_follows();
     p.back_to(mark);
     if is_query {
-        let query = crate::query::subquery(p, "for example in(from changes | fields service)")?;
+        let query = crate::query::subquery(p, "for example in(from changes | fields target.service)")?;
         check_columns(p, &query, name.start..p.at);
         return Some(Filter::Field(field, Test::InQuery(query)));
     }

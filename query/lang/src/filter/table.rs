@@ -145,7 +145,7 @@ pub(crate) const FILTERS: [FilterSpec; 42] = [
         "field:in(a, \"b c\"), field:in(query)",
         "The whole value is one of these, or one of those that a query yields, which ends in `fields f` or `uniq by (f)`. Looks \
          at case.",
-        &["severity:in(ERROR, FATAL)", "error service.name:in(from changes | fields service)"],
+        &["severity:in(ERROR, FATAL)", "error service.name:in(from changes | fields target.service)"],
     ),
     function(
         &["contains_any"],

@@ -20,7 +20,7 @@ pub(super) const SPEC: PipeSpec = PipeSpec {
           has already is not added. The other query is run over the same time range, widened by `within`, unless it says a \
           `_time` itself. Keys that are missing or empty match nothing.",
     examples: &[
-        "severity:ERROR | join inner on (service.name = service) within 30m (from changes) prefix deploy.",
+        "severity:ERROR | join inner on (service.name = target.service) within 30m (from changes) prefix deploy.",
         "* | stats by (service.name) count() as n | join by (service.name) (error | stats by (service.name) count() as errors)",
         "from alerts | join within 10m after (from actions) prefix action.",
     ],

@@ -6,7 +6,7 @@ import { Icon } from "../../ui/Icon";
 import { hasClause, luceneClause, negated, toggleClause } from "./lucene";
 import { hasFilter, type Mode, toggleFilter } from "./queryText";
 
-/** Filters on one value as part of the query's text. There are none in PromQL, which says it in ways of its own. */
+/** Filters on one value as part of the query's text. There are none in PromQL and SQL, which say it in ways of their own. */
 export interface Filters {
   has: (field: string, value: FieldValue, mode: Mode) => boolean;
   toggle: (field: string, value: FieldValue, mode: Mode) => void;
@@ -29,6 +29,7 @@ const SYNTAX: Record<Language, Syntax | null> = {
     toggled: (query, ...filter) => toggleClause(query, clause(...filter)),
   },
   promql: null,
+  sql: null,
 };
 
 export function useFilters({ query, language }: SearchState, update: (change: Partial<SearchState>) => void) {

@@ -48,7 +48,7 @@ const NO_MARKS: Diagnosis = { diagnostics: [] };
 
 function useDiagnosis(draft: string, language: Language): { text: string; diagnosis: Diagnosis } | null {
   const settled = useSettled(draft, DIAGNOSE_AFTER_MS);
-  const checked = language === "native" || language === "lucene";
+  const checked = language !== "promql";
   const { data } = useQuery({
     queryKey: ["diagnose", language, settled],
     queryFn: async ({ signal }) => ({ text: settled, diagnosis: await checkedBy(language, settled, signal) }),
@@ -59,7 +59,7 @@ function useDiagnosis(draft: string, language: Language): { text: string; diagno
   return checked ? (data ?? null) : unmarked;
 }
 
-/** The colours are those of the native language; of Lucene's text only what is wrong is marked. */
+/** The colours are those of the native language; of Lucene's and SQL's text only what is wrong is marked. */
 async function checkedBy(language: Language, text: string, signal: AbortSignal): Promise<Diagnosis> {
   const diagnosis = await diagnose(text, undefined, signal, language);
   return language === "native" ? diagnosis : { diagnostics: diagnosis.diagnostics };

@@ -120,9 +120,14 @@ export function filterOf(query: string): string {
   return query.slice(0, scan(query).filterEnd).trim();
 }
 
-/** The range that the panels beside the rows are about: in other languages than the native one, a query is one whole. */
-export const filterRequest = (request: RangeQuery): RangeQuery =>
-  request.language ? request : { ...request, query: filterOf(request.query) };
+/**
+ * What the panels beside the rows are about: the filter without pipes; in Lucene and PromQL the query, which is one whole; in SQL, which
+ * tells no rows of a table from its text, all records of the range.
+ */
+export function filterRequest({ language, ...request }: RangeQuery): RangeQuery {
+  if (language === "sql") return { ...request, query: "" };
+  return language ? { ...request, language } : { ...request, query: filterOf(request.query) };
+}
 
 /** Plain words and phrases that the rows were asked to contain, for highlighting. Longest first, so phrases win over words. */
 export function searchedWords(query: string): string[] {

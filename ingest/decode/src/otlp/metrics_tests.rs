@@ -41,24 +41,33 @@ fn check(options: MetricsOptions, want: Expect) {
 #[test]
 fn strategies_of_names() {
     for (translation, want) in [
-        (Translation::UnderscoreEscapingWithoutSuffixes, expect![[r#"
+        (
+            Translation::UnderscoreEscapingWithoutSuffixes,
+            expect![[r#"
             http_requests{host_name="h", instance="pod-1", job="eu/shop", service_instance_id="pod-1", service_name="shop", service_namespace="eu", status_code="500"} 5@0
             target_info{host_name="h", instance="pod-1", job="eu/shop", os_type="linux"} 1@0
             http_requests counter unit="bytes" help=""
             target_info gauge unit="" help="Target metadata"
-        "#]]),
-        (Translation::NoUtf8EscapingWithSuffixes, expect![[r#"
+        "#]],
+        ),
+        (
+            Translation::NoUtf8EscapingWithSuffixes,
+            expect![[r#"
             http.requests_bytes_total{host.name="h", instance="pod-1", job="eu/shop", service.instance.id="pod-1", service.name="shop", service.namespace="eu", status.code="500"} 5@0
             target_info{host.name="h", instance="pod-1", job="eu/shop", os.type="linux"} 1@0
             http.requests_bytes_total counter unit="bytes" help=""
             target_info gauge unit="" help="Target metadata"
-        "#]]),
-        (Translation::NoTranslation, expect![[r#"
+        "#]],
+        ),
+        (
+            Translation::NoTranslation,
+            expect![[r#"
             http.requests{host.name="h", instance="pod-1", job="eu/shop", service.instance.id="pod-1", service.name="shop", service.namespace="eu", status.code="500"} 5@0
             target_info{host.name="h", instance="pod-1", job="eu/shop", os.type="linux"} 1@0
             http.requests counter unit="bytes" help=""
             target_info gauge unit="" help="Target metadata"
-        "#]]),
+        "#]],
+        ),
     ] {
         check(MetricsOptions { translation, ..MetricsOptions::default() }, want);
     }
@@ -145,7 +154,8 @@ fn start_times_are_kept_of_what_counts() {
         q_count [1000]
         q []
         target_info []
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
 }
 
 /// A metric of delta temporality with one point over the ten seconds before `at`.

@@ -24,6 +24,19 @@ pub(crate) struct Server {
     client: Client,
 }
 
+/// Receivers that have a port; each gets a free one.
+const LISTENERS: [&str; 9] = [
+    "otlp_grpc",
+    "otlp_http",
+    "syslog_udp",
+    "syslog_tcp",
+    "graphite_udp",
+    "graphite_tcp",
+    "graphite_pickle",
+    "statsd_udp",
+    "statsd_tcp",
+];
+
 impl Server {
     /// Starts a server in a directory of its own.
     pub(crate) fn start() -> Self {
@@ -34,7 +47,8 @@ impl Server {
     pub(crate) fn start_with(more_config: &str) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let config = format!(
-            "listen: 127.0.0.1:0\nlisteners: {{otlp_grpc: '127.0.0.1:0', otlp_http: '127.0.0.1:0', syslog_udp: '127.0.0.1:0', syslog_tcp: '127.0.0.1:0'}}\n{more_config}\n"
+            "listen: 127.0.0.1:0\nlisteners: {{{}}}\n{more_config}\n",
+            LISTENERS.map(|name| format!("{name}: '127.0.0.1:0'")).join(", ")
         );
         let client = Client::builder().timeout(PATIENCE).build().expect("client");
         let child = spawn(dir.path(), &config);

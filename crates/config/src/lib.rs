@@ -14,6 +14,7 @@
 
 mod actions;
 mod changes;
+mod ingest;
 mod kubernetes;
 mod problem;
 mod raw;
@@ -23,6 +24,9 @@ mod yaml;
 
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
+pub use ingest::{
+    GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, TRANSLATION_STRATEGIES,
+};
 pub use kubernetes::{ClusterConfig, ClusterWatchConfig, KubernetesConfig};
 pub use problem::{Problem, QueryProblem};
 pub use raw::RawConfig;
@@ -88,24 +92,6 @@ pub struct Config {
     pub kubernetes: KubernetesConfig,
 }
 
-/// Addresses of the receivers; `None` is off.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listeners {
-    /// OTLP over gRPC.
-    pub otlp_grpc: Option<SocketAddr>,
-    /// OTLP over HTTP on its own port, besides the HTTP port.
-    pub otlp_http: Option<SocketAddr>,
-    /// Syslog over UDP.
-    pub syslog_udp: Option<SocketAddr>,
-    /// Syslog over TCP.
-    pub syslog_tcp: Option<SocketAddr>,
-}
-
-impl Listeners {
-    /// None of them.
-    pub const OFF: Listeners = Listeners { otlp_grpc: None, otlp_http: None, syslog_udp: None, syslog_tcp: None };
-}
-
 /// Settings of the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreConfig {
@@ -136,13 +122,6 @@ pub struct StreamRetentionConfig {
     pub selector: StreamSelector,
     /// How long.
     pub keep: Duration,
-}
-
-/// Limits of receiving.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IngestConfig {
-    /// Bytes of requests in flight, decompressed, before senders are told to wait.
-    pub in_flight_bytes_max: u64,
 }
 
 /// Limits of a query.

@@ -9,11 +9,11 @@ use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::RawChanges;
+use crate::ingest::{RawIngest, RawListeners};
 use crate::kubernetes::RawKubernetes;
 use crate::units::parse_bytes;
 use crate::{
-    ApproverConfig, Config, ConfigError, IngestConfig, Listeners, QueryConfig, ReceiverConfig, StoreConfig,
-    StreamRetentionConfig, TokenSource,
+    ApproverConfig, Config, ConfigError, QueryConfig, ReceiverConfig, StoreConfig, StreamRetentionConfig, TokenSource,
 };
 
 /// The receiver that is always there: Backstop's own log.
@@ -53,16 +53,6 @@ pub struct RawConfig {
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "see RawConfig")]
-pub struct RawListeners {
-    pub otlp_grpc: String,
-    pub otlp_http: String,
-    pub syslog_udp: String,
-    pub syslog_tcp: String,
-}
-
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "see RawConfig")]
 pub struct RawStore {
     pub flush_bytes: String,
     pub flush_interval: String,
@@ -81,13 +71,6 @@ pub struct RawStore {
 pub struct RawStreamRetention {
     pub selector: String,
     pub keep: String,
-}
-
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-#[serde(default, deny_unknown_fields)]
-#[allow(missing_docs, reason = "see RawConfig")]
-pub struct RawIngest {
-    pub in_flight_bytes_max: String,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -245,17 +228,6 @@ impl Default for RawConfig {
     }
 }
 
-impl Default for RawListeners {
-    fn default() -> Self {
-        Self {
-            otlp_grpc: "127.0.0.1:4317".into(),
-            otlp_http: "127.0.0.1:4318".into(),
-            syslog_udp: "127.0.0.1:5514".into(),
-            syslog_tcp: "127.0.0.1:5514".into(),
-        }
-    }
-}
-
 impl Default for RawStore {
     fn default() -> Self {
         Self {
@@ -269,12 +241,6 @@ impl Default for RawStore {
             retention_bytes: "off".into(),
             retention_streams: Vec::new(),
         }
-    }
-}
-
-impl Default for RawIngest {
-    fn default() -> Self {
-        Self { in_flight_bytes_max: "256MiB".into() }
     }
 }
 
@@ -315,9 +281,7 @@ impl RawConfig {
             log: self.log,
             listeners: check.listeners(&self.listeners)?,
             store: check.store(&self.store)?,
-            ingest: IngestConfig {
-                in_flight_bytes_max: check.bytes("ingest.in_flight_bytes_max", &self.ingest.in_flight_bytes_max)?,
-            },
+            ingest: check.ingest(self.ingest)?,
             query: check.query(&self.query)?,
             lookups: self.lookups,
             parse_rules: self.parse_rules,
@@ -357,7 +321,7 @@ impl Check<'_> {
             .map_err(|_| self.error(key, value, "an address with a port", "write it as 127.0.0.1:7070 or [::1]:7070"))
     }
 
-    fn address_or_off(&self, key: &str, value: &str) -> Result<Option<SocketAddr>, ConfigError> {
+    pub(crate) fn address_or_off(&self, key: &str, value: &str) -> Result<Option<SocketAddr>, ConfigError> {
         if value == "off" { Ok(None) } else { self.address(key, value).map(Some) }
     }
 
@@ -394,14 +358,14 @@ impl Check<'_> {
         }
     }
 
-    fn duration(&self, key: &str, value: &str) -> Result<Duration, ConfigError> {
+    pub(crate) fn duration(&self, key: &str, value: &str) -> Result<Duration, ConfigError> {
         match model::parse_duration_ns(value) {
             Some(ns) if ns > 0 => Ok(Duration::from_nanos(ns.unsigned_abs())),
             _ => Err(self.error(key, value, "a duration above zero", "write it as 500ms, 30s, 1h30m or 30d")),
         }
     }
 
-    fn bytes(&self, key: &str, value: &str) -> Result<u64, ConfigError> {
+    pub(crate) fn bytes(&self, key: &str, value: &str) -> Result<u64, ConfigError> {
         match parse_bytes(value) {
             Some(bytes) if bytes > 0 => Ok(bytes),
             _ => Err(self.error(key, value, "a size above zero", "write it as 64MiB or 2GiB")),
@@ -410,15 +374,6 @@ impl Check<'_> {
 
     fn bytes_or_off(&self, key: &str, value: &str) -> Result<Option<u64>, ConfigError> {
         if value == "off" { Ok(None) } else { self.bytes(key, value).map(Some) }
-    }
-
-    fn listeners(&self, raw: &RawListeners) -> Result<Listeners, ConfigError> {
-        Ok(Listeners {
-            otlp_grpc: self.address_or_off("listeners.otlp_grpc", &raw.otlp_grpc)?,
-            otlp_http: self.address_or_off("listeners.otlp_http", &raw.otlp_http)?,
-            syslog_udp: self.address_or_off("listeners.syslog_udp", &raw.syslog_udp)?,
-            syslog_tcp: self.address_or_off("listeners.syslog_tcp", &raw.syslog_tcp)?,
-        })
     }
 
     fn store(&self, raw: &RawStore) -> Result<StoreConfig, ConfigError> {

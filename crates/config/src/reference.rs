@@ -50,6 +50,23 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting("listeners.syslog_udp", r#""127.0.0.1:5514""#, "Syslog over UDP, RFC 5424 and RFC 3164."),
     setting("listeners.syslog_tcp", r#""127.0.0.1:5514""#, "Syslog over TCP, octet-counted or newline-framed."),
+    setting(
+        "listeners.graphite_udp",
+        r#""127.0.0.1:2003""#,
+        "Graphite's plaintext protocol over UDP, with tags. See docs/ingest-metrics.md.",
+    ),
+    setting("listeners.graphite_tcp", r#""127.0.0.1:2003""#, "Graphite's plaintext protocol over TCP."),
+    setting(
+        "listeners.graphite_pickle",
+        r#""off""#,
+        "Graphite's pickle protocol over TCP; its customary port is 2004.",
+    ),
+    setting(
+        "listeners.statsd_udp",
+        r#""127.0.0.1:8125""#,
+        "StatsD over UDP, with what DogStatsD, Telegraf and Graphite add.",
+    ),
+    setting("listeners.statsd_tcp", r#""127.0.0.1:8125""#, "StatsD over TCP, a metric a line."),
     setting("store.flush_bytes", r#""32MiB""#, "Memory at which the memtable is flushed to segments."),
     setting("store.flush_interval", r#""60s""#, "Age at which the memtable is flushed to segments."),
     setting(
@@ -75,6 +92,85 @@ pub const SETTINGS: &[Setting] = &[
         "ingest.in_flight_bytes_max",
         r#""256MiB""#,
         "Bytes of requests in flight, decompressed, before senders are told to wait.",
+    ),
+    setting(
+        "ingest.type_and_unit_labels",
+        "false",
+        "Whether series of OTLP and of remote write 2.0 get the labels `__type__` and `__unit__`, as under Prometheus's feature flag \
+         `type-and-unit-labels`.",
+    ),
+    setting(
+        "ingest.otlp.translation_strategy",
+        r#""UnderscoreEscapingWithSuffixes""#,
+        "How names of OTLP become names of metrics and labels: `UnderscoreEscapingWithSuffixes`, `UnderscoreEscapingWithoutSuffixes`, \
+         `NoUTF8EscapingWithSuffixes` or `NoTranslation`, as in Prometheus.",
+    ),
+    setting(
+        "ingest.otlp.promote_resource_attributes",
+        r#"["service.instance.id","service.name","service.namespace","service.version","cloud.availability_zone","cloud.region","container.name","deployment.environment","deployment.environment.name","host.name","k8s.cluster.name","k8s.container.name","k8s.cronjob.name","k8s.daemonset.name","k8s.deployment.name","k8s.job.name","k8s.namespace.name","k8s.pod.name","k8s.replicaset.name","k8s.statefulset.name"]"#,
+        "Resource attributes that become labels of every series. All others are labels of `target_info`.",
+    ),
+    setting(
+        "ingest.otlp.promote_all_resource_attributes",
+        "false",
+        "Whether all resource attributes become labels instead, but those of `ignore_resource_attributes`.",
+    ),
+    setting(
+        "ingest.otlp.ignore_resource_attributes",
+        "[]",
+        "Resource attributes that do not become labels where all others do.",
+    ),
+    setting(
+        "ingest.otlp.keep_identifying_resource_attributes",
+        "false",
+        "Whether `target_info` also has `service.name`, `service.namespace` and `service.instance.id`, which `job` and `instance` are made of.",
+    ),
+    setting(
+        "ingest.otlp.promote_scope_metadata",
+        "false",
+        "Whether name, version, schema and attributes of the instrumentation scope become labels `otel_scope_*`.",
+    ),
+    setting(
+        "ingest.otlp.convert_histograms_to_nhcb",
+        "false",
+        "Whether histograms with explicit bounds become native histograms with custom buckets: one series instead of one a bucket.",
+    ),
+    setting(
+        "ingest.otlp.delta",
+        r#""cumulative""#,
+        "What becomes of sums and histograms of delta temporality: `cumulative` adds them up to counters, so that `rate` works; `raw` stores \
+         them as they are, for `sum_over_time`.",
+    ),
+    setting(
+        "ingest.otlp.delta_series_max",
+        "100000",
+        "Series of deltas that are added up at a time. What would be one more is refused, unless one had no point for an hour.",
+    ),
+    setting(
+        "ingest.influx.skip_single_field",
+        "false",
+        "Whether the only field of a line of InfluxDB's protocol leaves its name out: `measurement` instead of `measurement_value`.",
+    ),
+    setting(
+        "ingest.graphite.templates",
+        "[]",
+        "What the parts of Graphite's paths are, first match first: `- 'servers.* .host.measurement* region=eu'`. Without one the path is the \
+         name, with underscores for dots.",
+    ),
+    setting(
+        "ingest.statsd.flush_interval",
+        r#""10s""#,
+        "How often what came by StatsD is stored: the resolution of its series.",
+    ),
+    setting(
+        "ingest.statsd.idle",
+        r#""1h""#,
+        "After how long without a packet a series of StatsD ends. Until then counters and gauges are stored at each flush.",
+    ),
+    setting(
+        "ingest.statsd.series_max",
+        "100000",
+        "Series of StatsD in memory. Values of what would be one more are refused.",
     ),
     setting("query.timeout", r#""60s""#, "Longest run of a query."),
     setting(

@@ -30,7 +30,9 @@ fn configuration(dir: &Path, listen: SocketAddr, outside: &Outside) -> String {
     format!(
         r#"data_dir: "{dir}/data"
 listen: "{listen}"
-listeners: {{otlp_grpc: "127.0.0.1:0", otlp_http: "127.0.0.1:0", syslog_udp: "127.0.0.1:0", syslog_tcp: "127.0.0.1:0"}}
+listeners:
+  {{otlp_grpc: "127.0.0.1:0", otlp_http: "127.0.0.1:0", syslog_udp: "127.0.0.1:0", syslog_tcp: "127.0.0.1:0",
+   graphite_udp: off, graphite_tcp: off, statsd_udp: off, statsd_tcp: off}}
 rules: ["{dir}/rules.yaml"]
 playbooks: ["{dir}/playbooks.yaml"]
 actions: {{http_allow: ["http://{deploys}/deploy/"]}}

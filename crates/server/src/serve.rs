@@ -40,9 +40,11 @@ use crate::runtime::{ListenerAddress, RunningServer};
 
 mod http;
 pub(crate) mod intake;
+mod receivers;
 mod shown;
 
 use http::{Gate, serve_http};
+use receivers::Receivers;
 
 /// How often the store keeps house: flushes by age, merges, retains.
 const MAINTAIN_INTERVAL: Duration = Duration::from_millis(250);
@@ -92,10 +94,8 @@ fn load(args: &ServeArgs) -> Result<Config, Failure> {
 
 /// Without authentication only this machine may connect, unless the operator insists.
 fn check_exposure(config: &Config) -> Result<(), Failure> {
-    let listeners = &config.listeners;
-    let others = [listeners.otlp_grpc, listeners.otlp_http, listeners.syslog_udp, listeners.syslog_tcp];
-    let all = std::iter::once(config.listen).chain(others.into_iter().flatten());
-    match all.into_iter().find(|address| !address.ip().is_loopback()) {
+    let mut all = std::iter::once(config.listen).chain(config.listeners.addresses());
+    match all.find(|address| !address.ip().is_loopback()) {
         Some(address) if !config.insecure => Err(Failure::usage(
             format!("{address} can be reached from other machines, and there is no authentication"),
             "listen on 127.0.0.1 behind a proxy that authenticates, or give --insecure",
@@ -252,7 +252,8 @@ impl Parts {
             let (evaluator, parts) = (evaluator.with_surroundings(surroundings.clone()), rule_parts.clone());
             threads.push(thread(&name, move || rule_loop::run_group(evaluator, &parts))?);
         }
-        let listeners = start_listeners(&config.listeners, &pipeline, shutdown).await?;
+        let receivers = Receivers::new(&config.ingest, &pipeline)?;
+        let listeners = receivers.start(&config.listeners, shutdown).await?;
         let mut addresses = vec![("http".to_owned(), http_address)];
         addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
         let about = About { started_at: clock::now(), listeners: addresses };
@@ -262,10 +263,7 @@ impl Parts {
             Arc::new(api.with_settings(settings).with_cors_origins(config.cors_origins.clone()).with_parse_counters(
                 Box::new(move || serde_json::to_value(parse_rules.counters()).unwrap_or_default()),
             ));
-        let receivers = listen::otlp_http_router(Arc::clone(&pipeline))
-            .merge(listen::remote_write_router(Arc::clone(&pipeline)))
-            .merge(listen::native_router(pipeline));
-        let router = api::router(api).merge(receivers);
+        let router = api::router(api).merge(receivers.router());
         Ok(Self { store, router, listeners, stop, threads })
     }
 
@@ -374,38 +372,12 @@ fn maintenance(store: &Arc<Store>, stop: &Stop) -> anyhow::Result<[std::thread::
     Ok([flushes, merges])
 }
 
-async fn start_listeners(
-    config: &Listeners,
-    pipeline: &Arc<Pipeline>,
-    shutdown: &CancellationToken,
-) -> anyhow::Result<Vec<(&'static str, Listener)>> {
-    let parts = || (Arc::clone(pipeline), shutdown.clone());
-    let mut started = Vec::new();
-    if let Some(address) = config.otlp_grpc {
-        let (pipeline, shutdown) = parts();
-        started.push(("otlp_grpc", listen::serve_otlp_grpc(address, pipeline, shutdown).await?));
-    }
-    if let Some(address) = config.otlp_http {
-        let (pipeline, shutdown) = parts();
-        started.push(("otlp_http", listen::serve_otlp_http(address, pipeline, shutdown).await?));
-    }
-    if let Some(address) = config.syslog_udp {
-        let (pipeline, shutdown) = parts();
-        started.push(("syslog_udp", listen::serve_syslog_udp(address, pipeline, shutdown).await?));
-    }
-    if let Some(address) = config.syslog_tcp {
-        let (pipeline, shutdown) = parts();
-        started.push(("syslog_tcp", listen::serve_syslog_tcp(address, pipeline, shutdown).await?));
-    }
-    Ok(started)
-}
-
 /// What a person who starts the server wants to know first.
 #[allow(clippy::print_stdout, reason = "the command's result")]
 fn banner(running: &RunningServer) {
     println!("Backstop {} is ready: {}", env!("CARGO_PKG_VERSION"), running.url);
     for listener in &running.listeners {
-        println!("  {:<12} {}", listener.name, listener.address);
+        println!("  {:<15} {}", listener.name, listener.address);
     }
     println!("Send the first log line:");
     println!("  echo 'hello backstop' | backstop ingest - --service hello --url {}", running.url);

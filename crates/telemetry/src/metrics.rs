@@ -171,6 +171,22 @@ pub fn render() -> String {
     out
 }
 
+/// How items come in. What is not named counts under the last.
+const PROTOCOLS: [&str; 12] = [
+    "syslog_udp",
+    "syslog_tcp",
+    "otlp_http",
+    "otlp_grpc",
+    "remote_write",
+    "influx",
+    "graphite",
+    "statsd",
+    "native",
+    "internal",
+    "probe",
+    "other",
+];
+
 macro_rules! metrics {
     ($($(#[$doc:meta])* $name:ident: $kind:ty = $new:expr;)*) => {
         $($(#[$doc])* pub static $name: $kind = $new;)*
@@ -180,23 +196,30 @@ macro_rules! metrics {
 
 metrics! {
     /// Rows acknowledged, by protocol.
-    INGESTED_ROWS: CounterVec<9> = CounterVec::new("backstop_ingested_rows_total", "Rows acknowledged, by protocol.", "protocol",
-        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
-    /// Metric samples acknowledged.
-    INGESTED_SAMPLES: Counter = Counter::new("backstop_ingested_samples_total", "Metric samples acknowledged.");
+    INGESTED_ROWS: CounterVec<{ PROTOCOLS.len() }> = CounterVec::new("backstop_ingested_rows_total", "Rows acknowledged, by protocol.", "protocol",
+        PROTOCOLS);
+    /// Metric samples acknowledged, by protocol.
+    INGESTED_SAMPLES: CounterVec<{ PROTOCOLS.len() }> = CounterVec::new("backstop_ingested_samples_total", "Metric samples acknowledged, by protocol.", "protocol",
+        PROTOCOLS);
     /// Items that could not be decoded, by protocol; each is in the quarantine table.
-    QUARANTINED_ITEMS: CounterVec<9> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
-        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
+    QUARANTINED_ITEMS: CounterVec<{ PROTOCOLS.len() }> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
+        PROTOCOLS);
     /// What parse rules did to log records; by rule and detector at `/backstop/api/v1/parse-rules`.
     PARSE_RULES: CounterVec<4> = CounterVec::new("backstop_parse_rules_total", "Log records that parse rules parsed, could not parse, or put into quarantine, and values that they redacted.", "outcome",
         ["parsed", "failed", "quarantined", "redacted"]);
     /// Requests refused with a retry hint.
-    INGEST_BUSY: CounterVec<9> = CounterVec::new("backstop_ingest_busy_total", "Requests refused with a retry hint, by protocol.", "protocol",
-        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
+    INGEST_BUSY: CounterVec<{ PROTOCOLS.len() }> = CounterVec::new("backstop_ingest_busy_total", "Requests refused with a retry hint, by protocol.", "protocol",
+        PROTOCOLS);
     /// Datagrams lost because the store was busy: UDP has no way to push back, so the loss is counted.
     UDP_DROPPED: Counter = Counter::new("backstop_udp_dropped_total", "Datagrams lost because the store was busy.");
     /// Messages cut at a limit.
     TRUNCATED_ITEMS: Counter = Counter::new("backstop_truncated_items_total", "Messages cut at the size limit.");
+    /// Fields of InfluxDB's line protocol that were left out because they are strings.
+    INFLUX_STRINGS: Counter = Counter::new("backstop_influx_strings_dropped_total", "Fields of InfluxDB's line protocol left out because they are strings.");
+    /// Values of StatsD that were added up.
+    STATSD_VALUES: Counter = Counter::new("backstop_statsd_values_total", "Values of StatsD that were added up.");
+    /// Series of StatsD in memory.
+    STATSD_SERIES: Gauge = Gauge::new("backstop_statsd_series", "Series of StatsD in memory.");
     /// Open connections of receivers.
     RECEIVER_CONNECTIONS: Gauge = Gauge::new("backstop_receiver_connections", "Open connections of receivers.");
 

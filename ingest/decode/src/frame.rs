@@ -1,4 +1,4 @@
-//! Cuts a TCP stream into syslog messages: octet counting and line ends (RFC 6587), told apart for each message.
+//! Cuts a TCP stream into messages: syslog's, by octet counting and line ends (RFC 6587), told apart for each message; and plain lines.
 
 use crate::QUARANTINE_BODY_BYTES_MAX;
 
@@ -13,7 +13,7 @@ const COUNT_DIGITS_MAX: usize = 9;
 pub enum Frame {
     /// A message, without its framing.
     Message(Vec<u8>),
-    /// A message above [`MESSAGE_BYTES_MAX`]: its beginning, and its whole size.
+    /// A message above the limit ([`MESSAGE_BYTES_MAX`] for syslog): its beginning, and its whole size.
     Oversize {
         /// The first [`QUARANTINE_BODY_BYTES_MAX`] bytes.
         start: Vec<u8>,
@@ -27,8 +27,11 @@ pub enum Frame {
 /// A message that begins `COUNT SP <` is octet counted; any other ends at a newline, or at a NUL, which Python's handler sends. A count is believed only before `<`,
 /// which every syslog message begins with, so that a line such as `2026 was fine` is a line. After a bad frame the decoder is
 /// in step again at the next newline or count, whichever the sender uses.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Frames {
+    /// Whether messages may be counted.
+    counts: bool,
+    bytes_max: usize,
     buffer: Vec<u8>,
     /// How far the buffer was searched for a newline without finding one.
     searched: usize,
@@ -54,7 +57,19 @@ enum Head {
     Line,
 }
 
+/// Syslog.
+impl Default for Frames {
+    fn default() -> Self {
+        Self { counts: true, bytes_max: MESSAGE_BYTES_MAX, buffer: Vec::new(), searched: 0, skip: None }
+    }
+}
+
 impl Frames {
+    /// Lines of at most so many bytes, nothing else.
+    pub fn lines(bytes_max: usize) -> Self {
+        Self { counts: false, bytes_max, ..Self::default() }
+    }
+
     /// Takes the next bytes and adds every message that is complete to `out`.
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<Frame>) {
         self.buffer.extend_from_slice(bytes);
@@ -73,11 +88,15 @@ impl Frames {
         }
         let rest = std::mem::take(&mut self.buffer);
         self.searched = 0;
-        let header = match head(&rest) {
+        let header = match self.head(&rest) {
             Head::Counted { header, .. } => header,
             Head::Unknown | Head::Line => 0,
         };
-        emit(&rest[header..], out);
+        emit(&rest[header..], self.bytes_max, out);
+    }
+
+    fn head(&self, rest: &[u8]) -> Head {
+        if self.counts { head(rest) } else { Head::Line }
     }
 
     /// Bytes held back for a message that is not complete.
@@ -98,15 +117,15 @@ impl Frames {
             }
             return Some(used);
         }
-        match head(rest) {
+        match self.head(rest) {
             Head::Unknown => None,
-            Head::Counted { header, count } if count > MESSAGE_BYTES_MAX as u64 => {
+            Head::Counted { header, count } if count > self.bytes_max as u64 => {
                 self.skip = Some(Skip { start: Vec::new(), bytes: 0, remaining: Some(count) });
                 Some(header)
             }
             Head::Counted { header, count } => {
                 let end = header + count as usize;
-                emit(rest.get(header..end)?, out);
+                emit(rest.get(header..end)?, self.bytes_max, out);
                 Some(end)
             }
             Head::Line => self.step_line(at, out),
@@ -118,10 +137,10 @@ impl Frames {
         let from = std::mem::take(&mut self.searched).min(rest.len());
         match memchr::memchr2(b'\n', 0, &rest[from..]) {
             Some(found) => {
-                emit(&rest[..from + found], out);
+                emit(&rest[..from + found], self.bytes_max, out);
                 Some(from + found + 1)
             }
-            None if rest.len() > MESSAGE_BYTES_MAX => {
+            None if rest.len() > self.bytes_max => {
                 self.skip = Some(Skip { start: Vec::new(), bytes: 0, remaining: None });
                 Some(0)
             }
@@ -175,9 +194,9 @@ fn head(rest: &[u8]) -> Head {
 }
 
 /// Adds a message unless it is nothing but line ends and NULs, which some senders put between messages.
-fn emit(message: &[u8], out: &mut Vec<Frame>) {
-    if message.len() > MESSAGE_BYTES_MAX {
-        let start = message[..QUARANTINE_BODY_BYTES_MAX].to_vec();
+fn emit(message: &[u8], bytes_max: usize, out: &mut Vec<Frame>) {
+    if message.len() > bytes_max {
+        let start = message[..message.len().min(QUARANTINE_BODY_BYTES_MAX)].to_vec();
         out.push(Frame::Oversize { start, bytes: message.len() as u64 });
     } else if message.iter().any(|byte| !matches!(byte, b'\r' | b'\n' | 0)) {
         out.push(Frame::Message(message.to_vec()));
@@ -260,6 +279,19 @@ mod tests {
                 <3>c
             "#]],
         );
+    }
+
+    #[test]
+    fn plain_lines_have_a_limit_of_their_own_and_no_counts() {
+        let (mut frames, mut out) = (Frames::lines(6), Vec::new());
+        for piece in [&b"a 1\n5 <x"[..], b">\nlonger than six\n\nb", b"\n1234567", b"8\nc"] {
+            frames.push(piece, &mut out);
+        }
+        frames.finish(&mut out);
+        let message = |text: &str| Frame::Message(text.into());
+        let oversize = |text: &str| Frame::Oversize { start: text.into(), bytes: text.len() as u64 };
+        let want = [message("a 1"), message("5 <x>"), oversize("longer than six"), message("b"), oversize("12345678")];
+        assert_eq!(out, [&want[..], &[message("c")]].concat());
     }
 
     proptest! {

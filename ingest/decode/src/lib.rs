@@ -2,7 +2,7 @@
 //!
 //! **Entry points.** [`syslog::decode`] reads one message, and [`Frames`] cuts a TCP stream into messages; [`otlp`] reads the
 //! three OpenTelemetry requests in both encodings; [`remote_write`] and [`remote_read`] read those of Prometheus, and the latter
-//! writes the answers too, with [`ProtoWriter`]; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
+//! writes the answers too, with [`ProtoWriter`]; [`influx`], [`graphite`] and [`statsd`] read metrics of other systems; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
 //! [`detect`] tells which of them a text is; [`decompress`] undoes a content encoding within limits.
 //!
 //! **Read path.** Every decoder makes a [`Decoded`]: rows for a table, columns of rows (OTLP logs as protobuf, which come in
@@ -14,16 +14,21 @@
 //!
 //! **Not here.** Sockets and status codes (`listen`), batching and durability (`pipeline`, `store`).
 
+mod collect;
 mod decoded;
 mod decompress;
 mod frame;
+pub mod graphite;
+pub mod influx;
 mod json;
 mod lines;
 pub mod otlp;
+mod prom_name;
 mod put;
 pub mod remote_read;
 pub mod remote_write;
 mod snappy;
+pub mod statsd;
 pub mod syslog;
 mod wire;
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use decode::otlp::OtlpError;
 use decode::{Decoded, Encoding, otlp};
-use model::Timestamp;
+use model::{TenantId, Timestamp};
 use opentelemetry_proto::tonic::collector::metrics::v1::metrics_service_server::{
     MetricsService, MetricsServiceServer,
 };
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsServiceRequest, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
-use pipeline::{Pipeline, Protocol, Source};
+use pipeline::{Protocol, Source};
 use prost::Message;
 use tokio_util::sync::CancellationToken;
 use tonic::codec::CompressionEncoding;
@@ -22,7 +22,7 @@ use tonic::{Request, Response, Status};
 
 use crate::http::{Refusal, decoding};
 use crate::otlp_grpc_logs::LogsServer;
-use crate::otlp_http::Rejected;
+use crate::otlp_http::{Otlp, Rejected};
 use crate::tenant::{TENANT_HEADER, tenant};
 use crate::{ListenError, Listener, rpc};
 
@@ -50,14 +50,14 @@ macro_rules! with_limits {
 /// Serves the three services until `shutdown`; calls that have begun are finished.
 pub async fn serve_otlp_grpc(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    otlp: Otlp,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
     let bind_error = ListenError::bind("OTLP/gRPC", address);
     let listener = tokio::net::TcpListener::bind(address).await.map_err(&bind_error)?;
     let bound = listener.local_addr().map_err(&bind_error)?;
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let service = Service { pipeline };
+    let service = Service(otlp);
     let task = telemetry::spawn("otlp_grpc", async move {
         let served = tonic::transport::Server::builder()
             .concurrency_limit_per_connection(CALLS_PER_CONNECTION_MAX)
@@ -77,9 +77,7 @@ pub async fn serve_otlp_grpc(
 
 /// What the three services do.
 #[derive(Clone)]
-pub(crate) struct Service {
-    pipeline: Arc<Pipeline>,
-}
+pub(crate) struct Service(Otlp);
 
 impl Service {
     /// Receives a request of any form; `bytes` is its size, decompressed.
@@ -87,25 +85,26 @@ impl Service {
         &self,
         request: Request<R>,
         bytes: usize,
-        decode: fn(R, Timestamp) -> Result<Decoded, OtlpError>,
+        decode: impl FnOnce(R, &TenantId, Timestamp) -> Result<Decoded, OtlpError> + Send + 'static,
     ) -> Result<Option<Rejected>, Status> {
         let tenant = tenant(request.metadata().get(TENANT_HEADER).map(|value| value.as_encoded_bytes()))
             .map_err(Status::invalid_argument)?;
         let peer = request.remote_addr().map(|address| address.ip().to_string()).unwrap_or_default();
         let source = Source { protocol: Protocol::OtlpGrpc, peer };
         let message = request.into_inner();
-        let reservation = self.pipeline.reserve(&source, bytes).map_err(status)?;
+        let reservation = self.0.pipeline.reserve(&source, bytes).map_err(status)?;
         let received = telemetry::clock::now();
-        let pipeline = Arc::clone(&self.pipeline);
+        let pipeline = Arc::clone(&self.0.pipeline);
         let (rejected, begun) = decoding(Encoding::Identity, bytes, move || {
-            let mut decoded = decode(message, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
+            let mut decoded =
+                decode(message, &tenant, received).map_err(|error| Refusal::bad_request(error.to_string()))?;
             pipeline.admit(&tenant, &mut decoded);
             let rejected = Rejected::of(&decoded);
             Ok((rejected, pipeline.begin(&tenant, &source, received, decoded)))
         })
         .await
         .map_err(|refusal| Status::new(refusal.code(), refusal.message))?;
-        begun.stored(&self.pipeline).await.map_err(status)?;
+        begun.stored(&self.0.pipeline).await.map_err(status)?;
         drop(reservation);
         Ok(rejected)
     }
@@ -126,7 +125,8 @@ impl MetricsService for Service {
         request: Request<ExportMetricsServiceRequest>,
     ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
         let bytes = request.get_ref().encoded_len();
-        let decode = |request, received| Ok(otlp::metrics(request, received));
+        let metrics = Arc::clone(&self.0.metrics);
+        let decode = move |request, tenant: &TenantId, received| Ok(metrics.decode_request(request, tenant, received));
         self.receive(request, bytes, decode).await.map(|rejected| Response::new(Rejected::metrics(rejected)))
     }
 }
@@ -138,7 +138,7 @@ impl TraceService for Service {
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
         let bytes = request.get_ref().encoded_len();
-        let decode = |request, received| Ok(otlp::traces(request, received));
+        let decode = |request, _: &TenantId, received| Ok(otlp::traces(request, received));
         self.receive(request, bytes, decode).await.map(|rejected| Response::new(Rejected::traces(rejected)))
     }
 }

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::task::{Context, Poll};
 
 use decode::otlp::{Wire, decode_logs};
+use model::TenantId;
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use prost::Message as _;
 use prost::bytes::{Buf as _, Bytes};
@@ -66,7 +67,7 @@ impl UnaryService<Bytes> for Export {
         let service = self.0.clone();
         Box::pin(async move {
             let bytes = request.get_ref().len();
-            let decode = |message: Bytes, received| decode_logs(Wire::Protobuf, &message, received);
+            let decode = |message: Bytes, _: &TenantId, received| decode_logs(Wire::Protobuf, &message, received);
             service.receive(request, bytes, decode).await.map(|rejected| Response::new(Rejected::logs(rejected)))
         })
     }

@@ -11,8 +11,8 @@ use axum::response::Response;
 use axum::routing::post;
 use axum::serve::ListenerExt as _;
 use decode::Decoded;
-use decode::otlp::{OtlpError, Wire, decode_logs, decode_metrics, decode_traces};
-use model::Timestamp;
+use decode::otlp::{MetricsDecoder, OtlpError, Wire, decode_logs, decode_traces};
+use model::{TenantId, Timestamp};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use opentelemetry_proto::tonic::collector::metrics::v1::{ExportMetricsPartialSuccess, ExportMetricsServiceResponse};
 use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess, ExportTraceServiceResponse};
@@ -37,22 +37,59 @@ pub(crate) enum Signal {
     Traces,
 }
 
+/// What the receivers of OTLP need. All of one server share the decoder of metrics, for it remembers the totals of deltas.
+#[derive(Clone)]
+pub struct Otlp {
+    /// The way into the store.
+    pub pipeline: Arc<Pipeline>,
+    /// Settings of metrics, and what is remembered of them.
+    pub metrics: Arc<MetricsDecoder>,
+}
+
+impl std::fmt::Debug for Otlp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Otlp").finish_non_exhaustive()
+    }
+}
+
+impl Otlp {
+    /// Receivers with default settings.
+    pub fn new(pipeline: Arc<Pipeline>) -> Self {
+        Self { pipeline, metrics: Arc::default() }
+    }
+
+    fn decode(
+        &self,
+        signal: Signal,
+        wire: Wire,
+        body: &[u8],
+        tenant: &TenantId,
+        received: Timestamp,
+    ) -> Result<Decoded, OtlpError> {
+        match signal {
+            Signal::Logs => decode_logs(wire, body, received),
+            Signal::Metrics => self.metrics.decode(wire, body, tenant, received),
+            Signal::Traces => decode_traces(wire, body, received),
+        }
+    }
+}
+
 /// The routes of OTLP/HTTP, with the aliases that Loki (`/otlp/v1/logs`), Mimir (`/otlp/v1/metrics`) and Prometheus
 /// (`/api/v1/otlp/v1/metrics`) taught clients.
-pub fn otlp_http_router(pipeline: Arc<Pipeline>) -> Router {
+pub fn otlp_http_router(otlp: Otlp) -> Router {
     let mut router = Router::new();
     for (name, signal) in [("logs", Signal::Logs), ("metrics", Signal::Metrics), ("traces", Signal::Traces)] {
         let handler = move |state, peer, request| export(signal, state, peer, request);
         router = router.route(&format!("/v1/{name}"), post(handler)).route(&format!("/otlp/v1/{name}"), post(handler));
     }
     let handler = |state, peer, request| export(Signal::Metrics, state, peer, request);
-    router.route("/api/v1/otlp/v1/metrics", post(handler)).with_state(pipeline)
+    router.route("/api/v1/otlp/v1/metrics", post(handler)).with_state(otlp)
 }
 
 /// Serves [`otlp_http_router`] on a port of its own (4318) until `shutdown`.
 pub async fn serve_otlp_http(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    otlp: Otlp,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
     let bind_error = ListenError::bind("OTLP/HTTP", address);
@@ -60,7 +97,7 @@ pub async fn serve_otlp_http(
     let bound = listener.local_addr().map_err(&bind_error)?;
     // The next request of a connection waits for this answer: it must not wait for more to send.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let app = otlp_http_router(pipeline).into_make_service_with_connect_info::<SocketAddr>();
+    let app = otlp_http_router(otlp).into_make_service_with_connect_info::<SocketAddr>();
     let task = telemetry::spawn("otlp_http", async move {
         let served = axum::serve(listener, app).with_graceful_shutdown(shutdown.cancelled_owned()).await;
         if let Err(error) = served {
@@ -78,14 +115,14 @@ pub(crate) fn peer_text(peer: Peer) -> String {
     peer.map(|ConnectInfo(address)| address.ip().to_string()).unwrap_or_default()
 }
 
-async fn export(signal: Signal, State(pipeline): State<Arc<Pipeline>>, peer: Peer, request: Request) -> Response {
+async fn export(signal: Signal, State(otlp): State<Otlp>, peer: Peer, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let wire = match request_wire(&head.headers) {
         Ok(wire) => wire,
         Err(refusal) => return error_response(Wire::Json, &refusal),
     };
     let source = Source { protocol: Protocol::OtlpHttp, peer: peer_text(peer) };
-    match receive(signal, wire, &pipeline, source, &head.headers, body).await {
+    match receive(signal, wire, &otlp, source, &head.headers, body).await {
         Ok(rejected) => success_response(signal, wire, rejected),
         Err(refusal) => error_response(wire, &refusal),
     }
@@ -106,37 +143,29 @@ fn request_wire(headers: &HeaderMap) -> Result<Wire, Refusal> {
 async fn receive(
     signal: Signal,
     wire: Wire,
-    pipeline: &Arc<Pipeline>,
+    otlp: &Otlp,
     source: Source,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Option<Rejected>, Refusal> {
     let tenant = request_tenant(headers)?;
     let encoding = request_encoding(headers)?;
-    let (body, mut reservation) = read_body(body, headers, pipeline, &source).await?;
+    let (body, mut reservation) = read_body(body, headers, &otlp.pipeline, &source).await?;
     let received = telemetry::clock::now();
-    let begin = Arc::clone(pipeline);
+    let begin = otlp.clone();
     let (rejected, begun, reservation) = decoding(encoding, body.len(), move || {
         let body = decompressed(encoding, body, &mut reservation, &source)?;
-        let decoded = decode(signal, wire, &body, received);
+        let decoded = begin.decode(signal, wire, &body, &tenant, received);
         drop(body);
         let mut decoded = decoded.map_err(|error| Refusal::bad_request(error.to_string()))?;
-        begin.admit(&tenant, &mut decoded);
+        begin.pipeline.admit(&tenant, &mut decoded);
         let rejected = Rejected::of(&decoded);
-        Ok((rejected, begin.begin(&tenant, &source, received, decoded), reservation))
+        Ok((rejected, begin.pipeline.begin(&tenant, &source, received, decoded), reservation))
     })
     .await?;
-    begun.stored(pipeline).await?;
+    begun.stored(&otlp.pipeline).await?;
     drop(reservation);
     Ok(rejected)
-}
-
-fn decode(signal: Signal, wire: Wire, body: &[u8], received: Timestamp) -> Result<Decoded, OtlpError> {
-    match signal {
-        Signal::Logs => decode_logs(wire, body, received),
-        Signal::Metrics => decode_metrics(wire, body, received),
-        Signal::Traces => decode_traces(wire, body, received),
-    }
 }
 
 /// What a partial success says. Absent from the answer when nothing was rejected.

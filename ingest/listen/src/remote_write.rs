@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
 use decode::Encoding;
-use decode::remote_write::{RemoteWrite, decode_remote_write};
+use decode::remote_write::{RemoteWrite, RemoteWriteOptions, decode_remote_write};
 use model::SeriesBatch;
 use pipeline::{Pipeline, Protocol, Source};
 
@@ -29,8 +29,9 @@ const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remo
 const REASONS_TOLD_MAX: usize = 10;
 
 /// The routes of remote write.
-pub fn remote_write_router(pipeline: Arc<Pipeline>) -> Router {
-    Router::new().route("/api/v1/write", post(write)).route("/api/v1/push", post(write)).with_state(pipeline)
+pub fn remote_write_router(pipeline: Arc<Pipeline>, options: RemoteWriteOptions) -> Router {
+    let routes = Router::new().route("/api/v1/write", post(write)).route("/api/v1/push", post(write));
+    routes.with_state((pipeline, options))
 }
 
 /// What became durable.
@@ -48,10 +49,14 @@ impl Written {
     }
 }
 
-async fn write(State(pipeline): State<Arc<Pipeline>>, peer: Peer, request: Request) -> Response {
+async fn write(
+    State((pipeline, options)): State<(Arc<Pipeline>, RemoteWriteOptions)>,
+    peer: Peer,
+    request: Request,
+) -> Response {
     let (head, body) = request.into_parts();
     let source = Source { protocol: Protocol::RemoteWrite, peer: peer_text(peer) };
-    match receive(&pipeline, source, &head.headers, body).await {
+    match receive(&pipeline, options, source, &head.headers, body).await {
         Ok((written, None)) => response(StatusCode::NO_CONTENT, written, String::new()),
         Ok((written, Some(reasons))) => response(StatusCode::BAD_REQUEST, written, reasons),
         Err(refusal) => refused(refusal),
@@ -61,6 +66,7 @@ async fn write(State(pipeline): State<Arc<Pipeline>>, peer: Peer, request: Reque
 /// Stores a request; the text is what was refused of it.
 async fn receive(
     pipeline: &Arc<Pipeline>,
+    options: RemoteWriteOptions,
     source: Source,
     headers: &HeaderMap,
     body: Body,
@@ -73,7 +79,7 @@ async fn receive(
     let begin = Arc::clone(pipeline);
     let (written, reasons, begun, reservation) = decoding(Encoding::Snappy, body.len(), move || {
         let body = decompressed(Encoding::Snappy, body, &mut reservation, &source)?;
-        let decoded = decode_remote_write(version, &body);
+        let decoded = decode_remote_write(version, &body, options);
         drop(body);
         let mut decoded = decoded.map_err(|error| Refusal::bad_request(error.to_string()))?;
         begin.admit(&tenant, &mut decoded);

@@ -1,41 +1,19 @@
-//! Syslog over UDP: one task empties the socket into a queue, another stores what is in the queue, many datagrams an append.
-//!
-//! UDP can not push back. A store that is busy is waited for while the queue fills; what comes when the queue is full is lost,
-//! and counted in `backstop_udp_dropped_total`. What the kernel drops before, it counts itself (`netstat -su`).
+//! Syslog over UDP.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use decode::{Decoded, Frame};
-use pipeline::{Pipeline, Protocol, PushError, Reservation, Source};
-use socket2::SockRef;
-use telemetry::metrics::UDP_DROPPED;
-use tokio::net::UdpSocket;
-use tokio::sync::mpsc;
+use pipeline::{Pipeline, Protocol, PushError, Source};
 use tokio_util::sync::CancellationToken;
 
-use crate::syslog::{decode_frame, push_until_stored};
+use crate::storing::push_until_stored;
+use crate::syslog::decode_frame;
+use crate::tcp::Names;
+use crate::udp::{Datagram, Datagrams, serve_udp};
 use crate::{ListenError, Listener};
 
-/// The receive buffer asked of the kernel; it gives at most `net.core.rmem_max`.
-pub const UDP_RECEIVE_BUFFER_BYTES: usize = 8 * 1024 * 1024;
-
-/// Datagrams that wait for the store. Their bytes count in the pipeline's budget too.
-pub const UDP_QUEUE_DATAGRAMS_MAX: usize = 65_536;
-
-/// Datagrams of one append.
-const BATCH_DATAGRAMS: usize = 1024;
-
-/// Largest datagram of UDP.
-const DATAGRAM_BYTES_MAX: usize = 65_535;
-
-/// A datagram on its way to the store.
-struct Datagram {
-    peer: IpAddr,
-    message: Frame,
-    /// Held until it is stored.
-    _room: Reservation,
-}
+const NAMES: Names = Names { receiver: "syslog over UDP", tasks: ["syslog_udp_read", "syslog_udp_store"] };
 
 /// Serves until `shutdown`; what the socket holds then is stored.
 pub async fn serve_syslog_udp(
@@ -43,95 +21,30 @@ pub async fn serve_syslog_udp(
     pipeline: Arc<Pipeline>,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
-    let bind_error = ListenError::bind("syslog over UDP", address);
-    let socket = UdpSocket::bind(address).await.map_err(&bind_error)?;
-    if let Err(error) = SockRef::from(&socket).set_recv_buffer_size(UDP_RECEIVE_BUFFER_BYTES) {
-        tracing::warn!(%error, "the receive buffer of syslog over UDP keeps its default size");
-    }
-    let bound = socket.local_addr().map_err(&bind_error)?;
-    let (queue, waiting) = mpsc::channel(UDP_QUEUE_DATAGRAMS_MAX);
-    let receiver = Receiver { socket, pipeline: Arc::clone(&pipeline), queue };
-    let reading = telemetry::spawn("syslog_udp_read", receiver.run(shutdown.clone()));
-    let task = telemetry::spawn("syslog_udp_store", async move {
-        store(waiting, &pipeline, &shutdown).await;
-        // The queue has ended, so the reader has.
-        drop(reading.await);
-    });
-    Ok(Listener::new(bound, task))
+    let syslog = SyslogUdp { pipeline: Arc::clone(&pipeline), shutdown: shutdown.clone() };
+    serve_udp(NAMES, address, pipeline, shutdown, syslog).await
 }
 
-fn source() -> Source {
-    Source { protocol: Protocol::SyslogUdp, peer: String::new() }
-}
-
-struct Receiver {
-    socket: UdpSocket,
+struct SyslogUdp {
     pipeline: Arc<Pipeline>,
-    queue: mpsc::Sender<Datagram>,
+    shutdown: CancellationToken,
 }
 
-impl Receiver {
-    async fn run(self, shutdown: CancellationToken) {
-        let mut buffer = vec![0; DATAGRAM_BYTES_MAX];
-        loop {
-            let received = tokio::select! {
-                received = self.socket.recv_from(&mut buffer) => received,
-                () = shutdown.cancelled() => break,
-            };
-            match received {
-                Ok((bytes, peer)) => enqueue(&self.pipeline, &self.queue, &buffer[..bytes], peer.ip()),
-                Err(error) => tracing::warn!(%error, "a datagram was not received"),
-            }
-        }
-        self.drain(&mut buffer);
-    }
+impl Datagrams for SyslogUdp {
+    const PROTOCOL: Protocol = Protocol::SyslogUdp;
 
-    /// Takes what had arrived before the shutdown. The socket itself is asked: tokio's would answer from what it last heard of
-    /// the socket's readiness, which may be older than the datagrams.
-    fn drain(self, buffer: &mut [u8]) {
-        let Self { socket, pipeline, queue } = self;
-        let socket = match socket.into_std() {
-            Ok(socket) => socket,
-            Err(error) => return tracing::warn!(%error, "datagrams that had arrived were not read at the shutdown"),
-        };
-        // A sender that does not stop must not keep the receiver from stopping.
-        for _ in 0..UDP_QUEUE_DATAGRAMS_MAX {
-            let Ok((bytes, peer)) = socket.recv_from(buffer) else { return };
-            enqueue(&pipeline, &queue, &buffer[..bytes], peer.ip());
-        }
-    }
-}
-
-/// Never waits: while the reader waits, the kernel drops.
-fn enqueue(pipeline: &Pipeline, queue: &mpsc::Sender<Datagram>, message: &[u8], peer: IpAddr) {
-    let queued = pipeline.reserve(&source(), message.len()).ok().and_then(|room| {
-        let datagram = Datagram { peer, message: Frame::Message(message.to_vec()), _room: room };
-        queue.try_send(datagram).ok()
-    });
-    if queued.is_none() {
-        UDP_DROPPED.add(1);
-    }
-}
-
-/// Stores what is in the queue until the reader has ended and the queue is empty.
-async fn store(mut waiting: mpsc::Receiver<Datagram>, pipeline: &Pipeline, shutdown: &CancellationToken) {
-    let mut batch = Vec::new();
-    while waiting.recv_many(&mut batch, BATCH_DATAGRAMS).await > 0 {
+    async fn store(&self, batch: &[Datagram]) -> Result<(), PushError> {
         let received = telemetry::clock::now();
+        let source = Source { protocol: Self::PROTOCOL, peer: String::new() };
         let decode = || {
             let mut decoded = Decoded::default();
-            for datagram in &batch {
-                decode_frame(&datagram.message, &datagram.peer.to_string(), received, &mut decoded);
+            for datagram in batch {
+                let frame = Frame::Message(datagram.bytes.clone());
+                decode_frame(&frame, &datagram.peer.to_string(), received, &mut decoded);
             }
             decoded
         };
-        let stored = push_until_stored(pipeline, &source(), received, shutdown, decode).await;
-        if let Err(error) = stored {
-            UDP_DROPPED.add(batch.len() as u64);
-            let hint = if matches!(error, PushError::Busy { .. }) { "stopping while busy" } else { "the store failed" };
-            tracing::error!(datagrams = batch.len(), %error, hint, "datagrams were lost");
-        }
-        batch.clear();
+        push_until_stored(&self.pipeline, &source, received, &self.shutdown, decode).await
     }
 }
 

@@ -67,3 +67,39 @@ pub(crate) fn tenant(name: &str) -> TenantId {
 pub(crate) fn text(row: &Row, name: &str) -> String {
     row.get(name).map(|value| value.text().into_owned()).unwrap_or_default()
 }
+
+pub(crate) const ANY_PORT: std::net::SocketAddr =
+    std::net::SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+/// Every series with its times and numbers.
+pub(crate) fn series(rig: &Rig) -> Vec<String> {
+    let found = rig.store().series().select(&TenantId::default(), &[], i64::MIN, i64::MAX).unwrap();
+    found.iter().map(|data| format!("{} {:?} {:?}", data.labels, data.times, data.values)).collect()
+}
+
+/// Every series with its last number.
+pub(crate) fn series_now(rig: &Rig) -> Vec<String> {
+    let found = rig.store().series().select(&TenantId::default(), &[], i64::MIN, i64::MAX).unwrap();
+    found
+        .iter()
+        .map(|data| match data.values.last() {
+            Some(value) if data.histograms.is_empty() => format!("{} {value}", data.labels),
+            _ => format!("{} histogram", data.labels),
+        })
+        .collect()
+}
+
+/// Sends and closes; resolves when the receiver has closed its side too, after it has stored everything.
+pub(crate) async fn send(address: std::net::SocketAddr, pieces: &[&[u8]]) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    for piece in pieces {
+        // A receiver that can not read on closes while there is more to come.
+        if stream.write_all(piece).await.is_err() {
+            return;
+        }
+    }
+    drop(stream.shutdown().await);
+    let mut rest = Vec::new();
+    drop(stream.read_to_end(&mut rest).await);
+}

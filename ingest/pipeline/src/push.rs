@@ -26,6 +26,12 @@ pub enum Protocol {
     OtlpGrpc,
     /// Prometheus's remote write.
     RemoteWrite,
+    /// InfluxDB's line protocol.
+    Influx,
+    /// Graphite, by lines or pickles.
+    Graphite,
+    /// StatsD.
+    Statsd,
     /// The native API.
     Native,
     /// Backstop's own records.
@@ -41,6 +47,9 @@ impl Protocol {
             Self::OtlpHttp => "otlp_http",
             Self::OtlpGrpc => "otlp_grpc",
             Self::RemoteWrite => "remote_write",
+            Self::Influx => "influx",
+            Self::Graphite => "graphite",
+            Self::Statsd => "statsd",
             Self::Native => "native",
             Self::Internal => "internal",
         }
@@ -190,7 +199,7 @@ impl Begun {
         match &stored {
             Ok(()) => {
                 INGESTED_ROWS.add(protocol, self.accepted.rows);
-                INGESTED_SAMPLES.add(self.accepted.samples);
+                INGESTED_SAMPLES.add(protocol, self.accepted.samples);
                 QUARANTINED_ITEMS.add(protocol, self.accepted.quarantined);
             }
             Err(PushError::Busy { .. }) => INGEST_BUSY.add(protocol, 1),

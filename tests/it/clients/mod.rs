@@ -3,6 +3,7 @@
 
 mod otel;
 mod parquet;
+mod push;
 mod syslog;
 
 use serde_json::Value;

@@ -10,7 +10,13 @@ use crate::server::Server;
 use crate::shared::{program, run};
 
 /// A daemon that ends with its test.
-struct Daemon(Child);
+pub(super) struct Daemon(Child);
+
+impl Daemon {
+    pub(super) fn start(command: &mut Command) -> Self {
+        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?} does not start: {error}")))
+    }
+}
 
 impl Drop for Daemon {
     fn drop(&mut self) {

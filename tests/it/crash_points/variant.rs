@@ -106,7 +106,7 @@ impl Variant {
         let shown = dir.display();
         format!(
             "listen: 127.0.0.1:0
-listeners: {{otlp_grpc: off, otlp_http: off, syslog_udp: off, syslog_tcp: off}}
+listeners: {{otlp_grpc: off, otlp_http: off, syslog_udp: off, syslog_tcp: off, graphite_udp: off, graphite_tcp: off, statsd_udp: off, statsd_tcp: off}}
 store: {{flush_interval: 700ms, flush_bytes: 256KiB, memtable_bytes_max: 16MiB}}
 query: {{memory_bytes_max: 64MiB, memory_total_bytes_max: 128MiB}}
 rules: ['{shown}/rules.yaml']

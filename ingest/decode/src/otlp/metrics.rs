@@ -1,56 +1,36 @@
 //! Metrics of OTLP to Prometheus's series, by OpenTelemetry's published rules as Prometheus's own OTLP receiver applies them.
 //!
-//! - Names: see [`super::naming`]. Labels: the point's attributes, then [`PROMOTED_RESOURCE_ATTRIBUTES`] of the resource under
-//!   names not taken, `job` (`service.namespace/service.name`) and `instance` (`service.instance.id`).
-//! - The other resource attributes are labels of `target_info`, one sample of value 1 at the time of the target's last point.
-//! - Sums and histograms of **delta** temporality are stored as they are, as Prometheus does under its feature flag
-//!   `otlp-native-delta-ingestion` (without one it drops them): the name keeps its suffix, the metadata says `unknown`, since
-//!   `rate` would be wrong; query them with `sum_over_time`. An **unspecified** temporality, which the protocol forbids, is
-//!   rejected.
-//! - Explicit histograms become `_bucket`, `_sum` and `_count`; summaries `quantile`, `_sum` and `_count`.
+//! - Names: see [`super::naming`]. Labels: the point's attributes, then what [`MetricsOptions::promote`] takes of the resource under
+//!   names not taken, the scope where [`MetricsOptions::promote_scope_metadata`] says so, `job` (`service.namespace/service.name`) and
+//!   `instance` (`service.instance.id`).
+//! - The other resource attributes are labels of `target_info`, which is 1 from the target's first to its last point.
+//! - Sums and histograms of **delta** temporality are added up to counters (see [`super::deltas`]), or stored as they are
+//!   ([`DeltaMode::Raw`]), as Prometheus does under its feature flag `otlp-native-delta-ingestion` (without one it drops them): the name
+//!   keeps its suffix, the metadata says `unknown`, since `rate` would be wrong; query them with `sum_over_time`. An **unspecified**
+//!   temporality, which the protocol forbids, is rejected.
+//! - Explicit histograms become `_bucket`, `_sum` and `_count`, or native ones with custom buckets; summaries `quantile`, `_sum` and
+//!   `_count`.
 //! - Exponential histograms become native histograms; see `points`.
+//! - Start times are kept beside what counts: sums that only go up, histograms, summaries.
 //! - The flag "no recorded value" becomes the staleness marker.
+//! - Two samples of one series and one time that differ (metrics or scopes whose names fall together) are a collision: the first is
+//!   kept, the other rejected.
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use model::{
     Attributes, Exemplar, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, Sample,
-    SeriesSamples, Timestamp, Value, stale_nan,
+    SeriesSamples, TenantId, Timestamp, Value, stale_nan,
 };
 use opentelemetry_proto::tonic::metrics::v1::{Metric, metric::Data};
 
-use super::{Group, Groups, SuffixKind, label_name, metric_name, points, reject, unit_name};
+use super::collision;
+use super::deltas::{Amount, Deltas, Total};
+use super::target::{IDENTIFYING, Seen, Target, union};
+use super::{DeltaMode, Group, Groups, MetricsOptions, SuffixKind, points, reject, unit_name};
 use crate::{Decoded, Reject};
-
-/// Resource attributes that become labels of every series: the list that Prometheus's guide "Using Prometheus as your
-/// OpenTelemetry backend" recommends, and `host.name`.
-pub const PROMOTED_RESOURCE_ATTRIBUTES: [&str; 20] = [
-    "service.instance.id",
-    "service.name",
-    "service.namespace",
-    "service.version",
-    "cloud.availability_zone",
-    "cloud.region",
-    "container.name",
-    "deployment.environment",
-    "deployment.environment.name",
-    "host.name",
-    "k8s.cluster.name",
-    "k8s.container.name",
-    "k8s.cronjob.name",
-    "k8s.daemonset.name",
-    "k8s.deployment.name",
-    "k8s.job.name",
-    "k8s.namespace.name",
-    "k8s.pod.name",
-    "k8s.replicaset.name",
-    "k8s.statefulset.name",
-];
-
-/// Attributes that identify a target: they are `job` and `instance`, so not labels of `target_info`.
-const IDENTIFYING: [&str; 3] = ["service.name", "service.namespace", "service.instance.id"];
 
 /// The flag of a point that carries no value (`DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK`).
 const NO_RECORDED_VALUE: u32 = 1;
@@ -59,142 +39,185 @@ const NO_RECORDED_VALUE: u32 = 1;
 const DELTA: i32 = 1;
 const CUMULATIVE: i32 = 2;
 
-pub(super) fn decode(groups: Groups<Metric>, received: Timestamp) -> Decoded {
-    let mut sink =
-        Sink { received, series: Vec::new(), by_labels: HashMap::new(), metadata: Vec::new(), rejects: groups.rejects };
-    let mut targets: Vec<(Rc<Attributes>, Option<i64>)> = Vec::new();
-    for Group { resource, items, scope: _ } in groups.groups {
-        let target = Target::new(&resource);
-        let mut last_ms = None;
+/// The labels that say type and unit of a series, where settings want them.
+const TYPE_LABEL: &str = "__type__";
+const UNIT_LABEL: &str = "__unit__";
+
+/// What a request is decoded with besides its bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    pub(super) options: &'a MetricsOptions,
+    pub(super) deltas: &'a Mutex<Deltas>,
+    pub(super) tenant: &'a TenantId,
+    pub(super) received: Timestamp,
+}
+
+pub(super) fn decode(groups: Groups<Metric>, around: Surroundings<'_>) -> Decoded {
+    let mut sink = Sink::new(around, groups.rejects);
+    let mut resources: Vec<Seen> = Vec::new();
+    for Group { resource, items, scope } in groups.groups {
+        let target = Target::new(&resource, &scope, around.options);
+        let mut span_ms = None;
         for metric in items {
-            last_ms = last_ms.max(sink.metric(&target, metric));
+            span_ms = union(span_ms, sink.metric(&target, metric));
         }
-        match targets.last_mut() {
-            Some((known, last)) if Rc::ptr_eq(known, &resource) => *last = (*last).max(last_ms),
-            _ => targets.push((resource, last_ms)),
-        }
-    }
-    for (resource, last_ms) in targets {
-        if let Some(last_ms) = last_ms {
-            sink.target_info(&resource, last_ms);
+        match resources.last_mut() {
+            Some(known) if Rc::ptr_eq(&known.resource, &resource) => known.span_ms = union(known.span_ms, span_ms),
+            _ => resources.push(Seen { resource, span_ms }),
         }
     }
+    resources.iter().for_each(|seen| sink.target_info(seen));
     sink.into_decoded()
-}
-
-/// The labels that a resource gives to all its series.
-pub(super) struct Target {
-    promoted: Vec<(String, String)>,
-    job: Option<String>,
-    instance: Option<String>,
-}
-
-impl Target {
-    fn new(resource: &Attributes) -> Self {
-        let promoted = PROMOTED_RESOURCE_ATTRIBUTES
-            .iter()
-            .filter_map(|name| Some((label_name(name), attribute(resource, name)?)))
-            .collect();
-        let name = attribute(resource, "service.name");
-        let job = match (attribute(resource, "service.namespace"), name) {
-            (Some(namespace), Some(name)) => Some(format!("{namespace}/{name}")),
-            (_, name) => name,
-        };
-        Self { promoted, job, instance: attribute(resource, "service.instance.id") }
-    }
-
-    /// The labels of a series but its name. Attributes whose names become equal are joined by `;` in the order of their names.
-    fn labels(&self, mut attributes: Attributes) -> LabelsBuilder {
-        let mut labels = LabelsBuilder::default();
-        attributes.sort_by(|a, b| a.0.cmp(&b.0));
-        for (name, value) in attributes {
-            let name = label_name(&name);
-            let value = value.text();
-            if name.is_empty() || value.is_empty() {
-                continue;
-            }
-            let joined = labels.get(&name).map(|known| format!("{known};{value}"));
-            labels.set(name, joined.unwrap_or_else(|| value.into_owned()));
-        }
-        for (name, value) in &self.promoted {
-            if labels.get(name).is_none() {
-                labels.set(name.as_str(), value.as_str());
-            }
-        }
-        for (name, value) in [("job", &self.job), ("instance", &self.instance)] {
-            if let Some(value) = value {
-                labels.set(name, value.as_str());
-            }
-        }
-        labels
-    }
-}
-
-fn attribute(attributes: &Attributes, name: &str) -> Option<String> {
-    let (_, value) = attributes.iter().rfind(|(known, _)| known == name)?;
-    Some(value.text().into_owned()).filter(|text| !text.is_empty())
 }
 
 /// One metric on its way to samples.
 pub(super) struct Context<'a> {
-    pub(super) target: &'a Target,
+    pub(super) target: &'a Target<'a>,
     /// The name without `_bucket`, `_sum`, `_count`.
     pub(super) name: String,
+    kind: MetricKind,
+    /// In Prometheus's words.
+    unit: String,
     /// Whether points say what came since the one before.
-    pub(super) delta: bool,
+    delta: bool,
+    /// Whether a start time says something about the values.
+    counts: bool,
+}
+
+impl Context<'_> {
+    /// The labels of a point.
+    fn labels(&self, attributes: Attributes, suffix: &str, sink: &Sink<'_>) -> LabelsBuilder {
+        let mut labels = self.target.labels(attributes);
+        if sink.around.options.type_and_unit_labels {
+            let kind = if self.kind == MetricKind::Unknown { "" } else { self.kind.as_str() };
+            labels.set(TYPE_LABEL, kind);
+            labels.set(UNIT_LABEL, self.unit.as_str());
+        }
+        labels.set(METRIC_NAME, format!("{}{suffix}", self.name));
+        labels
+    }
+
+    /// Whether points are stored as the deltas that they are.
+    pub(super) fn is_raw_delta(&self) -> bool {
+        self.delta && self.kind == MetricKind::Unknown
+    }
+}
+
+/// When a sample is from, and where a zero belongs before it.
+#[derive(Clone, Copy)]
+pub(super) struct When {
+    pub(super) time_ms: i64,
+    pub(super) start_ms: i64,
+    pub(super) zero_ms: Option<i64>,
 }
 
 /// Collects samples by series.
-pub(super) struct Sink {
-    received: Timestamp,
+pub(super) struct Sink<'a> {
+    pub(super) around: Surroundings<'a>,
     series: Vec<SeriesSamples>,
     by_labels: HashMap<Labels, usize>,
     metadata: Vec<MetricMetadata>,
     rejects: Vec<Reject>,
 }
 
-impl Sink {
-    /// Adds a metric; returns the time of its latest sample.
-    fn metric(&mut self, target: &Target, metric: Metric) -> Option<i64> {
-        let (kind, suffix) = match kind(&metric) {
-            Ok(kinds) => kinds,
+impl<'a> Sink<'a> {
+    fn new(around: Surroundings<'a>, rejects: Vec<Reject>) -> Self {
+        Self { around, series: Vec::new(), by_labels: HashMap::new(), metadata: Vec::new(), rejects }
+    }
+
+    /// Adds a metric; returns the times of its first and its last sample.
+    fn metric(&mut self, target: &Target<'_>, metric: Metric) -> Option<(i64, i64)> {
+        let context = match self.context(target, &metric) {
+            Ok(context) => context,
             Err(reason) => {
                 self.rejects.push(reject(reason, &metric).of_items(point_count(&metric)));
                 return None;
             }
         };
-        let Some(name) = metric_name(&metric.name, &metric.unit, suffix) else {
-            let reason = format!("nothing of the metric's name {:?} can be kept", metric.name);
-            self.rejects.push(reject(reason, &metric).of_items(point_count(&metric)));
-            return None;
-        };
-        let context = Context { target, name, delta: kind == MetricKind::Unknown };
-        let mut last_ms = None;
+        let (mut span_ms, mut any) = (None, false);
         let sent_name = metric.name;
         points::each(metric.data?, |point| match self.point(&context, point) {
-            Ok(time_ms) => last_ms = last_ms.max(Some(time_ms)),
+            Ok(time_ms) => {
+                any = true;
+                span_ms = union(span_ms, Some((time_ms, time_ms)));
+            }
             Err((reason, point)) => {
                 let raw = format!("{{\"name\":{},\"point\":{point}}}", Value::from(sent_name.as_str()).to_json());
                 self.rejects.push(Reject::new(reason, raw.as_bytes()));
             }
         });
-        if last_ms.is_some() {
-            self.add_metadata(context.name, kind, metric.description, &metric.unit);
+        if any {
+            self.add_metadata(context.name, context.kind, metric.description, context.unit);
         }
-        last_ms
+        span_ms
+    }
+
+    /// What a metric is, or why it can not be kept.
+    fn context<'t>(&self, target: &'t Target<'t>, metric: &Metric) -> Result<Context<'t>, String> {
+        let family = family(metric)?;
+        let options = self.around.options;
+        let raw = family.delta && options.delta == DeltaMode::Raw;
+        let Some(name) = options.translation.metric(&metric.name, &metric.unit, family.suffix) else {
+            return Err(format!("nothing of the metric's name {:?} can be kept", metric.name));
+        };
+        Ok(Context {
+            target,
+            name,
+            kind: if raw { MetricKind::Unknown } else { family.kind },
+            unit: unit_name(&metric.unit),
+            delta: family.delta,
+            counts: family.kind != MetricKind::Gauge && !raw,
+        })
     }
 
     /// Adds a point, or says why not and gives its JSON. A point that is rejected leaves nothing behind.
-    fn point(&mut self, context: &Context<'_>, point: points::Point) -> Result<i64, (String, String)> {
+    fn point(&mut self, context: &Context<'_>, mut point: points::Point) -> Result<i64, (String, String)> {
         let time_ms = match super::any::time(point.time_unix_nano()) {
-            Ok(time) => time.unwrap_or(self.received).millis(),
+            Ok(time) => time.unwrap_or(self.around.received).millis(),
             Err(reason) => return Err((reason, point.to_json())),
         };
         if let Err(reason) = point.check() {
             return Err((reason, point.to_json()));
         }
-        point.add(context, time_ms, self);
+        let sent_start_ms =
+            super::any::time(point.start_time_unix_nano()).ok().flatten().map_or(0, |start| start.millis());
+        let start_ms = if context.counts { sent_start_ms } else { 0 };
+        let mut when = When { time_ms, start_ms, zero_ms: None };
+        if context.delta && !context.is_raw_delta() {
+            match self.accumulate(context, &mut point, (sent_start_ms, time_ms)) {
+                Ok(None) => return Ok(time_ms),
+                Ok(Some(total)) => {
+                    when.start_ms = if context.counts { total.start_ms } else { 0 };
+                    when.zero_ms = total.zero_ms.filter(|_| context.counts);
+                }
+                Err(reason) => return Err((reason, point.to_json())),
+            }
+        }
+        point.add(context, when, self);
         Ok(time_ms)
+    }
+
+    /// Turns a delta into the total of its series. `None` for a repetition that says nothing new.
+    fn accumulate(
+        &mut self,
+        context: &Context<'_>,
+        point: &mut points::Point,
+        span_ms: (i64, i64),
+    ) -> Result<Option<Total>, String> {
+        let labels = context.labels(point.attributes(), "", self).build();
+        let key = (self.around.tenant.clone(), labels);
+        let mut deltas = self.around.deltas.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(amount) = point.amount() else {
+            deltas.end(&key);
+            let (start_ms, amount) = (0, Amount::Number(0.0));
+            return Ok(Some(Total { amount, start_ms, zero_ms: None }));
+        };
+        let (received_ms, series_max) = (self.around.received.millis(), self.around.options.delta_series_max);
+        let mut total = deltas.add(key, amount, span_ms, received_ms, series_max).map_err(|error| error.to_string())?;
+        if let Some(total) = &mut total {
+            point.set_amount(std::mem::replace(&mut total.amount, Amount::Number(0.0)));
+        }
+        Ok(total)
     }
 
     /// Adds one sample under the context's name and a suffix.
@@ -204,15 +227,18 @@ impl Sink {
         suffix: &str,
         attributes: &Attributes,
         extra: Option<(&str, String)>,
-        sample: Sample,
+        (when, value): (When, f64),
     ) -> &mut SeriesSamples {
-        let mut labels = context.target.labels(attributes.clone());
+        let mut labels = context.labels(attributes.clone(), suffix, self);
         if let Some((name, value)) = extra {
             labels.set(name, value);
         }
-        labels.set(METRIC_NAME, format!("{}{suffix}", context.name));
         let series = self.series(labels.build());
-        series.samples.push(sample);
+        let zero = when.zero_ms.map(|time_ms| Sample { time_ms, value: 0.0 });
+        for sample in zero.into_iter().chain([Sample { time_ms: when.time_ms, value }]) {
+            series.samples.push(sample);
+            series.starts.push(when.start_ms);
+        }
         series
     }
 
@@ -220,13 +246,13 @@ impl Sink {
     pub(super) fn histogram(
         &mut self,
         context: &Context<'_>,
-        attributes: &Attributes,
+        attributes: Attributes,
         sample: HistogramSample,
+        zero: Option<HistogramSample>,
     ) -> &mut SeriesSamples {
-        let mut labels = context.target.labels(attributes.clone());
-        labels.set(METRIC_NAME, context.name.as_str());
-        let series = self.series(labels.build());
-        series.histograms.push(sample);
+        let labels = context.labels(attributes, "", self).build();
+        let series = self.series(labels);
+        series.histograms.extend(zero.into_iter().chain([sample]));
         series
     }
 
@@ -239,25 +265,36 @@ impl Sink {
         &mut self.series[at]
     }
 
-    fn target_info(&mut self, resource: &Attributes, time_ms: i64) {
-        let target = Target { promoted: Vec::new(), ..Target::new(resource) };
-        let others: Attributes =
-            resource.iter().filter(|(name, _)| !IDENTIFYING.contains(&name.as_str())).cloned().collect();
-        if others.is_empty() || (target.job.is_none() && target.instance.is_none()) {
+    fn target_info(&mut self, seen: &Seen) {
+        let options = self.around.options;
+        let target = Target::bare(&seen.resource, options);
+        let keeps = |name: &str| options.keep_identifying_resource_attributes || !IDENTIFYING.contains(&name);
+        let others: Attributes = seen.resource.iter().filter(|(name, _)| keeps(name)).cloned().collect();
+        let times = seen.info_times();
+        if others.is_empty() || times.is_empty() || (target.job.is_none() && target.instance.is_none()) {
             return;
         }
-        let context = Context { target: &target, name: "target_info".to_owned(), delta: false };
-        self.sample(&context, "", &others, None, Sample { time_ms, value: 1.0 });
-        self.add_metadata(context.name, MetricKind::Gauge, "Target metadata".to_owned(), "");
+        let name = "target_info".to_owned();
+        let mut labels = target.labels(others);
+        labels.set(METRIC_NAME, name.as_str());
+        let series = self.series(labels.build());
+        series.samples.extend(times.into_iter().map(|time_ms| Sample { time_ms, value: 1.0 }));
+        self.add_metadata(name, MetricKind::Gauge, "Target metadata".to_owned(), String::new());
     }
 
-    fn add_metadata(&mut self, name: String, kind: MetricKind, help: String, unit: &str) {
+    fn add_metadata(&mut self, name: String, kind: MetricKind, help: String, unit: String) {
         if !self.metadata.iter().any(|known| known.name == name) {
-            self.metadata.push(MetricMetadata { name, kind, help, unit: unit_name(unit) });
+            self.metadata.push(MetricMetadata { name, kind, help, unit });
         }
     }
 
-    fn into_decoded(self) -> Decoded {
+    fn into_decoded(mut self) -> Decoded {
+        for series in &mut self.series {
+            self.rejects.extend(collision::resolve(series));
+            if series.starts.iter().all(|start| *start == 0) {
+                series.starts = Vec::new();
+            }
+        }
         Decoded {
             series: model::SeriesBatch { series: self.series, metadata: self.metadata },
             rejects: self.rejects,
@@ -266,8 +303,15 @@ impl Sink {
     }
 }
 
+/// What a metric is by itself.
+struct Family {
+    kind: MetricKind,
+    suffix: SuffixKind,
+    delta: bool,
+}
+
 /// What the metadata says and what the name's suffix depends on; or why the metric can not be kept.
-fn kind(metric: &Metric) -> Result<(MetricKind, SuffixKind), String> {
+fn family(metric: &Metric) -> Result<Family, String> {
     if metric.name.is_empty() {
         return Err("the metric has no name".to_owned());
     }
@@ -288,8 +332,7 @@ fn kind(metric: &Metric) -> Result<(MetricKind, SuffixKind), String> {
         Data::Summary(_) => (CUMULATIVE, MetricKind::Summary, SuffixKind::Other),
     };
     match temporality {
-        CUMULATIVE => Ok((kind, suffix)),
-        DELTA => Ok((MetricKind::Unknown, suffix)),
+        CUMULATIVE | DELTA => Ok(Family { kind, suffix, delta: temporality == DELTA }),
         other => Err(format!(
             "the metric {:?} has the aggregation temporality {other}: 1 (delta) or 2 (cumulative) is needed",
             metric.name
@@ -332,7 +375,7 @@ pub(super) fn exemplar(exemplar: opentelemetry_proto::tonic::metrics::v1::Exempl
     let mut room = EXEMPLAR_LABEL_CHARS_MAX;
     let ids = [("trace_id", hex::encode(&exemplar.trace_id)), ("span_id", hex::encode(&exemplar.span_id))];
     let others = super::any::attributes(exemplar.filtered_attributes);
-    let others = others.into_iter().map(|(name, value)| (label_name(&name), value.text().into_owned()));
+    let others = others.into_iter().map(|(name, value)| (super::label_name(&name), value.text().into_owned()));
     for (name, value) in ids.into_iter().map(|(name, value)| (name.to_owned(), value)).chain(others) {
         let chars = name.chars().count() + value.chars().count();
         if !value.is_empty() && chars <= room {

@@ -8,21 +8,26 @@
 //! item: the others are kept, the broken one is a reject with its bytes.
 
 mod any;
+mod collision;
+mod deltas;
 mod given;
 mod json;
 mod logs;
 mod metrics;
 mod names;
 mod naming;
+mod options;
 mod points;
 mod record;
 mod shared;
+mod target;
 mod traces;
 mod walk;
 
 use std::rc::Rc;
+use std::sync::Mutex;
 
-use model::{Attributes, Scope, Timestamp};
+use model::{Attributes, Scope, TenantId, Timestamp};
 use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
@@ -30,8 +35,9 @@ use opentelemetry_proto::tonic::common::v1::InstrumentationScope;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 use prost::Message;
 
-pub use metrics::PROMOTED_RESOURCE_ATTRIBUTES;
-pub use naming::{SuffixKind, label_name, metric_name, unit_name};
+pub use deltas::IDLE_MS as DELTA_IDLE_MS;
+pub use naming::{SuffixKind, Translation, label_name, metric_name, unit_name};
+pub use options::{DELTA_SERIES_MAX, DeltaMode, MetricsOptions, PROMOTED_RESOURCE_ATTRIBUTES, Promote};
 
 use crate::{Decoded, Reject};
 
@@ -107,16 +113,58 @@ pub fn decode_traces(wire: Wire, body: &[u8], received: Timestamp) -> Result<Dec
     Ok(traces::decode(groups, received))
 }
 
-/// Decodes the body of a metrics request.
-pub fn decode_metrics(wire: Wire, body: &[u8], received: Timestamp) -> Result<Decoded, OtlpError> {
-    let groups = match wire {
-        Wire::Json => json::groups(body, &json::METRICS)?,
-        Wire::Protobuf => match ExportMetricsServiceRequest::decode(body) {
-            Ok(request) => return Ok(metrics(request, received)),
-            Err(error) => salvage(body, "ExportMetricsServiceRequest", &error)?,
-        },
-    };
-    Ok(metrics::decode(groups, received))
+/// Decodes requests of metrics, by its settings. It remembers the totals of deltas from one request to the next: a receiver has one
+/// for all its senders.
+#[derive(Debug, Default)]
+pub struct MetricsDecoder {
+    options: MetricsOptions,
+    deltas: Mutex<deltas::Deltas>,
+}
+
+impl MetricsDecoder {
+    /// One that knows of no deltas yet.
+    pub fn new(options: MetricsOptions) -> Self {
+        Self { options, deltas: Mutex::default() }
+    }
+
+    /// Decodes the body of a request of a tenant.
+    pub fn decode(
+        &self,
+        wire: Wire,
+        body: &[u8],
+        tenant: &TenantId,
+        received: Timestamp,
+    ) -> Result<Decoded, OtlpError> {
+        let groups = match wire {
+            Wire::Json => json::groups(body, &json::METRICS)?,
+            Wire::Protobuf => match ExportMetricsServiceRequest::decode(body) {
+                Ok(request) => return Ok(self.decode_request(request, tenant, received)),
+                Err(error) => salvage(body, "ExportMetricsServiceRequest", &error)?,
+            },
+        };
+        Ok(metrics::decode(groups, self.around(tenant, received)))
+    }
+
+    /// Decodes a request that gRPC has already read.
+    pub fn decode_request(
+        &self,
+        request: ExportMetricsServiceRequest,
+        tenant: &TenantId,
+        received: Timestamp,
+    ) -> Decoded {
+        let mut groups = Groups { groups: Vec::new(), rejects: Vec::new() };
+        for part in request.resource_metrics {
+            let resource = Rc::new(any::resource(part.resource, part.schema_url));
+            for scope in part.scope_metrics {
+                groups.add(&resource, any::scope(scope.scope, scope.schema_url), scope.metrics);
+            }
+        }
+        metrics::decode(groups, self.around(tenant, received))
+    }
+
+    fn around<'a>(&'a self, tenant: &'a TenantId, received: Timestamp) -> metrics::Surroundings<'a> {
+        metrics::Surroundings { options: &self.options, deltas: &self.deltas, tenant, received }
+    }
 }
 
 /// Decodes a logs request that prost has already read.
@@ -141,18 +189,6 @@ pub fn traces(request: ExportTraceServiceRequest, received: Timestamp) -> Decode
         }
     }
     traces::decode(groups, received)
-}
-
-/// Decodes a metrics request that gRPC has already read.
-pub fn metrics(request: ExportMetricsServiceRequest, received: Timestamp) -> Decoded {
-    let mut groups = Groups { groups: Vec::new(), rejects: Vec::new() };
-    for part in request.resource_metrics {
-        let resource = Rc::new(any::resource(part.resource, part.schema_url));
-        for scope in part.scope_metrics {
-            groups.add(&resource, any::scope(scope.scope, scope.schema_url), scope.metrics);
-        }
-    }
-    metrics::decode(groups, received)
 }
 
 impl<T> Groups<T> {
@@ -229,5 +265,7 @@ fn reject(reason: impl Into<String>, item: &(impl serde::Serialize + std::fmt::D
     Reject::new(reason, text.as_bytes())
 }
 
+#[cfg(test)]
+mod metrics_tests;
 #[cfg(test)]
 mod tests;

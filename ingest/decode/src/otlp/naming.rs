@@ -1,5 +1,52 @@
 //! Names of metrics and labels: OpenTelemetry's "OTLP metric points to Prometheus" (compatibility/prometheus_and_openmetrics),
-//! as Prometheus's otlptranslator implements it under `UnderscoreEscapingWithSuffixes`, its default strategy.
+//! as Prometheus's otlptranslator implements it: four strategies, [`Translation`], of which the first is the default.
+
+/// How names of OTLP become names of metrics and labels. The texts are Prometheus's (`otlp.translation_strategy`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Translation {
+    /// Other characters become underscores, unit and type are suffixes: `http_server_duration_seconds`.
+    #[default]
+    UnderscoreEscapingWithSuffixes,
+    /// Other characters become underscores: `http_server_duration`.
+    UnderscoreEscapingWithoutSuffixes,
+    /// Names keep their characters, unit and type are suffixes: `http.server.duration_seconds`.
+    NoUtf8EscapingWithSuffixes,
+    /// Names stay as they are. Metrics that differ in unit or type alone fall together.
+    NoTranslation,
+}
+
+impl Translation {
+    /// All of them, by the text in settings.
+    pub const ALL: [(&'static str, Self); 4] = [
+        ("UnderscoreEscapingWithSuffixes", Self::UnderscoreEscapingWithSuffixes),
+        ("UnderscoreEscapingWithoutSuffixes", Self::UnderscoreEscapingWithoutSuffixes),
+        ("NoUTF8EscapingWithSuffixes", Self::NoUtf8EscapingWithSuffixes),
+        ("NoTranslation", Self::NoTranslation),
+    ];
+
+    /// Reads the text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|(known, _)| *known == text).map(|(_, translation)| translation)
+    }
+
+    /// The name of a metric; `None` when nothing of it can be kept.
+    pub fn metric(self, name: &str, unit: &str, kind: SuffixKind) -> Option<String> {
+        match self {
+            Self::UnderscoreEscapingWithSuffixes => metric_name(name, unit, kind),
+            Self::UnderscoreEscapingWithoutSuffixes => escaped(name),
+            Self::NoUtf8EscapingWithSuffixes => Some(with_suffixes(name, unit, kind)),
+            Self::NoTranslation => Some(name.to_owned()),
+        }
+    }
+
+    /// The name of a label.
+    pub fn label(self, name: &str) -> String {
+        match self {
+            Self::UnderscoreEscapingWithSuffixes | Self::UnderscoreEscapingWithoutSuffixes => label_name(name),
+            Self::NoUtf8EscapingWithSuffixes | Self::NoTranslation => name.to_owned(),
+        }
+    }
+}
 
 /// What the suffix of a metric's name depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +120,48 @@ pub fn metric_name(name: &str, unit: &str, kind: SuffixKind) -> Option<String> {
     }
     let name = tokens.join("_");
     Some(if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name })
+}
+
+/// A name without suffixes. Runs of characters that names can not have become one underscore; underscores stay.
+fn escaped(name: &str) -> Option<String> {
+    let tokens: Vec<&str> = name
+        .split(|c: char| !c.is_ascii_alphanumeric() && c != ':' && c != '_')
+        .filter(|token| !token.is_empty())
+        .collect();
+    let name = tokens.join("_");
+    if name.chars().all(|c| c == '_') {
+        return None;
+    }
+    Some(if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name })
+}
+
+/// A name with its characters and the suffixes of unit and type, each once, from the inside out.
+fn with_suffixes(name: &str, unit: &str, kind: SuffixKind) -> String {
+    let (main, per) = unit_words(unit);
+    let per = if per.is_empty() { per } else { format!("per_{per}") };
+    let suffix = match kind {
+        SuffixKind::MonotonicSum => "total",
+        SuffixKind::Gauge if unit == "1" => "ratio",
+        SuffixKind::Gauge | SuffixKind::Other => "",
+    };
+    let mut name = without_suffix(without_suffix(name, suffix), &per).to_owned();
+    let main = if name.ends_with(&main) { String::new() } else { main };
+    for part in [main.as_str(), &per, suffix] {
+        if !part.is_empty() {
+            name.push('_');
+            name.push_str(part);
+        }
+    }
+    name
+}
+
+/// A name without a suffix and the character before it, whatever that is; names that are nothing else stay.
+fn without_suffix<'a>(name: &'a str, suffix: &str) -> &'a str {
+    let Some(front) = name.strip_suffix(suffix).filter(|_| !suffix.is_empty()) else { return name };
+    match front.char_indices().next_back() {
+        Some((at, _)) if at > 0 => &front[..at],
+        _ => name,
+    }
 }
 
 /// The unit in Prometheus's words: `seconds`, `bytes_per_second`; empty for none.
@@ -153,6 +242,34 @@ mod tests {
             assert_eq!(metric_name(name, unit, kind).as_deref(), Some(want), "{name} {unit} {kind:?}");
         }
         assert_eq!(metric_name("日本", "s", Other), None);
+    }
+
+    /// The other three strategies, by the source of otlptranslator's metric_namer.go and the examples of Prometheus's guide.
+    #[test]
+    fn strategies() {
+        use SuffixKind::{Gauge, MonotonicSum, Other};
+        for (name, unit, kind, want) in [
+            ("http.server.duration", "s", Other, ["http_server_duration", "http.server.duration_seconds"]),
+            ("requests", "", MonotonicSum, ["requests", "requests_total"]),
+            ("requests.total", "By/s", MonotonicSum, ["requests_total", "requests_bytes_per_second_total"]),
+            ("a.__b", "1", Gauge, ["a___b", "a.__b_ratio"]),
+            ("8.seconds", "s", Other, ["_8_seconds", "8.seconds"]),
+            ("total", "", MonotonicSum, ["total", "total_total"]),
+            ("mem.é", "{page}", Other, ["mem", "mem.é"]),
+        ] {
+            let strategies = [Translation::UnderscoreEscapingWithoutSuffixes, Translation::NoUtf8EscapingWithSuffixes];
+            for (strategy, want) in strategies.into_iter().zip(want) {
+                assert_eq!(strategy.metric(name, unit, kind).as_deref(), Some(want), "{name} {unit} {strategy:?}");
+            }
+            assert_eq!(Translation::NoTranslation.metric(name, unit, kind).as_deref(), Some(name));
+        }
+        assert_eq!(Translation::UnderscoreEscapingWithoutSuffixes.metric("日本", "s", Other), None);
+        assert_eq!(Translation::NoTranslation.label("service.name"), "service.name");
+        assert_eq!(Translation::UnderscoreEscapingWithoutSuffixes.label("service.name"), "service_name");
+        for (text, translation) in Translation::ALL {
+            assert_eq!(Translation::parse(text), Some(translation));
+        }
+        assert_eq!(Translation::parse("no"), None);
     }
 
     #[test]

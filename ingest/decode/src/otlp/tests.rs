@@ -12,15 +12,15 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use super::*;
 
 /// 2026-11-23T09:00:00Z.
-const RECEIVED: Timestamp = Timestamp(1_795_424_400_000_000_000);
-const NS: u64 = RECEIVED.0 as u64;
+pub(super) const RECEIVED: Timestamp = Timestamp(1_795_424_400_000_000_000);
+pub(super) const NS: u64 = RECEIVED.0 as u64;
 
 fn row_text(row: &Row) -> String {
     let fields: Vec<_> = row.fields.iter().map(|(name, value)| format!("{name}={}", value.to_json())).collect();
     format!("{} {} {}", row.time, row.stream, fields.join(" "))
 }
 
-fn show(decoded: &Decoded) -> String {
+pub(super) fn show(decoded: &Decoded) -> String {
     let mut out = String::new();
     for row in decoded.logs.iter().chain(&decoded.spans) {
         let _ = writeln!(out, "{}", row_text(row));
@@ -175,7 +175,9 @@ fn metrics_request(metrics: Vec<Metric>) -> ExportMetricsServiceRequest {
 fn metrics(json: &str) -> Decoded {
     let resource = serde_json::to_string(&resource()).unwrap();
     let body = format!(r#"{{"resourceMetrics":[{{"resource":{resource},"scopeMetrics":[{{"metrics":[{json}]}}]}}]}}"#);
-    decode_metrics(Wire::Json, body.replace("@0", &NS.to_string()).as_bytes(), RECEIVED).unwrap()
+    MetricsDecoder::default()
+        .decode(Wire::Json, body.replace("@0", &NS.to_string()).as_bytes(), &TenantId::default(), RECEIVED)
+        .unwrap()
 }
 
 fn check_metrics(json: &str, expect: Expect) {
@@ -226,8 +228,10 @@ fn both_encodings_give_the_same() {
         .replace("@0", &NS.to_string());
     let metric: Metric = serde_json::from_str(&points).unwrap();
     let request = metrics_request(vec![metric, Metric::default()]);
-    let by_json = decode_metrics(Wire::Json, &serde_json::to_vec(&request).unwrap(), RECEIVED).unwrap();
-    assert_eq!(by_json, decode_metrics(Wire::Protobuf, &request.encode_to_vec(), RECEIVED).unwrap());
+    let decode =
+        |wire, body: &[u8]| MetricsDecoder::default().decode(wire, body, &TenantId::default(), RECEIVED).unwrap();
+    let by_json = decode(Wire::Json, &serde_json::to_vec(&request).unwrap());
+    assert_eq!(by_json, decode(Wire::Protobuf, &request.encode_to_vec()));
     assert_eq!((by_json.series.sample_count(), by_json.rejects.len()), (2, 1));
 }
 
@@ -334,7 +338,7 @@ fn numbers() {
             target_info{cloud_account_id="acc", instance="pod-1", job="checkout", service_version="v2"} 1@0
             http_requests_total counter unit="" help="Requests."
             cpu_ratio gauge unit="" help=""
-            delta_bytes_total unknown unit="bytes" help=""
+            delta_bytes_total counter unit="bytes" help=""
             updown gauge unit="" help=""
             target_info gauge unit="" help="Target metadata"
             REJECT `asInt` must be a 64-bit integer, not "many" x1: {"name":"http.requests","point":{"asInt":"many"}}
@@ -411,10 +415,10 @@ fn exponential_histograms_are_native_ones() {
             e{instance="pod-1", job="checkout", k="gone", service_instance_id="pod-1", service_name="checkout", service_version="v2"} stale@0
             e{instance="pod-1", job="checkout", k="saw NaN", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:3 count:2 sum:NaN z_bucket_w:1e-128 offset:1 buckets:[1]}}@0
             e{instance="pod-1", job="checkout", k="empty", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{z_bucket_w:1e-128}}@0
-            d_seconds{instance="pod-1", job="checkout", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:1 count:3 sum:3 z_bucket_w:1e-128 counter_reset_hint:gauge offset:-1 buckets:[1 1 1]}}@0 since -1000
+            d_seconds{instance="pod-1", job="checkout", service_instance_id="pod-1", service_name="checkout", service_version="v2"} {{schema:1 z_bucket_w:1e-128}}@-999 since -1000{{schema:1 count:3 sum:3 z_bucket_w:1e-128 offset:-1 buckets:[1 1 1]}}@0 since -1000
             target_info{cloud_account_id="acc", instance="pod-1", job="checkout", service_version="v2"} 1@0
             e histogram unit="" help=""
-            d_seconds unknown unit="seconds" help=""
+            d_seconds histogram unit="seconds" help=""
             target_info gauge unit="" help="Target metadata"
         "#]],
     );

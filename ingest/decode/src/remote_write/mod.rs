@@ -97,9 +97,21 @@ impl RemoteWrite {
     }
 }
 
+/// What a receiver of remote write may choose.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RemoteWriteOptions {
+    /// Whether series get the labels `__type__` and `__unit__` of their metadata, as under Prometheus's feature flag
+    /// `type-and-unit-labels`. Version 1.0 sends metadata apart from series, at times of its own: its series get none.
+    pub type_and_unit_labels: bool,
+}
+
 /// Decodes a request. Series without rejects are whole in the result; the order is the sender's.
-pub fn decode_remote_write(version: RemoteWrite, body: &[u8]) -> Result<Decoded, RemoteWriteError> {
-    let mut sink = Sink::default();
+pub fn decode_remote_write(
+    version: RemoteWrite,
+    body: &[u8],
+    options: RemoteWriteOptions,
+) -> Result<Decoded, RemoteWriteError> {
+    let mut sink = Sink { options, ..Sink::default() };
     let read = match version {
         RemoteWrite::V1 => v1::read(body, &mut sink),
         RemoteWrite::V2 => v2::read(body, &mut sink),
@@ -127,6 +139,7 @@ impl From<Odd> for Stop {
 /// Collects what a request brings.
 #[derive(Default)]
 struct Sink {
+    options: RemoteWriteOptions,
     decoded: Decoded,
     metadata: HashMap<String, usize>,
     items: usize,

@@ -174,7 +174,7 @@ fn sample(timestamp: i64, value: f64) -> Sample {
 
 /// Series, metadata and rejects in words.
 fn shown(version: RemoteWrite, body: &[u8]) -> String {
-    let decoded = match decode_remote_write(version, body) {
+    let decoded = match decode_remote_write(version, body, RemoteWriteOptions::default()) {
         Ok(decoded) => decoded,
         Err(error) => return format!("error: {error}\n"),
     };
@@ -272,7 +272,7 @@ fn a_stale_marker_keeps_its_bits() {
         ..Series::default()
     };
     let body = WriteRequest { timeseries: vec![series], metadata: Vec::new() }.encode_to_vec();
-    let decoded = decode_remote_write(RemoteWrite::V1, &body).unwrap();
+    let decoded = decode_remote_write(RemoteWrite::V1, &body, RemoteWriteOptions::default()).unwrap();
     let series = &decoded.series.series[0];
     assert_eq!(series.samples.iter().map(|s| model::is_stale_nan(s.value)).collect::<Vec<_>>(), [true, false]);
     assert!(series.histograms[0].histogram.is_stale());
@@ -441,12 +441,12 @@ fn what_is_wrong_in_version_2() {
         error: symbols must begin with the empty string, found None first
     "#]],
     );
-    assert!(decode_remote_write(RemoteWrite::V2, &[]).unwrap().is_empty());
+    assert!(decode_remote_write(RemoteWrite::V2, &[], RemoteWriteOptions::default()).unwrap().is_empty());
 }
 
 #[test]
 fn r14_millions_of_empty_messages_stay_small() {
-    let refused = |body: &[u8]| match decode_remote_write(RemoteWrite::V1, body) {
+    let refused = |body: &[u8]| match decode_remote_write(RemoteWrite::V1, body, RemoteWriteOptions::default()) {
         Ok(decoded) => format!("{} rejects for {} items", decoded.rejects.len(), decoded.rejected()),
         Err(error) => error.to_string(),
     };
@@ -466,7 +466,7 @@ proptest! {
         prop_oneof![3 => any::<u8>(), 4 => prop::sample::select(vec![0x0a, 0x12, 0x1a, 0x22, 0x2a, 0, 1, 2, 8, 9, 10])], 0..300,
     )) {
         for version in [RemoteWrite::V1, RemoteWrite::V2] {
-            drop(decode_remote_write(version, &bytes)); // any result is fine
+            drop(decode_remote_write(version, &bytes, RemoteWriteOptions::default())); // any result is fine
         }
     }
 
@@ -482,7 +482,7 @@ proptest! {
             ..Series::default()
         };
         let mut body = WriteRequest { timeseries: vec![series], metadata: Vec::new() }.encode_to_vec();
-        let decoded = decode_remote_write(RemoteWrite::V1, &body).unwrap();
+        let decoded = decode_remote_write(RemoteWrite::V1, &body, RemoteWriteOptions::default()).unwrap();
         let kept = &decoded.series.series[0];
         let bits = |value: f64| value.to_bits();
         prop_assert_eq!(
@@ -492,8 +492,8 @@ proptest! {
         prop_assert_eq!(decoded.series.sample_count(), samples.len() + 1);
         let at = at.index(body.len());
         body[at] ^= flip;
-        drop(decode_remote_write(RemoteWrite::V1, &body)); // any result is fine
-        drop(decode_remote_write(RemoteWrite::V1, &body[..at]));
+        drop(decode_remote_write(RemoteWrite::V1, &body, RemoteWriteOptions::default())); // any result is fine
+        drop(decode_remote_write(RemoteWrite::V1, &body[..at], RemoteWriteOptions::default()));
     }
 
     #[test]
@@ -517,7 +517,7 @@ proptest! {
                     _ => body.truncate(at),
                 }
             }
-            let Ok(decoded) = decode_remote_write(version, &body) else { continue };
+            let Ok(decoded) = decode_remote_write(version, &body, RemoteWriteOptions::default()) else { continue };
             let series = &decoded.series;
             let buckets = |h: &model::FloatHistogram| h.positive.pairs().count() + h.negative.pairs().count() + h.custom_values.len();
             let histograms = series.series.iter().flat_map(|series| &series.histograms);
@@ -552,4 +552,24 @@ fn whole_v2(repeat: usize) -> Vec<u8> {
         ..SeriesV2::default()
     };
     Request { symbols: symbols.to_vec(), timeseries: vec![series; repeat] }.encode_to_vec()
+}
+
+#[test]
+fn type_and_unit_become_labels_where_settings_want_them() {
+    let symbols = ["", "__name__", "up", "__unit__", "mine", "seconds", "job", "a"].map(str::to_owned).to_vec();
+    let series = |labels_refs: Vec<u32>, kind| SeriesV2 {
+        labels_refs,
+        samples: vec![sample(1, 1.0)],
+        metadata: Some(MetadataV2 { kind, help_ref: 0, unit_ref: if kind == 1 { 5 } else { 0 } }),
+        ..SeriesV2::default()
+    };
+    let timeseries = vec![series(vec![1, 2, 3, 4, 6, 7], 1), series(vec![1, 2, 3, 4], 0)];
+    let body = Request { symbols, timeseries }.encode_to_vec();
+    let shown = |type_and_unit_labels| {
+        let options = RemoteWriteOptions { type_and_unit_labels };
+        let decoded = decode_remote_write(RemoteWrite::V2, &body, options).unwrap();
+        decoded.series.series.iter().map(|series| series.labels.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(false), [r#"up{__unit__="mine", job="a"}"#, r#"up{__unit__="mine"}"#]);
+    assert_eq!(shown(true), [r#"up{__type__="counter", __unit__="seconds", job="a"}"#, "up"]);
 }

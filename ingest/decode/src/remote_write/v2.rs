@@ -62,7 +62,12 @@ fn one_series<'a>(message: &[u8], symbols: &[&'a [u8]], texts: &mut Interned<'a>
     }
     building.default_start(created_ms);
     match refs.resolve(symbols) {
-        Ok(pairs) => building.pairs = pairs,
+        Ok(mut pairs) => {
+            if sink.options.type_and_unit_labels {
+                metadata.label(symbols, &mut pairs);
+            }
+            building.pairs = pairs;
+        }
         Err(fault) => building.label_fault = Some(fault),
     }
     let (samples, histograms, exemplars) =
@@ -149,6 +154,19 @@ impl Metadata {
             }
         }
         Ok(metadata)
+    }
+
+    /// Says type and unit in labels, which replace those that the sender may have set.
+    fn label<'a>(&self, symbols: &[&'a [u8]], pairs: &mut Vec<Pair<'a>>) {
+        let kind = kind(self.kind);
+        let kind = if kind == MetricKind::Unknown { "" } else { kind.as_str() };
+        let unit = usize::try_from(self.unit).ok().and_then(|at| symbols.get(at)).copied().unwrap_or_default();
+        for (name, value) in [(&b"__type__"[..], kind.as_bytes()), (b"__unit__", unit)] {
+            pairs.retain(|(known, _)| *known != name);
+            if !value.is_empty() {
+                pairs.push((name, value));
+            }
+        }
     }
 
     /// Keeps what is known about the metric of a series, under the name without the suffix of a part.

@@ -16,7 +16,7 @@ const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 
 async fn serve(rig: &Rig) -> (Listener, CancellationToken, Channel) {
     let shutdown = CancellationToken::new();
-    let listener = serve_otlp_grpc(ANY_PORT, Arc::clone(&rig.pipeline), shutdown.clone()).await.unwrap();
+    let listener = serve_otlp_grpc(ANY_PORT, Otlp::new(Arc::clone(&rig.pipeline)), shutdown.clone()).await.unwrap();
     let endpoint = Channel::from_shared(format!("http://{}", listener.address())).unwrap();
     (listener, shutdown, endpoint.connect().await.unwrap())
 }
@@ -150,7 +150,7 @@ async fn a_busy_store_answers_resource_exhausted_with_retry_info() {
 async fn an_address_in_use_is_named() {
     let taken = tokio::net::TcpListener::bind(ANY_PORT).await.unwrap();
     let address = taken.local_addr().unwrap();
-    let error = serve_otlp_grpc(address, Rig::new().pipeline, CancellationToken::new()).await.unwrap_err();
+    let error = serve_otlp_grpc(address, Otlp::new(Rig::new().pipeline), CancellationToken::new()).await.unwrap_err();
     let ListenError::Bind { address: named, source, .. } = error;
     assert_eq!((named, source.kind()), (address, ErrorKind::AddrInUse));
 }

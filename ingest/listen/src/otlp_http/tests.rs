@@ -34,7 +34,7 @@ async fn post(rig: &Rig, path: &str, headers: &[(&str, &str)], body: impl Into<B
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let router = otlp_http_router(Arc::clone(&rig.pipeline));
+    let router = otlp_http_router(Otlp::new(Arc::clone(&rig.pipeline)));
     let response = router.oneshot(request.body(body.into()).unwrap()).await.unwrap();
     let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
     let (content_type, retry_after) = (header("content-type").unwrap_or_default(), header("retry-after"));
@@ -195,7 +195,7 @@ async fn a_body_that_is_cut_off_is_not_ingested() {
     let rig = Rig::new();
     let shutdown = CancellationToken::new();
     let any_port = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = serve_otlp_http(any_port, Arc::clone(&rig.pipeline), shutdown.clone()).await.unwrap();
+    let listener = serve_otlp_http(any_port, Otlp::new(Arc::clone(&rig.pipeline)), shutdown.clone()).await.unwrap();
     let body = json_logs(r#"{"body":{"stringValue":"x"}}"#);
     let head = format!(
         "POST /v1/logs HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",

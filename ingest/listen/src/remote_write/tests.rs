@@ -73,7 +73,8 @@ async fn send(rig: &Rig, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Strin
         request = request.header(*name, *value);
     }
     let request = request.body(Body::from(body)).unwrap();
-    let response = remote_write_router(Arc::clone(&rig.pipeline)).oneshot(request).await.unwrap();
+    let response =
+        remote_write_router(Arc::clone(&rig.pipeline), RemoteWriteOptions::default()).oneshot(request).await.unwrap();
     let count = |name: HeaderName| response.headers()[name].to_str().unwrap().to_owned();
     let counts = [SAMPLES_WRITTEN, HISTOGRAMS_WRITTEN, EXEMPLARS_WRITTEN].map(count).join(" ");
     let status = response.status().as_u16();

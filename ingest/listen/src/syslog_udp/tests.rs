@@ -1,4 +1,8 @@
+use std::net::IpAddr;
+
 use model::Table;
+use telemetry::metrics::UDP_DROPPED;
+use tokio::net::UdpSocket;
 
 use super::*;
 use crate::testing::{Rig, text};

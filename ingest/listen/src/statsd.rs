@@ -1,0 +1,188 @@
+//! StatsD over UDP and TCP (8125): packets go to one [`Statsd`], which stores what it added up at each interval.
+//!
+//! Nothing of a metric is durable before its flush. Events, service checks and what can not be read are stored at once.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use decode::statsd::{Aggregator, STATSD_LINE_BYTES_MAX, StatsdOptions};
+use decode::{Decoded, Frame, Frames, Reject};
+use pipeline::{Pipeline, Protocol, PushError, Source};
+use telemetry::metrics::{STATSD_SERIES, STATSD_VALUES, TRUNCATED_ITEMS};
+use tokio_util::sync::CancellationToken;
+
+use crate::storing::{push_until_stored, reserve};
+use crate::tcp::{Names, Session, frames_bytes, serve_tcp};
+use crate::udp::{Datagram, Datagrams, serve_udp};
+use crate::{ListenError, Listener};
+
+const UDP: Names = Names { receiver: "StatsD over UDP", tasks: ["statsd_udp_read", "statsd_udp_store"] };
+const TCP: Names = Names { receiver: "StatsD over TCP", tasks: ["statsd_tcp", "statsd_tcp_connection"] };
+
+/// What all receivers of StatsD add to.
+#[derive(Clone)]
+pub struct Statsd(Arc<Shared>);
+
+struct Shared {
+    pipeline: Arc<Pipeline>,
+    shutdown: CancellationToken,
+    aggregator: Mutex<Aggregator>,
+    /// Flushes are stored one after the other, so that a counter never goes back.
+    flushing: tokio::sync::Mutex<()>,
+}
+
+impl std::fmt::Debug for Statsd {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Statsd").finish_non_exhaustive()
+    }
+}
+
+impl Statsd {
+    /// Starts the flushes, which go on until `shutdown`; a receiver flushes once more when it has stopped.
+    pub fn start(
+        options: StatsdOptions,
+        interval: Duration,
+        pipeline: Arc<Pipeline>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let aggregator = Mutex::new(Aggregator::new(options, telemetry::clock::now()));
+        let flushing = tokio::sync::Mutex::new(());
+        let statsd = Self(Arc::new(Shared { pipeline, shutdown, aggregator, flushing }));
+        telemetry::spawn("statsd_flush", statsd.clone().flush_on_time(interval));
+        statsd
+    }
+
+    async fn flush_on_time(self, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        // The first one is now.
+        ticks.tick().await;
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.flush().await,
+                () = self.0.shutdown.cancelled() => return,
+            }
+        }
+    }
+
+    /// Stores what was added up. What is not stored now is in the next totals.
+    pub(crate) async fn flush(&self) {
+        let _turn = self.0.flushing.lock().await;
+        let now = telemetry::clock::now();
+        let (decoded, series) = {
+            let mut aggregator = self.0.aggregator.lock().unwrap_or_else(PoisonError::into_inner);
+            (aggregator.flush(now), aggregator.series_count())
+        };
+        STATSD_SERIES.set(series as f64);
+        if decoded.is_empty() {
+            return;
+        }
+        let source = Source { protocol: Protocol::Statsd, peer: String::new() };
+        let stored = push_until_stored(&self.0.pipeline, &source, now, &self.0.shutdown, || decoded.clone()).await;
+        if let Err(error) = stored {
+            tracing::error!(series, %error, "a flush of StatsD was not stored");
+        }
+    }
+
+    /// Adds packets; stores at once what is no metric.
+    async fn take(&self, source: &Source, packets: impl Iterator<Item = (&[u8], String)>) -> Result<(), PushError> {
+        let received = telemetry::clock::now();
+        let mut decoded = Decoded::default();
+        {
+            let mut aggregator = self.0.aggregator.lock().unwrap_or_else(PoisonError::into_inner);
+            let values = packets.map(|(packet, peer)| aggregator.take(packet, &peer, received, &mut decoded)).sum();
+            STATSD_VALUES.add(values);
+        }
+        self.store_now(source, decoded).await
+    }
+
+    async fn store_now(&self, source: &Source, decoded: Decoded) -> Result<(), PushError> {
+        if decoded.is_empty() {
+            return Ok(());
+        }
+        let received = telemetry::clock::now();
+        push_until_stored(&self.0.pipeline, source, received, &self.0.shutdown, || decoded.clone()).await
+    }
+}
+
+/// Serves StatsD over UDP until the shutdown of [`Statsd::start`].
+pub async fn serve_statsd_udp(address: SocketAddr, statsd: &Statsd) -> Result<Listener, ListenError> {
+    let (pipeline, shutdown) = (Arc::clone(&statsd.0.pipeline), statsd.0.shutdown.clone());
+    serve_udp(UDP, address, pipeline, shutdown, statsd.clone()).await
+}
+
+/// Serves StatsD over TCP until the shutdown of [`Statsd::start`].
+pub async fn serve_statsd_tcp(address: SocketAddr, statsd: &Statsd) -> Result<Listener, ListenError> {
+    let (shutdown, statsd, last) = (statsd.0.shutdown.clone(), statsd.clone(), statsd.clone());
+    let open = move |peer: SocketAddr| Connection {
+        statsd: statsd.clone(),
+        source: Source { protocol: Protocol::Statsd, peer: peer.ip().to_string() },
+        frames: Frames::lines(STATSD_LINE_BYTES_MAX),
+        out: Vec::new(),
+    };
+    serve_tcp(TCP, address, shutdown, open, async move { last.flush().await }).await
+}
+
+impl Datagrams for Statsd {
+    const PROTOCOL: Protocol = Protocol::Statsd;
+
+    async fn store(&self, batch: &[Datagram]) -> Result<(), PushError> {
+        let source = Source { protocol: Self::PROTOCOL, peer: String::new() };
+        let packets = batch.iter().map(|datagram| (&datagram.bytes[..], datagram.peer.to_string()));
+        self.take(&source, packets).await
+    }
+
+    async fn finish(&self) {
+        self.flush().await;
+    }
+}
+
+/// A connection of lines.
+struct Connection {
+    statsd: Statsd,
+    source: Source,
+    frames: Frames,
+    out: Vec<Frame>,
+}
+
+impl Session for Connection {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.frames.push(bytes, &mut self.out);
+        Ok(())
+    }
+
+    fn finish(&mut self) {
+        self.frames.finish(&mut self.out);
+    }
+
+    fn is_partial(&self) -> bool {
+        self.frames.pending_bytes() > 0
+    }
+
+    async fn store(&mut self) -> Result<(), PushError> {
+        let frames = std::mem::take(&mut self.out);
+        if frames.is_empty() {
+            return Ok(());
+        }
+        let shared = &self.statsd.0;
+        let _room = reserve(&shared.pipeline, &self.source, frames_bytes(&frames), &shared.shutdown).await?;
+        let mut oversize = Decoded::default();
+        let mut lines: Vec<&[u8]> = Vec::with_capacity(frames.len());
+        for frame in &frames {
+            match frame {
+                Frame::Message(line) => lines.push(line),
+                Frame::Oversize { start, bytes } => {
+                    TRUNCATED_ITEMS.add(1);
+                    let reason = format!("the line has {bytes} bytes, {STATSD_LINE_BYTES_MAX} are allowed");
+                    oversize.rejects.push(Reject { raw_bytes: *bytes, ..Reject::new(reason, start) });
+                }
+            }
+        }
+        self.statsd.take(&self.source, lines.into_iter().map(|line| (line, String::new()))).await?;
+        self.statsd.store_now(&self.source, oversize).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

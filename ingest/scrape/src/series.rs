@@ -129,7 +129,10 @@ impl TargetSeries {
             names_seen: 0,
             known: self,
         };
-        let read = if options.convert_histograms {
+        // An answer without a byte has no samples, and is no mistake, whatever its format wants.
+        let read = if body.is_empty() {
+            Ok(())
+        } else if options.convert_histograms {
             let mut converter = ClassicToNative::new(&mut append, options.classic_histograms);
             read_exposition(options.format, body, reading, &mut converter).and_then(|()| {
                 let whole = |what| ExpositionError::Line { line: 0, what, excerpt: String::new() };

@@ -1,5 +1,7 @@
 //! The manager with real sockets: a target that answers what a test says, and a sink that writes down what it gets.
 
+mod beside_prometheus;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -289,11 +291,11 @@ async fn what_a_target_is_asked_for() {
     ] {
         assert!(head.contains(wanted), "{wanted} is missing in {head}");
     }
+    let second = scraping.book.after(1).await;
+    assert!(second.metadata.is_empty(), "what was said is not said again");
     let known = scraping.manager.metadata(Some("a"), 10, |labels| labels.get("job") == "j");
     assert_eq!(known[0].metadata.help, "Help.");
     assert!(scraping.manager.metadata(None, 10, |_| false).is_empty());
-    let second = scraping.book.after(1).await;
-    assert!(second.metadata.is_empty(), "what was said is not said again");
     scraping.end().await;
 }
 

@@ -288,7 +288,7 @@ pub(super) fn as_text(body: &[u8], comments_may_be_odd: bool) -> Result<Cow<'_, 
         return Ok(String::from_utf8_lossy(body));
     }
     let bad = lines().position(|line| odd(&line) && !(comments_may_be_odd && comment(line)));
-    let line = bad.map_or_else(|| memchr::memchr_iter(b'\n', &body[..error.valid_up_to()]).count(), |at| at) + 1;
+    let line = bad.unwrap_or_else(|| memchr::memchr_iter(b'\n', &body[..error.valid_up_to()]).count()) + 1;
     let text = lines().nth(line - 1).map(String::from_utf8_lossy).unwrap_or_default();
     let excerpt = text[..text.floor_char_boundary(EXCERPT_BYTES_MAX)].to_owned();
     Err(ExpositionError::Line { line, what: "invalid UTF-8".to_owned(), excerpt })

@@ -60,14 +60,14 @@ fn prometheus_text() {
         br#"# HELP http_requests_total The total number of \\ "HTTP"\nrequests.
 # TYPE http_requests_total counter
 http_requests_total{method="post",code="200"} 1027 1395066363000
-http_requests_total{method="post",code="400"}    3 -1395066363000
+http_requests_total{method="post",code="400"}    3 1395066363001
 
 # a comment, not metadata
 #and another
 # HELPless
 msdos_file_access_time_seconds{path="C:\\DIR\\FILE.TXT",error="Cannot find file:\n\"FILE.TXT\" \x"} 1.458255915e9
 metric_without_timestamp_and_labels 12.47
-something_weird{problem="division by zero",} +Inf -3982045
+something_weird{problem="division by zero",} +Inf 3982045
  	spaced	{ a = "b" , c="d" }	NaN
 # TYPE rpc_duration_seconds summary
 rpc_duration_seconds{quantile="0.01"} 3102
@@ -85,10 +85,10 @@ no_line_end 5"#,
             http_requests_total: Help("The total number of \\ \"HTTP\"\nrequests.")
             http_requests_total: Kind(Counter)
             __name__="http_requests_total" method="post" code="200" -> 1027 @1395066363000
-            __name__="http_requests_total" method="post" code="400" -> 3 @-1395066363000
+            __name__="http_requests_total" method="post" code="400" -> 3 @1395066363001
             __name__="msdos_file_access_time_seconds" path="C:\\DIR\\FILE.TXT" error="Cannot find file:\n\"FILE.TXT\" \\x" -> 1458255915
             __name__="metric_without_timestamp_and_labels" -> 12.47
-            __name__="something_weird" problem="division by zero" -> inf @-3982045
+            __name__="something_weird" problem="division by zero" -> inf @3982045
             __name__="spaced" a="b" c="d" -> NaN
             rpc_duration_seconds: Kind(Summary)
             __name__="rpc_duration_seconds" quantile="0.01" -> 3102
@@ -150,6 +150,12 @@ fn prometheus_text_that_is_refused() {
             "foo -nan\n",
             expect![[r#"
             error: line 1: "-nan" is not a number, while reading "foo -nan"
+        "#]],
+        ),
+        (
+            "foo 1 -5\n",
+            expect![[r#"
+            error: line 1: expected a timestamp or the end of the line, found "-5", while reading "foo 1 -5"
         "#]],
         ),
         (

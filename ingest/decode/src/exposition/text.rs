@@ -101,13 +101,9 @@ fn time(cursor: &mut Cursor<'_>) -> Result<Option<i64>, ExpositionError> {
     if matches!(cursor.peek(), None | Some(b'\n')) {
         return Ok(None);
     }
-    // Times before 1970 are taken, as Prometheus's client libraries may send them.
-    let from = cursor.at;
-    cursor.take(b'-');
-    cursor.token(|byte| !byte.is_ascii_digit());
-    let digits = cursor.since(from);
-    if digits.trim_start_matches('-').is_empty() {
-        cursor.at = from;
+    // The format's description has an example before 1970; Prometheus refuses it.
+    let digits = cursor.token(|byte| !byte.is_ascii_digit());
+    if digits.is_empty() {
         return Err(cursor.expected("a timestamp or the end of the line"));
     }
     let Ok(time_ms) = digits.parse() else {

@@ -94,9 +94,11 @@ pub(super) async fn ask(client: &Client, job: &JobConfig, target: &Target) -> Re
         return Err(Failure::Status(status));
     }
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let format = ExpositionFormat::of_content_type(content_type, job.fallback)?;
+    let format = ExpositionFormat::of_content_type(content_type, job.fallback);
     let limit = if job.limits.body_bytes > 0 { job.limits.body_bytes.min(BODY_BYTES_MAX) } else { BODY_BYTES_MAX };
     let body = read_body(response, limit, target.timeout).await?;
+    // An answer without a byte needs no format.
+    let format = if body.is_empty() { format.unwrap_or(ExpositionFormat::Text) } else { format? };
     Ok(Answer { format, body })
 }
 

@@ -35,6 +35,7 @@ const LAYERS: &[(&str, u8)] = &[
     ("watch", 3),
     ("respond", 3),
     ("listen", 4),
+    ("scrape", 4),
     ("api", 4),
     ("notify", 4),
     ("act", 4),
@@ -98,7 +99,7 @@ const OWNERS: &[(&str, &[&str])] = &[
 ];
 
 /// The two sides that meet only at `store` and `model`.
-const INGEST: &[&str] = &["decode", "pipeline", "listen"];
+const INGEST: &[&str] = &["decode", "pipeline", "listen", "scrape"];
 const QUERY: &[&str] = &["lang", "promql", "compute", "plan", "exec", "engine"];
 
 fn metadata() -> Metadata {

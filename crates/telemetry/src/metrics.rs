@@ -287,6 +287,25 @@ metrics! {
     /// Deliveries of changes that were refused.
     CHANGES_REFUSED: Counter = Counter::new("backstop_changes_refused_total", "Deliveries of changes that were refused.");
 
+    /// Scrapes, by outcome; `not_stored` counts beside it those that the store did not take.
+    SCRAPES: CounterVec<8> = CounterVec::new("backstop_scrapes_total", "Scrapes of targets, by outcome.", "outcome",
+        ["ok", "timeout", "too_large", "status", "limit", "bad_body", "not_stored", "failed"]);
+    /// How long scrapes took.
+    SCRAPE_SECONDS: Timing = Timing::new("backstop_scrape_seconds", "Duration of scrapes, without storing.");
+    /// Samples that targets answered.
+    SCRAPE_SAMPLES: Counter = Counter::new("backstop_scrape_samples_total", "Samples that targets answered, before relabelling.");
+    /// Samples of a series that an answer had already.
+    SCRAPE_DUPLICATES: Counter = Counter::new("backstop_scrape_duplicate_samples_total", "Samples left out since their series was in the answer already.");
+    /// Samples of the far future.
+    SCRAPE_OUT_OF_BOUNDS: Counter = Counter::new("backstop_scrape_out_of_bounds_samples_total", "Samples left out since their time lies too far ahead.");
+    /// Samples that the store refused.
+    SCRAPE_REFUSED_SAMPLES: Counter = Counter::new("backstop_scrape_refused_samples_total", "Samples of scrapes that the store refused.");
+    /// Targets that are scraped now.
+    SCRAPE_TARGETS: Gauge = Gauge::new("backstop_scrape_targets", "Targets that are scraped now.");
+    /// Failed questions for targets, by kind of discovery.
+    DISCOVERY_FAILURES: CounterVec<6> = CounterVec::new("backstop_discovery_failures_total", "Failed questions for targets, by kind of discovery.", "kind",
+        ["file", "http", "dns", "consul", "docker", "kubernetes"]);
+
     /// What the learning of the dependency graph met.
     GRAPH_SPANS: CounterVec<5> = CounterVec::new("backstop_graph_spans_total", "Spans that the dependency graph learned from, by what became of them.", "outcome",
         ["new", "duplicate", "call", "refused", "crowded_out"]);

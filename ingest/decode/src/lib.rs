@@ -2,7 +2,8 @@
 //!
 //! **Entry points.** [`syslog::decode`] reads one message, and [`Frames`] cuts a TCP stream into messages; [`otlp`] reads the
 //! three OpenTelemetry requests in both encodings; [`remote_write`] and [`remote_read`] read those of Prometheus, and the latter
-//! writes the answers too, with [`ProtoWriter`]; [`influx`], [`graphite`] and [`statsd`] read metrics of other systems; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
+//! writes the answers too, with [`ProtoWriter`]; [`exposition`] reads what targets of a scrape answer; [`influx`], [`graphite`] and
+//! [`statsd`] read metrics of other systems; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
 //! [`detect`] tells which of them a text is; [`decompress`] undoes a content encoding within limits.
 //!
 //! **Read path.** Every decoder makes a [`Decoded`]: rows for a table, columns of rows (OTLP logs as protobuf, which come in
@@ -17,6 +18,7 @@
 mod collect;
 mod decoded;
 mod decompress;
+pub mod exposition;
 mod frame;
 pub mod graphite;
 pub mod influx;

@@ -27,14 +27,18 @@ mod delete;
 mod error;
 mod exemplars;
 mod head;
+mod heads;
 mod histograms;
 mod index;
+mod layer;
 mod matcher;
 mod merge;
 mod options;
+mod pages;
 mod samples;
 mod selection;
 mod tombstones;
+mod walk;
 
 pub use cardinality::Cardinality;
 pub use db::{DamagedBlock, FlushReport, InsertReport, SeriesData, SeriesDb};

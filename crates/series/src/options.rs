@@ -5,6 +5,8 @@
 pub struct SeriesOptions {
     /// Series that one tenant may have in head and blocks together.
     pub series_per_tenant_max: usize,
+    /// Series that one metric of a tenant may have, so that a metric with a label of many values takes no room from the others.
+    pub series_per_metric_max: usize,
     /// Labels of one series, the metric's name included.
     pub labels_per_series_max: usize,
     /// Bytes of one label's name.
@@ -27,6 +29,7 @@ impl Default for SeriesOptions {
     fn default() -> Self {
         Self {
             series_per_tenant_max: 2_000_000,
+            series_per_metric_max: 500_000,
             labels_per_series_max: 128,
             label_name_bytes_max: 1024,
             label_value_bytes_max: 16 * 1024,

@@ -73,7 +73,7 @@ pub(crate) struct About {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entry {
     pub(crate) id: SeriesId,
-    row: u32,
+    pub(crate) row: u32,
     axis: u32,
     /// Samples, and in the upper bits which parts there are.
     counted: u32,
@@ -325,6 +325,10 @@ impl BlockFile {
     /// Looks at every page.
     pub(crate) fn verify(&self) -> Result<(), SeriesError> {
         self.file.verify().map_err(reading(&self.path))
+    }
+
+    pub(crate) fn rows(&self) -> u32 {
+        self.file.rows()
     }
 
     pub(crate) fn page_of(&self, part: Part, row: u32) -> Result<u32, SeriesError> {

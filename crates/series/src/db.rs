@@ -298,6 +298,7 @@ impl SeriesDb {
             tenant.count_bytes();
             tenant.exemplars.drop_before(before_ms);
             tenant.drop_empty_series();
+            tenant.forget_gone_metrics();
         }
         self.forget_tombstones(before_ms)?;
         block::sync_dir(&self.dir)

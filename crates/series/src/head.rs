@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use model::{Labels, METRIC_NAME, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
+use parking_lot::Mutex;
 
 use crate::block::{BlockFile, Entry};
 use crate::exemplars::Ring;
@@ -11,6 +12,7 @@ use crate::heads::Heads;
 use crate::index::{LabelIndex, SeriesId, narrows};
 use crate::layer::Layer;
 use crate::samples::{Samples, View};
+use crate::usage::Asked;
 use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
 
 /// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
@@ -44,6 +46,17 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// Places of entries by row.
+    pub(crate) fn places_by_row(&self) -> Vec<u32> {
+        let mut places = vec![u32::MAX; self.file.rows() as usize];
+        for (at, entry) in (0..).zip(&self.entries) {
+            if let Some(place) = places.get_mut(entry.row as usize) {
+                *place = at;
+            }
+        }
+        places
+    }
+
     pub(crate) fn entry(&self, id: SeriesId) -> Option<&Entry> {
         self.entries.binary_search_by_key(&id, |entry| entry.id).ok().map(|at| &self.entries[at])
     }
@@ -55,11 +68,15 @@ pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) index: LabelIndex,
     pub(crate) heads: Heads,
+    /// Every series in the order of its labels, but for those that are newer.
+    order: Vec<SeriesId>,
+    newer: Vec<SeriesId>,
     /// In the order of writes.
     pub(crate) blocks: Vec<Arc<Block>>,
     pub(crate) metadata: BTreeMap<String, MetricMetadata>,
     pub(crate) metadata_dirty: bool,
     pub(crate) exemplars: Ring,
+    pub(crate) asked: Mutex<Asked>,
     /// Every sample at or after this time is in memory, so a read from here on opens no block.
     pub(crate) memory_floor_ms: i64,
     /// Bytes of samples in memory. What a write replaced counts until the next flush.
@@ -72,10 +89,13 @@ impl Tenant {
             id,
             index: LabelIndex::default(),
             heads: Heads::default(),
+            order: Vec::new(),
+            newer: Vec::new(),
             blocks: Vec::new(),
             metadata: BTreeMap::new(),
             metadata_dirty: false,
             exemplars: Ring::default(),
+            asked: Mutex::default(),
             memory_floor_ms: i64::MIN,
             sample_bytes: 0,
         }
@@ -179,7 +199,29 @@ impl Tenant {
             max_ms: i64::MIN,
         };
         self.heads.insert(id, head);
+        self.newer.push(id);
         Some(id)
+    }
+
+    /// Every series in the order of its labels, which is that of the rows of blocks. Only what is new is sorted.
+    pub(crate) fn ordered(&mut self) -> &[SeriesId] {
+        if !self.newer.is_empty() {
+            let heads = &self.heads;
+            let labels = |id: &SeriesId| heads.get(*id).map(|head| &head.labels);
+            let mut newer = std::mem::take(&mut self.newer);
+            newer.sort_unstable_by(|a, b| labels(a).cmp(&labels(b)));
+            let mut order = Vec::with_capacity(self.order.len() + newer.len());
+            let mut newer = newer.into_iter().peekable();
+            for id in &self.order {
+                while let Some(new) = newer.next_if(|new| labels(new) < labels(id)) {
+                    order.push(new);
+                }
+                order.push(*id);
+            }
+            order.extend(newer);
+            self.order = order;
+        }
+        &self.order
     }
 
     /// Makes a written or opened block part of the tenant.
@@ -214,6 +256,7 @@ impl Tenant {
     /// Forgets series without samples in memory or blocks.
     pub(crate) fn drop_empty_series(&mut self) {
         let index = &mut self.index;
+        let before = self.heads.len();
         self.heads.retain(|head| {
             let in_memory = !head.fresh.is_empty() || head.flushing.is_some() || !head.recent.is_empty();
             let keep = in_memory || head.blocks > 0;
@@ -222,6 +265,11 @@ impl Tenant {
             }
             keep
         });
+        if self.heads.len() < before {
+            let heads = &self.heads;
+            self.order.retain(|id| heads.get(*id).is_some());
+            self.newer.retain(|id| heads.get(*id).is_some());
+        }
     }
 
     /// Ids of the series that satisfy all matchers and have samples between the times, sorted.
@@ -242,15 +290,13 @@ impl Tenant {
     /// Freezes what is fresh for a flush; in order of labels.
     pub(crate) fn freeze(&mut self) -> Vec<(SeriesId, Labels, Arc<Layer>)> {
         let mut frozen = Vec::new();
-        let ids: Vec<SeriesId> =
-            self.heads.iter().filter(|(_, head)| !head.fresh.is_empty()).map(|(id, _)| id).collect();
-        for id in ids {
-            let Some(head) = self.heads.get_mut(id) else { continue };
+        self.ordered();
+        for id in &self.order {
+            let Some(head) = self.heads.get_mut(*id).filter(|head| !head.fresh.is_empty()) else { continue };
             let layer = Arc::new(std::mem::take(&mut head.fresh));
             head.flushing = Some(layer.clone());
-            frozen.push((id, head.labels.clone(), layer));
+            frozen.push((*id, head.labels.clone(), layer));
         }
-        frozen.sort_unstable_by(|a, b| a.1.cmp(&b.1));
         frozen
     }
 

@@ -180,13 +180,22 @@ impl LabelIndex {
     }
 
     fn matching(&self, matcher: &Matcher) -> Vec<&Postings> {
+        self.entries(matcher).into_iter().map(|(_, ids)| ids).collect()
+    }
+
+    /// The values of its label that a matcher accepts.
+    pub(crate) fn accepted(&self, matcher: &Matcher) -> Vec<Arc<str>> {
+        self.entries(matcher).into_iter().map(|(value, _)| Arc::clone(value)).collect()
+    }
+
+    fn entries(&self, matcher: &Matcher) -> Vec<(&Arc<str>, &Postings)> {
         let Some(values) = self.postings.get(matcher.name()) else { return Vec::new() };
         if let Some(accepted) = matcher.accepted_values() {
-            return accepted.iter().filter_map(|value| values.get(value.as_str())).collect();
+            return accepted.iter().filter_map(|value| values.get_key_value(value.as_str())).collect();
         }
         match matcher.automaton() {
             Some(automaton) => Walk::new(automaton).over(values),
-            None => values.iter().filter(|(value, _)| matcher.matches(value)).map(|(_, ids)| ids).collect(),
+            None => values.iter().filter(|(value, _)| matcher.matches(value)).collect(),
         }
     }
 

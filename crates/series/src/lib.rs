@@ -38,6 +38,7 @@ mod pages;
 mod samples;
 mod selection;
 mod tombstones;
+mod usage;
 mod walk;
 
 pub use cardinality::Cardinality;
@@ -49,3 +50,4 @@ pub use merge::MergeReport;
 pub use options::SeriesOptions;
 pub use selection::SeriesSelection;
 pub use tombstones::TOMBSTONES_MAX;
+pub use usage::MetricUsage;

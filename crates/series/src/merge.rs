@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::Labels;
 use parking_lot::RwLock;
+use roaring::RoaringBitmap;
 
 use crate::block::{self, About, BlockId, BlockWriter};
 use crate::head::{Block, Tenant};
@@ -47,22 +48,26 @@ impl SeriesDb {
         let deleted = self.tombstones_of(&tenant.read().id, i64::MIN, i64::MAX);
         // Taken out first, so that inserts do not wait while files are read.
         let (series, about) = {
-            let tenant = tenant.read();
+            let mut tenant = tenant.write();
             let about = About {
                 tenant: tenant.id.clone(),
                 replaces: run.iter().map(|block| block.file.id.file_name()).collect(),
                 metadata: tenant.metadata.values().cloned().collect(),
                 exemplars: tenant.exemplars.iter().cloned().collect(),
             };
-            (series_of(&tenant, run), about)
+            (series_of(&mut tenant, run), about)
         };
         let id = BlockId { sequence: last.file.id.sequence, generation: last.file.id.generation + 1 };
         let mut writer = BlockWriter::create(&self.dir, id)?;
         let pages = Pages::default();
+        let mut rows: Vec<_> = run.iter().map(|block| block.places_by_row().into_iter().peekable()).collect();
         for (labels, id) in &series {
             let mut merged = Samples::default();
-            for (nth, block) in run.iter().enumerate() {
-                let Some(entry) = block.entry(*id) else { continue };
+            for (nth, (block, rows)) in run.iter().zip(&mut rows).enumerate() {
+                // Rows have the same order, so that a series is a block's next one or not in it.
+                let next = rows.peek().and_then(|place| block.entries.get(*place as usize));
+                let Some(entry) = next.filter(|entry| entry.id == *id) else { continue };
+                rows.next();
                 let page = |part, row| pages.get((nth, run.len()), &block.file, part, row);
                 let mut samples = block.file.samples(entry, page)?;
                 tombstones::apply(&deleted, block.file.id.sequence, labels, &mut samples);
@@ -74,7 +79,7 @@ impl SeriesDb {
             }
             writer.push(*id, labels, &merged)?;
         }
-        drop((series, pages));
+        drop((series, pages, rows));
         let (file, entries) = writer.finish(&about)?;
         let mut tenant = tenant.write();
         tenant.add_block(file, entries);
@@ -90,14 +95,10 @@ impl SeriesDb {
 }
 
 /// The series of some blocks in the order of their labels, which is that of the rows of every block: so each page is read once.
-fn series_of(tenant: &Tenant, run: &[Arc<Block>]) -> Vec<(Labels, SeriesId)> {
-    let mut ids: Vec<SeriesId> = run.iter().flat_map(|block| block.entries.iter().map(|entry| entry.id)).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let labels = |id: SeriesId| Some((tenant.heads.get(id)?.labels.clone(), id));
-    let mut series: Vec<_> = ids.into_iter().filter_map(labels).collect();
-    series.sort_unstable();
-    series
+fn series_of(tenant: &mut Tenant, run: &[Arc<Block>]) -> Vec<(Labels, SeriesId)> {
+    let ids: RoaringBitmap = run.iter().flat_map(|block| block.entries.iter().map(|entry| entry.id)).collect();
+    let order: Vec<SeriesId> = tenant.ordered().iter().copied().filter(|id| ids.contains(*id)).collect();
+    order.into_iter().filter_map(|id| Some((tenant.heads.get(id)?.labels.clone(), id))).collect()
 }
 
 /// The first run of neighbours that are small enough, many enough, and close enough in time.

@@ -31,19 +31,19 @@ impl<'a> Walk<'a> {
         Self { dfa, cache: dfa.create_cache() }
     }
 
-    /// What stands beside the texts that are accepted, in order.
-    pub(crate) fn over<'v, V>(mut self, values: &'v BTreeMap<Arc<str>, V>) -> Vec<&'v V> {
+    /// The texts that are accepted and what stands beside them, in order.
+    pub(crate) fn over<V>(mut self, values: &BTreeMap<Arc<str>, V>) -> Vec<(&Arc<str>, &V)> {
         let mut found = Vec::new();
         let mut texts = values.range::<str, _>(..);
         let mut next = texts.next();
         while let Some((text, value)) = next {
             next = texts.next();
             match self.judge(text) {
-                Verdict::Accepted => found.push(value),
+                Verdict::Accepted => found.push((text, value)),
                 Verdict::Refused => {}
                 Verdict::Unknown => {
                     if self.dfa_accepts_slowly(text) {
-                        found.push(value);
+                        found.push((text, value));
                     }
                 }
                 Verdict::Dead(len) => {
@@ -122,7 +122,7 @@ mod tests {
         let Some(automaton) = matcher.automaton() else { return };
         let values: BTreeMap<Arc<str>, &str> = texts.iter().map(|text| (Arc::from(&**text), &**text)).collect();
         let want: Vec<&str> = values.values().filter(|text| matcher.matches(text)).copied().collect();
-        let found: Vec<&str> = Walk::new(automaton).over(&values).into_iter().copied().collect();
+        let found: Vec<&str> = Walk::new(automaton).over(&values).into_iter().map(|(_, text)| *text).collect();
         assert_eq!(found, want, "{pattern} of {texts:?}");
     }
 

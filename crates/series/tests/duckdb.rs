@@ -9,11 +9,14 @@ use std::process::Command;
 use model::{Labels, Sample, SeriesBatch, SeriesSamples, TenantId, stale_nan};
 use series::{SeriesDb, SeriesOptions};
 
+/// A name, and the value at a place.
+type Kind = (&'static str, fn(u32) -> f64);
+
 /// Series of every kind, by name.
 fn fleet() -> Vec<(String, Vec<f64>)> {
     let whole = 9_007_199_254_740_992.0f64;
     let payload = |at: u64| f64::from_bits(0x7ff8_0000_0000_0000 | at << 3);
-    let kinds: [(&str, fn(u32) -> f64); 7] = [
+    let kinds: [Kind; 7] = [
         ("counter", |at| f64::from(at * 7 + at % 3)),
         ("resets", |at| f64::from(at % 50) * 1e12),
         ("cents", |at| f64::from(at) / 100.0),

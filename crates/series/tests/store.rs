@@ -252,6 +252,25 @@ fn a_metric_with_too_many_series_takes_no_room_from_the_others() {
 }
 
 #[test]
+fn metrics_that_nobody_asks_for_come_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, tenant) = (open(dir.path()), TenantId::default());
+    for (name, count) in [("few", 1), ("many", 3), ("asked", 5), ("lately", 2)] {
+        for at in 0..count {
+            db.insert(&tenant, &batch(&labels(name, &[("at", &at.to_string())]), &[(1, 1.0)]));
+        }
+    }
+    db.note_asked(&tenant, &[matcher("__name__", MatchOp::Regex, "asked|lately|none")], 1000);
+    db.note_asked(&tenant, &[matcher("__name__", MatchOp::Regex, "l.t.ly"), matcher("at", MatchOp::Equal, "9")], 2000);
+    db.note_asked(&tenant, &[matcher("at", MatchOp::Equal, "0"), matcher("__name__", MatchOp::NotEqual, "few")], 3000);
+    let found = db.metric_usage(&tenant, 9);
+    let shown: Vec<_> = found.iter().map(|usage| (&*usage.metric, usage.series, usage.asked_ms)).collect();
+    let want = [("many", 3, None), ("few", 1, None), ("asked", 5, Some(1000)), ("lately", 2, Some(2000))];
+    assert_eq!(shown, want);
+    assert_eq!(db.metric_usage(&tenant, 1).len(), 1);
+}
+
+#[test]
 fn series_come_and_go_without_mixing() {
     let dir = tempfile::tempdir().unwrap();
     let tenant = TenantId::default();

@@ -13,6 +13,7 @@ use crate::exemplars::SeriesExemplars;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
+use crate::retention::Floors;
 use crate::samples::Samples;
 use crate::selection::SeriesSelection;
 use crate::tombstones::{self, Tombstone};
@@ -75,7 +76,12 @@ pub struct SeriesDb {
     /// Held by flush, merge and retain, which change the set of files.
     pub(crate) files: Mutex<()>,
     pub(crate) sequence: AtomicU64,
-    retain_before_ms: AtomicI64,
+    /// What is too old to be seen.
+    pub(crate) floors: RwLock<Arc<Floors>>,
+    /// When blocks were last looked through for what is too old by a rule.
+    pub(crate) rewrites_looked_ms: AtomicI64,
+    /// When what is too old was last removed.
+    pub(crate) removed_ms: AtomicI64,
     damaged: Mutex<Vec<DamagedBlock>>,
     /// What was deleted and may still be in blocks. Replaced as a whole, under the lock of the tenant whose reads it changes.
     pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
@@ -88,11 +94,13 @@ impl SeriesDb {
         std::fs::create_dir_all(dir).map_err(SeriesError::io("create", dir))?;
         let db = Self {
             dir: dir.to_owned(),
+            floors: RwLock::new(Arc::new(Floors::new(&options.retention))),
             options,
             tenants: RwLock::default(),
             files: Mutex::new(()),
             sequence: AtomicU64::new(1),
-            retain_before_ms: AtomicI64::new(i64::MIN),
+            rewrites_looked_ms: AtomicI64::new(i64::MIN),
+            removed_ms: AtomicI64::new(i64::MIN),
             damaged: Mutex::default(),
             tombstones: RwLock::new(Arc::new(tombstones::read(dir)?)),
         };
@@ -273,37 +281,6 @@ impl SeriesDb {
         writer.finish(about)
     }
 
-    /// Forgets what is before a time: reads show none of it at once, blocks and series that hold nothing newer go.
-    pub fn retain(&self, before_ms: i64) -> Result<(), SeriesError> {
-        let _files = self.files.lock();
-        self.retain_before_ms.fetch_max(before_ms, Ordering::Relaxed);
-        let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
-        for tenant in tenants {
-            let mut tenant = tenant.write();
-            let old: Vec<_> = tenant.blocks.iter().filter(|block| block.max_ms < before_ms).cloned().collect();
-            // The newest block carries the metadata; it stays until another takes its place.
-            let newest = tenant.blocks.last().cloned();
-            for block in old {
-                if newest.as_ref().is_some_and(|newest| Arc::ptr_eq(newest, &block)) && !tenant.metadata.is_empty() {
-                    continue;
-                }
-                std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
-                tenant.remove_block(&block);
-            }
-            for head in tenant.heads.values_mut() {
-                head.recent.drop_before(before_ms);
-                head.fresh.drop_before(before_ms);
-                head.min_ms = head.min_ms.max(before_ms);
-            }
-            tenant.count_bytes();
-            tenant.exemplars.drop_before(before_ms);
-            tenant.drop_empty_series();
-            tenant.forget_gone_metrics();
-        }
-        self.forget_tombstones(before_ms)?;
-        block::sync_dir(&self.dir)
-    }
-
     /// The samples from `start_ms` to `end_ms`, both included, of every series that satisfies all matchers; sorted by labels.
     /// Series without samples there are left out. A damaged block fails the read: nothing partial is returned.
     pub fn select(
@@ -333,12 +310,13 @@ impl SeriesDb {
         start_ms: i64,
         end_ms: i64,
     ) -> SeriesSelection {
-        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let floors = self.floors();
+        let start_ms = start_ms.max(floors.lowest());
         let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
         let tenant = tenant.read();
         let ids = tenant.find(matchers, start_ms, end_ms);
-        let heads =
-            ids.iter().filter_map(|id| tenant.heads.get(*id).map(|head| (*id, copy_head(head, start_ms, end_ms))));
+        let copy = |head: &Head| copy_head(head, start_ms.max(floors.of(&head.labels)), end_ms);
+        let heads = ids.iter().filter_map(|id| tenant.heads.get(*id).map(|head| (*id, copy(head))));
         let mut heads: Vec<(SeriesId, (Labels, Samples))> = heads.collect();
         let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
         let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
@@ -346,13 +324,13 @@ impl SeriesDb {
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
         heads.sort_by(|a, b| a.1.0.cmp(&b.1.0));
-        SeriesSelection::new(heads, blocks, deleted, (start_ms, end_ms))
+        SeriesSelection::new(heads, blocks, (deleted, floors), (start_ms, end_ms))
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
     pub fn series(&self, tenant: &TenantId, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
         let Some(tenant) = self.tenant(tenant) else { return Vec::new() };
-        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let start_ms = start_ms.max(self.floors().lowest());
         let tenant = tenant.read();
         let ids = tenant.find(matchers, start_ms, end_ms);
         let mut found: Vec<Labels> =

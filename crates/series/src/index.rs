@@ -76,10 +76,10 @@ impl Postings {
         }
     }
 
-    fn narrow(&self, candidates: &mut RoaringBitmap) {
+    fn within(&self, found: &RoaringBitmap) -> RoaringBitmap {
         match self {
-            Self::Few(ids) => *candidates = ids.iter().copied().filter(|id| candidates.contains(*id)).collect(),
-            Self::Many(ids) => *candidates &= &**ids,
+            Self::Few(ids) => ids.iter().copied().filter(|id| found.contains(*id)).collect(),
+            Self::Many(ids) => &**ids & found,
         }
     }
 }
@@ -171,10 +171,11 @@ impl LabelIndex {
         let mut lists = lists.into_iter();
         let mut found = union(&lists.next()?);
         for list in lists {
-            match &list[..] {
-                [one] => one.narrow(&mut found),
-                _ => found &= union(&list),
-            }
+            // What is not found already is left out of each before they are joined: a join of all would look at every series of
+            // every value, selected or not.
+            let mut both = RoaringBitmap::new();
+            list.iter().for_each(|ids| both |= ids.within(&found));
+            found = both;
         }
         Some(found)
     }

@@ -46,6 +46,7 @@ impl SeriesDb {
     pub(crate) fn merge_run(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<(), SeriesError> {
         let Some(last) = run.last() else { return Ok(()) };
         let deleted = self.tombstones_of(&tenant.read().id, i64::MIN, i64::MAX);
+        let floors = self.floors();
         // Taken out first, so that inserts do not wait while files are read.
         let (series, about) = {
             let mut tenant = tenant.write();
@@ -76,6 +77,10 @@ impl SeriesDb {
                 } else {
                     merged.lay_over(samples.view());
                 }
+            }
+            let floor_ms = floors.of(labels);
+            if floor_ms > i64::MIN {
+                merged.remove_range(i64::MIN, floor_ms - 1);
             }
             writer.push(*id, labels, &merged)?;
         }

@@ -1,5 +1,7 @@
 //! Every limit of the metric store.
 
+use crate::SeriesRetention;
+
 /// Limits and budgets. The defaults suit one machine; the server sets them from its configuration.
 #[derive(Clone, Debug)]
 pub struct SeriesOptions {
@@ -21,6 +23,8 @@ pub struct SeriesOptions {
     pub merge_bytes_max: u64,
     /// Neighbouring small blocks that it takes to start a merge.
     pub merge_blocks_min: usize,
+    /// Series that are kept for another time than the rest.
+    pub retention: Vec<SeriesRetention>,
     /// A merged block spans at most this much time, so that retention stays fine-grained.
     pub merge_span_ms_max: i64,
 }
@@ -37,6 +41,7 @@ impl Default for SeriesOptions {
             recent_bytes_max: 256 << 20,
             merge_bytes_max: 64 << 20,
             merge_blocks_min: 4,
+            retention: Vec::new(),
             merge_span_ms_max: 24 * 3_600_000,
         }
     }

@@ -11,6 +11,7 @@ use crate::db::SeriesData;
 use crate::head::Block;
 use crate::index::SeriesId;
 use crate::pages::Pages;
+use crate::retention::Floors;
 use crate::samples::Samples;
 use crate::tombstones::{self, Tombstone};
 
@@ -23,6 +24,7 @@ pub struct SeriesSelection {
     heads: Vec<Mutex<Samples>>,
     blocks: Vec<Arc<Block>>,
     deleted: Vec<Tombstone>,
+    floors: Option<Arc<Floors>>,
     start_ms: i64,
     end_ms: i64,
     samples_at_most: usize,
@@ -35,10 +37,10 @@ impl SeriesSelection {
     pub(crate) fn new(
         heads: Vec<(SeriesId, (Labels, Samples))>,
         blocks: Vec<Arc<Block>>,
-        deleted: Vec<Tombstone>,
+        (deleted, floors): (Vec<Tombstone>, Arc<Floors>),
         (start_ms, end_ms): (i64, i64),
     ) -> Self {
-        let mut selection = Self { blocks, deleted, start_ms, end_ms, ..Self::default() };
+        let mut selection = Self { blocks, deleted, floors: Some(floors), start_ms, end_ms, ..Self::default() };
         for (id, (labels, head)) in heads {
             let stored: usize = selection.blocks.iter().filter_map(|block| block.entry(id)).map(Entry::samples).sum();
             selection.samples_at_most += head.len() + stored;
@@ -78,14 +80,15 @@ impl SeriesSelection {
     /// The samples of a series, of which there may be none after all. Each series is read once; a damaged block fails the read.
     pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
         let mut stored = Samples::default();
+        let floor_ms = self.floors.as_ref().map_or(i64::MIN, |floors| floors.of(&self.labels[at]));
+        let start_ms = self.start_ms.max(floor_ms);
         for (nth, block) in self.blocks.iter().enumerate() {
-            let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= self.start_ms;
+            let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
             let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
             let page = |part, row| self.pages.get((nth, self.blocks.len()), &block.file, part, row);
             let mut samples = block.file.samples(entry, page)?;
-            if *samples.times.first().unwrap_or(&0) < self.start_ms || *samples.times.last().unwrap_or(&0) > self.end_ms
-            {
-                samples = Samples::from(samples.range(self.start_ms, self.end_ms));
+            if *samples.times.first().unwrap_or(&0) < start_ms || *samples.times.last().unwrap_or(&0) > self.end_ms {
+                samples = Samples::from(samples.range(start_ms, self.end_ms));
             }
             tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
             if stored.is_empty() {

@@ -157,8 +157,7 @@ mod tests {
         // As `over` does it, counted.
         let mut at = Bound::Unbounded;
         let mut found = 0;
-        loop {
-            let Some((text, _)) = texts.range::<str, _>((at, Bound::Unbounded)).next() else { break };
+        while let Some((text, _)) = texts.range::<str, _>((at, Bound::Unbounded)).next() {
             judged += 1;
             let next = match walk.judge(text) {
                 Verdict::Dead(len) => beyond(text, len),

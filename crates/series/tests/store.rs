@@ -12,7 +12,7 @@ use model::{
     SeriesSamples, TenantId, stale_nan,
 };
 use proptest::prelude::*;
-use series::{Limit, MatchOp, Matcher, SeriesDb, SeriesError, SeriesOptions};
+use series::{Limit, MatchOp, Matcher, REWRITE_EVERY_MS, SeriesDb, SeriesError, SeriesOptions, SeriesRetention};
 
 fn labels(name: &str, pairs: &[(&str, &str)]) -> Labels {
     [("__name__", name)].into_iter().chain(pairs.iter().copied()).collect()
@@ -335,6 +335,51 @@ fn retention_hides_at_once_and_removes_files_and_series() {
     assert_eq!(db.series(&tenant, &[], i64::MIN, i64::MAX), [labels("new", &[])]);
     assert_eq!(all(&db)[&labels("new", &[])], [(100, 2.0f64.to_bits())]);
     assert_eq!(db.series_count(), 1);
+}
+
+#[test]
+fn some_series_are_kept_for_another_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let hour = REWRITE_EVERY_MS;
+    let keep = |tier: &str, hours: i64| SeriesRetention {
+        matchers: vec![matcher("tier", MatchOp::Equal, tier)],
+        keep_ms: hours * hour,
+    };
+    let retention = vec![keep("debug", 2), keep("slo", 20)];
+    let options = SeriesOptions { retention, merge_blocks_min: 2, recent_bytes_max: 0, ..SeriesOptions::default() };
+    let tenant = TenantId::default();
+    let mut db = SeriesDb::open(dir.path(), options.clone()).unwrap();
+    let tiers = ["debug", "slo", "rest"];
+    let span = |db: &SeriesDb, tier: &str| {
+        let found = db.select(&tenant, &[matcher("tier", MatchOp::Equal, tier)], i64::MIN, i64::MAX).unwrap();
+        found.first().map(|data| (data.times[0] / hour, data.times[data.times.len() - 1] / hour))
+    };
+    for at in 0..8 {
+        for tier in tiers {
+            db.insert(&tenant, &batch(&labels("m", &[("tier", tier)]), &[(at * hour, 1.0)]));
+        }
+        db.flush().unwrap();
+    }
+    db.retain_at(7 * hour, Some(5 * hour)).unwrap();
+    for round in ["blocks", "merged", "opened"] {
+        let found = tiers.map(|tier| span(&db, tier));
+        assert_eq!(found, [Some((5, 7)), Some((0, 7)), Some((2, 7))], "{round}");
+        match round {
+            "blocks" => drop(db.merge().unwrap()),
+            _ => {
+                db = SeriesDb::open(dir.path(), options.clone()).unwrap();
+                db.retain_at(7 * hour, Some(5 * hour)).unwrap();
+            }
+        }
+    }
+    db.retain_at(14 * hour, Some(5 * hour)).unwrap();
+    assert_eq!(tiers.map(|tier| span(&db, tier)), [None, Some((0, 7)), None]);
+    assert_eq!(db.series(&tenant, &[], i64::MIN, i64::MAX).len(), 1);
+    assert_eq!(db.series_count(), 1, "the block was written anew");
+    db.retain_at(24 * hour, Some(5 * hour)).unwrap();
+    assert_eq!(tiers.map(|tier| span(&db, tier)), [None, Some((4, 7)), None]);
+    db.retain_at(40 * hour, Some(5 * hour)).unwrap();
+    assert_eq!((db.series_count(), db.disk_bytes()), (0, 0));
 }
 
 #[test]

@@ -21,7 +21,9 @@
 //! logical types, so any Parquet reader opens it. A read touches the footer once, and then the pages of the wanted rows and
 //! columns. Damaged input is an error, never a panic.
 //!
-//! **Not here.** Checksums, sorting and file names (`segment`), the term index (`index`).
+//! **Series.** [`metrics`] has blocks of metric series, which are Parquet files of another schema.
+//!
+//! **Not here.** Checksums of segments, sorting and file names (`segment`), the term index (`index`).
 
 mod batch;
 mod build;
@@ -33,6 +35,7 @@ mod export;
 mod intern;
 mod json;
 mod layout;
+pub mod metrics;
 mod pages;
 mod read;
 mod row_json;

@@ -39,6 +39,7 @@ mod header;
 mod inflate;
 mod leaf;
 mod levels;
+mod lists;
 mod numbers;
 mod out;
 mod page;
@@ -50,6 +51,7 @@ mod values;
 
 pub(crate) use dictionary::Dictionaries;
 pub(crate) use leaf::OpenFile;
+pub(crate) use lists::{blobs, number_lists, page_lengths};
 
 /// Most bytes of a page, decompressed. The writer looks after every 256 rows whether a page is full, so that one of them may
 /// have 256 texts of 4 MB.

@@ -1,6 +1,6 @@
 //! The database: tenants, blocks on disk, reads.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, TenantId};
 use parking_lot::{Mutex, RwLock};
 
-use crate::block::{self, BlockFile, BlockId, Content, Footer};
+use crate::block::{self, About, BlockFile, BlockId, BlockWriter, EXTENSION, Entry};
 use crate::exemplars::SeriesExemplars;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
+use crate::layer::Layer;
+use crate::retention::Floors;
 use crate::samples::Samples;
 use crate::selection::SeriesSelection;
 use crate::tombstones::{self, Tombstone};
@@ -74,7 +76,12 @@ pub struct SeriesDb {
     /// Held by flush, merge and retain, which change the set of files.
     pub(crate) files: Mutex<()>,
     pub(crate) sequence: AtomicU64,
-    retain_before_ms: AtomicI64,
+    /// What is too old to be seen.
+    pub(crate) floors: RwLock<Arc<Floors>>,
+    /// When blocks were last looked through for what is too old by a rule.
+    pub(crate) rewrites_looked_ms: AtomicI64,
+    /// When what is too old was last removed.
+    pub(crate) removed_ms: AtomicI64,
     damaged: Mutex<Vec<DamagedBlock>>,
     /// What was deleted and may still be in blocks. Replaced as a whole, under the lock of the tenant whose reads it changes.
     pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
@@ -87,11 +94,13 @@ impl SeriesDb {
         std::fs::create_dir_all(dir).map_err(SeriesError::io("create", dir))?;
         let db = Self {
             dir: dir.to_owned(),
+            floors: RwLock::new(Arc::new(Floors::new(&options.retention))),
             options,
             tenants: RwLock::default(),
             files: Mutex::new(()),
             sequence: AtomicU64::new(1),
-            retain_before_ms: AtomicI64::new(i64::MIN),
+            rewrites_looked_ms: AtomicI64::new(i64::MIN),
+            removed_ms: AtomicI64::new(i64::MIN),
             damaged: Mutex::default(),
             tombstones: RwLock::new(Arc::new(tombstones::read(dir)?)),
         };
@@ -99,14 +108,17 @@ impl SeriesDb {
         let newest = db.tombstones.read().iter().map(|tombstone| tombstone.before).max();
         db.sequence.fetch_max(newest.unwrap_or(0), Ordering::Relaxed);
         let blocks = db.open_blocks()?;
-        let replaced: BTreeSet<String> = blocks.iter().flat_map(|(_, footer)| footer.replaces.clone()).collect();
-        for (file, footer) in blocks {
+        let replaced: BTreeSet<String> = blocks.iter().flat_map(|(_, about)| about.replaces.clone()).collect();
+        for (file, about) in blocks {
             if replaced.contains(&file.id.file_name()) {
                 // A crash came between writing the merged block and removing its inputs.
                 std::fs::remove_file(&file.path).map_err(SeriesError::io("remove", &file.path))?;
                 continue;
             }
-            db.adopt(file, footer);
+            match db.adopt(file, about) {
+                Err(SeriesError::Damaged { path, reason }) => db.set_aside(&path, reason)?,
+                adopted => adopted?,
+            }
         }
         db.settle_deleted();
         block::sync_dir(dir)?;
@@ -114,7 +126,7 @@ impl SeriesDb {
     }
 
     /// Opens every block, in the order of writes; removes leftovers of unfinished writes.
-    fn open_blocks(&self) -> Result<Vec<(BlockFile, Footer)>, SeriesError> {
+    fn open_blocks(&self) -> Result<Vec<(BlockFile, About)>, SeriesError> {
         let mut blocks = Vec::new();
         let entries = std::fs::read_dir(&self.dir).map_err(SeriesError::io("list", &self.dir))?;
         for entry in entries {
@@ -126,7 +138,7 @@ impl SeriesDb {
             }
             let Some(id) = BlockId::parse(name) else { continue };
             self.sequence.fetch_max(id.sequence + 1, Ordering::Relaxed);
-            match block::open(&path, id) {
+            match BlockFile::open(&path, id) {
                 Ok(opened) => blocks.push(opened),
                 Err(SeriesError::Damaged { path, reason }) => self.set_aside(&path, reason)?,
                 Err(error) => return Err(error),
@@ -137,24 +149,35 @@ impl SeriesDb {
     }
 
     fn set_aside(&self, path: &Path, reason: String) -> Result<(), SeriesError> {
-        let aside = path.with_extension("series.damaged");
+        let aside = path.with_extension(format!("{EXTENSION}.damaged"));
         std::fs::rename(path, &aside).map_err(SeriesError::io("rename", path))?;
         tracing::error!(block = %aside.display(), reason, "set a damaged metric block aside");
         self.damaged.lock().push(DamagedBlock { path: aside, reason });
         Ok(())
     }
 
-    fn adopt(&self, file: BlockFile, mut footer: Footer) {
-        let tenant = self.tenant_or_new(&footer.tenant);
+    fn adopt(&self, file: BlockFile, mut about: About) -> Result<(), SeriesError> {
+        let tenant = self.tenant_or_new(&about.tenant);
         let mut tenant = tenant.write();
-        for metadata in std::mem::take(&mut footer.metadata) {
+        // Nothing of a block is taken before all of it can be read.
+        let entries =
+            file.entries(|pairs| tenant.index.id_of_pairs(pairs).or_else(|| tenant.register(pairs.iter().copied())));
+        let entries = match entries {
+            Ok(entries) => entries,
+            Err(error) => {
+                tenant.drop_empty_series();
+                return Err(error);
+            }
+        };
+        for metadata in std::mem::take(&mut about.metadata) {
             tenant.metadata.insert(metadata.name.clone(), metadata);
         }
-        let mut exemplars = std::mem::take(&mut footer.exemplars);
+        let mut exemplars = std::mem::take(&mut about.exemplars);
         exemplars.retain(|(labels, exemplar)| !self.is_deleted(&tenant.id, file.id.sequence, labels, exemplar.time_ms));
         tenant.exemplars.load(exemplars, self.options.exemplars_per_tenant_max);
-        let block = tenant.add_block(file, footer);
+        let block = tenant.add_block(file, entries);
         tenant.memory_floor_ms = tenant.memory_floor_ms.max(block.max_ms.saturating_add(1));
+        Ok(())
     }
 
     /// Blocks that were damaged when the database was opened.
@@ -167,7 +190,7 @@ impl SeriesDb {
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         let blocks: Vec<Arc<Block>> = tenants.iter().flat_map(|tenant| tenant.read().blocks.clone()).collect();
         let check = |block: &Arc<Block>| {
-            let failed = (0..block.file.page_count()).find_map(|page| block.file.page(page).err())?;
+            let failed = block.file.verify().err()?;
             Some(DamagedBlock { path: block.file.path.clone(), reason: failed.to_string() })
         };
         blocks.iter().filter_map(check).collect()
@@ -211,7 +234,7 @@ impl SeriesDb {
     }
 
     fn flush_tenant(&self, tenant: &RwLock<Tenant>, report: &mut FlushReport) -> Result<(), SeriesError> {
-        let content = {
+        let (about, series) = {
             let mut tenant = tenant.write();
             let exemplars = tenant.exemplars.unflushed();
             let series = tenant.freeze();
@@ -220,22 +243,20 @@ impl SeriesDb {
             }
             let metadata = tenant.metadata.values().cloned().collect();
             tenant.metadata_dirty = false;
-            Content { tenant: tenant.id.clone(), replaces: Vec::new(), series, metadata, exemplars }
+            (About { tenant: tenant.id.clone(), replaces: Vec::new(), metadata, exemplars }, series)
         };
-        let id = BlockId { sequence: self.sequence.fetch_add(1, Ordering::Relaxed), generation: 0 };
-        let written = block::write(&self.dir, id, &content);
-        let (samples, exemplars) =
-            (content.series.iter().map(|(_, samples)| samples.len()).sum::<usize>(), content.exemplars.len());
-        drop(content);
+        let written = self.write_frozen(&about, &series);
+        let samples = series.iter().map(|(_, _, layer)| layer.len()).sum::<usize>();
+        drop(series);
         let mut tenant = tenant.write();
         match written {
-            Ok((file, footer)) => {
+            Ok((file, entries)) => {
                 report.blocks += 1;
                 report.samples += samples;
                 report.bytes += file.bytes;
-                tenant.add_block(file, footer);
+                tenant.add_block(file, entries);
                 tenant.thaw(true);
-                tenant.exemplars.flushed(exemplars);
+                tenant.exemplars.flushed(about.exemplars.len());
                 tenant.evict(self.options.recent_bytes_max);
                 Ok(())
             }
@@ -247,34 +268,17 @@ impl SeriesDb {
         }
     }
 
-    /// Forgets what is before a time: reads show none of it at once, blocks and series that hold nothing newer go.
-    pub fn retain(&self, before_ms: i64) -> Result<(), SeriesError> {
-        let _files = self.files.lock();
-        self.retain_before_ms.fetch_max(before_ms, Ordering::Relaxed);
-        let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
-        for tenant in tenants {
-            let mut tenant = tenant.write();
-            let old: Vec<_> = tenant.blocks.iter().filter(|block| block.max_ms < before_ms).cloned().collect();
-            // The newest block carries the metadata; it stays until another takes its place.
-            let newest = tenant.blocks.last().cloned();
-            for block in old {
-                if newest.as_ref().is_some_and(|newest| Arc::ptr_eq(newest, &block)) && !tenant.metadata.is_empty() {
-                    continue;
-                }
-                std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
-                tenant.remove_block(&block);
-            }
-            for head in tenant.heads.values_mut() {
-                head.recent.drop_before(before_ms);
-                head.fresh.drop_before(before_ms);
-                head.min_ms = head.min_ms.max(before_ms);
-            }
-            tenant.count_bytes();
-            tenant.exemplars.drop_before(before_ms);
-            tenant.drop_empty_series();
+    fn write_frozen(
+        &self,
+        about: &About,
+        series: &[(SeriesId, Labels, Arc<Layer>)],
+    ) -> Result<(BlockFile, Vec<Entry>), SeriesError> {
+        let id = BlockId { sequence: self.sequence.fetch_add(1, Ordering::Relaxed), generation: 0 };
+        let mut writer = BlockWriter::create(&self.dir, id)?;
+        for (id, labels, layer) in series {
+            writer.push(*id, labels, &layer.samples())?;
         }
-        self.forget_tombstones(before_ms)?;
-        block::sync_dir(&self.dir)
+        writer.finish(about)
     }
 
     /// The samples from `start_ms` to `end_ms`, both included, of every series that satisfies all matchers; sorted by labels.
@@ -306,12 +310,13 @@ impl SeriesDb {
         start_ms: i64,
         end_ms: i64,
     ) -> SeriesSelection {
-        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let floors = self.floors();
+        let start_ms = start_ms.max(floors.lowest());
         let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
         let tenant = tenant.read();
         let ids = tenant.find(matchers, start_ms, end_ms);
-        let heads =
-            ids.iter().filter_map(|id| tenant.heads.get(id).map(|head| (*id, copy_head(head, start_ms, end_ms))));
+        let copy = |head: &Head| copy_head(head, start_ms.max(floors.of(&head.labels)), end_ms);
+        let heads = ids.iter().filter_map(|id| tenant.heads.get(*id).map(|head| (*id, copy(head))));
         let mut heads: Vec<(SeriesId, (Labels, Samples))> = heads.collect();
         let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
         let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
@@ -319,17 +324,17 @@ impl SeriesDb {
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
         heads.sort_by(|a, b| a.1.0.cmp(&b.1.0));
-        SeriesSelection::new(heads, blocks, deleted, (start_ms, end_ms))
+        SeriesSelection::new(heads, blocks, (deleted, floors), (start_ms, end_ms))
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
     pub fn series(&self, tenant: &TenantId, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
         let Some(tenant) = self.tenant(tenant) else { return Vec::new() };
-        let start_ms = start_ms.max(self.retain_before_ms.load(Ordering::Relaxed));
+        let start_ms = start_ms.max(self.floors().lowest());
         let tenant = tenant.read();
         let ids = tenant.find(matchers, start_ms, end_ms);
         let mut found: Vec<Labels> =
-            ids.iter().filter_map(|id| tenant.heads.get(id)).map(|head| head.labels.clone()).collect();
+            ids.iter().filter_map(|id| tenant.heads.get(*id)).map(|head| head.labels.clone()).collect();
         found.sort();
         found
     }
@@ -425,30 +430,9 @@ impl SeriesDb {
 }
 
 fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> (Labels, Samples) {
-    let mut samples = Samples::from(head.recent.range(start_ms, end_ms));
+    let mut samples = head.recent.range(start_ms, end_ms);
     for layer in head.flushing.as_deref().into_iter().chain([&head.fresh]) {
-        samples.lay_over(layer.range(start_ms, end_ms));
+        samples.lay_over(layer.range(start_ms, end_ms).view());
     }
     (head.labels.clone(), samples)
-}
-
-/// All samples of a run of blocks by series, later blocks winning; merge uses it. `delete` takes out what is deleted.
-pub(crate) fn read_all(
-    blocks: &[Arc<Block>],
-    delete: impl Fn(&Block, SeriesId, &mut Samples),
-) -> Result<HashMap<SeriesId, Samples>, SeriesError> {
-    let mut all: HashMap<SeriesId, Samples> = HashMap::new();
-    for block in blocks {
-        let mut entries = block.entries.clone();
-        entries.sort_by_key(|(_, entry)| entry.page);
-        for chunk in entries.chunk_by(|a, b| a.1.page == b.1.page) {
-            let bytes = block.file.page(chunk[0].1.page)?;
-            for (id, entry) in chunk {
-                let mut samples = block.file.samples(&bytes, entry)?;
-                delete(block, *id, &mut samples);
-                all.entry(*id).or_default().lay_over(samples.view());
-            }
-        }
-    }
-    Ok(all)
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 
 use model::{Labels, TenantId};
 
-use crate::block;
+use crate::block::{self, Entry};
 use crate::head::{Block, Tenant};
 use crate::index::SeriesId;
 use crate::tombstones::{self, TOMBSTONES_MAX, Tombstone};
@@ -52,7 +52,7 @@ impl SeriesDb {
         let mut tenant = tenant.write();
         *self.tombstones.write() = Arc::new(all);
         for id in &touched {
-            if let Some(head) = tenant.heads.get_mut(id) {
+            if let Some(head) = tenant.heads.get_mut(*id) {
                 head.recent.remove_range(start_ms, end_ms);
             }
         }
@@ -121,8 +121,8 @@ impl SeriesDb {
         for id in tenant.find(matchers, start_ms, end_ms) {
             let entries = tenant.blocks.iter().filter_map(|block| block.entry(id));
             let inside = entries.filter(|entry| entry.min_ms <= end_ms && entry.max_ms >= start_ms);
-            samples += inside.map(|entry| entry.samples as usize).sum::<usize>();
-            let head = tenant.heads.get(&id);
+            samples += inside.map(Entry::samples).sum::<usize>();
+            let head = tenant.heads.get(id);
             samples += head.map_or(0, |head| head.fresh.len() + head.flushing.as_ref().map_or(0, |layer| layer.len()));
         }
         samples
@@ -168,8 +168,8 @@ impl Tenant {
     /// Whether a block holds samples that tombstones hide.
     fn holds_deleted(&self, block: &Block, deleted: &[Tombstone]) -> bool {
         let sequence = block.file.id.sequence;
-        block.entries.iter().any(|(id, entry)| {
-            let Some(head) = self.heads.get(id) else { return false };
+        block.entries.iter().any(|entry| {
+            let Some(head) = self.heads.get(entry.id) else { return false };
             deleted.iter().any(|tombstone| {
                 tombstone.overlaps(entry.min_ms, entry.max_ms) && tombstone.hides(sequence, &head.labels)
             })
@@ -180,10 +180,10 @@ impl Tenant {
     pub(crate) fn settle_spans(&mut self, deleted: &[Tombstone]) {
         let meant = |labels: &Labels| deleted.iter().any(|tombstone| tombstone.hides(0, labels));
         let touched = self.heads.iter().filter(|(_, head)| meant(&head.labels));
-        let mut spans: HashMap<SeriesId, (i64, i64)> = touched.map(|(id, _)| (*id, (i64::MAX, i64::MIN))).collect();
+        let mut spans: HashMap<SeriesId, (i64, i64)> = touched.map(|(id, _)| (id, (i64::MAX, i64::MIN))).collect();
         for block in &self.blocks {
-            for (id, entry) in &block.entries {
-                let (Some(span), Some(head)) = (spans.get_mut(id), self.heads.get(id)) else { continue };
+            for entry in &block.entries {
+                let (Some(span), Some(head)) = (spans.get_mut(&entry.id), self.heads.get(entry.id)) else { continue };
                 let hiding = deleted.iter().filter(|tombstone| tombstone.hides(block.file.id.sequence, &head.labels));
                 let whole = Some((entry.min_ms, entry.max_ms));
                 if let Some((min_ms, max_ms)) =
@@ -194,10 +194,11 @@ impl Tenant {
             }
         }
         for (id, (mut min_ms, mut max_ms)) in spans {
-            let Some(head) = self.heads.get_mut(&id) else { continue };
+            let Some(head) = self.heads.get_mut(id) else { continue };
             for layer in head.flushing.as_deref().into_iter().chain([&head.fresh]) {
-                min_ms = layer.times.first().map_or(min_ms, |first| min_ms.min(*first));
-                max_ms = layer.times.last().map_or(max_ms, |last| max_ms.max(*last));
+                if let Some((first, last)) = layer.span() {
+                    (min_ms, max_ms) = (min_ms.min(first), max_ms.max(last));
+                }
             }
             (head.min_ms, head.max_ms) = (min_ms, max_ms);
         }

@@ -61,6 +61,12 @@ pub enum Limit {
         /// The limit.
         max: usize,
     },
+    /// The metric has too many series.
+    #[error("the metric has {max} series already (limit series_per_metric_max); drop a label with many values")]
+    SeriesPerMetric {
+        /// The limit.
+        max: usize,
+    },
     /// The series has too many labels.
     #[error("the series has {count} labels, {max} are allowed (limit labels_per_series_max)")]
     LabelsPerSeries {
@@ -95,6 +101,7 @@ impl Limit {
     pub fn name(self) -> &'static str {
         match self {
             Self::SeriesPerTenant { .. } => "series_per_tenant_max",
+            Self::SeriesPerMetric { .. } => "series_per_metric_max",
             Self::LabelsPerSeries { .. } => "labels_per_series_max",
             Self::LabelNameBytes { .. } => "label_name_bytes_max",
             Self::LabelValueBytes { .. } => "label_value_bytes_max",

@@ -1,29 +1,33 @@
 //! What one tenant has in memory: its label index, the head of each series, metadata and exemplars.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use model::{Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
+use model::{Labels, METRIC_NAME, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
+use parking_lot::Mutex;
 
-use crate::block::{BlockFile, Entry, Footer};
+use crate::block::{BlockFile, Entry};
 use crate::exemplars::Ring;
+use crate::heads::Heads;
 use crate::index::{LabelIndex, SeriesId, narrows};
+use crate::layer::Layer;
 use crate::samples::{Samples, View};
+use crate::usage::Asked;
 use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
 
 /// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
-const SERIES_BYTES: usize = 600;
+const SERIES_BYTES: usize = 800;
 
 /// One series in memory. Layers in the order of writes: blocks, `recent`, `flushing`, `fresh`.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) labels: Labels,
     /// Not in any block yet.
-    pub(crate) fresh: Samples,
+    pub(crate) fresh: Layer,
     /// Being written to a block right now.
-    pub(crate) flushing: Option<Arc<Samples>>,
+    pub(crate) flushing: Option<Arc<Layer>>,
     /// In a block too; complete from the tenant's `memory_floor_ms` on.
-    pub(crate) recent: Samples,
+    pub(crate) recent: Layer,
     /// Blocks that hold the series.
     pub(crate) blocks: u32,
     /// Span of everything ever seen of the series.
@@ -36,14 +40,25 @@ pub(crate) struct Head {
 pub(crate) struct Block {
     pub(crate) file: BlockFile,
     /// Sorted by id.
-    pub(crate) entries: Vec<(SeriesId, Entry)>,
+    pub(crate) entries: Vec<Entry>,
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
 }
 
 impl Block {
+    /// Places of entries by row.
+    pub(crate) fn places_by_row(&self) -> Vec<u32> {
+        let mut places = vec![u32::MAX; self.file.rows() as usize];
+        for (at, entry) in (0..).zip(&self.entries) {
+            if let Some(place) = places.get_mut(entry.row as usize) {
+                *place = at;
+            }
+        }
+        places
+    }
+
     pub(crate) fn entry(&self, id: SeriesId) -> Option<&Entry> {
-        self.entries.binary_search_by_key(&id, |(id, _)| *id).ok().map(|at| &self.entries[at].1)
+        self.entries.binary_search_by_key(&id, |entry| entry.id).ok().map(|at| &self.entries[at])
     }
 }
 
@@ -52,12 +67,16 @@ impl Block {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) index: LabelIndex,
-    pub(crate) heads: BTreeMap<SeriesId, Head>,
+    pub(crate) heads: Heads,
+    /// Every series in the order of its labels, but for those that are newer.
+    order: Vec<SeriesId>,
+    newer: Vec<SeriesId>,
     /// In the order of writes.
     pub(crate) blocks: Vec<Arc<Block>>,
     pub(crate) metadata: BTreeMap<String, MetricMetadata>,
     pub(crate) metadata_dirty: bool,
     pub(crate) exemplars: Ring,
+    pub(crate) asked: Mutex<Asked>,
     /// Every sample at or after this time is in memory, so a read from here on opens no block.
     pub(crate) memory_floor_ms: i64,
     /// Bytes of samples in memory. What a write replaced counts until the next flush.
@@ -69,18 +88,23 @@ impl Tenant {
         Self {
             id,
             index: LabelIndex::default(),
-            heads: BTreeMap::new(),
+            heads: Heads::default(),
+            order: Vec::new(),
+            newer: Vec::new(),
             blocks: Vec::new(),
             metadata: BTreeMap::new(),
             metadata_dirty: false,
             exemplars: Ring::default(),
+            asked: Mutex::default(),
             memory_floor_ms: i64::MIN,
             sample_bytes: 0,
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.heads.len() * SERIES_BYTES + self.sample_bytes + self.exemplars.len() * SERIES_BYTES
+        let entries: usize = self.blocks.iter().map(|block| block.entries.len() * size_of::<Entry>()).sum();
+        let per_series = SERIES_BYTES + size_of::<Head>();
+        self.heads.len() * per_series + self.sample_bytes + entries + self.exemplars.len() * SERIES_BYTES
     }
 
     pub(crate) fn insert(&mut self, batch: &SeriesBatch, options: &SeriesOptions, report: &mut InsertReport) {
@@ -103,17 +127,20 @@ impl Tenant {
 
     /// What an insert would refuse, without inserting.
     pub(crate) fn refused(&self, batch: &SeriesBatch, options: &SeriesOptions) -> Vec<Rejected> {
-        let max = options.series_per_tenant_max;
-        let mut added = HashSet::new();
+        let mut added: HashSet<&Labels> = HashSet::new();
+        let mut added_to: HashMap<&str, usize> = HashMap::new();
         let mut rejected = Vec::new();
         for (at, series) in batch.series.iter().enumerate() {
             if self.index.id(&series.labels).is_some() || added.contains(&series.labels) {
                 continue;
             }
-            let room = self.index.len() + added.len() < max;
-            let limits = check_limits(&series.labels, options);
-            match limits.and(if room { Ok(()) } else { Err(Limit::SeriesPerTenant { max }) }) {
-                Ok(()) => drop(added.insert(series.labels.clone())),
+            let metric = series.labels.metric_name();
+            let more = (added.len(), added_to.get(metric).copied().unwrap_or(0));
+            match self.check_limits(&series.labels, options, more) {
+                Ok(()) => {
+                    added.insert(&series.labels);
+                    *added_to.entry(metric).or_default() += 1;
+                }
                 Err(reason) => {
                     let (labels, samples) = (series.labels.clone(), series.sample_count());
                     rejected.push(Rejected { at, labels, samples, reason });
@@ -121,6 +148,17 @@ impl Tenant {
             }
         }
         rejected
+    }
+
+    /// Whether there is room for a new series, when so many more, of all metrics and of its own, are about to come.
+    fn check_limits(&self, labels: &Labels, options: &SeriesOptions, more: (usize, usize)) -> Result<(), Limit> {
+        check_labels(labels, options)?;
+        let max = options.series_per_metric_max;
+        if self.index.count(METRIC_NAME, labels.metric_name()) + more.1 >= max {
+            return Err(Limit::SeriesPerMetric { max });
+        }
+        let max = options.series_per_tenant_max;
+        if self.index.len() + more.0 >= max { Err(Limit::SeriesPerTenant { max }) } else { Ok(()) }
     }
 
     fn insert_series(
@@ -132,17 +170,16 @@ impl Tenant {
         let id = match self.index.id(&series.labels) {
             Some(id) => id,
             None => {
-                check_limits(&series.labels, options)?;
-                let max = options.series_per_tenant_max;
-                if self.index.len() >= max {
-                    return Err(Limit::SeriesPerTenant { max });
-                }
+                self.check_limits(&series.labels, options, (0, 0))?;
                 report.series_new += 1;
-                self.register(&series.labels).ok_or(Limit::SeriesPerTenant { max })?
+                let max = options.series_per_tenant_max;
+                self.register(series.labels.iter()).ok_or(Limit::SeriesPerTenant { max })?
             }
         };
-        let Some(head) = self.heads.get_mut(&id) else { return Ok(()) };
-        self.sample_bytes += insert_samples(head, series);
+        let Some(head) = self.heads.get_mut(id) else { return Ok(()) };
+        let before = head.fresh.bytes();
+        insert_samples(head, series);
+        self.sample_bytes = (self.sample_bytes + head.fresh.bytes()).saturating_sub(before);
         for exemplar in &series.exemplars {
             self.exemplars.push(&head.labels, exemplar, options.exemplars_per_tenant_max);
         }
@@ -150,36 +187,56 @@ impl Tenant {
     }
 
     /// Adds a series to the index with an empty head.
-    fn register(&mut self, labels: &Labels) -> Option<SeriesId> {
-        let id = self.index.add(labels)?;
+    pub(crate) fn register<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<SeriesId> {
+        let (id, labels) = self.index.add(pairs)?;
         let head = Head {
-            labels: labels.clone(),
-            fresh: Samples::default(),
+            labels,
+            fresh: Layer::default(),
             flushing: None,
-            recent: Samples::default(),
+            recent: Layer::default(),
             blocks: 0,
             min_ms: i64::MAX,
             max_ms: i64::MIN,
         };
         self.heads.insert(id, head);
+        self.newer.push(id);
         Some(id)
     }
 
+    /// Every series in the order of its labels, which is that of the rows of blocks. Only what is new is sorted.
+    pub(crate) fn ordered(&mut self) -> &[SeriesId] {
+        if !self.newer.is_empty() {
+            let heads = &self.heads;
+            let labels = |id: &SeriesId| heads.get(*id).map(|head| &head.labels);
+            let mut newer = std::mem::take(&mut self.newer);
+            newer.sort_unstable_by(|a, b| labels(a).cmp(&labels(b)));
+            let mut order = Vec::with_capacity(self.order.len() + newer.len());
+            let mut newer = newer.into_iter().peekable();
+            for id in &self.order {
+                while let Some(new) = newer.next_if(|new| labels(new) < labels(id)) {
+                    order.push(new);
+                }
+                order.push(*id);
+            }
+            order.extend(newer);
+            self.order = order;
+        }
+        &self.order
+    }
+
     /// Makes a written or opened block part of the tenant.
-    pub(crate) fn add_block(&mut self, file: BlockFile, footer: Footer) -> Arc<Block> {
-        let mut entries = Vec::with_capacity(footer.series.len());
-        for (labels, entry) in footer.series {
-            let Some(id) = self.index.id(&labels).or_else(|| self.register(&labels)) else { continue };
-            entries.push((id, entry));
-            if let Some(head) = self.heads.get_mut(&id) {
+    pub(crate) fn add_block(&mut self, file: BlockFile, mut entries: Vec<Entry>) -> Arc<Block> {
+        for entry in &entries {
+            if let Some(head) = self.heads.get_mut(entry.id) {
                 head.blocks += 1;
                 head.min_ms = head.min_ms.min(entry.min_ms);
                 head.max_ms = head.max_ms.max(entry.max_ms);
             }
         }
-        entries.sort_by_key(|(id, _)| *id);
-        let min_ms = entries.iter().map(|(_, entry)| entry.min_ms).min().unwrap_or(i64::MAX);
-        let max_ms = entries.iter().map(|(_, entry)| entry.max_ms).max().unwrap_or(i64::MIN);
+        entries.sort_unstable_by_key(|entry| entry.id);
+        entries.shrink_to_fit();
+        let min_ms = entries.iter().map(|entry| entry.min_ms).min().unwrap_or(i64::MAX);
+        let max_ms = entries.iter().map(|entry| entry.max_ms).max().unwrap_or(i64::MIN);
         let block = Arc::new(Block { file, entries, min_ms, max_ms });
         let at = self.blocks.partition_point(|known| known.file.id < block.file.id);
         self.blocks.insert(at, block.clone());
@@ -189,8 +246,8 @@ impl Tenant {
     /// Takes a block out; series that live nowhere any more leave the index.
     pub(crate) fn remove_block(&mut self, block: &Arc<Block>) {
         self.blocks.retain(|known| !Arc::ptr_eq(known, block));
-        for (id, _) in &block.entries {
-            if let Some(head) = self.heads.get_mut(id) {
+        for entry in &block.entries {
+            if let Some(head) = self.heads.get_mut(entry.id) {
                 head.blocks -= 1;
             }
         }
@@ -199,7 +256,8 @@ impl Tenant {
     /// Forgets series without samples in memory or blocks.
     pub(crate) fn drop_empty_series(&mut self) {
         let index = &mut self.index;
-        self.heads.retain(|_, head| {
+        let before = self.heads.len();
+        self.heads.retain(|head| {
             let in_memory = !head.fresh.is_empty() || head.flushing.is_some() || !head.recent.is_empty();
             let keep = in_memory || head.blocks > 0;
             if !keep {
@@ -207,6 +265,11 @@ impl Tenant {
             }
             keep
         });
+        if self.heads.len() < before {
+            let heads = &self.heads;
+            self.order.retain(|id| heads.get(*id).is_some());
+            self.newer.retain(|id| heads.get(*id).is_some());
+        }
     }
 
     /// Ids of the series that satisfy all matchers and have samples between the times, sorted.
@@ -219,20 +282,21 @@ impl Tenant {
                 && rest.iter().all(|matcher| matcher.matches_labels(&head.labels))
         };
         match self.index.candidates(matchers) {
-            None => self.heads.iter().filter(|(_, head)| wanted(head)).map(|(id, _)| *id).collect(),
-            Some(ids) => ids.into_iter().filter(|id| self.heads.get(id).is_some_and(wanted)).collect(),
+            None => self.heads.iter().filter(|(_, head)| wanted(head)).map(|(id, _)| id).collect(),
+            Some(ids) => ids.into_iter().filter(|id| self.heads.get(*id).is_some_and(wanted)).collect(),
         }
     }
 
     /// Freezes what is fresh for a flush; in order of labels.
-    pub(crate) fn freeze(&mut self) -> Vec<(Labels, Arc<Samples>)> {
+    pub(crate) fn freeze(&mut self) -> Vec<(SeriesId, Labels, Arc<Layer>)> {
         let mut frozen = Vec::new();
-        for head in self.heads.values_mut().filter(|head| !head.fresh.is_empty()) {
-            let samples = Arc::new(std::mem::take(&mut head.fresh));
-            head.flushing = Some(samples.clone());
-            frozen.push((head.labels.clone(), samples));
+        self.ordered();
+        for id in &self.order {
+            let Some(head) = self.heads.get_mut(*id).filter(|head| !head.fresh.is_empty()) else { continue };
+            let layer = Arc::new(std::mem::take(&mut head.fresh));
+            head.flushing = Some(layer.clone());
+            frozen.push((*id, head.labels.clone(), layer));
         }
-        frozen.sort_by(|a, b| a.0.cmp(&b.0));
         frozen
     }
 
@@ -245,9 +309,9 @@ impl Tenant {
                 let mut layer = Arc::unwrap_or_clone(flushed);
                 if written {
                     layer.drop_before(floor);
-                    head.recent.lay_over(layer.view());
+                    head.recent.absorb(layer);
                 } else {
-                    layer.lay_over(head.fresh.view());
+                    layer.absorb(std::mem::take(&mut head.fresh));
                     head.fresh = layer;
                 }
             }
@@ -259,7 +323,7 @@ impl Tenant {
     /// Counts again after samples went.
     pub(crate) fn count_bytes(&mut self) {
         let held = |head: &Head| {
-            head.fresh.bytes() + head.recent.bytes() + head.flushing.as_ref().map_or(0, |samples| samples.bytes())
+            head.fresh.bytes() + head.recent.bytes() + head.flushing.as_ref().map_or(0, |layer| layer.bytes())
         };
         self.sample_bytes = self.heads.values().map(held).sum();
     }
@@ -271,9 +335,8 @@ impl Tenant {
             if recent <= bytes_max {
                 return;
             }
-            let firsts = self.heads.values().filter_map(|head| head.recent.times.first());
-            let lasts = self.heads.values().filter_map(|head| head.recent.times.last());
-            let (Some(first), Some(last)) = (firsts.min().copied(), lasts.max().copied()) else { return };
+            let spans = self.heads.values().filter_map(|head| head.recent.span());
+            let Some((first, last)) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { return };
             // Halving the span takes a few rounds and needs no sort of all times.
             let floor = first.saturating_add((last.saturating_sub(first) / 2).max(1));
             self.memory_floor_ms = self.memory_floor_ms.max(floor);
@@ -285,8 +348,8 @@ impl Tenant {
     }
 }
 
-/// Adds samples to a head; returns the bytes that they take.
-fn insert_samples(head: &mut Head, series: &SeriesSamples) -> usize {
+/// Adds samples to a head.
+fn insert_samples(head: &mut Head, series: &SeriesSamples) {
     let histogram_times = series.histograms.iter().map(|sample| sample.time_ms);
     for time_ms in series.samples.iter().map(|sample| sample.time_ms).chain(histogram_times) {
         head.min_ms = head.min_ms.min(time_ms);
@@ -294,8 +357,7 @@ fn insert_samples(head: &mut Head, series: &SeriesSamples) -> usize {
     }
     let plain = series.starts.is_empty() && series.histograms.is_empty();
     if let ([one], true) = (&series.samples[..], plain) {
-        head.fresh.insert(one.time_ms, one.value);
-        return size_of::<(i64, f64)>();
+        return head.fresh.insert(one.time_ms, one.value);
     }
     let mut batch = Samples::default();
     let ascending = series.samples.windows(2).all(|pair| pair[0].time_ms < pair[1].time_ms);
@@ -316,10 +378,10 @@ fn insert_samples(head: &mut Head, series: &SeriesSamples) -> usize {
         batch.lay_over(View { times: &[sample.time_ms], values: &[0.0], histograms, starts });
     }
     head.fresh.lay_over(batch.view());
-    batch.bytes()
 }
 
-fn check_limits(labels: &Labels, options: &SeriesOptions) -> Result<(), Limit> {
+/// The limits that do not depend on other series.
+fn check_labels(labels: &Labels, options: &SeriesOptions) -> Result<(), Limit> {
     if labels.is_empty() {
         return Err(Limit::NoLabels);
     }

@@ -1,62 +1,158 @@
 //! The label index of one tenant: label pair -> series, in memory, over head and blocks alike.
+//!
+//! **Texts.** A name or value exists once: the keys of the dictionaries here are what the labels of every series point at.
+//!
+//! **Dictionaries.** The values of a label are a sorted map. A regular expression runs over it as an automaton ([`Walk`]): where the
+//! automaton dies, every value that begins with the bytes read so far is passed over in one step, and a prefix that an expression
+//! begins with is gone to directly. So `host-0001.*` of a million hosts looks at the hosts that it selects. Why not tantivy's term
+//! dictionary, which segments of logs use: it is written once and then read, and these dictionaries take a new value with any
+//! sample; it would be built anew with every flush of a tenant with churn, and need a sorted map for what came since all the same.
+//!
+//! **Postings.** Series of a value are a few sorted numbers, or a roaring bitmap where they are more than [`FEW_MAX`]: a bitmap takes
+//! two bytes a series or less, and two of them meet without looking at each series.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
 use model::Labels;
+use roaring::RoaringBitmap;
 
 use crate::Matcher;
+use crate::walk::Walk;
 
-/// A series within its tenant; ids are never used twice, so that postings stay sorted by appending.
+/// A series within its tenant. An id is used again when nothing holds samples under it any more.
 pub(crate) type SeriesId = u32;
 
-type Values = BTreeMap<Arc<str>, Vec<SeriesId>>;
+type Values = BTreeMap<Arc<str>, Postings>;
+
+/// Series that are kept as a list.
+const FEW_MAX: usize = 32;
+
+/// The series of one label pair.
+#[derive(Debug)]
+enum Postings {
+    /// Sorted.
+    Few(Vec<SeriesId>),
+    Many(Box<RoaringBitmap>),
+}
+
+impl Postings {
+    fn len(&self) -> usize {
+        match self {
+            Self::Few(ids) => ids.len(),
+            Self::Many(ids) => ids.len() as usize,
+        }
+    }
+
+    fn insert(&mut self, id: SeriesId) {
+        match self {
+            Self::Few(ids) => {
+                if let Err(at) = ids.binary_search(&id) {
+                    ids.insert(at, id);
+                }
+                if ids.len() > FEW_MAX {
+                    *self = Self::Many(Box::new(ids.iter().copied().collect()));
+                }
+            }
+            Self::Many(ids) => drop(ids.insert(id)),
+        }
+    }
+
+    fn remove(&mut self, id: SeriesId) {
+        match self {
+            Self::Few(ids) => ids.retain(|known| *known != id),
+            Self::Many(ids) => drop(ids.remove(id)),
+        }
+    }
+
+    fn add_to(&self, all: &mut RoaringBitmap) {
+        match self {
+            Self::Few(ids) => all.extend(ids.iter().copied()),
+            Self::Many(ids) => *all |= &**ids,
+        }
+    }
+
+    fn within(&self, found: &RoaringBitmap) -> RoaringBitmap {
+        match self {
+            Self::Few(ids) => ids.iter().copied().filter(|id| found.contains(*id)).collect(),
+            Self::Many(ids) => &**ids & found,
+        }
+    }
+}
 
 /// Label pair -> sorted ids.
 #[derive(Debug, Default)]
 pub(crate) struct LabelIndex {
-    ids: HashMap<Labels, SeriesId>,
+    ids: HashTable<(Labels, SeriesId)>,
+    hasher: RandomState,
     postings: BTreeMap<Arc<str>, Values>,
     next: SeriesId,
+    free: Vec<SeriesId>,
 }
 
 impl LabelIndex {
     pub(crate) fn id(&self, labels: &Labels) -> Option<SeriesId> {
-        self.ids.get(labels).copied()
+        let hash = hash(&self.hasher, labels.iter());
+        self.ids.find(hash, |(known, _)| known == labels).map(|(_, id)| *id)
+    }
+
+    /// The same by pairs that are sorted by name.
+    pub(crate) fn id_of_pairs(&self, pairs: &[(&str, &str)]) -> Option<SeriesId> {
+        let hash = hash(&self.hasher, pairs.iter().copied());
+        let same = |known: &Labels| known.len() == pairs.len() && known.iter().eq(pairs.iter().copied());
+        self.ids.find(hash, |(known, _)| same(known)).map(|(_, id)| *id)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Adds a series that is not there yet. `None` once four thousand million series have come and gone.
-    pub(crate) fn add(&mut self, labels: &Labels) -> Option<SeriesId> {
-        let id = self.next;
-        self.next = self.next.checked_add(1)?;
-        self.ids.insert(labels.clone(), id);
-        for (name, value) in labels.pairs() {
-            let values = match self.postings.get_mut(name) {
-                Some(values) => values,
-                None => self.postings.entry(name.clone()).or_default(),
-            };
-            match values.get_mut(value) {
-                Some(ids) => ids.push(id),
-                None => drop(values.insert(value.clone(), vec![id])),
+    /// Adds a series that is not there yet, and gives its labels with the texts of the index. `None` once four thousand million
+    /// series are there.
+    pub(crate) fn add<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Option<(SeriesId, Labels)> {
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None => {
+                let id = self.next;
+                self.next = self.next.checked_add(1)?;
+                id
             }
-        }
-        Some(id)
+        };
+        let labels: Labels = pairs.map(|(name, value)| self.post(name, value, id)).collect();
+        let (hasher, entry) = (&self.hasher, (labels.clone(), id));
+        self.ids.insert_unique(hash(hasher, labels.iter()), entry, |(known, _)| hash(hasher, known.iter()));
+        Some((id, labels))
+    }
+
+    /// Notes that a series has a label pair; gives its texts.
+    fn post(&mut self, name: &str, value: &str, id: SeriesId) -> (Arc<str>, Arc<str>) {
+        let name = match self.postings.get_key_value(name) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(name),
+        };
+        let values = self.postings.entry(Arc::clone(&name)).or_default();
+        let value = match values.get_key_value(value) {
+            Some((known, _)) => Arc::clone(known),
+            None => Arc::from(value),
+        };
+        values.entry(Arc::clone(&value)).or_insert_with(|| Postings::Few(Vec::with_capacity(1))).insert(id);
+        (name, value)
     }
 
     pub(crate) fn remove(&mut self, labels: &Labels) {
-        let Some(id) = self.ids.remove(labels) else { return };
-        for (name, value) in labels.pairs() {
+        let hash = hash(&self.hasher, labels.iter());
+        let Ok(entry) = self.ids.find_entry(hash, |(known, _)| known == labels) else { return };
+        let ((_, id), _) = entry.remove();
+        self.free.push(id);
+        for (name, value) in labels.iter() {
             let Some(values) = self.postings.get_mut(name) else { continue };
             if let Some(ids) = values.get_mut(value) {
-                if let Ok(at) = ids.binary_search(&id) {
-                    ids.remove(at);
-                }
-                if ids.is_empty() {
+                ids.remove(id);
+                if ids.len() == 0 {
                     values.remove(value);
                 }
             }
@@ -66,30 +162,42 @@ impl LabelIndex {
         }
     }
 
-    /// The series that may satisfy the matchers, sorted; the caller checks the matchers that [`narrows`] says no to.
-    /// `None` stands for every series.
-    pub(crate) fn candidates(&self, matchers: &[Matcher]) -> Option<Vec<SeriesId>> {
-        let mut lists: Vec<Vec<SeriesId>> =
+    /// The series that may satisfy the matchers; the caller checks the matchers that [`narrows`] says no to. `None` stands for
+    /// every series.
+    pub(crate) fn candidates(&self, matchers: &[Matcher]) -> Option<RoaringBitmap> {
+        let mut lists: Vec<Vec<&Postings>> =
             matchers.iter().filter(|matcher| narrows(matcher)).map(|matcher| self.matching(matcher)).collect();
-        lists.sort_by_key(Vec::len);
+        lists.sort_by_cached_key(|lists| lists.iter().map(|ids| ids.len()).sum::<usize>());
         let mut lists = lists.into_iter();
-        let first = lists.next()?;
-        Some(lists.fold(first, |ids, other| intersect(&ids, &other)))
+        let mut found = union(&lists.next()?);
+        for list in lists {
+            // What is not found already is left out of each before they are joined: a join of all would look at every series of
+            // every value, selected or not.
+            let mut both = RoaringBitmap::new();
+            list.iter().for_each(|ids| both |= ids.within(&found));
+            found = both;
+        }
+        Some(found)
     }
 
-    fn matching(&self, matcher: &Matcher) -> Vec<SeriesId> {
+    fn matching(&self, matcher: &Matcher) -> Vec<&Postings> {
+        self.entries(matcher).into_iter().map(|(_, ids)| ids).collect()
+    }
+
+    /// The values of its label that a matcher accepts.
+    pub(crate) fn accepted(&self, matcher: &Matcher) -> Vec<Arc<str>> {
+        self.entries(matcher).into_iter().map(|(value, _)| Arc::clone(value)).collect()
+    }
+
+    fn entries(&self, matcher: &Matcher) -> Vec<(&Arc<str>, &Postings)> {
         let Some(values) = self.postings.get(matcher.name()) else { return Vec::new() };
-        let lists: Vec<&Vec<SeriesId>> = match matcher.accepted_values() {
-            Some(accepted) => accepted.iter().filter_map(|value| values.get(value.as_str())).collect(),
-            None => values.iter().filter(|(value, _)| matcher.matches(value)).map(|(_, ids)| ids).collect(),
-        };
-        if let [one] = lists[..] {
-            return one.clone();
+        if let Some(accepted) = matcher.accepted_values() {
+            return accepted.iter().filter_map(|value| values.get_key_value(value.as_str())).collect();
         }
-        let mut ids: Vec<SeriesId> = lists.into_iter().flatten().copied().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        ids
+        match matcher.automaton() {
+            Some(automaton) => Walk::new(automaton).over(values),
+            None => values.iter().filter(|(value, _)| matcher.matches(value)).collect(),
+        }
     }
 
     /// Every label name.
@@ -102,13 +210,31 @@ impl LabelIndex {
         let values = self.postings.range::<str, _>((Bound::Included(name), Bound::Included(name)));
         values.flat_map(|(_, values)| values.iter().map(|(value, ids)| (value, ids.len())))
     }
+
+    /// How many series carry a label pair.
+    pub(crate) fn count(&self, name: &str, value: &str) -> usize {
+        self.postings.get(name).and_then(|values| values.get(value)).map_or(0, Postings::len)
+    }
+}
+
+fn union(lists: &[&Postings]) -> RoaringBitmap {
+    let mut all = RoaringBitmap::new();
+    lists.iter().for_each(|ids| ids.add_to(&mut all));
+    all
+}
+
+fn hash<'a>(hasher: &RandomState, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    for (name, value) in pairs {
+        hasher.write(name.as_bytes());
+        // Lengths keep `ab` `c` apart from `a` `bc`.
+        hasher.write_u64((name.len() as u64) << 32 | value.len() as u64);
+        hasher.write(value.as_bytes());
+    }
+    hasher.finish()
 }
 
 /// Whether the postings alone decide a matcher: it is not satisfied by a series without the label.
 pub(crate) fn narrows(matcher: &Matcher) -> bool {
     !matcher.matches("")
-}
-
-fn intersect(small: &[SeriesId], large: &[SeriesId]) -> Vec<SeriesId> {
-    small.iter().filter(|id| large.binary_search(id).is_ok()).copied().collect()
 }

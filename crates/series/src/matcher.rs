@@ -1,9 +1,12 @@
 //! Conditions on labels.
 
 use std::fmt;
+use std::sync::Arc;
 
 use model::Labels;
 use regex::Regex;
+use regex_automata::MatchKind;
+use regex_automata::hybrid::dfa::DFA;
 
 use crate::SeriesError;
 
@@ -48,8 +51,8 @@ enum Pattern {
     OneOf(Vec<String>),
     /// Everything, or everything but the empty value.
     Any { empty: bool },
-    /// A real regular expression.
-    Regex(Regex),
+    /// A real regular expression, and the automaton that goes over dictionaries, unless the expression is too large for one.
+    Regex(Regex, Option<Arc<DFA>>),
 }
 
 impl Matcher {
@@ -99,6 +102,14 @@ impl Matcher {
             _ => None,
         }
     }
+
+    /// The automaton of a positive matcher that is a real regular expression.
+    pub(crate) fn automaton(&self) -> Option<&DFA> {
+        match &self.pattern {
+            Pattern::Regex(_, automaton) if !self.is_negative() => automaton.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 impl Pattern {
@@ -106,7 +117,7 @@ impl Pattern {
         match self {
             Self::OneOf(values) => values.iter().any(|known| known == value),
             Self::Any { empty } => *empty || !value.is_empty(),
-            Self::Regex(regex) => regex.is_match(value),
+            Self::Regex(regex, _) => regex.is_match(value),
         }
     }
 }
@@ -125,7 +136,11 @@ fn compile(pattern: &str) -> Result<Pattern, SeriesError> {
         pattern: pattern.to_owned(),
         reason: error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
     };
-    Regex::new(&format!("^(?s:{pattern})$")).map(Pattern::Regex).map_err(error)
+    let anchored = format!("^(?s:{pattern})$");
+    let regex = Regex::new(&anchored).map_err(error)?;
+    let config = DFA::config().match_kind(MatchKind::All);
+    let automaton = DFA::builder().configure(config).build(&anchored).ok();
+    Ok(Pattern::Regex(regex, automaton.map(Arc::new)))
 }
 
 impl fmt::Display for Matcher {

@@ -1,15 +1,15 @@
 //! Joining small neighbouring blocks, so that their number stays small.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use model::Labels;
 use parking_lot::RwLock;
+use roaring::RoaringBitmap;
 
-use crate::block::{self, BlockId, Content};
-use crate::db::read_all;
+use crate::block::{self, About, BlockId, BlockWriter};
 use crate::head::{Block, Tenant};
 use crate::index::SeriesId;
+use crate::pages::Pages;
 use crate::samples::Samples;
 use crate::tombstones;
 use crate::{SeriesDb, SeriesError, SeriesOptions};
@@ -46,37 +46,48 @@ impl SeriesDb {
     pub(crate) fn merge_run(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<(), SeriesError> {
         let Some(last) = run.last() else { return Ok(()) };
         let deleted = self.tombstones_of(&tenant.read().id, i64::MIN, i64::MAX);
+        let floors = self.floors();
         // Taken out first, so that inserts do not wait while files are read.
-        let labels: HashMap<SeriesId, Labels> = if deleted.is_empty() {
-            HashMap::new()
-        } else {
-            tenant.read().heads.iter().map(|(id, head)| (*id, head.labels.clone())).collect()
-        };
-        let samples = read_all(run, |block, id, samples| {
-            if let Some(labels) = labels.get(&id) {
-                tombstones::apply(&deleted, block.file.id.sequence, labels, samples);
-            }
-        })?;
-        let content = {
-            let tenant = tenant.read();
-            let mut series: Vec<(Labels, Arc<Samples>)> = samples
-                .into_iter()
-                .filter(|(_, samples)| !samples.is_empty())
-                .filter_map(|(id, samples)| Some((tenant.heads.get(&id)?.labels.clone(), Arc::new(samples))))
-                .collect();
-            series.sort_by(|a, b| a.0.cmp(&b.0));
-            Content {
+        let (series, about) = {
+            let mut tenant = tenant.write();
+            let about = About {
                 tenant: tenant.id.clone(),
                 replaces: run.iter().map(|block| block.file.id.file_name()).collect(),
-                series,
                 metadata: tenant.metadata.values().cloned().collect(),
                 exemplars: tenant.exemplars.iter().cloned().collect(),
-            }
+            };
+            (series_of(&mut tenant, run), about)
         };
         let id = BlockId { sequence: last.file.id.sequence, generation: last.file.id.generation + 1 };
-        let (file, footer) = block::write(&self.dir, id, &content)?;
+        let mut writer = BlockWriter::create(&self.dir, id)?;
+        let pages = Pages::default();
+        let mut rows: Vec<_> = run.iter().map(|block| block.places_by_row().into_iter().peekable()).collect();
+        for (labels, id) in &series {
+            let mut merged = Samples::default();
+            for (nth, (block, rows)) in run.iter().zip(&mut rows).enumerate() {
+                // Rows have the same order, so that a series is a block's next one or not in it.
+                let next = rows.peek().and_then(|place| block.entries.get(*place as usize));
+                let Some(entry) = next.filter(|entry| entry.id == *id) else { continue };
+                rows.next();
+                let page = |part, row| pages.get((nth, run.len()), &block.file, part, row);
+                let mut samples = block.file.samples(entry, page)?;
+                tombstones::apply(&deleted, block.file.id.sequence, labels, &mut samples);
+                if merged.is_empty() {
+                    merged = samples;
+                } else {
+                    merged.lay_over(samples.view());
+                }
+            }
+            let floor_ms = floors.of(labels);
+            if floor_ms > i64::MIN {
+                merged.remove_range(i64::MIN, floor_ms - 1);
+            }
+            writer.push(*id, labels, &merged)?;
+        }
+        drop((series, pages, rows));
+        let (file, entries) = writer.finish(&about)?;
         let mut tenant = tenant.write();
-        tenant.add_block(file, footer);
+        tenant.add_block(file, entries);
         for block in run {
             tenant.remove_block(block);
             std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
@@ -86,6 +97,13 @@ impl SeriesDb {
         }
         block::sync_dir(&self.dir)
     }
+}
+
+/// The series of some blocks in the order of their labels, which is that of the rows of every block: so each page is read once.
+fn series_of(tenant: &mut Tenant, run: &[Arc<Block>]) -> Vec<(Labels, SeriesId)> {
+    let ids: RoaringBitmap = run.iter().flat_map(|block| block.entries.iter().map(|entry| entry.id)).collect();
+    let order: Vec<SeriesId> = tenant.ordered().iter().copied().filter(|id| ids.contains(*id)).collect();
+    order.into_iter().filter_map(|id| Some((tenant.heads.get(id)?.labels.clone(), id))).collect()
 }
 
 /// The first run of neighbours that are small enough, many enough, and close enough in time.

@@ -1,10 +1,14 @@
 //! Every limit of the metric store.
 
+use crate::SeriesRetention;
+
 /// Limits and budgets. The defaults suit one machine; the server sets them from its configuration.
 #[derive(Clone, Debug)]
 pub struct SeriesOptions {
     /// Series that one tenant may have in head and blocks together.
     pub series_per_tenant_max: usize,
+    /// Series that one metric of a tenant may have, so that a metric with a label of many values takes no room from the others.
+    pub series_per_metric_max: usize,
     /// Labels of one series, the metric's name included.
     pub labels_per_series_max: usize,
     /// Bytes of one label's name.
@@ -19,6 +23,8 @@ pub struct SeriesOptions {
     pub merge_bytes_max: u64,
     /// Neighbouring small blocks that it takes to start a merge.
     pub merge_blocks_min: usize,
+    /// Series that are kept for another time than the rest.
+    pub retention: Vec<SeriesRetention>,
     /// A merged block spans at most this much time, so that retention stays fine-grained.
     pub merge_span_ms_max: i64,
 }
@@ -27,6 +33,7 @@ impl Default for SeriesOptions {
     fn default() -> Self {
         Self {
             series_per_tenant_max: 2_000_000,
+            series_per_metric_max: 500_000,
             labels_per_series_max: 128,
             label_name_bytes_max: 1024,
             label_value_bytes_max: 16 * 1024,
@@ -34,6 +41,7 @@ impl Default for SeriesOptions {
             recent_bytes_max: 256 << 20,
             merge_bytes_max: 64 << 20,
             merge_blocks_min: 4,
+            retention: Vec::new(),
             merge_span_ms_max: 24 * 3_600_000,
         }
     }

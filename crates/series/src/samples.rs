@@ -71,17 +71,6 @@ impl Samples {
             + histograms
     }
 
-    /// Puts one number in its place; at a time that is there already the new one stays.
-    pub(crate) fn insert(&mut self, time_ms: i64, value: f64) {
-        let plain = self.histograms.is_empty() && self.starts.is_empty();
-        if plain && self.times.last().is_none_or(|last| *last < time_ms) {
-            self.times.push(time_ms);
-            self.values.push(value);
-            return;
-        }
-        self.lay_over(View { times: &[time_ms], values: &[value], histograms: &[], starts: &[] });
-    }
-
     /// Puts samples behind the last one.
     fn extend(&mut self, more: View<'_>) {
         let (len, count) = (self.len(), more.times.len());
@@ -142,14 +131,6 @@ impl Samples {
             let tail = self.split_off(to);
             drop(self.split_off(from));
             self.extend(tail.view());
-        }
-    }
-
-    /// Forgets what is before `floor_ms`.
-    pub(crate) fn drop_before(&mut self, floor_ms: i64) {
-        let count = self.times.partition_point(|time| *time < floor_ms);
-        if count > 0 {
-            *self = self.split_off(count);
         }
     }
 }
@@ -213,12 +194,12 @@ mod tests {
             for (i, (time, kind)) in writes.iter().enumerate() {
                 map.insert(*time, shown(&one(*time, *kind))[0]);
                 let into = if i < cut { &mut samples } else { &mut newer };
-                if kind % 3 == 0 { into.insert(*time, f64::from(*kind)) } else { into.lay_over(one(*time, *kind).view()) }
+                into.lay_over(one(*time, *kind).view());
             }
             samples.lay_over(newer.view());
             prop_assert_eq!(shown(&samples), map.values().copied().collect::<Vec<_>>());
             let part = Samples::from(samples.range(floor, 44));
-            samples.drop_before(floor);
+            samples.remove_range(i64::MIN, floor - 1);
             let rest: Vec<_> = map.range(floor..).map(|(_, sample)| *sample).collect();
             prop_assert_eq!((shown(&samples), shown(&part)), (rest.clone(), rest));
         }

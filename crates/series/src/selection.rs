@@ -10,11 +10,10 @@ use crate::block::Entry;
 use crate::db::SeriesData;
 use crate::head::Block;
 use crate::index::SeriesId;
+use crate::pages::Pages;
+use crate::retention::Floors;
 use crate::samples::Samples;
 use crate::tombstones::{self, Tombstone};
-
-/// Pages that are kept unpacked, for each block. Series are mostly read in order, by a few threads, and stand in pages in that order.
-const PAGES_PER_BLOCK: usize = 4;
 
 /// The series of one read, as they were when it began: what is in memory is copied, blocks are read when a series is asked for.
 #[derive(Debug, Default)]
@@ -25,35 +24,12 @@ pub struct SeriesSelection {
     heads: Vec<Mutex<Samples>>,
     blocks: Vec<Arc<Block>>,
     deleted: Vec<Tombstone>,
+    floors: Option<Arc<Floors>>,
     start_ms: i64,
     end_ms: i64,
     samples_at_most: usize,
     held_bytes: usize,
-    pages: Mutex<Pages>,
-}
-
-/// Block and number of a page.
-type PageKey = (usize, u32);
-
-/// Pages, last used last.
-#[derive(Debug, Default)]
-struct Pages(Vec<(PageKey, Arc<Vec<u8>>)>);
-
-impl Pages {
-    fn get(&mut self, key: PageKey) -> Option<Arc<Vec<u8>>> {
-        let at = self.0.iter().rposition(|(known, _)| *known == key)?;
-        let found = self.0.remove(at);
-        let page = Arc::clone(&found.1);
-        self.0.push(found);
-        Some(page)
-    }
-
-    fn put(&mut self, key: PageKey, page: &Arc<Vec<u8>>, most: usize) {
-        if self.0.len() >= most {
-            self.0.remove(0);
-        }
-        self.0.push((key, Arc::clone(page)));
-    }
+    pages: Pages,
 }
 
 impl SeriesSelection {
@@ -61,13 +37,12 @@ impl SeriesSelection {
     pub(crate) fn new(
         heads: Vec<(SeriesId, (Labels, Samples))>,
         blocks: Vec<Arc<Block>>,
-        deleted: Vec<Tombstone>,
+        (deleted, floors): (Vec<Tombstone>, Arc<Floors>),
         (start_ms, end_ms): (i64, i64),
     ) -> Self {
-        let mut selection = Self { blocks, deleted, start_ms, end_ms, ..Self::default() };
+        let mut selection = Self { blocks, deleted, floors: Some(floors), start_ms, end_ms, ..Self::default() };
         for (id, (labels, head)) in heads {
-            let stored: usize =
-                selection.blocks.iter().filter_map(|block| block.entry(id)).map(|entry| entry.samples as usize).sum();
+            let stored: usize = selection.blocks.iter().filter_map(|block| block.entry(id)).map(Entry::samples).sum();
             selection.samples_at_most += head.len() + stored;
             selection.held_bytes += head.bytes();
             selection.ids.push(id);
@@ -105,14 +80,15 @@ impl SeriesSelection {
     /// The samples of a series, of which there may be none after all. Each series is read once; a damaged block fails the read.
     pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
         let mut stored = Samples::default();
+        let floor_ms = self.floors.as_ref().map_or(i64::MIN, |floors| floors.of(&self.labels[at]));
+        let start_ms = self.start_ms.max(floor_ms);
         for (nth, block) in self.blocks.iter().enumerate() {
-            let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= self.start_ms;
+            let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
             let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
-            let page = self.page(nth, block, entry.page)?;
-            let mut samples = block.file.samples(&page, entry)?;
-            if *samples.times.first().unwrap_or(&0) < self.start_ms || *samples.times.last().unwrap_or(&0) > self.end_ms
-            {
-                samples = Samples::from(samples.range(self.start_ms, self.end_ms));
+            let page = |part, row| self.pages.get((nth, self.blocks.len()), &block.file, part, row);
+            let mut samples = block.file.samples(entry, page)?;
+            if *samples.times.first().unwrap_or(&0) < start_ms || *samples.times.last().unwrap_or(&0) > self.end_ms {
+                samples = Samples::from(samples.range(start_ms, self.end_ms));
             }
             tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
             if stored.is_empty() {
@@ -129,16 +105,6 @@ impl SeriesSelection {
             stored
         };
         Ok(series_data(self.labels[at].clone(), samples))
-    }
-
-    fn page(&self, nth: usize, block: &Block, number: u32) -> Result<Arc<Vec<u8>>, SeriesError> {
-        let key = (nth, number);
-        if let Some(page) = self.pages.lock().get(key) {
-            return Ok(page);
-        }
-        let page = Arc::new(block.file.page(number)?);
-        self.pages.lock().put(key, &page, self.blocks.len() * PAGES_PER_BLOCK);
-        Ok(page)
     }
 }
 

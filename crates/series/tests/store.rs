@@ -12,7 +12,7 @@ use model::{
     SeriesSamples, TenantId, stale_nan,
 };
 use proptest::prelude::*;
-use series::{Limit, MatchOp, Matcher, SeriesDb, SeriesError, SeriesOptions};
+use series::{Limit, MatchOp, Matcher, REWRITE_EVERY_MS, SeriesDb, SeriesError, SeriesOptions, SeriesRetention};
 
 fn labels(name: &str, pairs: &[(&str, &str)]) -> Labels {
     [("__name__", name)].into_iter().chain(pairs.iter().copied()).collect()
@@ -161,7 +161,7 @@ fn blocks_written_after_every_older_one_went_are_not_hidden() {
     db.delete(&tenant, &[vec![matcher("__name__", MatchOp::Equal, "up")]], 0, 100).unwrap();
     drop(db);
     for file in std::fs::read_dir(dir.path()).unwrap().flatten() {
-        if file.path().extension().is_some_and(|ending| ending == "series") {
+        if file.path().extension().is_some_and(|ending| ending == "parquet") {
             std::fs::remove_file(file.path()).unwrap();
         }
     }
@@ -231,6 +231,73 @@ fn a_series_over_a_limit_is_returned_with_the_reason() {
 }
 
 #[test]
+fn a_metric_with_too_many_series_takes_no_room_from_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SeriesOptions { series_per_metric_max: 3, ..SeriesOptions::default() };
+    let db = SeriesDb::open(dir.path(), options).unwrap();
+    let tenant = TenantId::default();
+    let mut flood = SeriesBatch::default();
+    for user in 0..10 {
+        flood.series.extend(batch(&labels("flood", &[("user", &user.to_string())]), &[(1, 1.0)]).series);
+        flood.series.extend(batch(&labels("calm", &[("at", &(user % 2).to_string())]), &[(user, 1.0)]).series);
+    }
+    let refused = db.refused(&tenant, &flood);
+    let report = db.insert(&tenant, &flood);
+    assert_eq!(report.rejected, refused, "what is announced is what happens");
+    assert_eq!((report.series_new, report.rejected.len()), (5, 7));
+    assert!(report.rejected.iter().all(|rejected| rejected.labels.metric_name() == "flood"));
+    let reason = report.rejected[0].reason;
+    assert_eq!((reason, reason.name()), (Limit::SeriesPerMetric { max: 3 }, "series_per_metric_max"));
+    assert_eq!(db.cardinality(&tenant, 1).series_by_metric, [("flood".to_owned(), 3)]);
+}
+
+#[test]
+fn metrics_that_nobody_asks_for_come_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let (db, tenant) = (open(dir.path()), TenantId::default());
+    for (name, count) in [("few", 1), ("many", 3), ("asked", 5), ("lately", 2)] {
+        for at in 0..count {
+            db.insert(&tenant, &batch(&labels(name, &[("at", &at.to_string())]), &[(1, 1.0)]));
+        }
+    }
+    db.note_asked(&tenant, &[matcher("__name__", MatchOp::Regex, "asked|lately|none")], 1000);
+    db.note_asked(&tenant, &[matcher("__name__", MatchOp::Regex, "l.t.ly"), matcher("at", MatchOp::Equal, "9")], 2000);
+    db.note_asked(&tenant, &[matcher("at", MatchOp::Equal, "0"), matcher("__name__", MatchOp::NotEqual, "few")], 3000);
+    let found = db.metric_usage(&tenant, 9);
+    let shown: Vec<_> = found.iter().map(|usage| (&*usage.metric, usage.series, usage.asked_ms)).collect();
+    let want = [("many", 3, None), ("few", 1, None), ("asked", 5, Some(1000)), ("lately", 2, Some(2000))];
+    assert_eq!(shown, want);
+    assert_eq!(db.metric_usage(&tenant, 1).len(), 1);
+}
+
+#[test]
+fn series_come_and_go_without_mixing() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = TenantId::default();
+    let mut db = open(dir.path());
+    for round in 0..20i64 {
+        for pod in 0..40 {
+            let name = format!("pod-{round}-{pod}");
+            db.insert(&tenant, &batch(&labels("m", &[("pod", &name)]), &[(round * 100, pod as f64)]));
+        }
+        db.flush().unwrap();
+        db.merge().unwrap();
+        db.retain((round - 1) * 100).unwrap();
+        let found = all(&db);
+        assert_eq!(found.len(), if round == 0 { 40 } else { 80 });
+        for (labels, samples) in found {
+            let mut parts = labels.get("pod").unwrap().split('-').skip(1).map(|part| part.parse::<i64>().unwrap());
+            let (of, pod) = (parts.next().unwrap(), parts.next().unwrap());
+            assert_eq!(samples, [(of * 100, (pod as f64).to_bits())]);
+        }
+        if round % 5 == 4 {
+            db = open(dir.path());
+        }
+    }
+    assert_eq!(db.series(&tenant, &[matcher("pod", MatchOp::Regex, "pod-19-1.?")], 0, 9999).len(), 11);
+}
+
+#[test]
 fn metadata_and_exemplars_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
     let tenant = TenantId::default();
@@ -271,6 +338,51 @@ fn retention_hides_at_once_and_removes_files_and_series() {
 }
 
 #[test]
+fn some_series_are_kept_for_another_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let hour = REWRITE_EVERY_MS;
+    let keep = |tier: &str, hours: i64| SeriesRetention {
+        matchers: vec![matcher("tier", MatchOp::Equal, tier)],
+        keep_ms: hours * hour,
+    };
+    let retention = vec![keep("debug", 2), keep("slo", 20)];
+    let options = SeriesOptions { retention, merge_blocks_min: 2, recent_bytes_max: 0, ..SeriesOptions::default() };
+    let tenant = TenantId::default();
+    let mut db = SeriesDb::open(dir.path(), options.clone()).unwrap();
+    let tiers = ["debug", "slo", "rest"];
+    let span = |db: &SeriesDb, tier: &str| {
+        let found = db.select(&tenant, &[matcher("tier", MatchOp::Equal, tier)], i64::MIN, i64::MAX).unwrap();
+        found.first().map(|data| (data.times[0] / hour, data.times[data.times.len() - 1] / hour))
+    };
+    for at in 0..8 {
+        for tier in tiers {
+            db.insert(&tenant, &batch(&labels("m", &[("tier", tier)]), &[(at * hour, 1.0)]));
+        }
+        db.flush().unwrap();
+    }
+    db.retain_at(7 * hour, Some(5 * hour)).unwrap();
+    for round in ["blocks", "merged", "opened"] {
+        let found = tiers.map(|tier| span(&db, tier));
+        assert_eq!(found, [Some((5, 7)), Some((0, 7)), Some((2, 7))], "{round}");
+        match round {
+            "blocks" => drop(db.merge().unwrap()),
+            _ => {
+                db = SeriesDb::open(dir.path(), options.clone()).unwrap();
+                db.retain_at(7 * hour, Some(5 * hour)).unwrap();
+            }
+        }
+    }
+    db.retain_at(14 * hour, Some(5 * hour)).unwrap();
+    assert_eq!(tiers.map(|tier| span(&db, tier)), [None, Some((0, 7)), None]);
+    assert_eq!(db.series(&tenant, &[], i64::MIN, i64::MAX).len(), 1);
+    assert_eq!(db.series_count(), 1, "the block was written anew");
+    db.retain_at(24 * hour, Some(5 * hour)).unwrap();
+    assert_eq!(tiers.map(|tier| span(&db, tier)), [None, Some((4, 7)), None]);
+    db.retain_at(40 * hour, Some(5 * hour)).unwrap();
+    assert_eq!((db.series_count(), db.disk_bytes()), (0, 0));
+}
+
+#[test]
 fn a_damaged_block_is_set_aside_and_takes_no_other_with_it() {
     let dir = tempfile::tempdir().unwrap();
     let db = open(dir.path());
@@ -296,20 +408,37 @@ fn a_damaged_block_is_set_aside_and_takes_no_other_with_it() {
 }
 
 #[test]
-fn a_damaged_page_fails_the_read_and_nothing_partial_is_returned() {
+fn damage_anywhere_is_noticed_and_nothing_partial_is_returned() {
     let dir = tempfile::tempdir().unwrap();
     let tenant = TenantId::default();
     let db = open(dir.path());
-    db.insert(&tenant, &batch(&labels("m", &[]), &[(1, 1.0)]));
+    db.insert(&tenant, &batch(&labels("m", &[]), &[(1, 1.0), (2, f64::MAX)]));
     db.flush().unwrap();
+    let want = all(&db);
     drop(db);
     let file = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
-    let mut bytes = std::fs::read(&file).unwrap();
-    bytes[10] ^= 0xff;
-    std::fs::write(&file, &bytes).unwrap();
-    let db = open(dir.path());
-    assert!(matches!(db.select(&tenant, &[], 0, 10), Err(SeriesError::Damaged { .. })));
-    assert_eq!(db.verify().len(), 1);
+    let bytes = std::fs::read(&file).unwrap();
+    let (mut aside, mut failed) = (0, 0);
+    // The first bytes are Parquet's magic number, which says nothing that the footer does not.
+    for at in 4..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x40;
+        std::fs::write(&file, &damaged).unwrap();
+        let db = open(dir.path());
+        if let [block] = &db.damaged()[..] {
+            std::fs::remove_file(&block.path).unwrap();
+            assert!(db.series(&tenant, &[], 0, 10).is_empty(), "byte {at}");
+            aside += 1;
+            continue;
+        }
+        assert_eq!(db.verify().len(), 1, "byte {at}");
+        match db.select(&tenant, &[], 0, 10) {
+            Err(SeriesError::Damaged { .. }) => failed += 1,
+            // A page that this series does not need.
+            found => assert_eq!((found.unwrap().len(), all(&db)), (1, want.clone()), "byte {at}"),
+        }
+    }
+    assert!(aside > 100 && failed > 20, "{aside} blocks were set aside, {failed} reads failed");
 }
 
 #[test]

@@ -16,9 +16,7 @@ use crate::{Step, StoreError, shelf};
 impl Inner {
     /// Drops what is past its retention at `now`. Damaged segments go the same way, files included.
     pub(crate) fn retain(&self, now: Timestamp) -> Result<(), StoreError> {
-        if let Some(keep_ms) = self.options.retention.metrics_ms {
-            self.series.retain(now.millis().saturating_sub(keep_ms))?;
-        }
+        self.series.retain_at(now.millis(), self.options.retention.metrics_ms)?;
         let _one_at_a_time = self.merging.enter();
         let mut remove = self.too_old(now);
         remove.extend(self.too_much(&remove));

@@ -1,0 +1,96 @@
+//! Blocks there and back, and what damage does to them.
+
+use std::sync::Arc;
+
+use super::*;
+use crate::Source;
+
+fn labels(pairs: &[(&str, &str)]) -> Vec<(Arc<str>, Arc<str>)> {
+    pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+}
+
+/// Rows of all forms, enough for several pages of some columns.
+fn written(rows: u32) -> Vec<u8> {
+    let mut writer = SeriesWriter::new(Vec::new()).unwrap();
+    for row in 0..rows {
+        let text = format!("value{row:05}");
+        let labels = labels(&[("__name__", "m"), ("own", &text)]);
+        let deltas: Vec<i64> = (0..i64::from(row % 7) * 20).map(|n| n * n - i64::from(row)).collect();
+        let doubles = [f64::from_bits(0x7ff0_0000_0000_0002), f64::from(row), -0.0];
+        let row = SeriesRow {
+            labels: &labels,
+            first_ms: -1,
+            last_ms: i64::from(row),
+            samples: deltas.len() as u32,
+            axis: row / 2,
+            times: if row.is_multiple_of(2) { &[i64::MIN, 0, i64::MAX] } else { &[] },
+            decimal: &[3, i64::MAX, i64::MIN],
+            deltas: &deltas,
+            exceptions: &[1, 2],
+            doubles: &doubles,
+            starts: &deltas[..deltas.len() / 2],
+            histograms: &text.as_bytes()[..row as usize % 3],
+        };
+        writer.push(&row).unwrap();
+    }
+    writer.finish(&[("mine", "kept".to_owned())]).unwrap()
+}
+
+fn numbers(file: &SeriesFile, part: Part, row: u32) -> Vec<i64> {
+    let page = file.page(part, file.page_of(part, row).unwrap()).unwrap();
+    page.numbers(row).to_vec()
+}
+
+#[test]
+fn rows_come_back_from_any_page() {
+    let (file, pairs) = SeriesFile::open(Source::from(written(5000))).unwrap();
+    assert_eq!(file.rows(), 5000);
+    assert!(pairs.contains(&("mine".to_owned(), "kept".to_owned())), "{pairs:?}");
+    assert!(file.page_of(Part::Deltas, 4999).unwrap() > 10, "there are several pages");
+    file.verify().unwrap();
+    let mut heads = 0u32;
+    file.heads(|head| {
+        let text = format!("value{heads:05}");
+        assert_eq!(head.labels, [("__name__", "m"), ("own", &text)]);
+        let found = (head.first_ms, head.last_ms, head.axis, head.samples, head.parts & PART_HISTOGRAMS != 0);
+        assert_eq!(found, (-1, heads.into(), heads / 2, heads % 7 * 20, heads % 3 > 0));
+        heads += 1;
+    })
+    .unwrap();
+    assert_eq!(heads, 5000);
+    for row in [0, 1, 2, 6, 7, 1233, 4095, 4096, 4999] {
+        let deltas: Vec<i64> = (0..i64::from(row % 7) * 20).map(|n| n * n - i64::from(row)).collect();
+        assert_eq!(numbers(&file, Part::Deltas, row), deltas, "{row}");
+        assert_eq!(numbers(&file, Part::Starts, row), deltas[..deltas.len() / 2], "{row}");
+        assert_eq!(numbers(&file, Part::Decimal, row), [3, i64::MAX, i64::MIN]);
+        assert_eq!(numbers(&file, Part::Exceptions, row), [1, 2]);
+        assert_eq!(numbers(&file, Part::Times, row).len(), if row % 2 == 0 { 3 } else { 0 });
+        let doubles = [0x7ff0_0000_0000_0002, f64::from(row).to_bits() as i64, i64::MIN];
+        assert_eq!(numbers(&file, Part::Doubles, row), doubles, "{row}");
+        let page = file.page(Part::Histograms, file.page_of(Part::Histograms, row).unwrap()).unwrap();
+        assert_eq!(page.bytes(row), &format!("value{row:05}").as_bytes()[..row as usize % 3]);
+    }
+    assert!(file.page_of(Part::Deltas, 5000).is_err());
+}
+
+#[test]
+fn a_block_without_rows_opens() {
+    let (file, _) = SeriesFile::open(Source::from(written(0))).unwrap();
+    file.verify().unwrap();
+    file.heads(|_| panic!("there is no row")).unwrap();
+}
+
+#[test]
+fn no_changed_byte_goes_unnoticed() {
+    let bytes = written(40);
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        let opened = SeriesFile::open(Source::from(damaged)).and_then(|(file, _)| file.verify());
+        // The first four bytes are Parquet's magic number, which no reader of ours looks at.
+        assert!(at < 4 || opened.is_err(), "byte {at} of {}", bytes.len());
+    }
+    for len in 0..bytes.len() {
+        assert!(SeriesFile::open(Source::from(bytes[..len].to_vec())).is_err(), "{len} bytes");
+    }
+}

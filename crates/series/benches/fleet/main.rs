@@ -1,0 +1,209 @@
+//! The metric store alone on a fleet of hosts: processor time, bytes on disk, memory, and what a selective read costs.
+//!
+//! `cargo bench -p series --bench fleet` runs every part in a process of its own, so that each has its own peak of memory.
+//! Processor time is the main thread's, from `/proc`; all work happens on it.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a bench ends by a panic and prints what it found")]
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use model::{SeriesBatch, TenantId};
+use series::{MatchOp, Matcher, SeriesDb, SeriesOptions};
+
+mod hosts;
+
+use hosts::{Fleet, START_MS, STEP_MS};
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// Hosts of the small fleet: 15,200 series.
+const HOSTS: usize = 20;
+/// Scrapes of two hours.
+const STEPS: i64 = 480;
+/// Hosts of the large one: a million series.
+const HOSTS_LARGE: usize = 1316;
+/// Scrapes of the large fleet, of five minutes.
+const STEPS_LARGE: i64 = 20;
+/// Scrapes before series are selected.
+const STEPS_SELECT: i64 = 6;
+/// Samples between two flushes, about as the store above calls it.
+const FLUSH_SAMPLES: usize = 400_000;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let part = arguments.iter().skip(1).find(|argument| !argument.starts_with('-'));
+    match part.map(String::as_str) {
+        Some("ingest") => ingest(),
+        Some("memory") => memory(),
+        Some("select") => select(),
+        _ => {
+            for part in ["ingest", "memory", "select"] {
+                let status = std::process::Command::new(&arguments[0]).arg(part).status().unwrap();
+                assert!(status.success(), "{part}: {status}");
+            }
+        }
+    }
+}
+
+/// Processor time of this thread so far.
+fn busy() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    Duration::from_nanos(text.split(' ').next().unwrap().parse().unwrap())
+}
+
+/// A line of `/proc/self/status` in bytes.
+fn status(key: &str) -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find(|line| line.starts_with(key)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+fn open(dir: &Path) -> SeriesDb {
+    SeriesDb::open(dir, SeriesOptions::default()).unwrap()
+}
+
+/// Inserts batches and keeps house as the store above does, and says how much processor time that took.
+fn load(db: &SeriesDb, steps: i64, fleet: &mut Fleet) -> (usize, Duration) {
+    let tenant = TenantId::default();
+    let (mut samples, mut since, mut spent) = (0, 0, Duration::ZERO);
+    for step in 0..steps {
+        let batches: Vec<SeriesBatch> = fleet.scrape(step).collect();
+        let begin = busy();
+        for batch in &batches {
+            let report = db.insert(&tenant, batch);
+            samples += report.samples;
+            since += report.samples;
+        }
+        if since >= FLUSH_SAMPLES || step + 1 == steps {
+            db.flush().unwrap();
+            db.merge().unwrap();
+            since = 0;
+        }
+        spent += busy() - begin;
+    }
+    (samples, spent)
+}
+
+fn ingest() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let mut fleet = Fleet::new(HOSTS);
+    let base = status("RssAnon");
+    let (samples, spent) = load(&db, STEPS, &mut fleet);
+    let (rate, flushed) = (samples as f64 / spent.as_secs_f64(), db.disk_bytes());
+    println!("ingest: {samples} samples of {} series", fleet.series());
+    println!("  samples per processor second, insert + flush + merge   {rate:>12.0}");
+    println!("  bytes per sample as left by the load                   {:>12.3}", flushed as f64 / samples as f64);
+    let peak = status("VmHWM");
+    println!(
+        "  peak memory over the generator's {:>4.0} MB, in MB        {:>12.1}",
+        base as f64 / 1e6,
+        (peak - base) as f64 / 1e6
+    );
+    println!("  memory by its own account, in MB                       {:>12.1}", db.memory_bytes() as f64 / 1e6);
+    let options = SeriesOptions { merge_blocks_min: 2, ..SeriesOptions::default() };
+    drop(db);
+    let begin = busy();
+    let db = SeriesDb::open(dir.path(), options).unwrap();
+    println!("  opening, in ms                                         {:>12.1}", (busy() - begin).as_secs_f64() * 1e3);
+    let begin = busy();
+    db.merge().unwrap();
+    let merge = busy() - begin;
+    println!(
+        "  bytes per sample merged to one block                   {:>12.3}",
+        db.disk_bytes() as f64 / samples as f64
+    );
+    println!("  merging all of it, in ms                               {:>12.1}", merge.as_secs_f64() * 1e3);
+    let begin = busy();
+    let found = db.select(&TenantId::default(), &[], i64::MIN, i64::MAX).unwrap();
+    let read: usize = found.iter().map(|series| series.times.len()).sum();
+    println!(
+        "  samples read from it per processor second              {:>12.0}",
+        read as f64 / (busy() - begin).as_secs_f64()
+    );
+    assert_eq!(read, samples);
+    if let Ok(keep) = std::env::var("FLEET_KEEP") {
+        db.snapshot(Path::new(&keep)).unwrap();
+    }
+}
+
+fn memory() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let mut fleet = Fleet::new(HOSTS_LARGE);
+    let base = status("RssAnon");
+    let (samples, spent) = load(&db, STEPS_LARGE, &mut fleet);
+    let series = db.series_count();
+    println!("memory: {series} active series, {samples} samples, {:.1} s", spent.as_secs_f64());
+    println!(
+        "  bytes per active series                                {:>12.0}",
+        (status("RssAnon") - base) as f64 / series as f64
+    );
+    println!(
+        "  the same at the peak                                   {:>12.0}",
+        (status("VmHWM") - base) as f64 / series as f64
+    );
+    println!(
+        "  the same by its own account                            {:>12.0}",
+        db.memory_bytes() as f64 / series as f64
+    );
+    println!(
+        "  bytes on disk per sample                               {:>12.3}",
+        db.disk_bytes() as f64 / samples as f64
+    );
+}
+
+fn select() {
+    let matcher = |name: &str, op, value: &str| Matcher::new(name, op, value).unwrap();
+    let questions = [
+        (
+            "one series",
+            vec![
+                matcher("__name__", MatchOp::Equal, "node_load1"),
+                matcher("instance", MatchOp::Equal, "host-00007:9100"),
+            ],
+        ),
+        (
+            "a host's processors",
+            vec![
+                matcher("__name__", MatchOp::Equal, "node_cpu_seconds_total"),
+                matcher("instance", MatchOp::Equal, "host-00007:9100"),
+            ],
+        ),
+        (
+            "by a regular expression",
+            vec![
+                matcher("__name__", MatchOp::Regex, "node_disk_read.*"),
+                matcher("instance", MatchOp::Regex, "host-0000[0-4]:.+"),
+            ],
+        ),
+    ];
+    let mut costs: Vec<Vec<f64>> = Vec::new();
+    for hosts in [HOSTS, HOSTS_LARGE] {
+        let dir = tempfile::tempdir().unwrap();
+        let db = open(dir.path());
+        load(&db, STEPS_SELECT, &mut Fleet::new(hosts));
+        let end = START_MS + STEPS_SELECT * STEP_MS;
+        costs.push(questions.iter().map(|(_, matchers)| cost(&db, matchers, end)).collect());
+    }
+    println!("select: microseconds, of 15,200 and of 1 million series, and their ratio");
+    for (at, (name, _)) in questions.iter().enumerate() {
+        let (small, large) = (costs[0][at], costs[1][at]);
+        println!("  {name:<40} {small:>10.1} {large:>10.1} {:>8.2}", large / small);
+    }
+}
+
+/// The least time of many tries, in microseconds. Wall time: a try is shorter than the kernel's steps of processor time.
+fn cost(db: &SeriesDb, matchers: &[Matcher], end_ms: i64) -> f64 {
+    let tenant = TenantId::default();
+    let once = || {
+        let begin = Instant::now();
+        for _ in 0..20 {
+            assert!(!db.select(&tenant, matchers, START_MS, end_ms).unwrap().is_empty());
+        }
+        begin.elapsed().as_secs_f64() * 1e6 / 20.0
+    };
+    (0..50).map(|_| once()).fold(f64::MAX, f64::min)
+}

@@ -3,6 +3,7 @@
 //! Nothing of a metric is durable before its flush. Events, service checks and what can not be read are stored at once.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ struct Shared {
     aggregator: Mutex<Aggregator>,
     /// Flushes are stored one after the other, so that a counter never goes back.
     flushing: tokio::sync::Mutex<()>,
+    /// Receivers that have not ended; the last one flushes.
+    receivers: AtomicUsize,
 }
 
 impl std::fmt::Debug for Statsd {
@@ -39,7 +42,7 @@ impl std::fmt::Debug for Statsd {
 }
 
 impl Statsd {
-    /// Starts the flushes, which go on until `shutdown`; a receiver flushes once more when it has stopped.
+    /// Starts the flushes, which go on until `shutdown`; the last receiver to stop flushes once more.
     pub fn start(
         options: StatsdOptions,
         interval: Duration,
@@ -48,7 +51,8 @@ impl Statsd {
     ) -> Self {
         let aggregator = Mutex::new(Aggregator::new(options, telemetry::clock::now()));
         let flushing = tokio::sync::Mutex::new(());
-        let statsd = Self(Arc::new(Shared { pipeline, shutdown, aggregator, flushing }));
+        let receivers = AtomicUsize::new(0);
+        let statsd = Self(Arc::new(Shared { pipeline, shutdown, aggregator, flushing, receivers }));
         telemetry::spawn("statsd_flush", statsd.clone().flush_on_time(interval));
         statsd
     }
@@ -70,9 +74,15 @@ impl Statsd {
     pub(crate) async fn flush(&self) {
         let _turn = self.0.flushing.lock().await;
         let now = telemetry::clock::now();
-        let (decoded, series) = {
-            let mut aggregator = self.0.aggregator.lock().unwrap_or_else(PoisonError::into_inner);
+        // A hundred thousand series take some time, which other connections must not wait for.
+        let shared = Arc::clone(&self.0);
+        let flushed = tokio::task::spawn_blocking(move || {
+            let mut aggregator = shared.aggregator.lock().unwrap_or_else(PoisonError::into_inner);
             (aggregator.flush(now), aggregator.series_count())
+        });
+        let (decoded, series) = match flushed.await {
+            Ok(flushed) => flushed,
+            Err(error) => return tracing::error!(%error, "a flush of StatsD ended badly"),
         };
         STATSD_SERIES.set(series as f64);
         if decoded.is_empty() {
@@ -82,6 +92,12 @@ impl Statsd {
         let stored = push_until_stored(&self.0.pipeline, &source, now, &self.0.shutdown, || decoded.clone()).await;
         if let Err(error) = stored {
             tracing::error!(series, %error, "a flush of StatsD was not stored");
+        }
+    }
+
+    async fn receiver_ended(&self) {
+        if self.0.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.flush().await;
         }
     }
 
@@ -109,19 +125,27 @@ impl Statsd {
 /// Serves StatsD over UDP until the shutdown of [`Statsd::start`].
 pub async fn serve_statsd_udp(address: SocketAddr, statsd: &Statsd) -> Result<Listener, ListenError> {
     let (pipeline, shutdown) = (Arc::clone(&statsd.0.pipeline), statsd.0.shutdown.clone());
-    serve_udp(UDP, address, pipeline, shutdown, statsd.clone()).await
+    statsd.0.receivers.fetch_add(1, Ordering::AcqRel);
+    let started = serve_udp(UDP, address, pipeline, shutdown, statsd.clone()).await;
+    started.inspect_err(|_| {
+        statsd.0.receivers.fetch_sub(1, Ordering::AcqRel);
+    })
 }
 
 /// Serves StatsD over TCP until the shutdown of [`Statsd::start`].
 pub async fn serve_statsd_tcp(address: SocketAddr, statsd: &Statsd) -> Result<Listener, ListenError> {
-    let (shutdown, statsd, last) = (statsd.0.shutdown.clone(), statsd.clone(), statsd.clone());
+    let (shutdown, for_connections, last) = (statsd.0.shutdown.clone(), statsd.clone(), statsd.clone());
     let open = move |peer: SocketAddr| Connection {
-        statsd: statsd.clone(),
+        statsd: for_connections.clone(),
         source: Source { protocol: Protocol::Statsd, peer: peer.ip().to_string() },
         frames: Frames::lines(STATSD_LINE_BYTES_MAX),
         out: Vec::new(),
     };
-    serve_tcp(TCP, address, shutdown, open, async move { last.flush().await }).await
+    statsd.0.receivers.fetch_add(1, Ordering::AcqRel);
+    let started = serve_tcp(TCP, address, shutdown, open, async move { last.receiver_ended().await }).await;
+    started.inspect_err(|_| {
+        statsd.0.receivers.fetch_sub(1, Ordering::AcqRel);
+    })
 }
 
 impl Datagrams for Statsd {
@@ -134,7 +158,7 @@ impl Datagrams for Statsd {
     }
 
     async fn finish(&self) {
-        self.flush().await;
+        self.receiver_ended().await;
     }
 }
 

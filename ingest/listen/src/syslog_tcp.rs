@@ -63,7 +63,7 @@ impl Session for Connection {
         let decode = || {
             let mut decoded = Decoded::default();
             for frame in &frames {
-                decode_frame(frame, "", received, &mut decoded);
+                decode_frame(frame, received, &mut decoded);
             }
             decoded
         };

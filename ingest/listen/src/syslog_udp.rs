@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use decode::{Decoded, Frame};
+use decode::Decoded;
 use pipeline::{Pipeline, Protocol, PushError, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::storing::push_until_stored;
-use crate::syslog::decode_frame;
+use crate::syslog::decode_message;
 use crate::tcp::Names;
 use crate::udp::{Datagram, Datagrams, serve_udp};
 use crate::{ListenError, Listener};
@@ -39,8 +39,7 @@ impl Datagrams for SyslogUdp {
         let decode = || {
             let mut decoded = Decoded::default();
             for datagram in batch {
-                let frame = Frame::Message(datagram.bytes.clone());
-                decode_frame(&frame, &datagram.peer.to_string(), received, &mut decoded);
+                decode_message(&datagram.bytes, &datagram.peer.to_string(), received, &mut decoded);
             }
             decoded
         };

@@ -1,8 +1,9 @@
-"""Sends metrics with the clients that people use: python push.py CLIENT HOST:PORT|URL."""
+"""Sends metrics with the clients that people use: python push.py CLIENT HOST:PORT|URL. Prints the second of the first sample."""
 import sys
 import time
 
 client, target = sys.argv[1], sys.argv[2]
+base = int(time.time()) - 60
 host, port = (target.rsplit(":", 1) + [""])[:2] if "//" not in target else ("", "")
 
 if client == "influxdb":
@@ -14,13 +15,13 @@ if client == "influxdb":
     influx.create_database("shop")
     assert influx.get_list_database() == []
     points = [
-        {"measurement": "cart", "tags": {"region": "eu west", "q": "a=b,c"}, "time": (1_700_000_000 + i) * 10**9,
+        {"measurement": "cart", "tags": {"region": "eu west", "q": "a=b,c"}, "time": (base + i) * 10**9,
          "fields": {"items": i, "total": i + 0.5, "open": i % 2 == 0, "note": "text \"quoted\"\nover two lines"}}
         for i in range(50)
     ]
     assert influx.write_points(points)
     try:
-        influx.write("broken\ncart v=1 1700000000000000000\n", params={"db": "shop"}, protocol="line")
+        influx.write(f"broken\ncart v=1 {base}000000000\n", params={"db": "shop"}, protocol="line")
         raise SystemExit("a broken line must be told")
     except Exception as error:
         assert "unable to parse 'broken': missing fields" in str(error), error
@@ -32,7 +33,7 @@ elif client == "influxdb-client":
         assert influx.ping()
         write = influx.write_api(write_options=SYNCHRONOUS)
         write.write(bucket="b", record=[
-            Point("orders").tag("kind", "web,phone").field("n", i).time(1_700_000_000 + i, WritePrecision.S) for i in range(50)
+            Point("orders").tag("kind", "web,phone").field("n", i).time(base + i, WritePrecision.S) for i in range(50)
         ], write_precision=WritePrecision.S)
 elif client in ("statsd-udp", "statsd-tcp"):
     import statsd
@@ -65,7 +66,7 @@ elif client == "pickle":
 
     with socket.create_connection((host, int(port))) as stream:
         for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
-            points = [(f"pickle.p{protocol};i={i}", (1_700_000_000 + i, i + 0.5)) for i in range(10)]
+            points = [(f"pickle.p{protocol};i={i}", (base + i, i + 0.5)) for i in range(10)]
             message = pickle.dumps(points, protocol=protocol)
             stream.sendall(struct.pack("!L", len(message)) + message)
 elif client.startswith("otel-"):
@@ -102,3 +103,4 @@ elif client.startswith("otel-"):
     provider.shutdown()
 else:
     raise SystemExit(f"no client {client}")
+print(base)

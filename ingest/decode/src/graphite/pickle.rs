@@ -127,7 +127,7 @@ impl Machine<'_> {
                 self.append(vec![item])?;
             }
             b'e' => {
-                let items = self.to_mark()?;
+                let items = self.since_mark()?;
                 self.append(items)?;
             }
             b'q' => {
@@ -207,7 +207,7 @@ impl Machine<'_> {
         self.stack.pop().ok_or_else(|| "the pickle ends in the middle".to_owned())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Object>, String> {
+    fn since_mark(&mut self) -> Result<Vec<Object>, String> {
         let at = self.stack.iter().rposition(|object| matches!(object, Object::Mark));
         let at = at.ok_or_else(|| "the pickle has an end without a beginning".to_owned())?;
         let items = self.stack.split_off(at + 1);
@@ -216,7 +216,7 @@ impl Machine<'_> {
     }
 
     fn gather(&mut self) -> Result<(), String> {
-        let items = self.to_mark()?;
+        let items = self.since_mark()?;
         self.push(Object::List(items));
         Ok(())
     }

@@ -46,12 +46,12 @@ impl Precision {
             Self::Seconds => 1_000_000_000,
             Self::Minutes => 60_000_000_000,
             Self::Hours => 3_600_000_000_000,
-            Self::Auto => match time.unsigned_abs() {
-                0..5_000_000_000 => 1_000_000_000,
-                0..5_000_000_000_000 => 1_000_000,
-                0..5_000_000_000_000_000 => 1_000,
-                _ => 1,
-            },
+            Self::Auto => {
+                let size = time.unsigned_abs();
+                let units =
+                    [(5_000_000_000, 1_000_000_000), (5_000_000_000_000, 1_000_000), (5_000_000_000_000_000, 1_000)];
+                units.into_iter().find(|(below, _)| size < *below).map_or(1, |(_, unit)| unit)
+            }
         };
         i128::from(time).checked_mul(unit)
     }

@@ -58,13 +58,13 @@ pub fn decode_influx(body: &[u8], options: &InfluxOptions, received: Timestamp) 
     let mut rest = body;
     while !rest.is_empty() {
         let end = line::end(rest);
-        let taken = reader.line(&rest[..end]).or_else(|reason| {
+        let taken = reader.line(&rest[..end]).map_err(|reason| {
             // The end of the text line, not that of the string: what follows may be a line of its own.
             let first = memchr::memchr(b'\n', &rest[..end]).unwrap_or(end);
             let bad = rest[..first].trim_ascii_end();
             let shown = String::from_utf8_lossy(bad);
             reader.collector.reject(format!("unable to parse '{shown}': {reason}"), bad, "");
-            Err(first)
+            first
         });
         let used = taken.map_or_else(|used| used, |()| end);
         rest = rest.get(used + 1..).unwrap_or_default();

@@ -266,6 +266,4 @@ fn reject(reason: impl Into<String>, item: &(impl serde::Serialize + std::fmt::D
 }
 
 #[cfg(test)]
-mod metrics_tests;
-#[cfg(test)]
 mod tests;

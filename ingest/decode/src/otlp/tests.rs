@@ -1,5 +1,7 @@
 //! Requests in both encodings, and the rules for what is rejected.
 
+mod metrics;
+
 use std::fmt::Write as _;
 
 use expect_test::{Expect, expect};
@@ -12,15 +14,15 @@ use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Sta
 use super::*;
 
 /// 2026-11-23T09:00:00Z.
-pub(super) const RECEIVED: Timestamp = Timestamp(1_795_424_400_000_000_000);
-pub(super) const NS: u64 = RECEIVED.0 as u64;
+const RECEIVED: Timestamp = Timestamp(1_795_424_400_000_000_000);
+const NS: u64 = RECEIVED.0 as u64;
 
 fn row_text(row: &Row) -> String {
     let fields: Vec<_> = row.fields.iter().map(|(name, value)| format!("{name}={}", value.to_json())).collect();
     format!("{} {} {}", row.time, row.stream, fields.join(" "))
 }
 
-pub(super) fn show(decoded: &Decoded) -> String {
+fn show(decoded: &Decoded) -> String {
     let mut out = String::new();
     for row in decoded.logs.iter().chain(&decoded.spans) {
         let _ = writeln!(out, "{}", row_text(row));

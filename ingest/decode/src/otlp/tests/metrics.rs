@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use proptest::prelude::*;
 
-use super::tests::{NS, RECEIVED, show};
-use super::*;
+use super::{NS, RECEIVED, show};
+use crate::otlp::*;
 
 const RESOURCE: &str = r#"{"attributes":[
     {"key":"service.name","value":{"stringValue":"shop"}},{"key":"service.namespace","value":{"stringValue":"eu"}},

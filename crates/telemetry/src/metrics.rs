@@ -180,16 +180,16 @@ macro_rules! metrics {
 
 metrics! {
     /// Rows acknowledged, by protocol.
-    INGESTED_ROWS: CounterVec<9> = CounterVec::new("backstop_ingested_rows_total", "Rows acknowledged, by protocol.", "protocol",
-        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
+    INGESTED_ROWS: CounterVec<10> = CounterVec::new("backstop_ingested_rows_total", "Rows acknowledged, by protocol.", "protocol",
+        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "scrape", "native", "internal", "probe", "other"]);
     /// Metric samples acknowledged.
     INGESTED_SAMPLES: Counter = Counter::new("backstop_ingested_samples_total", "Metric samples acknowledged.");
     /// Items that could not be decoded, by protocol; each is in the quarantine table.
-    QUARANTINED_ITEMS: CounterVec<9> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
-        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
+    QUARANTINED_ITEMS: CounterVec<10> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
+        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "scrape", "native", "internal", "probe", "other"]);
     /// Requests refused with a retry hint.
-    INGEST_BUSY: CounterVec<9> = CounterVec::new("backstop_ingest_busy_total", "Requests refused with a retry hint, by protocol.", "protocol",
-        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "native", "internal", "probe", "other"]);
+    INGEST_BUSY: CounterVec<10> = CounterVec::new("backstop_ingest_busy_total", "Requests refused with a retry hint, by protocol.", "protocol",
+        ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "scrape", "native", "internal", "probe", "other"]);
     /// Datagrams lost because the store was busy: UDP has no way to push back, so the loss is counted.
     UDP_DROPPED: Counter = Counter::new("backstop_udp_dropped_total", "Datagrams lost because the store was busy.");
     /// Messages cut at a limit.

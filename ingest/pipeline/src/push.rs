@@ -26,6 +26,8 @@ pub enum Protocol {
     OtlpGrpc,
     /// Prometheus's remote write.
     RemoteWrite,
+    /// Targets that were scraped.
+    Scrape,
     /// The native API.
     Native,
     /// Backstop's own records.
@@ -41,6 +43,7 @@ impl Protocol {
             Self::OtlpHttp => "otlp_http",
             Self::OtlpGrpc => "otlp_grpc",
             Self::RemoteWrite => "remote_write",
+            Self::Scrape => "scrape",
             Self::Native => "native",
             Self::Internal => "internal",
         }

@@ -95,5 +95,6 @@ fn examples_are_valid() {
     run(Command::new(binary()).args(["playbooks", "check"]).args(files("playbooks")));
     run(Command::new(binary()).args(["services", "check"]).args(files("services")));
     run(Command::new(binary()).args(["parse", "check"]).args(files("parse-rules")));
+    run(Command::new(binary()).args(["scrape", "check"]).args(files("scrape")));
     run(Command::new(binary()).args(["config", "check"]).arg(examples.join("backstop.yaml")));
 }

@@ -20,6 +20,7 @@ mod instructions;
 mod intake;
 mod playbooks;
 mod prometheus;
+mod scraping;
 mod search;
 mod server;
 mod services;

@@ -119,6 +119,12 @@ impl Server {
         self.child.wait().expect("wait")
     }
 
+    /// Tells the server to read again what it can read again.
+    pub(crate) fn hang_up(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::HUP).expect("signal");
+    }
+
     /// Ends the server and asserts that no file of its data has these bytes.
     pub(crate) fn stop_and_search_files_for(mut self, text: &str) {
         self.stop();

@@ -50,6 +50,7 @@ pub use error::ApiError;
 pub use native::export::{FileFormat, ResultFile};
 pub use people::Approvers;
 pub use prometheus::status::Settings;
+pub use prometheus::targets::{ScrapeView, TargetLists};
 pub use self_state::{Readiness, self_state_router};
 pub use services::{GraphLearning, ServiceBoard};
 
@@ -80,6 +81,7 @@ pub struct Api {
     settings: Settings,
     origins: cors::Origins,
     parse_counters: Option<Counters>,
+    scraping: Option<Arc<dyn ScrapeView>>,
     /// Places for remote reads, which hold much memory.
     remote_reads: Arc<Semaphore>,
     /// Ids that clients chose for their running queries.
@@ -122,6 +124,7 @@ impl Api {
             settings: Settings::default(),
             origins: cors::Origins::default(),
             parse_counters: None,
+            scraping: None,
             remote_reads: Arc::new(Semaphore::new(prometheus::read::REMOTE_READ_CONCURRENCY_MAX)),
             chosen_ids: Mutex::default(),
         }
@@ -150,6 +153,12 @@ impl Api {
     #[must_use]
     pub fn with_parse_counters(self, counters: Counters) -> Self {
         Self { parse_counters: Some(counters), ..self }
+    }
+
+    /// With what is scraped.
+    #[must_use]
+    pub fn with_scraping(self, scraping: Option<Arc<dyn ScrapeView>>) -> Self {
+        Self { scraping, ..self }
     }
 
     /// With the origins whose pages may read answers.
@@ -276,9 +285,9 @@ fn prometheus_routes() -> Router<Arc<Api>> {
         .route("/features", get(status::features))
         .route("/targets", get(targets::targets))
         .route("/targets/metadata", get(targets::metadata))
-        .route("/targets/relabel_steps", get(targets::of_pool))
+        .route("/targets/relabel_steps", get(targets::relabel_steps))
         .route("/scrape_pools", get(targets::pools))
-        .route("/scrape_pools/config", get(targets::of_pool))
+        .route("/scrape_pools/config", get(targets::pool_config))
         .route("/alertmanagers", get(targets::alertmanagers))
         .route("/read", post(read::read))
         .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))

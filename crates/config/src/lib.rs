@@ -70,6 +70,8 @@ pub struct Config {
     pub lookups: Vec<String>,
     /// Files of parse rules, as glob patterns.
     pub parse_rules: Vec<String>,
+    /// Files of scrape configurations, as glob patterns.
+    pub scrape: Vec<String>,
     /// Rule files, as glob patterns.
     pub rules: Vec<String>,
     /// Playbook files, as glob patterns.

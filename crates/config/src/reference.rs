@@ -202,6 +202,11 @@ pub const SETTINGS: &[Setting] = &[
         "[]",
         "Files of parse rules, as glob patterns: what is joined, read out and redacted of log records as they come (docs/parse-rules.md).",
     ),
+    setting(
+        "scrape",
+        "[]",
+        "Files with Prometheus's `scrape_configs`, as glob patterns: what is asked for metrics (docs/scraping.md). They are read again on SIGHUP.",
+    ),
     setting("rules", "[]", "Rule files, as glob patterns."),
     setting("playbooks", "[]", "Playbook files, as glob patterns."),
     setting("services", "[]", "Files of the service catalogue, as glob patterns."),

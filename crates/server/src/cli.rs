@@ -38,6 +38,9 @@ pub(crate) enum Command {
     /// Works with files of the service catalogue.
     #[command(subcommand)]
     Services(ServicesCommand),
+    /// Works with files of what is scraped.
+    #[command(subcommand)]
+    Scrape(ScrapeCommand),
     /// Stops all actions, or lets them happen again.
     #[command(subcommand)]
     Kill(KillCommand),
@@ -396,6 +399,16 @@ pub(crate) enum ServicesCommand {
     /// Checks files; every mistake is shown with its line and column.
     Check {
         /// Service files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ScrapeCommand {
+    /// Checks files and lists the targets that they give, after relabelling; services that tell of targets are not asked.
+    Check {
+        /// Files with `scrape_configs`.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },

@@ -1,4 +1,4 @@
-//! The small commands: rules, playbooks, services, segments, audit, config, completions, version.
+//! The small commands: rules, playbooks, services, scrape, segments, audit, config, completions, version.
 #![allow(clippy::print_stdout, reason = "printing is what commands do")]
 
 use std::path::{Path, PathBuf};
@@ -9,7 +9,9 @@ use config::{Config, RawConfig, show_bytes};
 use segment::SegmentMeta;
 use store::RepairOutcome;
 
-use crate::cli::{AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesCommand, SegmentsCommand, ServicesCommand};
+use crate::cli::{
+    AuditCommand, Cli, ConfigCommand, PlaybooksCommand, RulesCommand, ScrapeCommand, SegmentsCommand, ServicesCommand,
+};
 use crate::exit::Failure;
 use crate::offline::{LEDGER_FILE, open_store, store_failure};
 
@@ -61,6 +63,14 @@ pub(crate) fn services(command: &ServicesCommand) -> Result<(), Failure> {
     let ServicesCommand::Check { files } = command;
     let report = change::check_services(&read_all(files)?);
     println!("{report}");
+    if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
+}
+
+/// `backstop scrape check`.
+pub(crate) fn scrape(command: &ScrapeCommand) -> Result<(), Failure> {
+    let ScrapeCommand::Check { files } = command;
+    let report = scrape::check(files);
+    print!("{report}");
     if report.is_ok() { Ok(()) } else { Err(Failure::negative("")) }
 }
 

@@ -62,6 +62,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Rules(command) => commands::rules(&command),
         Command::Playbooks(command) => commands::playbooks(&command),
         Command::Services(command) => commands::services(&command),
+        Command::Scrape(command) => commands::scrape(&command),
         Command::Kill(command) => people_cmd::kill(&command),
         Command::Approvals(command) => people_cmd::approvals(&command),
         Command::Segments(command) => commands::segments(&command),

@@ -41,10 +41,12 @@ use crate::runtime::{ListenerAddress, RunningServer};
 mod http;
 pub(crate) mod intake;
 mod receivers;
+mod scraping;
 mod shown;
 
 use http::{Gate, serve_http};
 use receivers::Receivers;
+use scraping::Scraping;
 
 /// How often the store keeps house: flushes by age, merges, retains.
 const MAINTAIN_INTERVAL: Duration = Duration::from_millis(250);
@@ -193,6 +195,7 @@ struct Parts {
     store: Arc<Store>,
     router: Router,
     listeners: Vec<(&'static str, Listener)>,
+    scraping: Scraping,
     stop: Stop,
     threads: Vec<std::thread::JoinHandle<()>>,
 }
@@ -254,17 +257,15 @@ impl Parts {
         }
         let receivers = Receivers::new(&config.ingest, &pipeline)?;
         let listeners = receivers.start(&config.listeners, shutdown).await?;
-        let mut addresses = vec![("http".to_owned(), http_address)];
-        addresses.extend(listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address())));
-        let about = About { started_at: clock::now(), listeners: addresses };
+        let scraping = scraping::start(&config.scrape, &pipeline, shutdown)?;
+        let about = About { started_at: clock::now(), listeners: all_addresses(http_address, &listeners) };
         let api = Api::new(engine, Arc::clone(&store), ledger, board, responder, approvers, about);
         let api = api.with_services(services).with_change_sources(change_sources).with_change_book(changes);
-        let api =
-            Arc::new(api.with_settings(settings).with_cors_origins(config.cors_origins.clone()).with_parse_counters(
-                Box::new(move || serde_json::to_value(parse_rules.counters()).unwrap_or_default()),
-            ));
+        let counters = Box::new(move || serde_json::to_value(parse_rules.counters()).unwrap_or_default());
+        let api = api.with_settings(settings).with_cors_origins(config.cors_origins.clone());
+        let api = Arc::new(api.with_scraping(scraping.view()).with_parse_counters(counters));
         let router = api::router(api).merge(receivers.router());
-        Ok(Self { store, router, listeners, stop, threads })
+        Ok(Self { store, router, listeners, scraping, stop, threads })
     }
 
     fn addresses(&self) -> Vec<ListenerAddress> {
@@ -283,12 +284,21 @@ impl Parts {
                 tracing::warn!(listener = name, "did not end in time");
             }
         }
+        if tokio::time::timeout(SHUTDOWN_PATIENCE, self.scraping.stopped()).await.is_err() {
+            tracing::warn!("scraping did not end in time");
+        }
         let threads = self.threads;
         let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         if tokio::time::timeout(SHUTDOWN_PATIENCE, joined).await.is_err() {
             tracing::warn!("an action or a query did not end in time");
         }
     }
+}
+
+/// The HTTP port and the other listeners, by name.
+fn all_addresses(http: SocketAddr, listeners: &[(&'static str, Listener)]) -> Vec<(String, SocketAddr)> {
+    let others = listeners.iter().map(|(name, listener)| ((*name).to_owned(), listener.address()));
+    std::iter::once(("http".to_owned(), http)).chain(others).collect()
 }
 
 /// What templates of rules may say of this server. Without a setting its address is that of the HTTP port.

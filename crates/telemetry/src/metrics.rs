@@ -172,7 +172,7 @@ pub fn render() -> String {
 }
 
 /// How items come in. What is not named counts under the last.
-const PROTOCOLS: [&str; 12] = [
+const PROTOCOLS: [&str; 13] = [
     "syslog_udp",
     "syslog_tcp",
     "otlp_http",
@@ -181,6 +181,7 @@ const PROTOCOLS: [&str; 12] = [
     "influx",
     "graphite",
     "statsd",
+    "scrape",
     "native",
     "internal",
     "probe",

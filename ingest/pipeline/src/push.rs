@@ -32,6 +32,8 @@ pub enum Protocol {
     Graphite,
     /// StatsD.
     Statsd,
+    /// Targets that were scraped.
+    Scrape,
     /// The native API.
     Native,
     /// Backstop's own records.
@@ -50,6 +52,7 @@ impl Protocol {
             Self::Influx => "influx",
             Self::Graphite => "graphite",
             Self::Statsd => "statsd",
+            Self::Scrape => "scrape",
             Self::Native => "native",
             Self::Internal => "internal",
         }

@@ -1,6 +1,7 @@
 //! The manager with real sockets: a target that answers what a test says, and a sink that writes down what it gets.
 
 mod beside_prometheus;
+mod node_exporter;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -64,7 +64,7 @@ impl Drop for Inner {
 #[derive(Clone)]
 pub(crate) enum Task {
     /// A plan of ours.
-    Plan(Prepared),
+    Plan(Box<Prepared>),
     /// A query in SQL, planned when its tables are there.
     Sql(Arc<Sql>),
 }
@@ -185,7 +185,7 @@ impl Engine {
     /// Runs a query that was planned.
     pub(crate) async fn start(&self, request: QueryRequest, prepared: Prepared) -> Result<QueryStream, QueryError> {
         let weight = weight(&prepared.plan);
-        self.start_work(request, Task::Plan(prepared), weight).await
+        self.start_work(request, Task::Plan(Box::new(prepared)), weight).await
     }
 
     pub(crate) async fn start_work(
@@ -308,7 +308,8 @@ impl Driver {
         // One row more than asked for, so that "there are more" is known.
         let fetch = self.request.limit.map(|limit| limit.saturating_add(1));
         let (mut stream, segments_total, mut warnings) = match self.task.clone() {
-            Task::Plan(Prepared { plan, warnings, .. }) => {
+            Task::Plan(prepared) => {
+                let Prepared { plan, warnings, .. } = *prepared;
                 let plan = fetch.map_or(plan.clone(), |fetch| plan.with_limit(fetch));
                 let (begun, segments_total) = self.begin(plan).await?;
                 (begun.stream().await.map_err(|error| self.error(error))?, segments_total, warnings)

@@ -113,15 +113,27 @@ impl ScrapeProtocol {
     pub(super) const NAMES_HINT: &'static str =
         "write PrometheusProto, PrometheusText0.0.4, PrometheusText1.0.0, OpenMetricsText0.0.1 or OpenMetricsText1.0.0";
 
+    const ALL: [Self; 5] = [
+        Self::PrometheusProto,
+        Self::PrometheusText004,
+        Self::PrometheusText100,
+        Self::OpenMetricsText001,
+        Self::OpenMetricsText100,
+    ];
+
+    /// The word of the settings.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PrometheusProto => "PrometheusProto",
+            Self::PrometheusText004 => "PrometheusText0.0.4",
+            Self::PrometheusText100 => "PrometheusText1.0.0",
+            Self::OpenMetricsText001 => "OpenMetricsText0.0.1",
+            Self::OpenMetricsText100 => "OpenMetricsText1.0.0",
+        }
+    }
+
     pub(super) fn parse(name: &str) -> Option<Self> {
-        Some(match name {
-            "PrometheusProto" => Self::PrometheusProto,
-            "PrometheusText0.0.4" => Self::PrometheusText004,
-            "PrometheusText1.0.0" => Self::PrometheusText100,
-            "OpenMetricsText0.0.1" => Self::OpenMetricsText001,
-            "OpenMetricsText1.0.0" => Self::OpenMetricsText100,
-            _ => return None,
-        })
+        Self::ALL.into_iter().find(|protocol| protocol.as_str() == name)
     }
 
     /// What is asked for where nothing is said: protobuf first where native histograms are wanted, which only it has.

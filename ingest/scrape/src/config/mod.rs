@@ -9,6 +9,7 @@ mod job;
 mod raw;
 mod reader;
 mod relabel;
+mod shown;
 #[cfg(test)]
 mod tests;
 

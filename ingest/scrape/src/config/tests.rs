@@ -606,3 +606,18 @@ fn secrets_are_never_shown() {
     let config = parse(text).expect("good");
     assert!(!format!("{config:?}").contains("geheim"), "{config:?}");
 }
+
+#[test]
+fn a_job_is_shown_and_read_again() {
+    let config = parse(include_str!("../testdata/prometheus.yml")).expect("good");
+    let yaml = config.jobs[0].to_yaml();
+    let again = parse(&format!("scrape_configs:\n{}", in_list(&yaml))).expect("what is shown can be read");
+    assert_eq!(again.jobs[0].relabel, config.jobs[0].relabel);
+    assert_eq!(again.jobs[0].limits, config.jobs[0].limits);
+    assert!(!config.jobs[1].to_yaml().contains("mysecret"));
+}
+
+/// YAML as the item of a list.
+fn in_list(yaml: &str) -> String {
+    yaml.lines().enumerate().map(|(at, line)| format!("{}{line}\n", if at == 0 { "- " } else { "  " })).collect()
+}

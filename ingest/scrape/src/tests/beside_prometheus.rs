@@ -220,7 +220,8 @@ async fn bodies_and_rules_come_out_the_same() {
     let begun = async || {
         let answer = reqwest::get(format!("{base}/api/v1/query?query=count%28up%29")).await.ok()?;
         let answer: Value = answer.json().await.ok()?;
-        (answer["data"]["result"][0]["value"][1] == BODIES.len().to_string()).then_some(())
+        let up: usize = answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()?;
+        (up == BODIES.len()).then_some(())
     };
     while begun().await.is_none() {
         tokio::time::sleep(Duration::from_millis(200)).await;

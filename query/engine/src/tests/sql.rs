@@ -579,7 +579,7 @@ fn a_cross_join_stops_at_its_limits() {
     let limits = QueryLimits { timeout_ms: 1_500, memory_bytes_max: 64 << 20, ..QueryLimits::default() };
     let bench = Bench::new(limits);
     bench.fill(&shop(), Place::Memtable);
-    let wide = vec!["logs"; 10].iter().enumerate().map(|(n, table)| format!("{table} t{n}")).collect::<Vec<_>>();
+    let wide = ["logs"; 10].iter().enumerate().map(|(n, table)| format!("{table} t{n}")).collect::<Vec<_>>();
     let sql = format!("select count(*) from {} where t0.duration_ms < t9.duration_ms", wide.join(", "));
     let error = bench.run(request(&sql)).unwrap_err();
     assert!(matches!(error.code(), "timeout" | "limit"), "{error}");

@@ -5,9 +5,12 @@ use proptest::prelude::*;
 use super::Log;
 use crate::exposition::{ExpositionFormat, ExpositionOptions, Fact, Point, PointValue, Visitor, read_exposition};
 
-/// Collects names, labels and values.
+/// Labels, value and time of a sample.
+type Sample = (Vec<(String, String)>, f64, Option<i64>);
+
+/// Collects samples.
 #[derive(Default)]
-struct Collected(Vec<(Vec<(String, String)>, f64, Option<i64>)>);
+struct Collected(Vec<Sample>);
 
 impl Visitor for Collected {
     fn point(&mut self, point: Point<'_>) -> Result<(), String> {
@@ -27,7 +30,7 @@ fn escaped(text: &str) -> String {
 }
 
 /// A series as a target writes it: labels with names of any characters, in quotes where they must be.
-fn series() -> impl Strategy<Value = (Vec<(String, String)>, f64, Option<i64>)> {
+fn series() -> impl Strategy<Value = Sample> {
     let name = prop_oneof!["[a-zA-Z_:][a-zA-Z0-9_:]{0,8}", "[a-z.é\"\\\\ ]{1,6}"];
     let labels = proptest::collection::btree_map(prop_oneof!["[a-z_][a-z0-9_]{0,5}", "[.é\"\n]{1,4}"], ".{0,6}", 0..4);
     let value =

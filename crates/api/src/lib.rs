@@ -50,7 +50,7 @@ pub use error::ApiError;
 pub use native::export::{FileFormat, ResultFile};
 pub use people::Approvers;
 pub use prometheus::status::Settings;
-pub use prometheus::targets::{ScrapeView, TargetLists};
+pub use prometheus::targets::{ScrapeView, TargetLists, WantedTarget};
 pub use self_state::{Readiness, self_state_router};
 pub use services::{GraphLearning, ServiceBoard};
 

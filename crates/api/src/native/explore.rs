@@ -155,7 +155,7 @@ const COMPLETIONS_FROM_DATA_MAX: usize = 50;
 
 impl DiagnoseBody {
     /// What the data adds to the completions at the cursor: names of fields with their types, values with their rows.
-    async fn from_data(
+    async fn data_completions(
         &self,
         api: &Api,
         tenant: TenantId,
@@ -223,7 +223,7 @@ pub(crate) async fn diagnose(
     let completions = body.cursor.map(|cursor| lang::complete(&body.query, cursor));
     let (mut items, mut wanted) = (Vec::new(), Value::Null);
     if let Some(completions) = completions {
-        items = body.from_data(&api, tenant, &completions.wanted, now).await?;
+        items = body.data_completions(&api, tenant, &completions.wanted, now).await?;
         let of_language = completions.items.into_iter();
         items
             .extend(of_language.map(

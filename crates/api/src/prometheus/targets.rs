@@ -13,6 +13,9 @@ use super::envelope::{PromError, plain};
 use super::params::Params;
 use crate::Api;
 
+/// Whether a target is wanted, of which a function gives the labels by name.
+pub type WantedTarget<'a> = dyn Fn(&dyn Fn(&str) -> String) -> bool + 'a;
+
 /// What is scraped, as whoever scrapes tells it. Targets and steps are JSON in the shapes of Prometheus's answers.
 pub trait ScrapeView: Send + Sync {
     /// Names of the jobs, sorted.
@@ -22,12 +25,7 @@ pub trait ScrapeView: Send + Sync {
     fn targets(&self, pool: Option<&str>) -> TargetLists;
 
     /// What targets say of one metric or of all: labels of the target and the metadata, `limit` at most, of targets that are wanted.
-    fn metadata(
-        &self,
-        metric: Option<&str>,
-        limit: usize,
-        wanted: &dyn Fn(&dyn Fn(&str) -> String) -> bool,
-    ) -> Vec<(Value, MetricMetadata)>;
+    fn metadata(&self, metric: Option<&str>, limit: usize, wanted: &WantedTarget<'_>) -> Vec<(Value, MetricMetadata)>;
 
     /// The settings of a job as YAML, secrets masked.
     fn pool_config(&self, pool: &str) -> Option<String>;

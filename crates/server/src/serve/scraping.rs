@@ -100,7 +100,7 @@ impl ScrapeView for View {
         &self,
         metric: Option<&str>,
         limit: usize,
-        wanted: &dyn Fn(&dyn Fn(&str) -> String) -> bool,
+        wanted: &api::WantedTarget<'_>,
     ) -> Vec<(Value, MetricMetadata)> {
         let wanted = |labels: &LabelSet| wanted(&|name: &str| labels.get(name).to_owned());
         let found = self.0.metadata(metric, limit, wanted);

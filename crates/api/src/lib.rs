@@ -49,6 +49,7 @@ pub use cors::ANY_ORIGIN;
 pub use error::ApiError;
 pub use native::export::{FileFormat, ResultFile};
 pub use people::Approvers;
+pub use prometheus::selectors::parse as series_matchers;
 pub use prometheus::status::Settings;
 pub use prometheus::targets::{ScrapeView, TargetLists, WantedTarget};
 pub use self_state::{Readiness, self_state_router};
@@ -244,6 +245,7 @@ fn native_routes() -> Router<Arc<Api>> {
         .route("/audit", get(loops::audit))
         .route("/status", get(admin::status))
         .route("/segments", get(admin::segments))
+        .route("/metrics/usage", get(admin::metric_usage))
         .route("/admin/flush", post(admin::flush))
         .route("/admin/delete", post(admin::delete))
 }

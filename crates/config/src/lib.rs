@@ -115,6 +115,21 @@ pub struct StoreConfig {
     pub retention_bytes: Option<u64>,
     /// Streams that are kept for a shorter time.
     pub retention_streams: Vec<StreamRetentionConfig>,
+    /// Series that are kept for another time.
+    pub retention_series: Vec<SeriesRetentionConfig>,
+    /// Series that a tenant may have.
+    pub series_per_tenant_max: usize,
+    /// Series that one metric of a tenant may have.
+    pub series_per_metric_max: usize,
+}
+
+/// How long some series are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeriesRetentionConfig {
+    /// Which series: a selector of PromQL, read by whoever opens the store.
+    pub selector: String,
+    /// How long.
+    pub keep: Duration,
 }
 
 /// How long some streams are kept.

@@ -13,7 +13,8 @@ use crate::ingest::{RawIngest, RawListeners};
 use crate::kubernetes::RawKubernetes;
 use crate::units::parse_bytes;
 use crate::{
-    ApproverConfig, Config, ConfigError, QueryConfig, ReceiverConfig, StoreConfig, StreamRetentionConfig, TokenSource,
+    ApproverConfig, Config, ConfigError, QueryConfig, ReceiverConfig, SeriesRetentionConfig, StoreConfig,
+    StreamRetentionConfig, TokenSource,
 };
 
 /// The receiver that is always there: Backstop's own log.
@@ -64,6 +65,9 @@ pub struct RawStore {
     pub retention_metrics: String,
     pub retention_bytes: String,
     pub retention_streams: Vec<RawStreamRetention>,
+    pub retention_series: Vec<RawStreamRetention>,
+    pub series_per_tenant_max: usize,
+    pub series_per_metric_max: usize,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -242,6 +246,9 @@ impl Default for RawStore {
             retention_metrics: "90d".into(),
             retention_bytes: "off".into(),
             retention_streams: Vec::new(),
+            retention_series: Vec::new(),
+            series_per_tenant_max: 2_000_000,
+            series_per_metric_max: 500_000,
         }
     }
 }
@@ -402,7 +409,20 @@ impl Check<'_> {
             retention_metrics: self.duration("store.retention_metrics", &raw.retention_metrics)?,
             retention_bytes: self.bytes_or_off("store.retention_bytes", &raw.retention_bytes)?,
             retention_streams: raw.retention_streams.iter().map(|raw| self.stream(raw)).collect::<Result<_, _>>()?,
+            retention_series: raw.retention_series.iter().map(|raw| self.series(raw)).collect::<Result<_, _>>()?,
+            series_per_tenant_max: self.above_zero("store.series_per_tenant_max", raw.series_per_tenant_max)?,
+            series_per_metric_max: self.above_zero("store.series_per_metric_max", raw.series_per_metric_max)?,
         })
+    }
+
+    fn above_zero(&self, key: &str, value: usize) -> Result<usize, ConfigError> {
+        let wrong = || self.error(key, "0", "a number above zero", "leave the key out for the default");
+        Some(value).filter(|value| *value > 0).ok_or_else(wrong)
+    }
+
+    fn series(&self, raw: &RawStreamRetention) -> Result<SeriesRetentionConfig, ConfigError> {
+        let keep = self.duration("store.retention_series.keep", &raw.keep)?;
+        Ok(SeriesRetentionConfig { selector: raw.selector.clone(), keep })
     }
 
     fn stream(&self, raw: &RawStreamRetention) -> Result<StreamRetentionConfig, ConfigError> {
@@ -426,9 +446,7 @@ impl Check<'_> {
             ("query.promql_samples_max", raw.promql_samples_max),
         ];
         for (key, value) in above_zero {
-            if value == 0 {
-                return Err(self.error(key, "0", "a number above zero", "leave the key out for the default"));
-            }
+            self.above_zero(key, value)?;
         }
         Ok(QueryConfig {
             timeout: self.duration("query.timeout", &raw.timeout)?,

@@ -89,6 +89,22 @@ pub const SETTINGS: &[Setting] = &[
         "Streams that are kept for a shorter time: `- {selector: '{service.name=\"debug\"}', keep: 3d}`. A day's rows go together.",
     ),
     setting(
+        "store.retention_series",
+        "[]",
+        "Series that are kept for a shorter or longer time than `store.retention_metrics`, by a selector of PromQL: `- {selector: \
+         'http_request_duration_seconds_bucket{env=\"dev\"}', keep: 7d}`. The first that fits counts.",
+    ),
+    setting(
+        "store.series_per_tenant_max",
+        "2000000",
+        "Series that a tenant may have; samples of further ones are refused with the reason.",
+    ),
+    setting(
+        "store.series_per_metric_max",
+        "500000",
+        "Series that one metric of a tenant may have: a label with ever new values stops its own metric and no other.",
+    ),
+    setting(
         "ingest.in_flight_bytes_max",
         r#""256MiB""#,
         "Bytes of requests in flight, decompressed, before senders are told to wait.",

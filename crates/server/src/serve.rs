@@ -16,6 +16,7 @@ use listen::{CancellationToken, Listener};
 use pipeline::{ParseRules, Pipeline, PipelineOptions};
 use respond::{Freeze, Responder, ResponderOptions};
 use rules::GroupEvaluator;
+use series::SeriesRetention;
 use store::{Retention, Store, StoreOptions, StreamRetention};
 use telemetry::{clock, metrics};
 use tokio::net::TcpListener;
@@ -149,13 +150,13 @@ fn start_failure(error: &anyhow::Error) -> Failure {
 }
 
 async fn open_store(config: &Config) -> Result<Arc<Store>, Failure> {
-    let options = store_options(config);
+    let options = store_options(config)?;
     let opened = tokio::task::spawn_blocking(move || Store::open(options)).await;
     let opened = opened.map_err(|error| Failure::internal(error.to_string(), ""))?;
     opened.map(Arc::new).map_err(|error| store_failure(&error))
 }
 
-fn store_options(config: &Config) -> StoreOptions {
+fn store_options(config: &Config) -> Result<StoreOptions, Failure> {
     let ns = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
     let mut options = StoreOptions::new(&config.data_dir);
     options.flush_bytes = usize::try_from(config.store.flush_bytes).unwrap_or(usize::MAX);
@@ -171,7 +172,16 @@ fn store_options(config: &Config) -> StoreOptions {
     let streams = config.store.retention_streams.iter();
     options.retention_streams =
         streams.map(|stream| StreamRetention { selector: stream.selector.clone(), keep_ns: ns(stream.keep) }).collect();
-    options
+    options.series.series_per_tenant_max = config.store.series_per_tenant_max;
+    options.series.series_per_metric_max = config.store.series_per_metric_max;
+    for series in &config.store.retention_series {
+        let matchers = api::series_matchers(&series.selector).map_err(|error| {
+            let what = format!("store.retention_series.selector is {:?}: {error}", series.selector);
+            Failure::usage(what, "write a selector of PromQL, such as up{job=\"dev\"}")
+        })?;
+        options.series.retention.push(SeriesRetention { matchers, keep_ms: ns(series.keep) / 1_000_000 });
+    }
+    Ok(options)
 }
 
 fn query_limits(config: &Config) -> anyhow::Result<QueryLimits> {

@@ -72,6 +72,7 @@ impl PromSource {
     fn find(&self, request: &SelectRequest<'_>) -> Result<SeriesSelection, SourceError> {
         let matchers: Result<Vec<Matcher>, _> = request.matchers.iter().map(matcher).collect();
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
+        self.store.series().note_asked(&self.tenant, &matchers, telemetry::clock::now().millis());
         Ok(self.store.series().open_selection(&self.tenant, &matchers, request.start_ms, request.end_ms))
     }
 }

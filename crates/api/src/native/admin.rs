@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State};
 use engine::QueryRequest;
+use model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -54,6 +55,31 @@ pub(crate) struct DeleteBody {
     start: Option<Value>,
     #[serde(default)]
     end: Option<Value>,
+}
+
+/// Metrics that `/metrics/usage` names unless asked otherwise.
+const USAGE_METRICS: usize = 100;
+
+/// What `/metrics/usage` is asked.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UsageQuery {
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+/// `GET /metrics/usage`: metrics by when a query asked for them last, those that none asks for first, with their series.
+pub(crate) async fn metric_usage(
+    State(api): State<Arc<Api>>,
+    Tenant(tenant): Tenant,
+    Query(asked): Query<UsageQuery>,
+) -> Json<Value> {
+    let usage = api.store.series().metric_usage(&tenant, asked.limit.unwrap_or(USAGE_METRICS));
+    let shown = usage.iter().map(|metric| {
+        let at = metric.asked_ms.map(|ms| Timestamp(ms.saturating_mul(1_000_000)).to_string());
+        json!({"metric": metric.metric, "series": metric.series, "asked_at": at})
+    });
+    Json(json!({"metrics": shown.collect::<Vec<_>>()}))
 }
 
 /// `GET /segments`: the live segments, their bytes by kind, and those that are out of use.

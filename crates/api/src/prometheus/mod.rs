@@ -9,7 +9,7 @@ mod params;
 pub(crate) mod query;
 pub(crate) mod read;
 pub(crate) mod rule_filter;
-mod selectors;
+pub(crate) mod selectors;
 pub(crate) mod status;
 pub(crate) mod targets;
 #[cfg(test)]

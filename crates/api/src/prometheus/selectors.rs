@@ -34,8 +34,8 @@ pub(crate) fn required(params: &Params) -> Result<Vec<Selector>, PromError> {
     read(params).map_err(|fault| PromError::invalid("match[]", fault))
 }
 
-/// One selector.
-pub(crate) fn parse(text: &str) -> Result<Selector, String> {
+/// A selector of PromQL as what series must satisfy; the error is a text.
+pub fn parse(text: &str) -> Result<Vec<Matcher>, String> {
     let parsed = promql::parse_selector(text).map_err(|error| error.to_string())?;
     of_query(&parsed.matchers)
 }

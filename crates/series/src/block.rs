@@ -111,11 +111,25 @@ pub(crate) struct BlockFile {
     file: SeriesFile,
 }
 
+/// A file under a temporary name, which goes when nobody gives it another: a full disk must not fill with what could not be written.
+struct Temporary {
+    path: PathBuf,
+    renamed: bool,
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.renamed {
+            drop(std::fs::remove_file(&self.path)); // the next start removes what is left
+        }
+    }
+}
+
 /// A block that is being written, series by series in the order of their labels.
 pub(crate) struct BlockWriter {
     id: BlockId,
     path: PathBuf,
-    temporary: PathBuf,
+    temporary: Temporary,
     writer: SeriesWriter<BufWriter<File>>,
     axes: HashMap<Vec<i64>, u32>,
     axes_bytes: usize,
@@ -127,9 +141,9 @@ impl BlockWriter {
     /// Starts a temporary file, which becomes the block when it is complete.
     pub(crate) fn create(dir: &Path, id: BlockId) -> Result<Self, SeriesError> {
         let path = dir.join(id.file_name());
-        let temporary = path.with_extension("tmp");
-        let file = File::create(&temporary).map_err(SeriesError::io("create", &temporary))?;
-        let writer = SeriesWriter::new(BufWriter::new(file)).map_err(writing(&temporary))?;
+        let temporary = Temporary { path: path.with_extension("tmp"), renamed: false };
+        let file = File::create(&temporary.path).map_err(SeriesError::io("create", &temporary.path))?;
+        let writer = SeriesWriter::new(BufWriter::new(file)).map_err(writing(&temporary.path))?;
         let (axes, entries, form) = (HashMap::new(), Vec::new(), Form::default());
         Ok(Self { id, path, temporary, writer, axes, axes_bytes: 0, entries, form })
     }
@@ -158,7 +172,7 @@ impl BlockWriter {
             starts: &samples.starts,
             histograms: &blob,
         };
-        self.writer.push(&written).map_err(writing(&self.temporary))?;
+        self.writer.push(&written).map_err(writing(&self.temporary.path))?;
         let (samples, parts) = (written.samples, written.parts());
         let head = SeriesHead { labels: Vec::new(), first_ms: *first, last_ms: *last, samples, axis, parts };
         self.entries.push(Entry::new(id, row, &head));
@@ -181,15 +195,16 @@ impl BlockWriter {
 
     /// Makes the block durable: footer, fsync, rename, fsync of the directory. Gives where each series is, in the order of rows.
     pub(crate) fn finish(self, about: &About) -> Result<(BlockFile, Vec<Entry>), SeriesError> {
-        let Self { id, path, temporary, writer, entries, .. } = self;
-        let io = |action| SeriesError::io(action, &temporary);
+        let Self { id, path, mut temporary, writer, entries, .. } = self;
+        let io = |action| SeriesError::io(action, &temporary.path);
         let raw = encode_about(about);
         let packed = zstd::bulk::compress(&raw, ZSTD_LEVEL).map_err(io("compress"))?;
         let pair = format!("{}.{}", raw.len(), STANDARD.encode(packed));
-        let mut sink = writer.finish(&[(ABOUT_KEY, pair)]).map_err(writing(&temporary))?;
+        let mut sink = writer.finish(&[(ABOUT_KEY, pair)]).map_err(writing(&temporary.path))?;
         sink.flush().map_err(io("write"))?;
         sink.get_ref().sync_all().map_err(io("sync"))?;
-        std::fs::rename(&temporary, &path).map_err(io("rename"))?;
+        std::fs::rename(&temporary.path, &path).map_err(io("rename"))?;
+        temporary.renamed = true;
         if let Some(dir) = path.parent() {
             sync_dir(dir)?;
         }

@@ -51,7 +51,18 @@ impl<'a> Reader<'a> {
         Ok(self.bytes(1)?[0])
     }
 
+    #[inline]
     pub(crate) fn varint(&mut self) -> Result<u64, Corrupt> {
+        if let [byte, rest @ ..] = self.0
+            && *byte < 0x80
+        {
+            self.0 = rest;
+            return Ok((*byte).into());
+        }
+        self.long_varint()
+    }
+
+    fn long_varint(&mut self) -> Result<u64, Corrupt> {
         let mut n = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -63,6 +74,7 @@ impl<'a> Reader<'a> {
         Err(Corrupt)
     }
 
+    #[inline]
     pub(crate) fn signed(&mut self) -> Result<i64, Corrupt> {
         let n = self.varint()?;
         Ok((n >> 1) as i64 ^ -((n & 1) as i64))
@@ -153,11 +165,18 @@ fn put_raw(out: &mut Vec<u8>, values: &[f64]) {
 
 /// Reads `count` values.
 pub(crate) fn read_values(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, Corrupt> {
-    let form = reader.byte()?;
-    if form == RAW { read_raw(reader, count) } else { read_decimal(reader, count, form) }
+    let mut values = Vec::new();
+    read_values_to(reader, count, &mut values)?;
+    Ok(values)
 }
 
-fn read_raw(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, Corrupt> {
+/// Reads `count` values and puts them behind others. After an error some may have been put there.
+pub(crate) fn read_values_to(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Corrupt> {
+    let form = reader.byte()?;
+    if form == RAW { read_raw(reader, count, out) } else { read_decimal(reader, count, form, out) }
+}
+
+fn read_raw(reader: &mut Reader<'_>, count: usize, out: &mut Vec<f64>) -> Result<(), Corrupt> {
     let bytes = reader.bytes(count.checked_mul(8).ok_or(Corrupt)?)?;
     let mut last = 0u64;
     let value = |at: usize| {
@@ -165,10 +184,11 @@ fn read_raw(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, Corrupt> 
         last ^= u64::from_le_bytes(word);
         f64::from_bits(last)
     };
-    Ok((0..count).map(value).collect())
+    out.extend((0..count).map(value));
+    Ok(())
 }
 
-fn read_decimal(reader: &mut Reader<'_>, count: usize, exponent: u8) -> Result<Vec<f64>, Corrupt> {
+fn read_decimal(reader: &mut Reader<'_>, count: usize, exponent: u8, out: &mut Vec<f64>) -> Result<(), Corrupt> {
     if u32::from(exponent) > EXPONENT_MAX || count > reader.0.len() {
         return Err(Corrupt);
     }
@@ -179,16 +199,20 @@ fn read_decimal(reader: &mut Reader<'_>, count: usize, exponent: u8) -> Result<V
         at = at.checked_add(reader.count()?).ok_or(Corrupt)?;
         exceptions.push((at, reader.f64()?));
     }
+    let start = out.len();
+    out.reserve(count);
     let mut last = 0i64;
-    let mut values = Vec::with_capacity(count);
     for _ in 0..count {
         last = last.wrapping_add(reader.signed()?);
-        values.push(last as f64 / scale);
+        out.push(last as f64);
+    }
+    if exponent > 0 {
+        out[start..].iter_mut().for_each(|value| *value /= scale);
     }
     for (at, value) in exceptions {
-        *values.get_mut(at).ok_or(Corrupt)? = value;
+        *out[start..].get_mut(at).ok_or(Corrupt)? = value;
     }
-    Ok(values)
+    Ok(())
 }
 
 /// Values as the lists of a block's row: mantissas as differences to the one before less the smallest difference, which is small

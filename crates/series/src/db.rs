@@ -14,8 +14,7 @@ use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
 use crate::retention::Floors;
-use crate::samples::Samples;
-use crate::selection::SeriesSelection;
+use crate::selection::{Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
 use crate::{Matcher, Rejected, SeriesError, SeriesOptions};
 
@@ -317,14 +316,14 @@ impl SeriesDb {
         let ids = tenant.find(matchers, start_ms, end_ms);
         let copy = |head: &Head| copy_head(head, start_ms.max(floors.of(&head.labels)), end_ms);
         let heads = ids.iter().filter_map(|id| tenant.heads.get(*id).map(|head| (*id, copy(head))));
-        let mut heads: Vec<(SeriesId, (Labels, Samples))> = heads.collect();
+        let mut heads: Vec<(SeriesId, Held)> = heads.collect();
         let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
         let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
         let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
-        heads.sort_by(|a, b| a.1.0.cmp(&b.1.0));
-        SeriesSelection::new(heads, blocks, (deleted, floors), (start_ms, end_ms))
+        heads.sort_by(|a, b| a.1.labels.cmp(&b.1.labels));
+        SeriesSelection::new(heads, blocks, deleted, end_ms)
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
@@ -429,10 +428,9 @@ impl SeriesDb {
     }
 }
 
-fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> (Labels, Samples) {
-    let mut samples = head.recent.range(start_ms, end_ms);
-    for layer in head.flushing.as_deref().into_iter().chain([&head.fresh]) {
-        samples.lay_over(layer.range(start_ms, end_ms).view());
-    }
-    (head.labels.clone(), samples)
+fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> Held {
+    let layers = [Some(&head.recent), head.flushing.as_deref(), Some(&head.fresh)];
+    let copies =
+        layers.map(|layer| layer.map(|layer| layer.around(start_ms, end_ms)).filter(|layer| !layer.is_empty()));
+    Held { labels: head.labels.clone(), start_ms, layers: copies }
 }

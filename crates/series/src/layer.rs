@@ -160,24 +160,55 @@ impl Layer {
             if group.last_ms < start_ms || group.first_ms > end_ms {
                 continue;
             }
-            let unpacked = unpack(&group);
+            let unpacked = unpack(&group, &mut found);
             debug_assert!(unpacked.is_ok(), "a packed group cannot be read");
-            found.lay_over(unpacked.unwrap_or_default().view());
         }
-        if !self.tail.is_empty() {
-            found.lay_over(self.tail_samples().view());
+        found.times.extend(self.tail.iter().map(|(time, _)| *time));
+        found.values.extend(self.tail.iter().map(|(_, value)| *value));
+        if !self.tail_starts.is_empty() {
+            found.starts.resize(found.len() - self.tail.len(), 0);
+            found.starts.extend_from_slice(&self.tail_starts);
+        }
+        if !found.starts.is_empty() {
+            found.starts.resize(found.len(), 0);
         }
         let inside = found.times.first().is_some_and(|first| *first >= start_ms)
             && found.times.last().is_some_and(|last| *last <= end_ms);
         if inside { found } else { Samples::from(found.range(start_ms, end_ms)) }
     }
 
-    fn tail_samples(&self) -> Samples {
-        Samples {
-            times: self.tail.iter().map(|(time, _)| *time).collect(),
-            values: self.tail.iter().map(|(_, value)| *value).collect(),
-            histograms: Vec::new(),
-            starts: self.tail_starts.clone(),
+    /// A copy that has all samples from `start_ms` to `end_ms`, and perhaps others: what is packed stays packed.
+    pub(crate) fn around(&self, start_ms: i64, end_ms: i64) -> Self {
+        let whole = self.unpacked.is_some() || self.first_ms >= start_ms && self.last_ms <= end_ms;
+        if self.span().is_none_or(|(first, last)| first > end_ms || last < start_ms) {
+            return Self::default();
+        }
+        if whole {
+            return match &self.unpacked {
+                Some(samples) => Self::from(Samples::from(samples.range(start_ms, end_ms))),
+                None => self.clone(),
+            };
+        }
+        let (mut from, mut to, mut count) = (None, 0, 0);
+        let mut reader = Reader(&self.packed);
+        loop {
+            let before = self.packed.len() - reader.0.len();
+            let Some(group) = next_group(&mut reader) else { break };
+            if group.last_ms >= start_ms && group.first_ms <= end_ms {
+                from.get_or_insert(before);
+                to = self.packed.len() - reader.0.len();
+                count += group.count as u32;
+            }
+        }
+        let packed = from.map_or_else(Vec::new, |from| self.packed[from..to].to_vec());
+        Self {
+            packed,
+            packed_count: count,
+            tail: self.tail.clone(),
+            tail_starts: self.tail_starts.clone(),
+            first_ms: self.first_ms,
+            last_ms: self.last_ms,
+            unpacked: None,
         }
     }
 
@@ -276,11 +307,12 @@ fn next_group<'a>(reader: &mut Reader<'a>) -> Option<Group<'a>> {
     Some(Group { count, first_ms, last_ms: first_ms.wrapping_add(span as i64), body: body.0 })
 }
 
-fn unpack(group: &Group<'_>) -> Result<Samples, Corrupt> {
+/// Unpacks a group behind the samples before it.
+fn unpack(group: &Group<'_>, out: &mut Samples) -> Result<(), Corrupt> {
     let mut reader = Reader(group.body);
-    let mut samples = Samples { times: Vec::with_capacity(group.count), ..Samples::default() };
     let mut time = group.first_ms;
-    samples.times.push(time);
+    out.times.reserve(group.count);
+    out.times.push(time);
     let regular = reader.byte()? == 0;
     let mut step = if regular { reader.signed()? } else { 0 };
     for _ in 1..group.count {
@@ -288,21 +320,25 @@ fn unpack(group: &Group<'_>) -> Result<Samples, Corrupt> {
             step = step.wrapping_add(reader.signed()?);
         }
         time = time.wrapping_add(step);
-        samples.times.push(time);
+        out.times.push(time);
     }
-    samples.values = codec::read_values(&mut reader, group.count)?;
-    match reader.byte()? {
+    codec::read_values_to(&mut reader, group.count, &mut out.values)?;
+    let form = reader.byte()?;
+    if form != 0 || !out.starts.is_empty() {
+        out.starts.resize(out.times.len() - group.count, 0);
+    }
+    match form {
         0 => {}
-        1 => samples.starts = vec![reader.signed()?; group.count],
+        1 => out.starts.resize(out.times.len(), reader.signed()?),
         _ => {
             let mut last = 0i64;
             for _ in 0..group.count {
                 last = last.wrapping_add(reader.signed()?);
-                samples.starts.push(last);
+                out.starts.push(last);
             }
         }
     }
-    Ok(samples)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -366,6 +402,8 @@ mod tests {
             let span = plain.times.first().copied().zip(plain.times.last().copied());
             prop_assert_eq!(layer.span(), span);
             prop_assert_eq!(shown(&layer.range(from, from + len)), shown(&Samples::from(plain.range(from, from + len))));
+            let around = layer.around(from, from + len);
+            prop_assert_eq!(shown(&around.range(from, from + len)), shown(&layer.range(from, from + len)));
             layer.remove_range(from, from + len);
             plain.remove_range(from, from + len);
             prop_assert_eq!(shown(&layer.samples()), shown(&plain));

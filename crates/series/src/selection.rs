@@ -10,8 +10,8 @@ use crate::block::Entry;
 use crate::db::SeriesData;
 use crate::head::Block;
 use crate::index::SeriesId;
+use crate::layer::Layer;
 use crate::pages::Pages;
-use crate::retention::Floors;
 use crate::samples::Samples;
 use crate::tombstones::{self, Tombstone};
 
@@ -20,34 +20,45 @@ use crate::tombstones::{self, Tombstone};
 pub struct SeriesSelection {
     ids: Vec<SeriesId>,
     labels: Vec<Labels>,
-    /// What was in memory; taken when the series is read.
-    heads: Vec<Mutex<Samples>>,
+    /// What was in memory, packed; taken when the series is read.
+    heads: Vec<Mutex<[Option<Layer>; 3]>>,
+    /// The first time of each series.
+    starts_ms: Vec<i64>,
     blocks: Vec<Arc<Block>>,
     deleted: Vec<Tombstone>,
-    floors: Option<Arc<Floors>>,
-    start_ms: i64,
     end_ms: i64,
     samples_at_most: usize,
     held_bytes: usize,
     pages: Pages,
 }
 
+/// What a read took of a series from memory: layers in the order of writes, packed, so that a read of many series holds the lock of
+/// the tenant for a copy of few bytes and unpacks them with as many threads as it has.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) labels: Labels,
+    pub(crate) start_ms: i64,
+    pub(crate) layers: [Option<Layer>; 3],
+}
+
 impl SeriesSelection {
     /// `heads` in the order in which series are read.
     pub(crate) fn new(
-        heads: Vec<(SeriesId, (Labels, Samples))>,
+        heads: Vec<(SeriesId, Held)>,
         blocks: Vec<Arc<Block>>,
-        (deleted, floors): (Vec<Tombstone>, Arc<Floors>),
-        (start_ms, end_ms): (i64, i64),
+        deleted: Vec<Tombstone>,
+        end_ms: i64,
     ) -> Self {
-        let mut selection = Self { blocks, deleted, floors: Some(floors), start_ms, end_ms, ..Self::default() };
-        for (id, (labels, head)) in heads {
+        let mut selection = Self { blocks, deleted, end_ms, ..Self::default() };
+        for (id, Held { labels, start_ms, layers }) in heads {
             let stored: usize = selection.blocks.iter().filter_map(|block| block.entry(id)).map(Entry::samples).sum();
-            selection.samples_at_most += head.len() + stored;
-            selection.held_bytes += head.bytes();
+            let held = layers.iter().flatten();
+            selection.samples_at_most += held.clone().map(Layer::len).sum::<usize>() + stored;
+            selection.held_bytes += held.map(Layer::bytes).sum::<usize>();
             selection.ids.push(id);
             selection.labels.push(labels);
-            selection.heads.push(Mutex::new(head));
+            selection.starts_ms.push(start_ms);
+            selection.heads.push(Mutex::new(layers));
         }
         selection
     }
@@ -72,7 +83,7 @@ impl SeriesSelection {
         self.samples_at_most
     }
 
-    /// Bytes of samples that were copied from memory.
+    /// Bytes of samples that were copied from memory, packed.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
     }
@@ -80,8 +91,7 @@ impl SeriesSelection {
     /// The samples of a series, of which there may be none after all. Each series is read once; a damaged block fails the read.
     pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
         let mut stored = Samples::default();
-        let floor_ms = self.floors.as_ref().map_or(i64::MIN, |floors| floors.of(&self.labels[at]));
-        let start_ms = self.start_ms.max(floor_ms);
+        let start_ms = self.starts_ms[at];
         for (nth, block) in self.blocks.iter().enumerate() {
             let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
             let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
@@ -97,14 +107,16 @@ impl SeriesSelection {
                 stored.lay_over(samples.view());
             }
         }
-        let head = std::mem::take(&mut *self.heads[at].lock());
-        let samples = if stored.is_empty() {
-            head
-        } else {
-            stored.lay_over(head.view());
-            stored
-        };
-        Ok(series_data(self.labels[at].clone(), samples))
+        let layers = std::mem::take(&mut *self.heads[at].lock());
+        for layer in layers.into_iter().flatten() {
+            let samples = layer.range(start_ms, self.end_ms);
+            if stored.is_empty() {
+                stored = samples;
+            } else {
+                stored.lay_over(samples.view());
+            }
+        }
+        Ok(series_data(self.labels[at].clone(), stored))
     }
 }
 

@@ -49,6 +49,14 @@ fn python() -> Option<PathBuf> {
 }
 
 #[test]
+fn the_manual_shows_the_sql_that_is_tested() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sql = std::fs::read_to_string(root.join("tests/blocks.sql")).unwrap();
+    let manual = std::fs::read_to_string(root.join("../../docs/storage-metrics.md")).unwrap();
+    assert!(manual.contains(sql.trim()), "copy tests/blocks.sql into docs/storage-metrics.md");
+}
+
+#[test]
 fn duckdb_reads_the_same_values() {
     let Some(python) = python() else { return };
     let dir = tempfile::tempdir().unwrap();

@@ -52,7 +52,8 @@ enum Step {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let value = prop_oneof![(-50i32..50).prop_map(f64::from), any::<f64>(), Just(stale_nan())];
+    let bits = any::<u64>().prop_map(f64::from_bits);
+    let value = prop_oneof![(-50i32..50).prop_map(f64::from), any::<f64>(), bits, Just(stale_nan()), Just(-0.0)];
     let samples = prop::collection::vec((0i64..60, value), 1..12);
     prop_oneof![
         5 => (0u8..3, samples).prop_map(|(series, samples)| Step::Insert(series, samples)),

@@ -26,6 +26,10 @@ pub(super) fn split(bytes: &[u8], count: usize, numbers: Range<usize>, out: &mut
     for stream in 0..8 {
         let from = stream * count;
         let bytes = bytes.get(from + numbers.start..from + numbers.end).ok_or(NUMBERS_END)?;
+        // Small numbers have nothing but zeros in most streams, and looking costs less than adding them.
+        if bytes.iter().fold(0, |all, byte| all | byte) == 0 {
+            continue;
+        }
         for (number, byte) in out[old..].iter_mut().zip(bytes) {
             *number |= i64::from(*byte) << (8 * stream);
         }

@@ -11,6 +11,9 @@ mod line;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use model::{Labels, LabelsBuilder, METRIC_NAME, Sample, Timestamp};
 
 use crate::Decoded;
@@ -54,7 +57,8 @@ pub struct Influx {
 
 /// Decodes lines.
 pub fn decode_influx(body: &[u8], options: &InfluxOptions, received: Timestamp) -> Result<Influx, TooManyValues> {
-    let mut reader = Reader { options, received, collector: Collector::default(), strings: 0 };
+    let (collector, known) = (Collector::default(), Known::default());
+    let mut reader = Reader { options, received, collector, strings: 0, known };
     let mut rest = body;
     while !rest.is_empty() {
         let end = line::end(rest);
@@ -82,6 +86,50 @@ struct Reader<'a> {
     received: Timestamp,
     collector: Collector,
     strings: u64,
+    known: Known,
+}
+
+/// Names and values of a request, each made once: the lines of a request have most of them in common.
+#[derive(Default)]
+struct Known {
+    values: HashMap<Box<str>, Arc<str>>,
+    /// Names of labels by those of tags.
+    labels: Names,
+    /// Names of metrics by measurement and field.
+    metrics: HashMap<Box<str>, Names>,
+}
+
+/// Names by what they are made of; nothing where nothing can be kept.
+type Names = HashMap<Box<str>, Option<Arc<str>>>;
+
+impl Known {
+    fn value(&mut self, text: &str) -> Arc<str> {
+        match self.values.get(text) {
+            Some(known) => Arc::clone(known),
+            None => self.values.entry(text.into()).or_insert_with(|| text.into()).clone(),
+        }
+    }
+
+    fn label(&mut self, tag: &str) -> Option<Arc<str>> {
+        match self.labels.get(tag) {
+            Some(known) => known.clone(),
+            None => self.labels.entry(tag.into()).or_insert_with(|| prom_name::label_name(tag).map(Arc::from)).clone(),
+        }
+    }
+
+    fn metric(&mut self, measurement: &str, field: &str) -> Option<Arc<str>> {
+        let fields = match self.metrics.get_mut(measurement) {
+            Some(fields) => fields,
+            None => self.metrics.entry(measurement.into()).or_default(),
+        };
+        match fields.get(field) {
+            Some(known) => known.clone(),
+            None => {
+                let name = || prom_name::metric_name([measurement, field]).map(Arc::from);
+                fields.entry(field.into()).or_insert_with(name).clone()
+            }
+        }
+    }
 }
 
 impl Reader<'_> {
@@ -103,8 +151,8 @@ impl Reader<'_> {
                 strings += 1;
                 continue;
             };
-            let parts = [&*line.measurement, if single { "" } else { field }];
-            let name = prom_name::metric_name(parts).ok_or("nothing of the name can be kept")?;
+            let name = self.known.metric(&line.measurement, if single { "" } else { field });
+            let name = name.ok_or("nothing of the name can be kept")?;
             let mut labels = tags.clone();
             labels.set(METRIC_NAME, name);
             samples.push((labels.build(), Sample { time_ms, value }));
@@ -122,14 +170,14 @@ impl Reader<'_> {
         ms.ok_or_else(|| "time outside range".to_owned())
     }
 
-    fn tags(&self, line: &Line<'_>) -> LabelsBuilder {
+    fn tags(&mut self, line: &Line<'_>) -> LabelsBuilder {
         let mut labels = LabelsBuilder::default();
         if !self.options.database.is_empty() {
             labels.set(DATABASE_LABEL, self.options.database.as_str());
         }
         for (name, value) in &line.tags {
-            if let Some(name) = prom_name::label_name(name) {
-                labels.set(name, &**value);
+            if let Some(name) = self.known.label(name) {
+                labels.set(name, self.known.value(value));
             }
         }
         labels

@@ -372,7 +372,8 @@ fn the_example_is_right_and_shows_its_targets() {
           and what kubernetes tells, which was not asked
         job gateway: 0 targets, 0 dropped
           and what dns tells, which was not asked
-    "#]].assert_eq(&shown[from..]);
+    "#]]
+    .assert_eq(&shown[from..]);
     let missing = crate::check(&[Path::new("no-such-file.yaml").to_owned()]);
     assert!(!missing.is_ok() && missing.to_string().contains("cannot read the file"), "{missing}");
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs, reason = "criterion's macros make undocumented items")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use decode::exposition::{ExpositionFormat, ExpositionOptions, Fact, Point, Visitor, read_exposition};
 use decode::syslog::{SyslogOptions, decode};
 use model::{Batch, BatchData, Row, Table, TenantId, Timestamp};
 use store::{Store, StoreOptions};
@@ -17,6 +18,41 @@ fn syslog(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let options = SyslogOptions::default();
     group.bench_function("syslog_rfc5424", |bencher| bencher.iter(|| decode(MESSAGE, Timestamp(0), &options)));
+    group.finish();
+}
+
+/// Counts samples and looks at nothing else.
+struct Counted(usize);
+
+impl Visitor for Counted {
+    fn point(&mut self, _: Point<'_>) -> Result<(), String> {
+        self.0 += 1;
+        Ok(())
+    }
+
+    fn metadata(&mut self, _: &str, _: Fact<'_>) {}
+}
+
+/// The answer of a target with 15,200 series, 20 to a family, as a scrape reads it.
+fn exposition(criterion: &mut Criterion) {
+    let mut body = String::new();
+    for family in 0..760 {
+        body.push_str(&format!("# HELP shop_requests_{family} Requests.\n# TYPE shop_requests_{family} counter\n"));
+        for n in 0..20 {
+            let value = family * 1000 + n * 17;
+            body.push_str(&format!("shop_requests_{family}{{cpu=\"{n}\",mode=\"user\",host=\"host-7\"}} {value}\n"));
+        }
+    }
+    let mut group = criterion.benchmark_group("decode");
+    group.throughput(Throughput::Bytes(body.len() as u64));
+    group.bench_function("exposition_text", |bencher| {
+        bencher.iter(|| {
+            let mut counted = Counted(0);
+            let (format, options) = (ExpositionFormat::Text, ExpositionOptions::default());
+            read_exposition(format, body.as_bytes(), options, &mut counted).expect("a good body");
+            counted.0
+        });
+    });
     group.finish();
 }
 
@@ -60,5 +96,5 @@ fn append(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, syslog, tokens, parse, append);
+criterion_group!(benches, syslog, exposition, tokens, parse, append);
 criterion_main!(benches);

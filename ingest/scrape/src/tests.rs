@@ -335,3 +335,45 @@ async fn what_is_dropped_and_how_is_shown() {
     assert_eq!(steps.len(), 2);
     scraping.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_fetched_once_and_sent() {
+    let server = Server::start(|asked| match asked {
+        "POST /token" => Answer::json(r#"{"access_token": "abc", "token_type": "Bearer", "expires_in": 3600}"#),
+        _ => Answer::of(TEXT, b"a 1\n"),
+    })
+    .await;
+    let keys = format!(
+        "  oauth2: {{client_id: me, client_secret: s, scopes: [read], token_url: '{}/token', endpoint_params: {{audience: x}}}}\n",
+        server.url()
+    );
+    let scraping = Scraping::start(job(&server, &keys));
+    scraping.book.until(|all| all.iter().filter(|batch| values(batch)["up{}"] == "1").nth(2).map(drop)).await;
+    let requests = server.requests();
+    let tokens = requests.iter().filter(|head| head.starts_with("POST /token")).count();
+    assert_eq!(tokens, 1, "{requests:?}");
+    assert!(requests[0].to_lowercase().contains("authorization: basic bwu6cw=="), "{}", requests[0]);
+    assert!(requests[1].to_lowercase().contains("authorization: bearer abc"), "{}", requests[1]);
+    scraping.end().await;
+}
+
+#[test]
+fn the_example_is_right_and_shows_its_targets() {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/scrape/fleet.yaml");
+    let report = crate::check(&[example]);
+    assert!(report.is_ok(), "{report}");
+    let shown = report.to_string();
+    let from = shown.find("job node").expect("the first job");
+    expect_test::expect![[r#"
+        job node: 1 targets, 0 dropped
+          http://localhost:9100/metrics {environment="demo", instance="localhost:9100", job="node"}
+        job fleet: 0 targets, 0 dropped
+        job pods: 0 targets, 0 dropped
+          and what kubernetes tells, which was not asked
+        job gateway: 0 targets, 0 dropped
+          and what dns tells, which was not asked
+    "#]]
+    .assert_eq(&shown[from..]);
+    let missing = crate::check(&[Path::new("no-such-file.yaml").to_owned()]);
+    assert!(!missing.is_ok() && missing.to_string().contains("cannot read the file"), "{missing}");
+}

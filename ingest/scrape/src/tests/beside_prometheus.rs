@@ -191,18 +191,10 @@ fn of_ours(scraping: &Scraping) -> Kept {
     kept
 }
 
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs a Prometheus: BACKSTOP_PROMETHEUS"]
-async fn bodies_and_rules_come_out_the_same() {
-    let program = std::env::var("BACKSTOP_PROMETHEUS").expect("BACKSTOP_PROMETHEUS names the program");
-    let server = Server::start(|asked| {
-        let case: usize = asked.trim_start_matches("GET /").parse().expect("a case");
-        Answer::of(BODIES[case].0, BODIES[case].1.as_bytes())
-    })
-    .await;
-    let text = settings(&server.address().to_string());
+/// A Prometheus with these settings: its process, its address and its directory.
+fn prometheus(program: &str, settings: &str) -> (Running, String, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("directory");
-    std::fs::write(dir.path().join("prometheus.yml"), &text).expect("written");
+    std::fs::write(dir.path().join("prometheus.yml"), settings).expect("written");
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("port").local_addr().expect("address").port();
     let child = Command::new(program)
         .current_dir(dir.path())
@@ -213,9 +205,66 @@ async fn bodies_and_rules_come_out_the_same() {
         .stderr(Stdio::null())
         .spawn()
         .expect("Prometheus");
-    let _running = Running(child);
+    (Running(child), format!("http://127.0.0.1:{port}"), dir)
+}
+
+/// Its own metrics say the same in every format, and more in protobuf.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Prometheus: BACKSTOP_PROMETHEUS"]
+async fn a_prometheus_is_scraped_in_every_format() {
+    let program = std::env::var("BACKSTOP_PROMETHEUS").expect("BACKSTOP_PROMETHEUS names the program");
+    let (_running, base, _dir) = prometheus(&program, "global: {scrape_interval: 1s}\n");
+    // Before it is ready some of its metrics are not there.
+    while !reqwest::get(format!("{base}/-/ready")).await.is_ok_and(|answer| answer.status().is_success()) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let address = base.trim_start_matches("http://");
+    let jobs: String = [
+        ("text", "scrape_protocols: [PrometheusText0.0.4]"),
+        ("open", "scrape_protocols: [OpenMetricsText1.0.0]"),
+        ("proto", "scrape_protocols: [PrometheusProto]"),
+        ("native", "scrape_native_histograms: true"),
+    ]
+    .iter()
+    .map(|(name, keys)| format!("- {{job_name: {name}, {keys}, static_configs: [{{targets: ['{address}']}}]}}\n"))
+    .collect();
+    let scraping = Scraping::start(config(&jobs));
+    // Names of series with their labels but those of the target, and how many are histograms.
+    let of = |job: &'static str| {
+        move |all: &[SeriesBatch]| {
+            let mine = |batch: &&SeriesBatch| batch.series.iter().any(|series| series.labels.get("job") == Some(job));
+            let batch = all.iter().filter(mine).find(|batch| values(batch)["up{}"] == "1")?.clone();
+            let histograms = batch.series.iter().filter(|series| !series.histograms.is_empty()).count();
+            let names: BTreeSet<String> = values(&batch).into_keys().collect();
+            Some((names, histograms, batch.metadata.len()))
+        }
+    };
+    let text = scraping.book.until(of("text")).await;
+    for job in ["open", "proto"] {
+        let other = scraping.book.until(of(job)).await;
+        let missing: Vec<&String> = text.0.symmetric_difference(&other.0).collect();
+        // The exporter's own counters of scrapes have a label for each format that was asked for.
+        assert!(missing.iter().all(|name| name.contains("promhttp") || name.contains("http_")), "{job}: {missing:#?}");
+        println!("{job}: {} series, {} metadata", other.0.len(), other.2);
+    }
+    let native = scraping.book.until(of("native")).await;
+    println!("native: {} series, {} histograms", native.0.len(), native.1);
+    assert!(native.1 > 0, "there are native histograms");
+    scraping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Prometheus: BACKSTOP_PROMETHEUS"]
+async fn bodies_and_rules_come_out_the_same() {
+    let program = std::env::var("BACKSTOP_PROMETHEUS").expect("BACKSTOP_PROMETHEUS names the program");
+    let server = Server::start(|asked| {
+        let case: usize = asked.trim_start_matches("GET /").parse().expect("a case");
+        Answer::of(BODIES[case].0, BODIES[case].1.as_bytes())
+    })
+    .await;
+    let text = settings(&server.address().to_string());
+    let (_running, base, _dir) = prometheus(&program, &text);
     let scraping = Scraping::start(ScrapeConfig::parse(&[("p.yml".to_owned(), text)]).expect("settings"));
-    let base = format!("http://127.0.0.1:{port}");
     // Its discovery takes some seconds to begin.
     let begun = async || {
         let answer = reqwest::get(format!("{base}/api/v1/query?query=count%28up%29")).await.ok()?;

@@ -354,7 +354,7 @@ impl Check<'_> {
         })
     }
 
-    fn above_zero(&self, key: &str, value: usize) -> Result<usize, ConfigError> {
+    pub(crate) fn above_zero(&self, key: &str, value: usize) -> Result<usize, ConfigError> {
         if value == 0 {
             return Err(self.error(key, "0", "a number above zero", "leave the key out for the default"));
         }

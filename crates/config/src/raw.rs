@@ -415,11 +415,6 @@ impl Check<'_> {
         })
     }
 
-    fn above_zero(&self, key: &str, value: usize) -> Result<usize, ConfigError> {
-        let wrong = || self.error(key, "0", "a number above zero", "leave the key out for the default");
-        Some(value).filter(|value| *value > 0).ok_or_else(wrong)
-    }
-
     fn series(&self, raw: &RawStreamRetention) -> Result<SeriesRetentionConfig, ConfigError> {
         let keep = self.duration("store.retention_series.keep", &raw.keep)?;
         Ok(SeriesRetentionConfig { selector: raw.selector.clone(), keep })

@@ -61,7 +61,6 @@ impl Drop for Inner {
 }
 
 /// What a query is to do.
-#[derive(Clone)]
 pub(crate) enum Task {
     /// A plan of ours.
     Plan(Box<Prepared>),
@@ -70,7 +69,6 @@ pub(crate) enum Task {
 }
 
 /// A query that was read and planned.
-#[derive(Clone)]
 pub(crate) struct Prepared {
     pub(crate) plan: LogicalPlan,
     pub(crate) warnings: Vec<String>,
@@ -199,6 +197,7 @@ impl Engine {
         let registered = self.inner.registry.add(&request.tenant, &request.text, control);
         let (events, receiver) = mpsc::channel(BATCHES_AHEAD_MAX);
         let stream = QueryStream::new(receiver, registered.entry.clone());
+        let task = Some(task);
         let driver = Driver { inner: self.inner.clone(), request, task, registered, events, _permit: permit };
         self.spawn(driver.run());
         Ok(stream)
@@ -247,7 +246,8 @@ pub(crate) fn count(error: &QueryError) {
 pub(crate) struct Driver {
     pub(crate) inner: Arc<Inner>,
     pub(crate) request: QueryRequest,
-    task: Task,
+    /// What it is to do, until it is begun.
+    task: Option<Task>,
     pub(crate) registered: Registered,
     events: mpsc::Sender<Event>,
     _permit: OwnedSemaphorePermit,
@@ -307,10 +307,15 @@ impl Driver {
         let rows_max = self.request.limit.unwrap_or(most);
         // One row more than asked for, so that "there are more" is known.
         let fetch = self.request.limit.map(|limit| limit.saturating_add(1));
-        let (mut stream, segments_total, mut warnings) = match self.task.clone() {
+        let task = self.task.take();
+        let task = task.ok_or_else(|| QueryError::Internal { message: "it was begun twice".to_owned() })?;
+        let (mut stream, segments_total, mut warnings) = match task {
             Task::Plan(prepared) => {
                 let Prepared { plan, warnings, .. } = *prepared;
-                let plan = fetch.map_or(plan.clone(), |fetch| plan.with_limit(fetch));
+                let plan = match fetch {
+                    Some(fetch) => plan.with_limit(fetch),
+                    None => plan,
+                };
                 let (begun, segments_total) = self.begin(plan).await?;
                 (begun.stream().await.map_err(|error| self.error(error))?, segments_total, warnings)
             }

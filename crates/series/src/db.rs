@@ -313,16 +313,14 @@ impl SeriesDb {
         let start_ms = start_ms.max(floors.lowest());
         let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
         let tenant = tenant.read();
-        let ids = tenant.find(matchers, start_ms, end_ms);
         let copy = |head: &Head| copy_head(head, start_ms.max(floors.of(&head.labels)), end_ms);
-        let heads = ids.iter().filter_map(|id| tenant.heads.get(*id).map(|head| (*id, copy(head))));
-        let mut heads: Vec<(SeriesId, Held)> = heads.collect();
+        let found = tenant.find_ordered(matchers, start_ms, end_ms);
+        let heads: Vec<(SeriesId, Held)> = found.into_iter().map(|(id, head)| (id, copy(head))).collect();
         let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
         let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
         let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
-        heads.sort_by(|a, b| a.1.labels.cmp(&b.1.labels));
         SeriesSelection::new(heads, blocks, deleted, end_ms)
     }
 
@@ -331,11 +329,8 @@ impl SeriesDb {
         let Some(tenant) = self.tenant(tenant) else { return Vec::new() };
         let start_ms = start_ms.max(self.floors().lowest());
         let tenant = tenant.read();
-        let ids = tenant.find(matchers, start_ms, end_ms);
-        let mut found: Vec<Labels> =
-            ids.iter().filter_map(|id| tenant.heads.get(*id)).map(|head| head.labels.clone()).collect();
-        found.sort();
-        found
+        let found = tenant.find_ordered(matchers, start_ms, end_ms);
+        found.into_iter().map(|(_, head)| head.labels.clone()).collect()
     }
 
     /// The label names of those series, sorted.

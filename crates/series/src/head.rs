@@ -18,6 +18,9 @@ use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
 /// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
 const SERIES_BYTES: usize = 800;
 
+/// The rank of a series that has none yet.
+const UNRANKED: u32 = u32::MAX;
+
 /// One series in memory. Layers in the order of writes: blocks, `recent`, `flushing`, `fresh`.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -30,6 +33,8 @@ pub(crate) struct Head {
     pub(crate) recent: Layer,
     /// Blocks that hold the series.
     pub(crate) blocks: u32,
+    /// Ascends as labels do, among the series that have one; see [`Tenant::ordered`].
+    rank: u32,
     /// Span of everything ever seen of the series.
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
@@ -195,6 +200,7 @@ impl Tenant {
             flushing: None,
             recent: Layer::default(),
             blocks: 0,
+            rank: UNRANKED,
             min_ms: i64::MAX,
             max_ms: i64::MIN,
         };
@@ -219,6 +225,11 @@ impl Tenant {
                 order.push(*id);
             }
             order.extend(newer);
+            for (rank, id) in (0..UNRANKED).zip(&order) {
+                if let Some(head) = self.heads.get_mut(*id) {
+                    head.rank = rank;
+                }
+            }
             self.order = order;
         }
         &self.order
@@ -285,6 +296,17 @@ impl Tenant {
             None => self.heads.iter().filter(|(_, head)| wanted(head)).map(|(id, _)| id).collect(),
             Some(ids) => ids.into_iter().filter(|id| self.heads.get(*id).is_some_and(wanted)).collect(),
         }
+    }
+
+    /// The same in the order of labels, with their heads. Ranks are compared instead of labels where there are any.
+    pub(crate) fn find_ordered(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<(SeriesId, &Head)> {
+        let ids = self.find(matchers, start_ms, end_ms);
+        let mut heads: Vec<_> = ids.into_iter().filter_map(|id| Some((id, self.heads.get(id)?))).collect();
+        heads.sort_unstable_by(|(_, a), (_, b)| match (a.rank, b.rank) {
+            (UNRANKED, _) | (_, UNRANKED) => a.labels.cmp(&b.labels),
+            (a, b) => a.cmp(&b),
+        });
+        heads
     }
 
     /// Freezes what is fresh for a flush; in order of labels.

@@ -6,8 +6,8 @@
 //! **Write path.** `insert` checks the limits of [`SeriesOptions`], finds or creates the series in the tenant's label index (`index`)
 //! and puts samples in time order into the series' *fresh* samples, a `layer`, which packs them. `flush` freezes what is fresh, writes it
 //! as one block file per tenant (`block`, a Parquet file: temporary name, fsync, rename, fsync of the directory), and then keeps the newest
-//! of it in memory as *recent* samples, within a budget. `merge` joins small neighbouring blocks, series by series; `retain` drops
-//! old ones.
+//! of it in memory as *recent* samples, within a budget. `merge` joins small neighbouring blocks, series by series, `compact` all
+//! that may be joined; `retain` drops old ones.
 //!
 //! **Read path.** `select` intersects postings, then lays blocks (oldest first), recent, flushing and fresh samples over
 //! each other: at one timestamp the last write wins. `open_selection` does the same series by series, when each is asked for.

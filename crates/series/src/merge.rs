@@ -14,6 +14,9 @@ use crate::samples::Samples;
 use crate::tombstones;
 use crate::{SeriesDb, SeriesError, SeriesOptions};
 
+/// How many times as large as all newer blocks of a run a block may be to join them.
+const SIZE_RATIO_MAX: u64 = 2;
+
 /// What a merge did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MergeReport {
@@ -27,12 +30,21 @@ impl SeriesDb {
     /// Joins runs of small neighbouring blocks of each tenant. The merged block takes the place of the last of its inputs and
     /// names them all, so that a crash at any point leaves the same samples.
     pub fn merge(&self) -> Result<MergeReport, SeriesError> {
+        self.merge_by(self.options.merge_blocks_min, SIZE_RATIO_MAX)
+    }
+
+    /// The same for all neighbours that may be one block by their size and time, so that as few as possible are left.
+    pub fn compact(&self) -> Result<MergeReport, SeriesError> {
+        self.merge_by(2, u64::MAX)
+    }
+
+    fn merge_by(&self, blocks_min: usize, ratio_max: u64) -> Result<MergeReport, SeriesError> {
         let _files = self.files.lock();
         let mut report = MergeReport::default();
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         for tenant in tenants {
             loop {
-                let run = find_run(&tenant.read().blocks, &self.options);
+                let run = find_run(&tenant.read().blocks, &self.options, blocks_min, ratio_max);
                 let Some(run) = run else { break };
                 self.merge_run(&tenant, &run)?;
                 report.inputs += run.len();
@@ -106,24 +118,30 @@ fn series_of(tenant: &mut Tenant, run: &[Arc<Block>]) -> Vec<(Labels, SeriesId)>
     order.into_iter().filter_map(|id| Some((tenant.heads.get(id)?.labels.clone(), id))).collect()
 }
 
-/// The first run of neighbours that are small enough, many enough, and close enough in time.
-fn find_run(blocks: &[Arc<Block>], options: &SeriesOptions) -> Option<Vec<Arc<Block>>> {
-    let mut run: Vec<Arc<Block>> = Vec::new();
-    for block in blocks {
-        let bytes: u64 = run.iter().map(|block| block.file.bytes).sum();
-        let min_ms = run.iter().map(|block| block.min_ms).fold(block.min_ms, i64::min);
-        let max_ms = run.iter().map(|block| block.max_ms).fold(block.max_ms, i64::max);
-        let fits = bytes + block.file.bytes <= options.merge_bytes_max
-            && max_ms.saturating_sub(min_ms) <= options.merge_span_ms_max;
-        if !fits {
-            if run.len() >= options.merge_blocks_min.max(2) {
-                return Some(run);
+/// The newest run of neighbours that are small enough, many enough, and close enough in time. A block joins newer ones only if it is
+/// not much larger than they are together, so that a sample is written again a number of times that grows with the logarithm of the
+/// number of flushes.
+fn find_run(
+    blocks: &[Arc<Block>],
+    options: &SeriesOptions,
+    blocks_min: usize,
+    ratio_max: u64,
+) -> Option<Vec<Arc<Block>>> {
+    for end in (1..=blocks.len()).rev() {
+        let (mut start, mut bytes, mut span) = (end, 0u64, (i64::MAX, i64::MIN));
+        while let Some(block) = start.checked_sub(1).map(|at| &blocks[at]) {
+            let with = (span.0.min(block.min_ms), span.1.max(block.max_ms));
+            let fits = bytes + block.file.bytes <= options.merge_bytes_max
+                && with.1.saturating_sub(with.0) <= options.merge_span_ms_max
+                && (start == end || block.file.bytes <= bytes.saturating_mul(ratio_max));
+            if !fits {
+                break;
             }
-            run.clear();
+            (start, bytes, span) = (start - 1, bytes + block.file.bytes, with);
         }
-        if block.file.bytes <= options.merge_bytes_max {
-            run.push(block.clone());
+        if end - start >= blocks_min.max(2) {
+            return Some(blocks[start..end].to_vec());
         }
     }
-    (run.len() >= options.merge_blocks_min.max(2)).then_some(run)
+    None
 }

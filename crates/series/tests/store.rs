@@ -339,6 +339,30 @@ fn retention_hides_at_once_and_removes_files_and_series() {
 }
 
 #[test]
+fn merges_write_a_sample_again_few_times_and_compaction_leaves_one_block() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = SeriesDb::open(dir.path(), SeriesOptions { recent_bytes_max: 0, ..SeriesOptions::default() }).unwrap();
+    let tenant = TenantId::default();
+    let (flushes, mut inputs) = (60, 0);
+    for at in 0..flushes {
+        for series in 0..50 {
+            let samples: Vec<(i64, f64)> = (0..40).map(|n| (at * 40 + n, f64::from(series).sin() * n as f64)).collect();
+            db.insert(&tenant, &batch(&labels("m", &[("s", &series.to_string())]), &samples));
+        }
+        db.flush().unwrap();
+        inputs += db.merge().unwrap().inputs;
+        let blocks = std::fs::read_dir(dir.path()).unwrap().count();
+        assert!(blocks <= 12, "{blocks} blocks after {at} flushes");
+    }
+    assert!(inputs < flushes as usize * 3, "{flushes} flushes became {inputs} inputs of merges");
+    let want = all(&db);
+    db.compact().unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    assert_eq!(all(&db), want);
+    assert_eq!(db.compact().unwrap().inputs, 0);
+}
+
+#[test]
 fn some_series_are_kept_for_another_time() {
     let dir = tempfile::tempdir().unwrap();
     let hour = REWRITE_EVERY_MS;

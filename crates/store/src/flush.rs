@@ -42,7 +42,7 @@ impl Store {
         let mut report = self.inner.flush_memtables()?;
         if merge {
             report.merges = self.inner.merge_all()?;
-            self.inner.series.merge()?;
+            self.inner.series.compact()?;
         }
         self.inner.sweep();
         Ok(report)

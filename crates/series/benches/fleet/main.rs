@@ -104,13 +104,12 @@ fn ingest() {
     );
     println!("  memory by its own account, in MB                       {:>12.1}", db.memory_bytes() as f64 / 1e6);
     read_all(&db, samples, "memory");
-    let options = SeriesOptions { merge_blocks_min: 2, ..SeriesOptions::default() };
     drop(db);
     let begin = busy();
-    let db = SeriesDb::open(dir.path(), options).unwrap();
+    let db = open(dir.path());
     println!("  opening, in ms                                         {:>12.1}", (busy() - begin).as_secs_f64() * 1e3);
     let begin = busy();
-    db.merge().unwrap();
+    db.compact().unwrap();
     let merge = busy() - begin;
     println!(
         "  bytes per sample merged to one block                   {:>12.3}",

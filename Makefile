@@ -10,7 +10,7 @@ export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
 # `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
-.PHONY: help demo run test test-crash test-kubernetes test-prometheus check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs fuzz
+.PHONY: help demo run test test-crash test-kubernetes test-prometheus test-push check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -43,6 +43,11 @@ test-prometheus: tools-build tools-test ## build the newest Prometheus once (fou
 	RIVALS=$(CACHE)/rivals benches/rivals.sh prometheus
 	cargo build --workspace --bins
 	cargo test --workspace --test it -- prometheus:: --nocapture
+
+test-push: tools-build tools-test ## build Telegraf once (three minutes), and let the clients that push metrics write to Backstop
+	RIVALS=$(CACHE)/rivals benches/rivals.sh telegraf
+	cargo build --workspace --bins
+	cargo test --workspace --test it -- clients::push --nocapture
 
 check: web ## formatting, lints and types, without running tests
 	cargo fmt --all --check

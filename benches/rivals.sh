@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the engines that `sidebyside` compares with, and the newest Prometheus that tests speak to, from the Go module proxy, into
-# $RIVALS/NAME-VERSION/PROGRAM.
+# Builds the engines that `sidebyside` compares with, and the newest Prometheus and Telegraf that tests speak to, from the Go module proxy,
+# into $RIVALS/NAME-VERSION/PROGRAM.
 #
-#   benches/rivals.sh [victorialogs] [loki] [prometheus]     the first two without a name
+#   benches/rivals.sh [victorialogs] [loki] [prometheus] [telegraf]     the first two without a name
 #
 # The newest release that the proxy has and that builds is taken; a version that is installed is left as it is.
 set -euo pipefail
@@ -81,8 +81,15 @@ for name in "$@"; do
       TAGS=remove_all_sd FILES="cmd/promtool/testdata rules/fixtures" \
         build prometheus github.com/prometheus/prometheus promtool "./cmd/prometheus ./cmd/promtool" v0.316.0
       ;;
+    telegraf)
+      # With the inputs and outputs that tests use: all of them need the kits of every database there is.
+      export CGO_ENABLED=0
+      plugins=inputs.mem,inputs.cpu,inputs.system,outputs.influxdb,outputs.influxdb_v2,outputs.graphite
+      TAGS="custom,$plugins,serializers.influx,serializers.graphite" \
+        build telegraf github.com/influxdata/telegraf telegraf ./cmd/telegraf v1.37.2
+      ;;
     *)
-      echo "no rival $name: there are victorialogs, loki and prometheus" >&2
+      echo "no rival $name: there are victorialogs, loki, prometheus and telegraf" >&2
       exit 2
       ;;
   esac

@@ -4,6 +4,7 @@
 //! request. So what rotates on disk is followed, and a file that is not there is an error of the request and not of the start.
 
 mod oauth2;
+mod room;
 mod tls;
 
 use std::collections::HashMap;
@@ -24,6 +25,8 @@ use crate::limits::REDIRECTS_MAX;
 
 use oauth2::Tokens;
 use tls::Certificates;
+
+pub(crate) use room::{Room, Rooms};
 
 /// How often certificate files are looked at.
 const CERTIFICATES_CHECK: Duration = Duration::from_secs(30);
@@ -235,11 +238,12 @@ pub(crate) fn describe(error: &reqwest::Error, timeout: Duration) -> ClientError
     if error.is_timeout() { ClientError::Timeout(timeout) } else { failed(text_of(error)) }
 }
 
-/// The body of an answer, decompressed, within a limit.
+/// The body of an answer, decompressed, within a limit and as room allows.
 pub(crate) async fn read_body(
     mut response: Response,
     bytes_max: u64,
     timeout: Duration,
+    room: &mut Room,
 ) -> Result<Vec<u8>, ClientError> {
     let gzip = match response.headers().get(CONTENT_ENCODING).map(HeaderValue::as_bytes) {
         None | Some(b"identity" | b"") => false,
@@ -255,16 +259,28 @@ pub(crate) async fn read_body(
         if body.len() as u64 + part.len() as u64 >= bytes_max {
             return Err(ClientError::BodySize(bytes_max));
         }
+        room.grow_to(body.len() + part.len()).await;
         body.extend_from_slice(&part);
     }
-    if !gzip {
-        return Ok(body);
+    if gzip { unzip(&body, bytes_max, room).await } else { Ok(body) }
+}
+
+/// Undoes gzip, piece by piece.
+async fn unzip(body: &[u8], bytes_max: u64, room: &mut Room) -> Result<Vec<u8>, ClientError> {
+    /// Bytes between two looks at the limits.
+    const STEP_BYTES: u64 = 256 * 1024;
+    let mut plain = Vec::with_capacity(body.len().saturating_mul(4).min(STEP_BYTES as usize));
+    let mut reader = flate2::read::MultiGzDecoder::new(body);
+    loop {
+        let step = STEP_BYTES.min(bytes_max - plain.len() as u64);
+        room.grow_to(body.len() + plain.len() + step as usize).await;
+        let read = (&mut reader).take(step).read_to_end(&mut plain);
+        let read = read.map_err(|error| failed(format!("the gzip stream is broken: {error}")))?;
+        if plain.len() as u64 >= bytes_max {
+            return Err(ClientError::BodySize(bytes_max));
+        }
+        if (read as u64) < step {
+            return Ok(plain);
+        }
     }
-    let mut plain = Vec::with_capacity(body.len().saturating_mul(4));
-    let mut reader = flate2::read::MultiGzDecoder::new(body.as_slice()).take(bytes_max);
-    reader.read_to_end(&mut plain).map_err(|error| failed(format!("the gzip stream is broken: {error}")))?;
-    if plain.len() as u64 >= bytes_max {
-        return Err(ClientError::BodySize(bytes_max));
-    }
-    Ok(plain)
 }

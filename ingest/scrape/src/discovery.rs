@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use telemetry::metrics::DISCOVERY_FAILURES;
 
-use crate::client::{Client, ClientError, read_body};
+use crate::client::{Client, ClientError, Room, read_body};
 use crate::config::{DiscoveryConfig, TargetGroup};
 use crate::limits::{DISCOVERY_BODY_BYTES_MAX, DISCOVERY_TIMEOUT};
 use crate::manager::Updates;
@@ -97,7 +97,7 @@ async fn json_of<T: serde::de::DeserializeOwned>(
     if !status.is_success() {
         return Err(DiscoveryError::Answer(format!("{} answers HTTP status {status}", shown(url))));
     }
-    let body = read_body(response, DISCOVERY_BODY_BYTES_MAX, timeout).await?;
+    let body = read_body(response, DISCOVERY_BODY_BYTES_MAX, timeout, &mut Room::uncounted()).await?;
     serde_json::from_slice(&body)
         .map_err(|error| DiscoveryError::Answer(format!("{} does not answer as expected: {error}", shown(url))))
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 /// Bytes of one answer after decompression, also where `body_size_limit` is not set: what bounds memory. A scrape above it fails.
 pub const BODY_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Answers that are read at a time. More scrapes wait, within their timeouts.
-pub const SCRAPES_IN_FLIGHT_MAX: usize = 64;
+/// Bytes of all answers that are in memory, as they come and decompressed. An answer that finds no room waits, within its timeout. Bytes
+/// and not scrapes are counted, so that targets that do not answer hold up nobody.
+pub const BODIES_IN_FLIGHT_BYTES_MAX: u64 = 512 * 1024 * 1024;
+
+// The largest answer has room, before and after decompression.
+const _: () = assert!(2 * BODY_BYTES_MAX <= BODIES_IN_FLIGHT_BYTES_MAX);
 
 /// Targets of one job, also where `target_limit` is not set.
 pub const TARGETS_PER_JOB_MAX: usize = 50_000;

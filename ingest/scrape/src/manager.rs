@@ -10,14 +10,15 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use telemetry::metrics::SCRAPE_TARGETS;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::client::Rooms;
 use crate::config::{JobConfig, ScrapeConfig, TargetGroup};
 use crate::labels::LabelSet;
-use crate::limits::{SCRAPES_IN_FLIGHT_MAX, TARGETS_SETTLE};
+use crate::limits::{BODIES_IN_FLIGHT_BYTES_MAX, TARGETS_SETTLE};
 use crate::relabel::RelabelShown;
 use crate::run::Shared;
 use crate::sink::Sink;
@@ -122,7 +123,7 @@ impl ScrapeManager {
     pub fn start(sink: Arc<dyn Sink>, config: ScrapeConfig, shutdown: CancellationToken) -> Arc<Self> {
         let (commands, receiver) = mpsc::channel(UPDATES_QUEUED_MAX);
         let seen = Arc::new(RwLock::new(Seen::default()));
-        let shared = Shared { sink, places: Arc::new(Semaphore::new(SCRAPES_IN_FLIGHT_MAX)), seed: seed() };
+        let shared = Shared { sink, rooms: Rooms::new(BODIES_IN_FLIGHT_BYTES_MAX), seed: seed() };
         let worker = Worker {
             commands: commands.clone(),
             shared,

@@ -12,11 +12,11 @@ use telemetry::clock;
 use telemetry::metrics::{
     SCRAPE_DUPLICATES, SCRAPE_OUT_OF_BOUNDS, SCRAPE_REFUSED_SAMPLES, SCRAPE_SAMPLES, SCRAPE_SECONDS, SCRAPES,
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::client::Client;
+use crate::client::{Client, Rooms};
 use crate::config::JobConfig;
 use crate::schedule::{Schedule, first_wait};
 use crate::series::{BodyOptions, SampleRules, TargetSeries};
@@ -46,8 +46,8 @@ pub(crate) enum Course {
 #[derive(Clone)]
 pub(crate) struct Shared {
     pub(crate) sink: Arc<dyn Sink>,
-    /// Places for answers that are read.
-    pub(crate) places: Arc<Semaphore>,
+    /// Room for answers.
+    pub(crate) rooms: Rooms,
     /// Moves the times of this server against those of others.
     pub(crate) seed: u64,
 }
@@ -188,11 +188,7 @@ impl Runner {
 
     async fn ask(&self) -> Result<Answer, Failure> {
         let target = &self.parts.active.target;
-        let whole = async {
-            // Nobody closes it.
-            let _place = self.parts.shared.places.acquire().await.ok();
-            ask::ask(&self.parts.client, &self.parts.job, target).await
-        };
+        let whole = ask::ask(&self.parts.client, &self.parts.job, target, &self.parts.shared.rooms);
         match tokio::time::timeout(target.timeout, whole).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::Timeout(target.timeout)),

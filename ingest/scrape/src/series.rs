@@ -9,16 +9,17 @@ mod sample;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{Hash as _, Hasher as _};
 
 use decode::exposition::{
-    ClassicToNative, ExpositionError, ExpositionFormat, ExpositionOptions, Fact, Point, PointValue, Visitor,
-    read_exposition,
+    ClassicToNative, ExpositionError, ExpositionFormat, ExpositionOptions, Fact, Point, PointExemplar, PointValue,
+    Visitor, read_exposition,
 };
 use model::{
     Exemplar, FloatHistogram, HistogramSample, Labels, MetricKind, MetricMetadata, Sample, SeriesBatch, SeriesSamples,
     stale_nan,
 };
-use xxhash_rust::xxh3::Xxh3Builder;
+use xxhash_rust::xxh3::{Xxh3, Xxh3Builder};
 
 use crate::limits::{METADATA_PER_TARGET_MAX, METADATA_TEXT_BYTES_MAX, SERIES_PER_TARGET_MAX};
 
@@ -56,6 +57,8 @@ struct Slot {
     /// Whether the store has a sample of it that is not marked as stale.
     live: bool,
     histogram: bool,
+    /// What its exemplars were last, so that those that stay are not stored with every scrape.
+    exemplars: u64,
 }
 
 #[derive(Debug)]
@@ -218,7 +221,8 @@ impl TargetSeries {
         if let Some(id) = self.ids.get(&labels) {
             return *id;
         }
-        let slot = Slot { labels: labels.clone(), turn: 0, tracked: false, live: false, histogram: false };
+        let slot =
+            Slot { labels: labels.clone(), turn: 0, tracked: false, live: false, histogram: false, exemplars: 0 };
         let id = match self.free.pop() {
             Some(id) => {
                 self.slots[id as usize] = slot;
@@ -278,7 +282,7 @@ impl Append<'_> {
         Ok(slot)
     }
 
-    fn push(&mut self, id: u32, point: Point<'_>, time_ms: i64) {
+    fn push(&mut self, id: u32, mut point: Point<'_>, time_ms: i64) {
         let slot = &mut self.known.slots[id as usize];
         let mut series = SeriesSamples { labels: slot.labels.clone(), ..SeriesSamples::default() };
         match point.value {
@@ -294,6 +298,10 @@ impl Append<'_> {
                 series.histograms.push(HistogramSample { time_ms, start_ms: point.start_ms, histogram });
             }
         }
+        let mark = exemplars_mark(&point.exemplars);
+        if std::mem::replace(&mut slot.exemplars, mark) == mark {
+            point.exemplars.clear();
+        }
         let exemplars = point.exemplars.into_iter().map(|exemplar| Exemplar {
             labels: exemplar.labels,
             time_ms: exemplar.time_ms.unwrap_or(time_ms),
@@ -302,6 +310,20 @@ impl Append<'_> {
         series.exemplars.extend(exemplars);
         self.batch.series.push(series);
     }
+}
+
+/// The same for the same exemplars; zero for none.
+fn exemplars_mark(exemplars: &[PointExemplar]) -> u64 {
+    if exemplars.is_empty() {
+        return 0;
+    }
+    let mut hasher = Xxh3::new();
+    for exemplar in exemplars {
+        exemplar.labels.hash(&mut hasher);
+        hasher.write_u64(exemplar.value.to_bits());
+        exemplar.time_ms.hash(&mut hasher);
+    }
+    hasher.finish().max(1)
 }
 
 impl Visitor for Append<'_> {

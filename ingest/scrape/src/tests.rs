@@ -357,6 +357,31 @@ async fn a_token_is_fetched_once_and_sent() {
     scraping.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn targets_that_never_end_hold_up_nobody() {
+    let server = Server::start(|asked| match asked {
+        "GET /metrics" => Answer::of(TEXT, b"a 1\n"),
+        _ => Answer { open: true, ..Answer::of(TEXT, b"a 1\n") },
+    })
+    .await;
+    let address = server.address();
+    let mut text = format!(
+        "- job_name: good\n  static_configs: [{{targets: ['{address}']}}]\n- job_name: slow\n  static_configs:\n"
+    );
+    for number in 0..150 {
+        text.push_str(&format!("  - {{targets: ['{address}'], labels: {{__metrics_path__: /{number}}}}}\n"));
+    }
+    let scraping = Scraping::start(config(&text));
+    let good = |batch: &&SeriesBatch| {
+        batch.series.iter().any(|series| series.labels.get("job") == Some("good")) && values(batch)["up{}"] == "1"
+    };
+    scraping.book.until(|all| all.iter().filter(good).nth(4).map(drop)).await;
+    let down = scraping.manager.snapshot(Some("slow")).active_targets;
+    assert_eq!(down.len(), 150);
+    assert!(scraping.manager.snapshot(Some("good")).active_targets[0].last_error.is_empty());
+    scraping.end().await;
+}
+
 #[test]
 fn the_example_is_right_and_shows_its_targets() {
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/scrape/fleet.yaml");

@@ -600,6 +600,18 @@ fn more_files_are_found_from_the_directory() {
 }
 
 #[test]
+fn what_yaml_can_do_is_understood() {
+    let text = "scrape_configs:\n- job_name: a\n  relabel_configs: &rules\n  - {source_labels: [x], target_label: y, replacement: 1}\n\
+                \x20 static_configs: [{targets: ['h:1'], labels: {number: 5, yes: true, float: 1.50}}]\n\
+                - job_name: b\n  relabel_configs: *rules\n  params: {n: [1, 2]}\n";
+    let config = parse(text).expect("good");
+    assert_eq!(config.jobs[0].relabel, config.jobs[1].relabel);
+    assert_eq!(config.jobs[1].params["n"], ["1", "2"]);
+    let DiscoveryConfig::Static(groups) = &config.jobs[0].discovery[0] else { panic!("static") };
+    assert_eq!(groups[0].labels.to_string(), r#"{float="1.50", number="5", yes="true"}"#);
+}
+
+#[test]
 fn secrets_are_never_shown() {
     let text = "scrape_configs:\n- job_name: a\n  basic_auth: {username: name, password: geheim}\n  tls_config: {key: geheim, cert: geheim}\n\
                 \x20 http_headers: {X-Key: {secrets: [geheim]}}\n- job_name: b\n  oauth2: {client_id: i, client_secret: geheim, token_url: 'http://x'}\n";

@@ -6,7 +6,7 @@ use decode::exposition::ExpositionFormat;
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use crate::client::{Client, ClientError, read_body};
+use crate::client::{Client, ClientError, Room, Rooms, read_body};
 use crate::config::{Escaping, JobConfig, ScrapeProtocol};
 use crate::limits::BODY_BYTES_MAX;
 use crate::series::BodyError;
@@ -21,6 +21,8 @@ const TIMEOUT_HEADER: &str = "x-prometheus-scrape-timeout-seconds";
 pub(super) struct Answer {
     pub(super) format: ExpositionFormat,
     pub(super) body: Vec<u8>,
+    /// Held until the body is read.
+    pub(super) _room: Room,
 }
 
 /// Why a scrape failed.
@@ -87,7 +89,7 @@ fn headers(job: &JobConfig, target: &Target) -> HeaderMap {
 }
 
 /// Asks a target.
-pub(super) async fn ask(client: &Client, job: &JobConfig, target: &Target) -> Result<Answer, Failure> {
+pub(super) async fn ask(client: &Client, job: &JobConfig, target: &Target, rooms: &Rooms) -> Result<Answer, Failure> {
     let response = client.get(&target.url, headers(job, target), target.timeout).await?;
     let status = response.status();
     if status != StatusCode::OK {
@@ -96,10 +98,11 @@ pub(super) async fn ask(client: &Client, job: &JobConfig, target: &Target) -> Re
     let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let format = ExpositionFormat::of_content_type(content_type, job.fallback);
     let limit = if job.limits.body_bytes > 0 { job.limits.body_bytes.min(BODY_BYTES_MAX) } else { BODY_BYTES_MAX };
-    let body = read_body(response, limit, target.timeout).await?;
+    let mut room = rooms.room();
+    let body = read_body(response, limit, target.timeout, &mut room).await?;
     // An answer without a byte needs no format.
     let format = if body.is_empty() { format.unwrap_or(ExpositionFormat::Text) } else { format? };
-    Ok(Answer { format, body })
+    Ok(Answer { format, body, _room: room })
 }
 
 #[cfg(test)]

@@ -320,6 +320,50 @@ fn histograms() {
 }
 
 #[test]
+fn exemplars_are_stored_when_they_are_new() {
+    let mut target = Target::new("");
+    target.options.format = ExpositionFormat::OpenMetrics;
+    target.check(
+        "a_total 1 # {t=\"x\"} 1\n# EOF\n",
+        expect![[r#"
+        1/1/1
+        a_total{instance="a:1", job="test"} 1 @1000
+          exemplar {t="x"} 1 @1000
+    "#]],
+    );
+    target.check(
+        "a_total 2 # {t=\"x\"} 1\n# EOF\n",
+        expect![[r#"
+        1/1/0
+        a_total{instance="a:1", job="test"} 2 @2000
+    "#]],
+    );
+    target.check(
+        "a_total 3 # {t=\"y\"} 1\n# EOF\n",
+        expect![[r#"
+        1/1/0
+        a_total{instance="a:1", job="test"} 3 @3000
+          exemplar {t="y"} 1 @3000
+    "#]],
+    );
+    target.check(
+        "a_total 4\n# EOF\n",
+        expect![[r#"
+        1/1/0
+        a_total{instance="a:1", job="test"} 4 @4000
+    "#]],
+    );
+    target.check(
+        "a_total 5 # {t=\"y\"} 1\n# EOF\n",
+        expect![[r#"
+        1/1/0
+        a_total{instance="a:1", job="test"} 5 @5000
+          exemplar {t="y"} 1 @5000
+    "#]],
+    );
+}
+
+#[test]
 fn an_unchanged_body_makes_no_labels() {
     let mut target = Target::new("");
     let body: String = (0..100).map(|n| format!("a{{n=\"{n}\"}} {n}\n")).collect();

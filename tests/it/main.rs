@@ -18,6 +18,7 @@ mod files;
 mod incidents;
 mod instructions;
 mod intake;
+mod metric_store;
 mod playbooks;
 mod prometheus;
 mod scraping;

@@ -55,10 +55,17 @@ impl Postings {
                     ids.insert(at, id);
                 }
                 if ids.len() > FEW_MAX {
-                    *self = Self::Many(Box::new(ids.iter().copied().collect()));
+                    let mut many: RoaringBitmap = ids.iter().copied().collect();
+                    many.optimize();
+                    *self = Self::Many(Box::new(many));
                 }
             }
-            Self::Many(ids) => drop(ids.insert(id)),
+            Self::Many(ids) => {
+                // The series of a target come together, so that theirs are few runs. Looked for whenever there are twice as many.
+                if ids.insert(id) && ids.len().is_power_of_two() {
+                    ids.optimize();
+                }
+            }
         }
     }
 

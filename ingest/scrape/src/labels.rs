@@ -1,10 +1,12 @@
 //! Labels while they are worked on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 
 use model::{Labels, LabelsBuilder};
 use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::Xxh3Builder;
 
 /// Labels that change: of a target while it is relabelled, of a series once, when it is first seen. No value is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,11 +58,36 @@ impl LabelSet {
 
     /// As a series has them.
     pub fn to_labels(&self) -> Labels {
+        self.to_labels_of(&mut Texts::default())
+    }
+
+    /// The same, made of texts that other series have too.
+    pub(crate) fn to_labels_of(&self, texts: &mut Texts) -> Labels {
         let mut builder = LabelsBuilder::default();
         for (name, value) in self.iter() {
-            builder.set(name, value);
+            builder.set(texts.get(name), texts.get(value));
         }
         builder.build()
+    }
+}
+
+/// Texts of labels, each in memory once: most series of a target have most of them in common.
+#[derive(Debug, Default)]
+pub(crate) struct Texts(HashSet<Arc<str>, Xxh3Builder>);
+
+impl Texts {
+    fn get(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = text.into();
+        self.0.insert(Arc::clone(&text));
+        text
+    }
+
+    /// Gives up texts that no series has any more.
+    pub(crate) fn forget(&mut self) {
+        self.0.retain(|text| Arc::strong_count(text) > 1);
     }
 }
 

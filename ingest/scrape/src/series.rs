@@ -21,6 +21,7 @@ use model::{
 };
 use xxhash_rust::xxh3::{Xxh3, Xxh3Builder};
 
+use crate::labels::Texts;
 use crate::limits::{METADATA_PER_TARGET_MAX, METADATA_TEXT_BYTES_MAX, SERIES_PER_TARGET_MAX};
 
 pub(crate) use sample::SampleRules;
@@ -36,6 +37,7 @@ pub(crate) struct TargetSeries {
     free: Vec<u32>,
     /// Number of the body that is read.
     turn: u64,
+    texts: Texts,
     metadata: BTreeMap<String, Known>,
 }
 
@@ -206,14 +208,16 @@ impl TargetSeries {
     fn forget(&mut self) {
         let turn = self.turn;
         self.names.retain(|_, name| name.turn == turn);
-        let (slots, free) = (&self.slots, &mut self.free);
+        let (slots, free) = (&mut self.slots, &mut self.free);
         self.ids.retain(|_, id| {
             let there = slots[*id as usize].turn == turn;
             if !there {
+                slots[*id as usize].labels = Labels::default();
                 free.push(*id);
             }
             there
         });
+        self.texts.forget();
     }
 
     /// The place of a series, an old or a new one.
@@ -276,7 +280,8 @@ impl Append<'_> {
         if self.known.names.len() >= SERIES_PER_TARGET_MAX {
             return Err(format!("the target has more than {SERIES_PER_TARGET_MAX} series"));
         }
-        let slot = self.rules.labels(point.series)?.map(|labels| self.known.slot(labels));
+        let labels = self.rules.labels(point.series, &mut self.known.texts)?;
+        let slot = labels.map(|labels| self.known.slot(labels));
         self.known.names.insert(point.series.key().into(), Name { slot, turn });
         self.names_seen += 1;
         Ok(slot)

@@ -7,7 +7,7 @@ use model::histogram::{CUSTOM_SCHEMA, EXPONENTIAL_SCHEMA_MAX, EXPONENTIAL_SCHEMA
 use model::{FloatHistogram, Labels, METRIC_NAME};
 
 use crate::config::{JobConfig, JobLimits};
-use crate::labels::LabelSet;
+use crate::labels::{LabelSet, Texts};
 use crate::relabel::{Relabel, is_label_name, is_metric_name, relabel};
 
 /// What stands before a label of a series that the target has too.
@@ -41,7 +41,7 @@ impl SampleRules {
     }
 
     /// The labels that a series is stored with; `None` where a rule drops it. An error fails the scrape.
-    pub(crate) fn labels(&self, series: Series<'_>) -> Result<Option<Labels>, String> {
+    pub(crate) fn labels(&self, series: Series<'_>, texts: &mut Texts) -> Result<Option<Labels>, String> {
         let mut labels = exposed(series)?;
         self.add_target(&mut labels);
         if !relabel(&self.rules, &mut labels) || labels.is_empty() {
@@ -57,7 +57,7 @@ impl SampleRules {
             return Err(format!("invalid metric name or label names: {labels}"));
         }
         self.check(&labels)?;
-        Ok(Some(labels.to_labels()))
+        Ok(Some(labels.to_labels_of(texts)))
     }
 
     /// The target's labels. Where the series has the same, one of the two is renamed or left out.

@@ -26,7 +26,7 @@ test: tools-build tools-test web ## install what is needed and run every test
 	cargo clippy --workspace --all-targets -- -D warnings
 	cd web && npm run lint && npm run typecheck && npm test
 	cargo build --workspace --bins
-	cargo test --workspace --lib --bins --test conformance --test semantics --test store --test cluster --test helm
+	cargo test --workspace --lib --bins --test conformance --test semantics --test store --test duckdb --test accuracy --test miner --test programs --test cluster --test helm
 	@.ci/kubernetes check || echo "skipped: the tests against a Kubernetes API server; make test-kubernetes builds one and runs them"
 	cd web && npm run e2e
 	cargo test --workspace --test it

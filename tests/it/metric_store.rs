@@ -78,7 +78,8 @@ fn some_series_are_kept_for_another_time() {
         std::thread::sleep(std::time::Duration::from_millis(200));
     }
     let file = server.path("wrong.yaml");
-    std::fs::write(&file, "store:\n  retention_series: [{selector: 'debug{', keep: 1h}]\n").expect("write");
+    std::fs::write(&file, "listen: 127.0.0.1:0\nstore:\n  retention_series: [{selector: 'debug{', keep: 1h}]\n")
+        .expect("write");
     let (file, data) = (file.display().to_string(), server.path("other").display().to_string());
     let refused =
         Command::new(binary()).args(["serve", "--config", &file, "--data", &data]).output().expect("the binary runs");

@@ -76,12 +76,17 @@ pub(crate) struct Prepared {
     pub(crate) explain: bool,
 }
 
+/// Stack of the threads that queries are planned and run on: DataFusion goes down the tree of an expression of [`exec::SQL_OPERATORS_MAX`]
+/// levels, and not everywhere does it look at what is left. Only what is used takes memory.
+const QUERY_STACK_BYTES: usize = 64 << 20;
+
 impl Engine {
     /// Starts the engine's threads, named `query` and `governor`. Fails only when the system gives no threads.
     pub fn new(store: Arc<Store>, state: Arc<dyn StateTables>, limits: QueryLimits) -> std::io::Result<Engine> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.partitions())
             .thread_name("query")
+            .thread_stack_size(QUERY_STACK_BYTES)
             .enable_time()
             .build()?;
         let registry = Arc::<Registry>::default();
@@ -319,7 +324,7 @@ impl Driver {
                 let (begun, segments_total) = self.begin(plan).await?;
                 (begun.stream().await.map_err(|error| self.error(error))?, segments_total, warnings)
             }
-            Task::Sql(sql) => self.begin_sql(&sql, fetch).await?,
+            Task::Sql(sql) => self.begin_sql(sql, fetch).await?,
         };
         let (rows_returned, limit_reached) = self.forward(&mut stream, rows_max).await?;
         let missing = control.missing();

@@ -241,7 +241,7 @@ impl SharedMemory for PromMemory {
 }
 
 /// Stops a query when its reader goes away.
-struct StopOnDrop(Arc<crate::registry::Entry>);
+pub(crate) struct StopOnDrop(pub(crate) Arc<crate::registry::Entry>);
 
 impl Drop for StopOnDrop {
     fn drop(&mut self) {

@@ -1,18 +1,23 @@
 //! Queries in SQL: the same tables, limits and statistics as every query.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use exec::{Control, ExecStream, Source, Sql, SqlError, SqlRun};
 use lang::{Diagnostic, Input};
 
 use crate::admission::Weight;
 use crate::engine::{Driver, Task, exec_options, query_error};
+use crate::prom::StopOnDrop;
 use crate::sources::take_source;
 use crate::stream::QueryStream;
 use crate::{Engine, QueryError, QueryLimits, QueryRequest};
 
 /// What is wrong with a text as SQL, as far as that is known without data.
 pub fn diagnose_sql(text: &str) -> Vec<Diagnostic> {
+    if text.len() > lang::limits::QUERY_BYTES_MAX {
+        return vec![Diagnostic::error(0..text.len(), "the text is longer than a query may be")];
+    }
     Sql::parse(text).err().unwrap_or_default()
 }
 
@@ -47,22 +52,32 @@ impl Engine {
         Ok(sql)
     }
 
-    /// How a query in SQL would run; after running it, also what its operators did.
+    /// How a query in SQL would run; after running it, also what its operators did. It waits, is listed, is stopped and ends in time as
+    /// every query.
     pub(crate) async fn explain_sql(&self, request: QueryRequest, analyze: bool) -> Result<String, QueryError> {
         let sql = self.read_sql(&request)?;
         let analyze = analyze || sql.explain() == Some(true);
+        let weight = if analyze { Weight::Heavy } else { Weight::Light };
+        let _permit = self.inner.admission.enter(weight).await?;
+        let control = Arc::new(Control::new(request.allow_partial));
+        let registered = self.inner.registry.add(&request.tenant, &request.text, Arc::clone(&control));
+        // Dropping the caller's future stops the query.
+        let stop = StopOnDrop(registered.entry.clone());
         let engine = self.clone();
-        let limits = self.limits().clone();
+        let timeout_ms = request.timeout_ms.unwrap_or(u64::MAX).min(self.limits().timeout_ms);
         let task = self.spawn(async move {
-            let control = Arc::new(Control::new(true));
             let run = sql_run(&engine.inner, &request, &sql, control, request.limit).await?;
-            exec::sql_explain(&sql, run, analyze).await.map_err(|error| sql_error(error, engine.limits()))
+            exec::sql_explain(Arc::new(sql), run, analyze).await.map_err(|error| sql_error(error, engine.limits()))
         });
-        let longest = std::time::Duration::from_millis(limits.timeout_ms);
-        match tokio::time::timeout(longest, task).await {
-            Ok(done) => done.map_err(|error| QueryError::Internal { message: error.to_string() })?,
-            Err(_) => Err(QueryError::Timeout { timeout_ms: limits.timeout_ms }),
-        }
+        let abort = task.abort_handle();
+        let outcome = tokio::select! {
+            biased;
+            () = stop.0.cancel.cancelled() => Err(QueryError::Canceled),
+            () = tokio::time::sleep(Duration::from_millis(timeout_ms)) => Err(QueryError::Timeout { timeout_ms }),
+            done = task => done.map_err(|error| QueryError::Internal { message: error.to_string() })?,
+        };
+        abort.abort();
+        outcome
     }
 }
 
@@ -70,11 +85,11 @@ impl Driver {
     /// Takes the data of a query in SQL and starts it: its rows, how many segments there are, and warnings.
     pub(crate) async fn begin_sql(
         &self,
-        sql: &Sql,
+        sql: Arc<Sql>,
         fetch: Option<u64>,
     ) -> Result<(ExecStream, u64, Vec<String>), QueryError> {
         let control = self.registered.entry.control.clone();
-        let run = sql_run(&self.inner, &self.request, sql, control, fetch).await?;
+        let run = sql_run(&self.inner, &self.request, &sql, control, fetch).await?;
         let segments = run.sources.iter().map(|source| source.segments.len() as u64).sum();
         let started = exec::sql_stream(sql, run).await;
         let (stream, warnings) = started.map_err(|error| sql_error(error, &self.inner.limits))?;

@@ -92,6 +92,19 @@ impl ExecError {
 }
 
 impl ExecError {
+    /// The same for a query in SQL, where what can not be computed is the query's mistake.
+    pub(crate) fn of_sql(error: &DataFusionError) -> ExecError {
+        let message = match error.find_root() {
+            DataFusionError::ArrowError(error, _) => error.to_string(),
+            DataFusionError::Execution(message)
+            | DataFusionError::Plan(message)
+            | DataFusionError::NotImplemented(message) => message.clone(),
+            _ => return Self::from_datafusion(error),
+        };
+        let hint = "try_cast(x as type) is null where x is none of the type; nullif(x, 0) keeps from dividing by zero";
+        Self::Unsupported { message, hint: hint.to_owned() }
+    }
+
     /// The error as DataFusion's streams carry it.
     pub(crate) fn into_datafusion(self) -> DataFusionError {
         self.into()

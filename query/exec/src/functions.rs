@@ -193,7 +193,13 @@ pub(crate) fn kind_of(ty: &DataType) -> Kind {
 
 /// Most bytes of the texts that one call of a function makes for a batch of rows. Operators count what they hold by the batch; a
 /// batch of texts of a quarter of a megabyte each would be there before anyone counts it.
-const COMPUTED_BYTES_MAX: usize = 64 << 20;
+pub(crate) const COMPUTED_BYTES_MAX: usize = 64 << 20;
+
+/// The error of a call that makes more.
+pub(crate) fn too_much_text(rows: usize) -> ExecError {
+    let detail = format!("a function makes more than {COMPUTED_BYTES_MAX} bytes of text of {rows} rows");
+    ExecError::Memory { shared: false, detail }
+}
 
 /// Texts that were computed, within [`COMPUTED_BYTES_MAX`].
 fn bounded_texts<'a>(rows: usize, text: impl Fn(usize) -> Option<Cow<'a, str>>) -> Result<ArrayRef, ExecError> {
@@ -201,8 +207,7 @@ fn bounded_texts<'a>(rows: usize, text: impl Fn(usize) -> Option<Cow<'a, str>>) 
     for row in 0..rows {
         let text = text(row);
         if builder.values_slice().len() + text.as_ref().map_or(0, |text| text.len()) > COMPUTED_BYTES_MAX {
-            let detail = format!("a function makes more than {COMPUTED_BYTES_MAX} bytes of text of {rows} rows");
-            return Err(ExecError::Memory { shared: false, detail });
+            return Err(too_much_text(rows));
         }
         builder.append_option(text);
     }

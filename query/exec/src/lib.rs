@@ -73,8 +73,8 @@ pub use profile::{Profile, Stage, StageReport};
 pub use run::{Begun, ExecOptions, ExecStream, begin, explain, matching_rows};
 pub use source::{Chunk, Source, SourceSegment};
 pub use sql::{
-    SQL_DEPTH_MAX, SQL_OPERATORS_MAX, SQL_TABLES_MAX, Sql, SqlError, SqlInput, SqlRun, sql_explain, sql_functions,
-    sql_stream,
+    SQL_DEPTH_MAX, SQL_EXPRESSION_PARTS_MAX, SQL_NESTED_MAX, SQL_OPERATORS_MAX, SQL_TABLES_MAX, SQL_UNKNOWN_FIELDS_MAX,
+    Sql, SqlError, SqlInput, SqlRun, sql_explain, sql_functions, sql_stream,
 };
 pub use stages::{Sources, Template, take_rows};
 

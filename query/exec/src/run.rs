@@ -56,6 +56,8 @@ pub struct ExecOptions {
 pub struct ExecStream {
     inner: SendableRecordBatchStream,
     control: Arc<Control>,
+    /// Whether its mistakes may be those of a text in SQL.
+    sql: bool,
 }
 
 impl std::fmt::Debug for ExecStream {
@@ -65,8 +67,9 @@ impl std::fmt::Debug for ExecStream {
 }
 
 impl ExecStream {
-    pub(crate) fn new(inner: SendableRecordBatchStream, control: Arc<Control>) -> Self {
-        Self { inner, control }
+    /// The rows of a query in SQL.
+    pub(crate) fn of_sql(inner: SendableRecordBatchStream, control: Arc<Control>) -> Self {
+        Self { inner, control, sql: true }
     }
 
     /// Names and types of the columns.
@@ -80,7 +83,8 @@ impl Stream for ExecStream {
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = std::task::ready!(self.inner.poll_next_unpin(context));
-        Poll::Ready(next.map(|batch| batch.map_err(|error| ExecError::from_datafusion(&error))))
+        let own = if self.sql { ExecError::of_sql } else { ExecError::from_datafusion };
+        Poll::Ready(next.map(|batch| batch.map_err(|error| own(&error))))
     }
 }
 
@@ -162,7 +166,7 @@ impl Begun {
     /// The rest of the way. Must be called and polled on the threads that queries compute on.
     pub async fn stream(self) -> Result<ExecStream, ExecError> {
         let (pool, control) = (Arc::clone(&self.pool), Arc::clone(&self.control));
-        Ok(ExecStream { inner: self.stream_of_part(pool).await?, control })
+        Ok(ExecStream { inner: self.stream_of_part(pool).await?, control, sql: false })
     }
 
     /// The same for a part of a query, whose end is not the query's.

@@ -4,8 +4,10 @@ use expect_test::{Expect, expect};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
+use model::Value;
+
 use super::pipes::shop;
-use super::{Bench, Place, block_on};
+use super::{Bench, Place, block_on, row};
 use crate::{Language, QueryError, QueryLimits, QueryRequest};
 
 fn request(sql: &str) -> QueryRequest {
@@ -424,13 +426,13 @@ fn what_is_refused() {
         (
             "select search('a') from logs",
             expect![[r#"
-            unsupported: search('...') can only stand in WHERE, as a condition on one table
+            unsupported: search('...') can only stand in WHERE, as a condition on one table that is not on the outer side of a join
             hint: join it to the other conditions by AND"#]],
         ),
         (
             "select body from logs where search('login') or length(body) < 3",
             expect![[r#"
-            unsupported: search('...') can only stand in WHERE, as a condition on one table
+            unsupported: search('...') can only stand in WHERE, as a condition on one table that is not on the outer side of a join
             hint: join it to the other conditions by AND"#]],
         ),
         (
@@ -547,7 +549,7 @@ fn limits_have_names() {
         |sql: &str| shown("", &bench.run(request(sql)).unwrap_err()).lines().next().unwrap_or_default().to_owned();
     let many = vec!["status = 1"; 2_000].join(" or ");
     let got = failure(&format!("select 1 from logs where {many}"));
-    assert!(got.contains("SQL_OPERATORS_MAX = 1000"), "{got}");
+    assert!(got.contains("SQL_OPERATORS_MAX = 500"), "{got}");
     let deep = format!("select {}1{}", "(".repeat(500), ")".repeat(500));
     let got = failure(&deep);
     assert!(got.contains("SQL_DEPTH_MAX = 50"), "{got}");
@@ -572,6 +574,118 @@ fn limits_have_names() {
     let limited = QueryRequest { limit: Some(3), ..request("select body from logs") };
     let limited = bench.run(limited).unwrap();
     assert_eq!((limited.stats.rows_returned, limited.stats.limit_reached), (3, true));
+}
+
+#[test]
+fn texts_that_grow_when_they_are_read_are_stopped() {
+    let bench = Bench::with(&shop(), Place::Memtable);
+    let failure = |sql: &str| bench.run(request(sql)).map(|result| result.json_lines()).unwrap_err().to_string();
+    for (text, name) in [
+        (format!("select {}", "floor(".repeat(40)), "SQL_NESTED_MAX"),
+        (format!("select {}1", "not(".repeat(40)), "SQL_NESTED_MAX"),
+        (format!("select {}1", "case when ".repeat(40)), "SQL_NESTED_MAX"),
+        (format!("select 1{}", " in (1)".repeat(600)), "SQL_OPERATORS_MAX"),
+        (format!("select 1{}", " minus select 1".repeat(600)), "SQL_OPERATORS_MAX"),
+        (format!("select {}", "left(body, 9), ".repeat(600) + "1"), "SQL_OPERATORS_MAX"),
+        (format!("select 1 from {}", vec!["(select 1) a"; 17].join(", ")), "SQL_TABLES_MAX"),
+    ] {
+        let got = failure(&text);
+        assert!(got.contains(name), "{got}");
+    }
+    let doubled = (0..12).fold("with c0 as (select status as x from logs)".to_owned(), |text, n| {
+        format!("{text}, c{} as (select p.x from c{n} p, c{n} q)", n + 1)
+    });
+    let got = failure(&format!("{doubled} select * from c12"));
+    assert!(got.contains("SQL_TABLES_MAX"), "{got}");
+    let sums = (0..14)
+        .fold("select status as s from logs".to_owned(), |inner, _| format!("select s + s as s from ({inner}) q"));
+    let got = failure(&format!("select s from ({sums}) q where s > 0"));
+    assert!(got.contains("SQL_EXPRESSION_PARTS_MAX"), "{got}");
+    let got = failure("select approx_percentile_cont(status, 0.5, 1000000000000) from logs");
+    assert!(got.contains("approx_percentile_cont takes a value and a share"), "{got}");
+    let columns: Vec<String> = (0..40).map(|n| format!("a{n}")).collect();
+    let got = failure(&format!("select count(*) from logs group by host.name, cube({})", columns.join(", ")));
+    assert!(got.contains("CUBE"), "{got}");
+    let unknown: Vec<String> = (0..200).map(|n| format!("u{n}")).collect();
+    let got = failure(&format!("select {} from logs", unknown.join(", ")));
+    assert!(got.contains("SQL_UNKNOWN_FIELDS_MAX"), "{got}");
+}
+
+/// Trees as deep as may be: read, planned, run and dropped on the threads that they come to.
+#[test]
+fn trees_may_be_as_deep_as_their_limit() {
+    let bench = Bench::with(&shop(), Place::Memtable);
+    let levels = 245;
+    for (head, level) in [
+        ("select 1", " + 1"),
+        ("select 'a'", " || 'a'"),
+        ("select count(*) from logs where status = 1", " or status = 1"),
+        ("select count(*) from logs where status > 1", " and duration_ms > 1"),
+        ("select 1", " union all select 1"),
+        ("select 1", " in (1)"),
+        ("select _time", " at time zone 'UTC'"),
+    ] {
+        let text = format!("{head}{}", level.repeat(levels));
+        match bench.run(request(&text)) {
+            Ok(_) => {}
+            Err(error) => assert!(!matches!(error, QueryError::Internal { .. }), "{level}: {error}"),
+        }
+    }
+}
+
+#[test]
+fn what_can_not_be_computed_is_a_mistake_of_the_query() {
+    let bench = Bench::with(&shop(), Place::Segments);
+    for sql in [
+        "select cast(body as int) from logs",
+        "select 1 / (status - 500) from logs",
+        "select to_timestamp(body) from logs",
+        "select (select status from logs)",
+    ] {
+        let error = bench.run(request(sql)).unwrap_err();
+        assert!(!matches!(error, QueryError::Internal { .. }), "{sql}: {error}");
+    }
+    check("select count(try_cast(user.id as int)) as n from logs", expect![[""]]);
+}
+
+#[test]
+fn empty_texts_zeros_and_what_is_no_number() {
+    let value = |text: &str, number: f64| {
+        let fields =
+            [("body", Value::Str("x".to_owned())), ("t", Value::Str(text.to_owned())), ("f", Value::Double(number))];
+        row(number.max(0.0) as i64, &fields)
+    };
+    let rows = [value("", 1.0), value("7", -0.0), value("a", 2.5), value("7", f64::NAN)];
+    for place in [Place::Memtable, Place::Segments] {
+        let bench = Bench::with(&rows, place);
+        for condition in
+            ["t ~ '^[0-9]*$'", "t ~* 'A'", "f > 1", "f >= 2.5", "f < 1", "f <= 0", "f = 0", "t = ''", "t <> 'a'"]
+        {
+            let selected = bench.run(request(&format!("select _id from logs where {condition} order by _id"))).unwrap();
+            let valued =
+                bench.run(request(&format!("select _id, {condition} as holds from logs order by _id"))).unwrap();
+            let holds = valued.json_rows().into_iter().filter(|row| row["holds"] == true).map(|row| row["_id"].clone());
+            let ids: Vec<_> = selected.json_rows().into_iter().map(|row| row["_id"].clone()).collect();
+            assert_eq!(ids, holds.collect::<Vec<_>>(), "{condition} in {place:?}");
+        }
+    }
+}
+
+#[test]
+fn names_mean_what_they_mean_where_they_stand() {
+    check(
+        "with logs as (select * from logs where status > 500) select count(*) as n from logs",
+        expect![[r#"{"n":1}"#]],
+    );
+    check(
+        "select count(*) as n from logs a join logs b on a._time = b._time where search(a, 'status:502')",
+        expect![[r#"{"n":1}"#]],
+    );
+    check(
+        "select count(*) as n from logs a join logs b on a.host.name = b.host.name where search(a, 'status:502') and search(b, 'login')",
+        expect![[r#"{"n":1}"#]],
+    );
+    check("select 1 as \"\", `host.name` from logs limit 1", expect![[r#"{"":1,"host.name":"b"}"#]]);
 }
 
 #[test]

@@ -113,7 +113,7 @@ impl ContextProvider for Context {
     }
 }
 
-/// `||` by a function that bounds what it makes.
+/// `||` and `substring(a from b)` by functions that bound what they make.
 #[derive(Debug)]
 struct Texts;
 
@@ -124,6 +124,13 @@ impl ExprPlanner for Texts {
                 PlannerResult::Planned(functions::text_join().call(vec![expr.left, expr.right]))
             }
             _ => PlannerResult::Original(expr),
+        })
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> DfResult<PlannerResult<Vec<Expr>>> {
+        Ok(match functions::scalar("substr", Timestamp(0)) {
+            Some(substr) => PlannerResult::Planned(substr.call(args)),
+            None => PlannerResult::Original(args),
         })
     }
 }

@@ -9,13 +9,13 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::{Array as _, ArrayRef};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, FieldRef};
 use compute::Program;
 use datafusion::common::{ScalarValue, plan_err};
 use datafusion::error::Result as DfResult;
 use datafusion::logical_expr::{
-    AggregateUDF, ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, TypeSignature, Volatility,
-    WindowUDF,
+    AggregateUDF, ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature,
+    TypeSignature, Volatility, WindowUDF,
 };
 use datafusion::{functions, functions_aggregate, functions_window};
 use lang::{Expr as MathExpr, FUNCTIONS, FunctionSpec, ScalarFunction};
@@ -23,7 +23,7 @@ use model::Timestamp;
 
 use super::statement::SEARCH;
 use crate::ExecError;
-use crate::functions::{computed, joined_texts, type_of};
+use crate::functions::{COMPUTED_BYTES_MAX, computed, joined_texts, too_much_text, type_of};
 
 /// The functions of rows that are DataFusion's.
 const SCALARS: &[&str] = &[
@@ -38,7 +38,6 @@ const SCALARS: &[&str] = &[
     "find_in_set",
     "initcap",
     "left",
-    "levenshtein",
     "lower",
     "ltrim",
     "octet_length",
@@ -122,6 +121,26 @@ const SCALARS: &[&str] = &[
     "nullif",
     "nvl",
     "nvl2",
+];
+
+/// Those of [`SCALARS`] that make texts: what one call makes for a batch of rows is bounded.
+const TEXTS: &[&str] = &[
+    "btrim",
+    "chr",
+    "initcap",
+    "left",
+    "lower",
+    "ltrim",
+    "reverse",
+    "right",
+    "rtrim",
+    "split_part",
+    "substr",
+    "substr_index",
+    "to_char",
+    "to_hex",
+    "translate",
+    "upper",
 ];
 
 /// The functions of groups. None that keeps lists: a row of a result is made of plain values.
@@ -210,6 +229,7 @@ static TABLES: LazyLock<Tables> = LazyLock::new(|| {
     ];
     let mut scalars = HashMap::new();
     for udf in families.into_iter().flatten().filter(|udf| SCALARS.contains(&udf.name())) {
+        let udf = if TEXTS.contains(&udf.name()) { Arc::new(ScalarUDF::new_from_impl(BoundedUdf(udf))) } else { udf };
         let names = udf.aliases().iter().cloned().chain([udf.name().to_owned()]);
         names.for_each(|name| drop(scalars.insert(name, Arc::clone(&udf))));
     }
@@ -251,7 +271,7 @@ pub fn sql_functions() -> BTreeMap<&'static str, Vec<String>> {
 pub(super) fn scalar(name: &str, now: Timestamp) -> Option<Arc<ScalarUDF>> {
     if name == SEARCH {
         return Some(Arc::new(ScalarUDF::new_from_impl(SearchUdf {
-            signature: Signature::any(2, Volatility::Immutable),
+            signature: Signature::any(3, Volatility::Immutable),
         })));
     }
     TABLES.scalars.get(name).cloned().or_else(|| {
@@ -312,6 +332,46 @@ fn plain(array: &ArrayRef) -> DfResult<ArrayRef> {
         Some(ty) if ty == *array.data_type() => Ok(array.clone()),
         Some(ty) => Ok(arrow_cast::cast(array, &ty)?),
         None => plan_err!("a list is no argument of this function"),
+    }
+}
+
+/// A function of DataFusion's that makes texts, within [`COMPUTED_BYTES_MAX`].
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct BoundedUdf(Arc<ScalarUDF>);
+
+impl ScalarUDFImpl for BoundedUdf {
+    fn name(&self) -> &str {
+        self.0.name()
+    }
+
+    fn aliases(&self) -> &[String] {
+        self.0.aliases()
+    }
+
+    fn signature(&self) -> &Signature {
+        self.0.signature()
+    }
+
+    fn return_type(&self, args: &[DataType]) -> DfResult<DataType> {
+        self.0.return_type(args)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> DfResult<FieldRef> {
+        self.0.return_field_from_args(args)
+    }
+
+    fn coerce_types(&self, args: &[DataType]) -> DfResult<Vec<DataType>> {
+        self.0.coerce_types(args)
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
+        let made = self.0.invoke_with_args(args)?;
+        if let ColumnarValue::Array(array) = &made
+            && array.get_array_memory_size() > COMPUTED_BYTES_MAX
+        {
+            return Err(too_much_text(array.len()).into());
+        }
+        Ok(made)
     }
 }
 
@@ -447,7 +507,7 @@ impl ScalarUDFImpl for SearchUdf {
 
     fn invoke_with_args(&self, _: ScalarFunctionArgs) -> DfResult<ColumnarValue> {
         Err(ExecError::Unsupported {
-            message: "search('...') can only stand in WHERE, as a condition on one table".to_owned(),
+            message: "search('...') can only stand in WHERE, as a condition on one table that is not on the outer side of a join".to_owned(),
             hint: "join it to the other conditions by AND".to_owned(),
         }
         .into())

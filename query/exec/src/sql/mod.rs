@@ -13,6 +13,7 @@ mod errors;
 mod functions;
 mod order;
 mod pushdown;
+mod size;
 mod statement;
 mod table;
 
@@ -31,13 +32,14 @@ use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use datafusion::physical_plan::{ExecutionPlan, displayable, execute_stream};
 use datafusion::sql::planner::{ParserOptions, SqlToRel};
 use futures::StreamExt as _;
+use lang::Diagnostic;
 use model::{TimeRange, Timestamp};
 
 use self::context::Context;
 pub use self::errors::SqlError;
 pub use self::functions::sql_functions;
 use self::order::NewestFirst;
-pub use self::statement::{SQL_DEPTH_MAX, SQL_OPERATORS_MAX, SQL_TABLES_MAX, Sql, SqlInput};
+pub use self::statement::{SQL_DEPTH_MAX, SQL_NESTED_MAX, SQL_OPERATORS_MAX, SQL_TABLES_MAX, Sql, SqlInput};
 use self::table::{Shared, SqlTable, column_names};
 use crate::ExecError;
 use crate::control::Control;
@@ -46,6 +48,12 @@ use crate::output::ID_KEY;
 use crate::run::{ExecOptions, ExecStream, session};
 use crate::source::Source;
 use crate::translate::to_usize;
+
+/// Fields that no row has, and that a query may name all the same: each costs planning it again.
+pub const SQL_UNKNOWN_FIELDS_MAX: usize = 100;
+
+/// Largest expression of one column when the queries in FROM that it is made of are written out.
+pub const SQL_EXPRESSION_PARTS_MAX: u64 = 20_000;
 
 /// What a query in SQL runs with.
 #[derive(Debug)]
@@ -77,21 +85,21 @@ struct Planned {
 
 /// Runs a query in SQL: its rows, and what a person should know of it. Must be called and polled on the threads that queries
 /// compute on.
-pub async fn sql_stream(sql: &Sql, run: SqlRun) -> Result<(ExecStream, Vec<String>), SqlError> {
-    let planned = plan(sql, run).await?;
+pub async fn sql_stream(sql: Arc<Sql>, run: SqlRun) -> Result<(ExecStream, Vec<String>), SqlError> {
+    let planned = planned(sql, run).await?;
     let stream = execute_stream(planned.physical, planned.state.task_ctx()).map_err(ExecError::from)?;
-    Ok((ExecStream::new(stream, planned.control), planned.warnings))
+    Ok((ExecStream::of_sql(stream, planned.control), planned.warnings))
 }
 
 /// How a query in SQL would run: the plan and the operators; with `analyze`, after running it, with what each operator did.
-pub async fn sql_explain(sql: &Sql, run: SqlRun, analyze: bool) -> Result<String, SqlError> {
-    let Planned { state, logical, physical, control, warnings } = plan(sql, run).await?;
+pub async fn sql_explain(sql: Arc<Sql>, run: SqlRun, analyze: bool) -> Result<String, SqlError> {
+    let Planned { state, logical, physical, control, warnings } = planned(sql, run).await?;
     let mut out = format!("{}\n", logical.display_indent());
     if analyze {
         let mut stream = execute_stream(Arc::clone(&physical), state.task_ctx()).map_err(ExecError::from)?;
         let mut rows = 0;
         while let Some(batch) = stream.next().await {
-            rows += batch.map_err(ExecError::from)?.num_rows();
+            rows += batch.map_err(|error| ExecError::of_sql(&error))?.num_rows();
         }
         out.push_str(&DisplayableExecutionPlan::with_metrics(physical.as_ref()).indent(false).to_string());
         out.push_str(&format!("{rows} rows\n{}", control.profile().text()));
@@ -100,6 +108,13 @@ pub async fn sql_explain(sql: &Sql, run: SqlRun, analyze: bool) -> Result<String
     }
     warnings.iter().for_each(|line| out.push_str(&format!("{line}\n")));
     Ok(out)
+}
+
+/// Plans on a blocking thread: whoever waits can stop waiting meanwhile.
+async fn planned(sql: Arc<Sql>, run: SqlRun) -> Result<Planned, SqlError> {
+    let runtime = tokio::runtime::Handle::current();
+    let planned = tokio::task::spawn_blocking(move || runtime.block_on(plan(&sql, run))).await;
+    planned.map_err(|error| ExecError::Internal { message: error.to_string() })?
 }
 
 async fn plan(sql: &Sql, run: SqlRun) -> Result<Planned, SqlError> {
@@ -128,8 +143,14 @@ async fn plan(sql: &Sql, run: SqlRun) -> Result<Planned, SqlError> {
         .with_allow_statements(false)
         .verify_plan(&logical)
         .map_err(bad)?;
+    size::check(&logical).map_err(|message| {
+        let diagnostic = Diagnostic::error(0..sql.text.len(), message);
+        SqlError::Bad(vec![diagnostic.hint("repeat less of one query in the next")])
+    })?;
     let logical = shaped(logical, limit).map_err(bad)?;
+    control.check()?;
     let logical = state.optimize(&logical).map_err(bad)?;
+    control.check()?;
     let physical = state.query_planner().create_physical_plan(&logical, &state).await.map_err(bad)?;
     Ok(Planned { state, logical, physical, control, warnings })
 }
@@ -150,12 +171,13 @@ impl Tables {
         }
         let mut warnings = Vec::new();
         loop {
+            self.shared.control.check()?;
             let tables: HashMap<String, Arc<SqlTable>> = sql
                 .inputs()
                 .iter()
                 .zip(self.sources.iter().zip(&names))
                 .map(|(input, (source, names))| {
-                    let table = SqlTable::new(Arc::clone(source), self.range, names, self.shared.clone());
+                    let table = SqlTable::new(&input.key, Arc::clone(source), self.range, names, self.shared.clone());
                     (input.key.clone(), Arc::new(table))
                 })
                 .collect();
@@ -169,7 +191,15 @@ impl Tables {
                 Ok(plan) => return Ok((plan, warnings)),
                 Err(error) => error,
             };
-            match missing(sql, &error).filter(|(table, name)| !names[*table].contains(name)) {
+            match missing(sql, &error, &names) {
+                Some(_) if warnings.len() >= SQL_UNKNOWN_FIELDS_MAX => {
+                    return Err(SqlError::Failed(ExecError::Unsupported {
+                        message: format!(
+                            "the query names more than {SQL_UNKNOWN_FIELDS_MAX} fields that no row has (SQL_UNKNOWN_FIELDS_MAX)"
+                        ),
+                        hint: "name fields that there are".to_owned(),
+                    }));
+                }
                 Some((table, name)) => {
                     warnings.push(unknown_field(sql, table, &name, &names[table]));
                     names[table].push(name);
@@ -181,15 +211,14 @@ impl Tables {
 }
 
 /// The table and the name of a column that is not known; `None` when it can not be a field.
-fn missing(sql: &Sql, error: &DataFusionError) -> Option<(usize, String)> {
+fn missing(sql: &Sql, error: &DataFusionError, known: &[Vec<String>]) -> Option<(usize, String)> {
     let DataFusionError::SchemaError(error, _) = error.find_root() else { return None };
     let SchemaError::FieldNotFound { field, .. } = &**error else { return None };
     let DfColumn { relation, name, .. } = &**field;
-    let table = match (relation, &sql.aliases[..]) {
-        (Some(relation), aliases) => aliases.iter().find(|(alias, _)| alias == relation.table())?.1,
-        (None, [(_, table)]) => *table,
-        (None, _) => return None,
-    };
+    // An alias may stand for one table here and for another there.
+    let meant = |alias: &str| relation.as_ref().map_or(sql.aliases.len() == 1, |relation| alias == relation.table());
+    let mut tables = sql.aliases.iter().filter(|(alias, _)| meant(alias)).map(|(_, table)| *table);
+    let table = tables.find(|table| !known[*table].contains(name))?;
     sql.mentioned.contains(name).then(|| (table, name.clone()))
 }
 

@@ -12,6 +12,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::coop::CooperativeExec;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::projection::ProjectionExec;
 use datafusion::physical_plan::sorts::sort::SortExec;
@@ -82,6 +83,9 @@ fn origin(plan: &Arc<dyn ExecutionPlan>, expr: &Arc<dyn PhysicalExpr>) -> Option
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
         return origin(projection.input(), &projection.expr().get(column.index())?.expr);
     }
+    if let Some(cooperative) = plan.downcast_ref::<CooperativeExec>() {
+        return origin(cooperative.input(), expr);
+    }
     let scan = plan.downcast_ref::<SnapshotScan>()?;
     Some(scan.schema().fields().get(column.index())?.name().clone())
 }
@@ -91,7 +95,10 @@ fn in_order(plan: &Arc<dyn ExecutionPlan>, order: ScanOrder, fetch: u64) -> Opti
     if let Some(scan) = plan.downcast_ref::<SnapshotScan>() {
         return scan.first_rows(order, fetch).map(|scan| Arc::new(scan) as Arc<dyn ExecutionPlan>);
     }
-    let projection = plan.downcast_ref::<ProjectionExec>()?;
-    let input = in_order(projection.input(), order, fetch)?;
+    let below = match plan.downcast_ref::<ProjectionExec>() {
+        Some(projection) => projection.input(),
+        None => plan.downcast_ref::<CooperativeExec>()?.input(),
+    };
+    let input = in_order(below, order, fetch)?;
     replace_children_if_necessary(Arc::clone(plan), vec![input]).ok()
 }

@@ -21,6 +21,8 @@ const LIKE_BYTES_MAX: usize = 1_000;
 
 /// The columns of a table, and what a time in the text of `search` is relative to.
 pub(super) struct Columns<'a> {
+    /// What the table is known as.
+    pub(super) key: &'a str,
     pub(super) kinds: &'a BTreeMap<String, Kind>,
     pub(super) now: Timestamp,
 }
@@ -93,7 +95,8 @@ impl Columns<'_> {
         let (name, kind) = self.column(column)?;
         match kind {
             Kind::Time => time(op, literal),
-            Kind::One(FieldType::Int | FieldType::Double) | Kind::Number => number(name, op, literal),
+            Kind::One(FieldType::Int) => number(name, op, literal),
+            Kind::One(FieldType::Double) | Kind::Number => doubles(name, op, literal),
             _ if is_text(kind) => text(name, kind, op, literal),
             _ => None,
         }
@@ -130,15 +133,21 @@ impl Columns<'_> {
     fn search(&self, call: &ScalarFunction) -> Result<Pushed, ExecError> {
         let refuse = |message: String, hint: &str| Err(ExecError::Unsupported { message, hint: hint.to_owned() });
         let text = match &call.args[..] {
-            [Expr::Column(_), Expr::Literal(literal, _)] => literal_text(literal),
+            [Expr::Column(_), Expr::Literal(text, _), Expr::Literal(key, _)] => {
+                literal_text(text).zip(literal_text(key).filter(|key| !key.is_empty()))
+            }
             _ => None,
         };
-        let Some(text) = text else {
+        let Some((text, key)) = text else {
             return refuse(
                 "search takes one text".to_owned(),
                 "search('error'), or search(t, 'error') for the table t of several",
             );
         };
+        if key != self.key {
+            // Ids that are equal carry conditions over to the other side of a join, where this one means nothing.
+            return Ok(Pushed { filter: Filter::All, exact: true });
+        }
         let (query, diagnostics) = lang::parse(text, self.now);
         if let Some(wrong) = diagnostics.iter().find(|diagnostic| diagnostic.is_error()) {
             let hint = wrong.hint.clone().unwrap_or_default();
@@ -224,12 +233,27 @@ fn number(name: String, op: Operator, literal: &ScalarValue) -> Option<Pushed> {
     })
 }
 
+/// What is not a number is above all numbers in SQL, and zero has a sign: only what is below, or equal to, another number than zero is
+/// taken down, and tested again.
+fn doubles(name: String, op: Operator, literal: &ScalarValue) -> Option<Pushed> {
+    let zero = matches!(literal, ScalarValue::Float64(Some(number)) if *number == 0.0)
+        || matches!(literal, ScalarValue::Int64(Some(0)));
+    if zero || !matches!(op, Operator::Eq | Operator::Lt | Operator::LtEq) {
+        return None;
+    }
+    number(name, op, literal).map(|pushed| Pushed { exact: false, ..pushed })
+}
+
 fn text(name: String, kind: Kind, op: Operator, literal: &ScalarValue) -> Option<Pushed> {
     let text = literal_text(literal).filter(|text| !text.is_empty())?.to_owned();
     let test = match op {
         Operator::Eq => Test::Exact { text, prefix: false, case: Case::Sensitive },
-        Operator::RegexMatch if regex::Regex::new(&text).is_ok() => Test::Regex(text),
-        Operator::RegexIMatch if regex::Regex::new(&text).is_ok() => Test::Regex(format!("(?i:{text})")),
+        Operator::RegexMatch | Operator::RegexIMatch => {
+            let text = if op == Operator::RegexIMatch { format!("(?i){text}") } else { text };
+            // A filter takes the empty text for no value.
+            regex::Regex::new(&text).ok().filter(|regex| !regex.is_match(""))?;
+            Test::Regex(text)
+        }
         _ => return None,
     };
     Some(Pushed { filter: Filter::Field(FieldName::Named(name), test), exact: is_plain_text(kind) })

@@ -1,6 +1,6 @@
 //! The text of a query in SQL: one `SELECT`, checked before anything is planned.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::{
@@ -16,10 +16,15 @@ use model::{Timestamp, field};
 
 use super::errors::{self, place_of};
 
-/// Most operators (`and`, `or`, `=`, `+`, `union`, `join`, ...) of one query: each may be a level of the tree, and trees are walked.
-pub const SQL_OPERATORS_MAX: usize = 1_000;
+/// Most operators (`and`, `or`, `=`, `+`, `in`, `union`, `join`, ...) and calls of one query: each may be a level of the tree, and
+/// trees are walked.
+pub const SQL_OPERATORS_MAX: usize = 500;
 
-/// Most tables that one query may read; a table that is named twice counts twice.
+/// Deepest nesting of `case`, `not`, `cast(...)`, `floor(...)` and others that a parser may have to read twice at each level.
+pub const SQL_NESTED_MAX: usize = 8;
+
+/// Most tables that one query may read, queries in FROM among them. One that is named twice counts twice, and a query that WITH names
+/// counts at each of its places as many times as it reads tables itself.
 pub const SQL_TABLES_MAX: usize = 16;
 
 /// Deepest nesting of one query: of parentheses, and of queries in queries.
@@ -92,17 +97,32 @@ fn read(text: &str) -> Result<Sql, Diagnostic> {
             .hint("write one SELECT, without others before or after")
     })?;
     let (mut statement, explain) = unwrap_explain(statement, &whole)?;
-    let mut names = Names { text, aliases: Vec::new(), inputs: Vec::new(), tables: 0, ctes: Vec::new(), wrong: None };
+    let mut names = Names {
+        text,
+        aliases: Vec::new(),
+        inputs: Vec::new(),
+        tables: 0,
+        names: Vec::new(),
+        bodies: HashMap::new(),
+        weights: HashMap::new(),
+        open: Vec::new(),
+        wrong: None,
+    };
     let _ = statement.visit(&mut names);
     if let Some(wrong) = names.wrong {
         return Err(wrong);
     }
-    let Names { aliases, inputs, ctes, .. } = names;
+    let Names { aliases, inputs, names, .. } = names;
     let mut scope: BTreeSet<String> = aliases.iter().map(|(name, _)| name.clone()).collect();
-    scope.extend(ctes);
-    let mut columns = Columns { scope, mentioned: BTreeSet::new(), wildcard: false };
+    scope.extend(names);
+    let keys: BTreeMap<String, String> =
+        aliases.iter().map(|(alias, at)| (alias.clone(), inputs[*at].key.clone())).collect();
+    let mut columns = Columns { text, scope, keys, mentioned: BTreeSet::new(), wildcard: false, wrong: None };
     let _ = statement.visit(&mut columns);
-    let Columns { mentioned, wildcard, .. } = columns;
+    let Columns { mentioned, wildcard, wrong, .. } = columns;
+    if let Some(wrong) = wrong {
+        return Err(wrong);
+    }
     Ok(Sql { text: text.to_owned(), statement, explain, inputs, aliases, mentioned, wildcard })
 }
 
@@ -117,38 +137,102 @@ fn limit(text: &str, name: &str, max: usize, what: &str) -> Diagnostic {
         .hint("split the query, or write a list of values as `x in (...)`")
 }
 
-fn check_operators(text: &str, tokens: &[TokenWithSpan]) -> Result<(), Diagnostic> {
-    let is_operator = |token: &TokenWithSpan| match &token.token {
-        Token::Word(word) => matches!(
-            word.keyword,
-            Keyword::AND
-                | Keyword::OR
-                | Keyword::NOT
-                | Keyword::IS
-                | Keyword::LIKE
-                | Keyword::ILIKE
-                | Keyword::BETWEEN
-                | Keyword::UNION
-                | Keyword::INTERSECT
-                | Keyword::EXCEPT
-                | Keyword::JOIN
-                | Keyword::WHEN
-        ),
-        Token::Comma
-        | Token::Number(..)
-        | Token::SingleQuotedString(_)
-        | Token::Whitespace(_)
-        | Token::LParen
-        | Token::RParen
-        | Token::Period
-        | Token::SemiColon
-        | Token::EOF => false,
-        _ => true,
-    };
-    match tokens.iter().filter(|token| is_operator(token)).count() > SQL_OPERATORS_MAX {
-        true => Err(limit(text, "SQL_OPERATORS_MAX", SQL_OPERATORS_MAX, "the query has more operators")),
-        false => Ok(()),
+/// Words of the grammar that make no level of a tree.
+const FLAT: [Keyword; 12] = [
+    Keyword::NoKeyword,
+    Keyword::SELECT,
+    Keyword::FROM,
+    Keyword::WHERE,
+    Keyword::AS,
+    Keyword::BY,
+    Keyword::NULL,
+    Keyword::TRUE,
+    Keyword::FALSE,
+    Keyword::DESC,
+    Keyword::ASC,
+    Keyword::DISTINCT,
+];
+
+/// Words before a parenthesis that the parser reads twice when what is inside is wrong: as a construct, then as a function.
+const READ_TWICE: [Keyword; 24] = [
+    Keyword::FLOOR,
+    Keyword::CEIL,
+    Keyword::CAST,
+    Keyword::TRY_CAST,
+    Keyword::SAFE_CAST,
+    Keyword::CONVERT,
+    Keyword::TRY_CONVERT,
+    Keyword::EXTRACT,
+    Keyword::POSITION,
+    Keyword::SUBSTR,
+    Keyword::SUBSTRING,
+    Keyword::OVERLAY,
+    Keyword::TRIM,
+    Keyword::ARRAY,
+    Keyword::MAP,
+    Keyword::STRUCT,
+    Keyword::MATCH,
+    Keyword::EXISTS,
+    Keyword::CURRENT_TIMESTAMP,
+    Keyword::CURRENT_TIME,
+    Keyword::CURRENT_DATE,
+    Keyword::LOCALTIME,
+    Keyword::LOCALTIMESTAMP,
+    Keyword::LAMBDA,
+];
+
+fn keyword(token: &TokenWithSpan) -> Option<Keyword> {
+    match &token.token {
+        Token::Word(word) => Some(word.keyword),
+        _ => None,
     }
+}
+
+/// Bounds how deep the tree of a text may be, and how often the parser may have to go back, before there is a tree.
+fn check_operators(text: &str, tokens: &[TokenWithSpan]) -> Result<(), Diagnostic> {
+    let (mut operators, mut cases) = (0, 0usize);
+    // Of each open parenthesis: whether what is before it is read twice, and the `not`s that are open in it.
+    let mut open = vec![(0usize, 0usize)];
+    let mut before: Option<&TokenWithSpan> = None;
+    for token in tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_) | Token::EOF)) {
+        let word = keyword(token);
+        match (&token.token, word) {
+            (Token::LParen, _) => {
+                let called = before.and_then(keyword);
+                operators += usize::from(called.is_some());
+                open.push((usize::from(called.is_some_and(|word| READ_TWICE.contains(&word))), 0));
+            }
+            (Token::RParen, _) if open.len() > 1 => drop(open.pop()),
+            (Token::Comma, _) | (_, Some(Keyword::AND | Keyword::OR)) => {
+                operators += usize::from(word.is_some());
+                open.last_mut().into_iter().for_each(|(_, nots)| *nots = 0);
+            }
+            (_, Some(Keyword::NOT)) => {
+                operators += 1;
+                open.last_mut().into_iter().for_each(|(_, nots)| *nots += 1);
+            }
+            (_, Some(Keyword::CASE)) => {
+                operators += 1;
+                cases += 1;
+            }
+            (_, Some(Keyword::END)) => cases = cases.saturating_sub(1),
+            (_, Some(word)) => operators += usize::from(!FLAT.contains(&word)),
+            (
+                Token::RParen | Token::Number(..) | Token::SingleQuotedString(_) | Token::Period | Token::SemiColon,
+                _,
+            ) => {}
+            _ => operators += 1,
+        }
+        if operators > SQL_OPERATORS_MAX {
+            return Err(limit(text, "SQL_OPERATORS_MAX", SQL_OPERATORS_MAX, "the query has more operators and calls"));
+        }
+        if cases + open.iter().map(|(twice, nots)| twice + nots).sum::<usize>() > SQL_NESTED_MAX {
+            let what = "`case`, `not`, `cast(`, `floor(` and their like are nested deeper";
+            return Err(limit(text, "SQL_NESTED_MAX", SQL_NESTED_MAX, what));
+        }
+        before = Some(token);
+    }
+    Ok(())
 }
 
 /// Marks a name that was written with dots and may begin with the name of a table.
@@ -163,7 +247,7 @@ fn with_dotted_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
             out.push(token);
             continue;
         };
-        let (mut value, mut span, mut dotted) = (word.value.clone(), token.span, false);
+        let (mut value, mut span, mut dotted, mut pushed) = (word.value.clone(), token.span, false, false);
         while tokens.peek().is_some_and(|next| next.token == Token::Period) {
             let Some(period) = tokens.next() else { break };
             match tokens.next_if(|next| matches!(next.token, Token::Word(_))) {
@@ -176,12 +260,12 @@ fn with_dotted_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                 _ => {
                     out.push(word_token(&token, &value, span, dotted));
                     out.push(period);
-                    value.clear();
+                    pushed = true;
                     break;
                 }
             }
         }
-        if !value.is_empty() {
+        if !pushed {
             out.push(word_token(&token, &value, span, dotted));
         }
     }
@@ -189,10 +273,13 @@ fn with_dotted_names(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
 }
 
 fn word_token(first: &TokenWithSpan, value: &str, span: Place, dotted: bool) -> TokenWithSpan {
-    if !dotted {
-        return first.clone();
-    }
-    let word = Word { value: value.to_owned(), quote_style: DOTTED, keyword: Keyword::NoKeyword };
+    let quote_style = match (&first.token, dotted) {
+        (_, true) => DOTTED,
+        // A name that was quoted so is one name, whatever dots it has.
+        (Token::Word(word), false) if word.quote_style == DOTTED => Some('"'),
+        _ => return first.clone(),
+    };
+    let word = Word { value: value.to_owned(), quote_style, keyword: Keyword::NoKeyword };
     TokenWithSpan { token: Token::Word(word), span }
 }
 
@@ -226,7 +313,14 @@ struct Names<'t> {
     aliases: Vec<(String, usize)>,
     inputs: Vec<SqlInput>,
     tables: usize,
-    ctes: Vec<String>,
+    /// Names of queries: of WITH, and aliases of those in FROM.
+    names: Vec<String>,
+    /// The queries of WITH, by where they are, with their names.
+    bodies: HashMap<usize, String>,
+    /// How many tables the queries of WITH read that were seen whole.
+    weights: HashMap<String, usize>,
+    /// How many tables there were when each open query began.
+    open: Vec<usize>,
     wrong: Option<Diagnostic>,
 }
 
@@ -240,12 +334,18 @@ impl Names<'_> {
         0..self.text.len()
     }
 
-    fn add(&mut self, key: String, input: Input, name: &str, alias: Option<&TableAlias>) -> ControlFlow<()> {
-        self.tables += 1;
+    /// Counts tables.
+    fn count(&mut self, tables: usize) -> ControlFlow<()> {
+        self.tables = self.tables.saturating_add(tables);
         if self.tables > SQL_TABLES_MAX {
             let wrong = limit(self.text, "SQL_TABLES_MAX", SQL_TABLES_MAX, "the query reads more tables");
             return self.refuse(self.whole(), wrong.message, "read fewer tables".to_owned());
         }
+        ControlFlow::Continue(())
+    }
+
+    fn add(&mut self, key: String, input: Input, name: &str, alias: Option<&TableAlias>) -> ControlFlow<()> {
+        self.count(1)?;
         let at = self.inputs.iter().position(|known| known.key == key).unwrap_or_else(|| {
             self.inputs.push(SqlInput { key, input });
             self.inputs.len() - 1
@@ -263,9 +363,9 @@ impl Names<'_> {
             return self.refuse(span, format!("there is no table {name}"), hint);
         };
         let Some(ident) = part.as_ident() else { return ControlFlow::Continue(()) };
-        if self.ctes.contains(&ident.value) {
-            self.ctes.extend(alias.map(|alias| alias.name.value.clone()));
-            return ControlFlow::Continue(());
+        if let Some(weight) = self.weights.get(&ident.value).copied() {
+            self.names.extend(alias.map(|alias| alias.name.value.clone()));
+            return self.count(weight);
         }
         match Source::parse(&ident.value) {
             Some(source) => self.add(ident.value.clone(), Input::Table(source), &ident.value, alias),
@@ -361,8 +461,13 @@ impl VisitorMut for Names<'_> {
                 let hint = "write the steps out, or use a pipe of the native language".to_owned();
                 return self.refuse(self.whole(), "WITH RECURSIVE is not allowed".to_owned(), hint);
             }
-            self.ctes.extend(with.cte_tables.iter().map(|cte| cte.alias.name.value.clone()));
+            for cte in &with.cte_tables {
+                let name = &cte.alias.name.value;
+                self.names.push(name.clone());
+                self.bodies.insert(std::ptr::from_ref(&*cte.query).addr(), name.clone());
+            }
         }
+        self.open.push(self.tables);
         let changes =
             matches!(*query.body, SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_));
         if changes || !query.locks.is_empty() {
@@ -383,6 +488,14 @@ impl VisitorMut for Names<'_> {
                 "FOR, SETTINGS, FORMAT and pipes are not part of SQL here".to_owned(),
                 hint,
             );
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+        let before = self.open.pop().unwrap_or_default();
+        if let Some(name) = self.bodies.remove(&std::ptr::from_ref(query).addr()) {
+            self.weights.insert(name, (self.tables - before).max(1));
         }
         ControlFlow::Continue(())
     }
@@ -413,8 +526,8 @@ impl VisitorMut for Names<'_> {
                 self.function(&name, &args, alias.as_ref())
             }
             TableFactor::Derived { alias, .. } | TableFactor::NestedJoin { alias, .. } => {
-                self.ctes.extend(alias.as_ref().map(|alias| alias.name.value.clone()));
-                ControlFlow::Continue(())
+                self.names.extend(alias.as_ref().map(|alias| alias.name.value.clone()));
+                self.count(1)
             }
             other => {
                 let hint = format!("the tables are {}, and queries in parentheses", table_names());
@@ -425,15 +538,52 @@ impl VisitorMut for Names<'_> {
     }
 }
 
+/// Most columns of one CUBE, whose subsets are all grouped by.
+const CUBE_COLUMNS_MAX: usize = 10;
+
 /// Tells names of tables from names of fields, and collects the latter.
-struct Columns {
+struct Columns<'t> {
+    text: &'t str,
     /// Names and aliases of tables.
     scope: BTreeSet<String>,
+    /// The tables behind the aliases, as they are known.
+    keys: BTreeMap<String, String>,
     mentioned: BTreeSet<String>,
     wildcard: bool,
+    wrong: Option<Diagnostic>,
 }
 
-impl VisitorMut for Columns {
+impl Columns<'_> {
+    fn refuse(&mut self, message: &str, hint: &str) -> ControlFlow<()> {
+        self.wrong.get_or_insert(Diagnostic::error(0..self.text.len(), message).hint(hint));
+        ControlFlow::Break(())
+    }
+
+    /// `search('...')` as a condition on a table: on the one that there is, or on the one of the alias that is its first argument.
+    /// The row's id stands for the table: conditions on it go nowhere but to rows of the same table.
+    fn anchor_search(&self, function: &mut Function) {
+        let FunctionArguments::List(list) = &mut function.args else { return };
+        let id = Ident::with_quote('"', field::ID);
+        let expr = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
+        let table = match &mut list.args[..] {
+            [_] => {
+                list.args.insert(0, expr(Expr::Identifier(id)));
+                self.keys.values().next().filter(|_| self.keys.len() == 1)
+            }
+            [FunctionArg::Unnamed(FunctionArgExpr::Expr(of @ Expr::Identifier(_))), _] => {
+                let Expr::Identifier(table) = of else { return };
+                let key = self.keys.get(&table.value);
+                *of = Expr::CompoundIdentifier(vec![table.clone(), id]);
+                key
+            }
+            _ => None,
+        };
+        let key = Value::SingleQuotedString(table.cloned().unwrap_or_default());
+        list.args.push(expr(Expr::Value(key.with_empty_span())));
+    }
+}
+
+impl VisitorMut for Columns<'_> {
     type Break = ();
 
     fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
@@ -458,27 +608,26 @@ impl VisitorMut for Columns {
                 }
             }
             Expr::CompoundIdentifier(parts) => self.mentioned.extend(parts.last().map(|part| part.value.clone())),
-            Expr::Function(function) if function.name.to_string().eq_ignore_ascii_case(SEARCH) => {
-                anchor_search(function)
+            Expr::Function(function) => {
+                let name = function.name.to_string().to_ascii_lowercase();
+                let arguments = match &function.args {
+                    FunctionArguments::List(list) => list.args.len(),
+                    _ => 0,
+                };
+                if name == "approx_percentile_cont" && arguments > 2 {
+                    return self
+                        .refuse("approx_percentile_cont takes a value and a share", "leave out the third argument");
+                }
+                if name == SEARCH {
+                    self.anchor_search(function);
+                }
+            }
+            Expr::Cube(sets) if sets.len() > CUBE_COLUMNS_MAX => {
+                let hint = "CUBE_COLUMNS_MAX = 10; write the sets out with GROUPING SETS";
+                return self.refuse("a CUBE of so many columns has too many groups", hint);
             }
             _ => {}
         }
         ControlFlow::Continue(())
-    }
-}
-
-/// `search('...')` as a condition on a table: on the one that there is, or on the one of the alias that is its first argument.
-fn anchor_search(function: &mut Function) {
-    let FunctionArguments::List(list) = &mut function.args else { return };
-    let time = Ident::with_quote('"', field::TIME);
-    let expr = |expr| FunctionArg::Unnamed(FunctionArgExpr::Expr(expr));
-    match &mut list.args[..] {
-        [_] => list.args.insert(0, expr(Expr::Identifier(time))),
-        [FunctionArg::Unnamed(FunctionArgExpr::Expr(of @ Expr::Identifier(_))), _] => {
-            if let Expr::Identifier(table) = of {
-                *of = Expr::CompoundIdentifier(vec![table.clone(), time]);
-            }
-        }
-        _ => {}
     }
 }

@@ -41,6 +41,7 @@ pub(super) struct Shared {
 
 /// One table of a query.
 pub(super) struct SqlTable {
+    key: String,
     source: Arc<Source>,
     range: TimeRange,
     kinds: BTreeMap<String, Kind>,
@@ -77,15 +78,15 @@ pub(super) fn column_names(
 
 impl SqlTable {
     /// A table with these columns. A name that no row has is a column of nulls.
-    pub(super) fn new(source: Arc<Source>, range: TimeRange, names: &[String], shared: Shared) -> Self {
+    pub(super) fn new(key: &str, source: Arc<Source>, range: TimeRange, names: &[String], shared: Shared) -> Self {
         let kinds = source.kinds(&names.iter().cloned().collect(), range);
         let kind = |name: &String| kinds.get(name).copied().unwrap_or(Kind::One(FieldType::Str));
         let output = Output::new(names.iter().map(|name| Column::Field(name.clone(), kind(name))).collect());
-        Self { source, range, kinds, output, shared }
+        Self { key: key.to_owned(), source, range, kinds, output, shared }
     }
 
     fn columns(&self) -> Columns<'_> {
-        Columns { kinds: &self.kinds, now: self.shared.now }
+        Columns { key: &self.key, kinds: &self.kinds, now: self.shared.now }
     }
 
     /// The scan of the rows for which the conditions hold.

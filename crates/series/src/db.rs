@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, TenantId};
+use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{self, About, BlockFile, BlockId, BlockWriter, EXTENSION, Entry};
@@ -16,7 +16,7 @@ use crate::layer::Layer;
 use crate::retention::Floors;
 use crate::selection::{Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
-use crate::{Matcher, Rejected, SeriesError, SeriesOptions};
+use crate::{Limit, Matcher, Rejected, SeriesError, SeriesOptions};
 
 /// What an insert did.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,7 +57,8 @@ pub struct SeriesData {
     pub starts: Vec<i64>,
 }
 
-/// A block that could not be opened and was set aside under a name that ends in `.damaged`.
+/// A block that could not be opened and was set aside under a name that ends in `.damaged`, or one that stays in use for the series
+/// that can still be read and is left out of merges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DamagedBlock {
     /// Where it is now.
@@ -107,7 +108,7 @@ impl SeriesDb {
         let newest = db.tombstones.read().iter().map(|tombstone| tombstone.before).max();
         db.sequence.fetch_max(newest.unwrap_or(0), Ordering::Relaxed);
         let blocks = db.open_blocks()?;
-        let replaced: BTreeSet<String> = blocks.iter().flat_map(|(_, about)| about.replaces.clone()).collect();
+        let (blocks, replaced) = db.prove_merged(blocks)?;
         for (file, about) in blocks {
             if replaced.contains(&file.id.file_name()) {
                 // A crash came between writing the merged block and removing its inputs.
@@ -147,6 +148,30 @@ impl SeriesDb {
         Ok(blocks)
     }
 
+    /// Reads merged blocks whose inputs are still there, which a crash leaves, before the inputs go: a damaged one is set aside and its
+    /// inputs stay. Gives the rest, and the names of the inputs that have done their duty.
+    fn prove_merged(
+        &self,
+        blocks: Vec<(BlockFile, About)>,
+    ) -> Result<(Vec<(BlockFile, About)>, BTreeSet<String>), SeriesError> {
+        let present: BTreeSet<String> = blocks.iter().map(|(file, _)| file.id.file_name()).collect();
+        let (mut good, mut replaced) = (Vec::with_capacity(blocks.len()), BTreeSet::new());
+        for (file, about) in blocks {
+            if about.replaces.iter().any(|name| present.contains(name)) {
+                match file.verify().and_then(|()| file.entries(|_| None)) {
+                    Err(SeriesError::Damaged { path, reason }) => {
+                        self.set_aside(&path, reason)?;
+                        continue;
+                    }
+                    read => drop(read?),
+                }
+                replaced.extend(about.replaces.iter().cloned());
+            }
+            good.push((file, about));
+        }
+        Ok((good, replaced))
+    }
+
     fn set_aside(&self, path: &Path, reason: String) -> Result<(), SeriesError> {
         let aside = path.with_extension(format!("{EXTENSION}.damaged"));
         std::fs::rename(path, &aside).map_err(SeriesError::io("rename", path))?;
@@ -156,7 +181,7 @@ impl SeriesDb {
     }
 
     fn adopt(&self, file: BlockFile, mut about: About) -> Result<(), SeriesError> {
-        let tenant = self.tenant_or_new(&about.tenant);
+        let tenant = enter(&mut self.tenants.write(), &about.tenant);
         let mut tenant = tenant.write();
         // Nothing of a block is taken before all of it can be read.
         let entries =
@@ -179,9 +204,16 @@ impl SeriesDb {
         Ok(())
     }
 
-    /// Blocks that were damaged when the database was opened.
+    /// Blocks that were damaged when the database was opened, and those that a merge could not read since.
     pub fn damaged(&self) -> Vec<DamagedBlock> {
-        self.damaged.lock().clone()
+        let mut damaged = self.damaged.lock().clone();
+        for tenant in self.tenants.read().values() {
+            damaged.extend(tenant.read().blocks.iter().filter_map(|block| {
+                let reason = block.damage.get()?.clone();
+                Some(DamagedBlock { path: block.file.path.clone(), reason })
+            }));
+        }
+        damaged
     }
 
     /// Reads every page of every block and says which do not hold what their checksums say.
@@ -199,37 +231,55 @@ impl SeriesDb {
         self.tenants.read().get(id).cloned()
     }
 
-    fn tenant_or_new(&self, id: &TenantId) -> Arc<RwLock<Tenant>> {
+    /// The tenant, which is made if there is room for it.
+    fn admit(&self, id: &TenantId) -> Result<Arc<RwLock<Tenant>>, Limit> {
         if let Some(tenant) = self.tenant(id) {
-            return tenant;
+            return Ok(tenant);
         }
         let mut tenants = self.tenants.write();
-        tenants.entry(id.clone()).or_insert_with(|| Arc::new(RwLock::new(Tenant::new(id.clone())))).clone()
+        let max = self.options.tenants_max;
+        if tenants.len() >= max && !tenants.contains_key(id) {
+            return Err(Limit::Tenants { max });
+        }
+        Ok(enter(&mut tenants, id))
     }
 
     /// Takes a batch in. Samples may come in any order; at a time that a series has already the new value stays. What is over
     /// a limit is in the report, and only that.
     pub fn insert(&self, tenant: &TenantId, batch: &SeriesBatch) -> InsertReport {
         let mut report = InsertReport::default();
-        self.tenant_or_new(tenant).write().insert(batch, &self.options, &mut report);
+        match self.admit(tenant) {
+            Ok(tenant) => tenant.write().insert(batch, &self.options, &mut report),
+            Err(reason) => report.rejected = reject_all(batch, reason),
+        }
         report
     }
 
     /// What [`Self::insert`] would refuse of a batch now. Asked before a sender is told that its samples are taken.
     pub fn refused(&self, tenant: &TenantId, batch: &SeriesBatch) -> Vec<Rejected> {
-        self.tenant_or_new(tenant).read().refused(batch, &self.options)
+        // A question makes no tenant.
+        let Some(known) = self.tenant(tenant) else {
+            let max = self.options.tenants_max;
+            if self.tenants.read().len() >= max {
+                return reject_all(batch, Limit::Tenants { max });
+            }
+            return Tenant::new(tenant.clone()).refused(batch, &self.options);
+        };
+        known.read().refused(batch, &self.options)
     }
 
     /// Writes everything inserted before the call to block files, one per tenant, durably. The newest samples stay in memory
-    /// within the budget. After an error nothing is lost: what was not written is fresh again.
+    /// within the budget. After an error nothing is lost: what was not written is fresh again. A tenant that cannot be written holds
+    /// up no other; the first error comes back, and then the caller must not let go of its log.
     pub fn flush(&self) -> Result<FlushReport, SeriesError> {
         let _files = self.files.lock();
         let mut report = FlushReport::default();
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
+        let mut flushed = Ok(());
         for tenant in tenants {
-            self.flush_tenant(&tenant, &mut report)?;
+            flushed = flushed.and(self.flush_tenant(&tenant, &mut report));
         }
-        Ok(report)
+        flushed.map(|()| report)
     }
 
     fn flush_tenant(&self, tenant: &RwLock<Tenant>, report: &mut FlushReport) -> Result<(), SeriesError> {
@@ -421,6 +471,18 @@ impl SeriesDb {
     pub fn series_count(&self) -> usize {
         self.tenants.read().values().map(|tenant| tenant.read().index.len()).sum()
     }
+}
+
+fn enter(tenants: &mut BTreeMap<TenantId, Arc<RwLock<Tenant>>>, id: &TenantId) -> Arc<RwLock<Tenant>> {
+    tenants.entry(id.clone()).or_insert_with(|| Arc::new(RwLock::new(Tenant::new(id.clone())))).clone()
+}
+
+fn reject_all(batch: &SeriesBatch, reason: Limit) -> Vec<Rejected> {
+    let reject = |(at, series): (usize, &SeriesSamples)| {
+        let (labels, samples) = (series.labels.clone(), series.sample_count());
+        Rejected { at, labels, samples, reason }
+    };
+    batch.series.iter().enumerate().map(reject).collect()
 }
 
 fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> Held {

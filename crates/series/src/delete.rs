@@ -65,27 +65,34 @@ impl SeriesDb {
         Ok(touched.len())
     }
 
-    /// Rewrites the blocks that hold deleted samples, and forgets the tombstones. Gives the number of blocks.
+    /// Rewrites the blocks that hold deleted samples, and forgets the tombstones. Gives the number of blocks. A damaged block is not
+    /// rewritten, and what is deleted in it stays remembered.
     pub fn clean_tombstones(&self) -> Result<usize, SeriesError> {
         let _files = self.files.lock();
         let mut rewritten = 0;
+        let mut damaged: Vec<(TenantId, Arc<Block>)> = Vec::new();
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         for tenant in tenants {
-            let blocks = {
+            let (id, blocks) = {
                 let tenant = tenant.read();
                 let deleted = self.tombstones_of(&tenant.id, i64::MIN, i64::MAX);
                 let holds = |block: &&Arc<Block>| tenant.holds_deleted(block, &deleted);
-                tenant.blocks.iter().filter(holds).cloned().collect::<Vec<_>>()
+                (tenant.id.clone(), tenant.blocks.iter().filter(holds).cloned().collect::<Vec<_>>())
             };
             for block in blocks {
-                self.merge_run(&tenant, &[block])?;
-                rewritten += 1;
+                if self.merge_readable(&tenant, std::slice::from_ref(&block))? {
+                    rewritten += 1;
+                } else {
+                    damaged.push((id.clone(), block));
+                }
             }
         }
-        if !self.tombstones.read().is_empty() {
-            tombstones::write(&self.dir, &[])?;
-            *self.tombstones.write() = Arc::default();
-        }
+        self.keep_tombstones(|tombstone| {
+            let mut of_tenant = damaged.iter().filter(|(tenant, _)| *tenant == tombstone.tenant);
+            of_tenant.any(|(_, block)| {
+                block.file.id.sequence < tombstone.before && tombstone.overlaps(block.min_ms, block.max_ms)
+            })
+        })?;
         Ok(rewritten)
     }
 
@@ -152,10 +159,22 @@ impl SeriesDb {
         }
     }
 
-    /// Forgets tombstones that are about nothing after retention. The caller holds the lock of the files.
+    /// Forgets tombstones that are about nothing after retention. One stays as long as a block from before it reaches into its time:
+    /// what retention hides is known only until the database is closed. The caller holds the lock of the files.
     pub(crate) fn forget_tombstones(&self, before_ms: i64) -> Result<(), SeriesError> {
+        self.keep_tombstones(|tombstone| {
+            tombstone.end_ms >= before_ms
+                || self.tenant(&tombstone.tenant).is_some_and(|tenant| {
+                    let tenant = tenant.read();
+                    let mut older = tenant.blocks.iter().filter(|block| block.file.id.sequence < tombstone.before);
+                    older.any(|block| block.min_ms <= tombstone.end_ms)
+                })
+        })
+    }
+
+    fn keep_tombstones(&self, keep: impl Fn(&Tombstone) -> bool) -> Result<(), SeriesError> {
         let all = Arc::clone(&self.tombstones.read());
-        let left: Vec<Tombstone> = all.iter().filter(|tombstone| tombstone.end_ms >= before_ms).cloned().collect();
+        let left: Vec<Tombstone> = all.iter().filter(|tombstone| keep(tombstone)).cloned().collect();
         if left.len() < all.len() {
             tombstones::write(&self.dir, &left)?;
             *self.tombstones.write() = Arc::new(left);

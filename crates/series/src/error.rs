@@ -55,6 +55,12 @@ impl SeriesError {
 /// The limit that a series broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
+    /// There are too many tenants, and the series is of a new one.
+    #[error("there are {max} tenants with metrics already (limit tenants_max); send it as one of them")]
+    Tenants {
+        /// The limit.
+        max: usize,
+    },
     /// The tenant has too many series.
     #[error("the tenant has {max} series already (limit series_per_tenant_max); drop a label with many values")]
     SeriesPerTenant {
@@ -100,6 +106,7 @@ impl Limit {
     /// The limit's name, for a counter's label.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Tenants { .. } => "tenants_max",
             Self::SeriesPerTenant { .. } => "series_per_tenant_max",
             Self::SeriesPerMetric { .. } => "series_per_metric_max",
             Self::LabelsPerSeries { .. } => "labels_per_series_max",

@@ -1,7 +1,7 @@
 //! What one tenant has in memory: its label index, the head of each series, metadata and exemplars.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::{Labels, METRIC_NAME, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
 use parking_lot::Mutex;
@@ -48,6 +48,8 @@ pub(crate) struct Block {
     pub(crate) entries: Vec<Entry>,
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
+    /// What is wrong with its samples, once something was found. It stays for the series that can still be read, and joins no merge.
+    pub(crate) damage: OnceLock<String>,
 }
 
 impl Block {
@@ -248,7 +250,7 @@ impl Tenant {
         entries.shrink_to_fit();
         let min_ms = entries.iter().map(|entry| entry.min_ms).min().unwrap_or(i64::MAX);
         let max_ms = entries.iter().map(|entry| entry.max_ms).max().unwrap_or(i64::MIN);
-        let block = Arc::new(Block { file, entries, min_ms, max_ms });
+        let block = Arc::new(Block { file, entries, min_ms, max_ms, damage: OnceLock::new() });
         let at = self.blocks.partition_point(|known| known.file.id < block.file.id);
         self.blocks.insert(at, block.clone());
         block
@@ -309,13 +311,26 @@ impl Tenant {
         heads
     }
 
-    /// Freezes what is fresh for a flush; in order of labels.
+    /// Whether nothing is known of the tenant any more.
+    pub(crate) fn is_empty(&self) -> bool {
+        let no_samples = self.heads.len() == 0 && self.blocks.is_empty();
+        no_samples && self.metadata.is_empty() && self.exemplars.len() == 0
+    }
+
+    /// Freezes what is fresh for a flush; in order of labels. What a flush that never ended left frozen goes with it, under what
+    /// is fresh.
     pub(crate) fn freeze(&mut self) -> Vec<(SeriesId, Labels, Arc<Layer>)> {
         let mut frozen = Vec::new();
         self.ordered();
         for id in &self.order {
-            let Some(head) = self.heads.get_mut(*id).filter(|head| !head.fresh.is_empty()) else { continue };
-            let layer = Arc::new(std::mem::take(&mut head.fresh));
+            let Some(head) = self.heads.get_mut(*id) else { continue };
+            let left = head.flushing.take();
+            if left.is_none() && head.fresh.is_empty() {
+                continue;
+            }
+            let mut layer = left.map(Arc::unwrap_or_clone).unwrap_or_default();
+            layer.absorb(std::mem::take(&mut head.fresh));
+            let layer = Arc::new(layer);
             head.flushing = Some(layer.clone());
             frozen.push((*id, head.labels.clone(), layer));
         }
@@ -361,6 +376,10 @@ impl Tenant {
             let Some((first, last)) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { return };
             // Halving the span takes a few rounds and needs no sort of all times.
             let floor = first.saturating_add((last.saturating_sub(first) / 2).max(1));
+            if floor <= first {
+                // The last millisecond there is: no floor lies behind it, so what is left cannot go.
+                return;
+            }
             self.memory_floor_ms = self.memory_floor_ms.max(floor);
             for head in self.heads.values_mut() {
                 head.recent.drop_before(floor);
@@ -422,4 +441,33 @@ fn check_labels(labels: &Labels, options: &SeriesOptions) -> Result<(), Limit> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Sample;
+
+    use super::*;
+
+    #[test]
+    fn what_a_flush_that_never_ended_left_is_in_the_next_one() {
+        let mut tenant = Tenant::new(TenantId::default());
+        let insert = |tenant: &mut Tenant, name: &str, samples: &[(i64, f64)]| {
+            let labels = [(METRIC_NAME, name)].into_iter().collect();
+            let samples = samples.iter().map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value }).collect();
+            let series = SeriesSamples { labels, samples, ..SeriesSamples::default() };
+            let batch = SeriesBatch { series: vec![series], metadata: Vec::new() };
+            tenant.insert(&batch, &SeriesOptions::default(), &mut InsertReport::default());
+        };
+        insert(&mut tenant, "both", &[(1, 1.0), (2, 2.0)]);
+        insert(&mut tenant, "before", &[(1, 7.0)]);
+        drop(tenant.freeze());
+        insert(&mut tenant, "both", &[(2, 3.0), (3, 4.0)]);
+        let frozen = tenant.freeze();
+        let found: Vec<_> = frozen.iter().map(|(_, labels, layer)| (labels.metric_name(), layer.samples())).collect();
+        let shown: Vec<_> =
+            found.iter().map(|(name, samples)| (*name, &samples.times[..], &samples.values[..])).collect();
+        assert_eq!(shown, [("before", &[1][..], &[7.0][..]), ("both", &[1, 2, 3][..], &[1.0, 3.0, 4.0][..])]);
+        assert!(tenant.heads.values().all(|head| head.fresh.is_empty() && head.flushing.is_some()));
+    }
 }

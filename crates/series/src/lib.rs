@@ -14,7 +14,8 @@
 //!
 //! **Guarantees.** A sample that `insert` accepted is seen by every later `select`. After `flush` returns, everything
 //! inserted before it was called is on disk. Inserting a sample again changes nothing. Values come back bit for bit, staleness
-//! markers included, and so do native histograms and start times; hints about resets are settled by each read. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it. A series
+//! markers included, and so do native histograms and start times; hints about resets are settled by each read. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it; one
+//! whose damage shows only later stays in place, is reported too, and joins no merge. A series
 //! over a limit is returned to the caller with the reason; nothing is dropped silently. What [`SeriesDb::delete`] deleted stays
 //! deleted across restarts and merges, and what is written again afterwards is seen.
 //!

@@ -28,7 +28,8 @@ pub struct MergeReport {
 
 impl SeriesDb {
     /// Joins runs of small neighbouring blocks of each tenant. The merged block takes the place of the last of its inputs and
-    /// names them all, so that a crash at any point leaves the same samples.
+    /// names them all, so that a crash at any point leaves the same samples. A block whose samples are damaged is left as it is and
+    /// reported by [`Self::damaged`]. A tenant whose blocks cannot be joined holds up no other; the first error comes back.
     pub fn merge(&self) -> Result<MergeReport, SeriesError> {
         self.merge_by(self.options.merge_blocks_min, SIZE_RATIO_MAX)
     }
@@ -41,21 +42,46 @@ impl SeriesDb {
     fn merge_by(&self, blocks_min: usize, ratio_max: u64) -> Result<MergeReport, SeriesError> {
         let _files = self.files.lock();
         let mut report = MergeReport::default();
+        let mut merged = Ok(());
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         for tenant in tenants {
-            loop {
-                let run = find_run(&tenant.read().blocks, &self.options, blocks_min, ratio_max);
-                let Some(run) = run else { break };
-                self.merge_run(&tenant, &run)?;
+            merged = merged.and(self.merge_tenant(&tenant, (blocks_min, ratio_max), &mut report));
+        }
+        merged.map(|()| report)
+    }
+
+    fn merge_tenant(
+        &self,
+        tenant: &RwLock<Tenant>,
+        (blocks_min, ratio_max): (usize, u64),
+        report: &mut MergeReport,
+    ) -> Result<(), SeriesError> {
+        loop {
+            let run = find_run(&tenant.read().blocks, &self.options, blocks_min, ratio_max);
+            let Some(run) = run else { return Ok(()) };
+            if self.merge_readable(tenant, &run)? {
                 report.inputs += run.len();
                 report.outputs += 1;
             }
         }
-        Ok(report)
+    }
+
+    /// Does what [`Self::merge_run`] does, or marks the block of the run that is damaged and changes nothing: false then. The mark keeps
+    /// the block out of every later run, which would fail at the same place.
+    pub(crate) fn merge_readable(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<bool, SeriesError> {
+        if run.iter().any(|block| block.damage.get().is_some()) {
+            return Ok(false);
+        }
+        let Err(error) = self.merge_run(tenant, run) else { return Ok(true) };
+        let SeriesError::Damaged { path, reason } = &error else { return Err(error) };
+        let Some(block) = run.iter().find(|block| block.file.path == *path) else { return Err(error) };
+        tracing::error!(block = %path.display(), reason, "a metric block is damaged and stays out of merges");
+        block.damage.get_or_init(|| reason.clone());
+        Ok(false)
     }
 
     /// Puts one block in the place of a run of them, without what is deleted. The caller holds the lock of the files.
-    pub(crate) fn merge_run(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<(), SeriesError> {
+    fn merge_run(&self, tenant: &RwLock<Tenant>, run: &[Arc<Block>]) -> Result<(), SeriesError> {
         let Some(last) = run.last() else { return Ok(()) };
         let deleted = self.tombstones_of(&tenant.read().id, i64::MIN, i64::MAX);
         let floors = self.floors();
@@ -131,7 +157,8 @@ fn find_run(
         let (mut start, mut bytes, mut span) = (end, 0u64, (i64::MAX, i64::MIN));
         while let Some(block) = start.checked_sub(1).map(|at| &blocks[at]) {
             let with = (span.0.min(block.min_ms), span.1.max(block.max_ms));
-            let fits = bytes + block.file.bytes <= options.merge_bytes_max
+            let fits = block.damage.get().is_none()
+                && bytes + block.file.bytes <= options.merge_bytes_max
                 && with.1.saturating_sub(with.0) <= options.merge_span_ms_max
                 && (start == end || block.file.bytes <= bytes.saturating_mul(ratio_max));
             if !fits {

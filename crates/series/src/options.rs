@@ -5,6 +5,8 @@ use crate::SeriesRetention;
 /// Limits and budgets. The defaults suit one machine; the server sets them from its configuration.
 #[derive(Clone, Debug)]
 pub struct SeriesOptions {
+    /// Tenants that may have metrics. Each costs a file per flush.
+    pub tenants_max: usize,
     /// Series that one tenant may have in head and blocks together.
     pub series_per_tenant_max: usize,
     /// Series that one metric of a tenant may have, so that a metric with a label of many values takes no room from the others.
@@ -32,6 +34,7 @@ pub struct SeriesOptions {
 impl Default for SeriesOptions {
     fn default() -> Self {
         Self {
+            tenants_max: 10_000,
             series_per_tenant_max: 2_000_000,
             series_per_metric_max: 500_000,
             labels_per_series_max: 128,

@@ -121,6 +121,8 @@ impl SeriesDb {
             tenant.drop_empty_series();
             tenant.forget_gone_metrics();
         }
+        // A tenant that someone holds may be about to get samples.
+        self.tenants.write().retain(|_, tenant| Arc::strong_count(tenant) > 1 || !tenant.read().is_empty());
         self.forget_tombstones(before_ms)?;
         block::sync_dir(&self.dir)
     }
@@ -136,7 +138,7 @@ impl SeriesDb {
                 tenant.blocks.iter().filter(|block| is_mostly_old(&tenant, block, &floors)).cloned().collect()
             };
             for block in old {
-                self.merge_run(&tenant, &[block])?;
+                self.merge_readable(&tenant, &[block])?;
             }
             tenant.write().drop_empty_series();
         }

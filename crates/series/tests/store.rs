@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails, helpers included")]
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use model::histogram::{BucketSpan, Buckets};
@@ -38,6 +38,18 @@ fn all(db: &SeriesDb) -> BTreeMap<Labels, Vec<(i64, u64)>> {
     let bits =
         |times: Vec<i64>, values: Vec<f64>| times.into_iter().zip(values.into_iter().map(f64::to_bits)).collect();
     found.into_iter().map(|data| (data.labels, bits(data.times, data.values))).collect()
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn flip(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 0xff;
+    std::fs::write(path, bytes).unwrap();
 }
 
 #[derive(Clone, Debug)]
@@ -417,12 +429,8 @@ fn a_damaged_block_is_set_aside_and_takes_no_other_with_it() {
         db.flush().unwrap();
     }
     drop(db);
-    let mut files: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    let mut bytes = std::fs::read(&files[0]).unwrap();
-    let at = bytes.len() - 40;
-    bytes[at] ^= 0xff;
-    std::fs::write(&files[0], &bytes).unwrap();
+    let first = &files(dir.path())[0];
+    flip(first, std::fs::read(first).unwrap().len() - 40);
     let db = open(dir.path());
     let damaged = db.damaged();
     assert_eq!(damaged.len(), 1);
@@ -486,6 +494,135 @@ fn a_crash_between_writing_a_merged_block_and_removing_its_inputs_changes_nothin
     let db = open(dir.path());
     assert_eq!(all(&db), want);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "inputs and leftovers are gone");
+}
+
+#[test]
+fn a_damaged_merged_block_does_not_take_its_inputs_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    for time in 1..4 {
+        db.insert(&TenantId::default(), &batch(&labels("m", &[]), &[(time, time as f64), (9, time as f64)]));
+        db.flush().unwrap();
+    }
+    let copies: Vec<_> =
+        files(dir.path()).into_iter().map(|path| (path.clone(), std::fs::read(path).unwrap())).collect();
+    let want = all(&db);
+    db.merge().unwrap();
+    drop(db);
+    flip(&files(dir.path())[0], 10);
+    for (path, bytes) in &copies {
+        std::fs::write(path, bytes).unwrap();
+    }
+    for damaged in [1, 0] {
+        let db = open(dir.path());
+        assert_eq!((all(&db), db.damaged().len()), (want.clone(), damaged));
+    }
+}
+
+#[test]
+fn a_damaged_block_holds_up_no_other_and_what_is_deleted_in_it_stays_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = SeriesOptions { merge_blocks_min: 2, recent_bytes_max: 0, ..SeriesOptions::default() };
+    let db = SeriesDb::open(dir.path(), options.clone()).unwrap();
+    let tenants = ["a", "b"].map(|name| TenantId::new(name).unwrap());
+    let write = |time: i64| {
+        for tenant in &tenants {
+            db.insert(tenant, &batch(&labels("m", &[]), &[(time, 0.5), (time + 1, 1.5)]));
+        }
+        db.flush().unwrap();
+    };
+    write(10);
+    write(20);
+    let first = &files(dir.path())[0];
+    let whole = std::fs::read(first).unwrap();
+    let fails = |at: &usize| {
+        std::fs::write(first, &whole).unwrap();
+        flip(first, *at);
+        matches!(db.select(&tenants[0], &[], 0, 99), Err(SeriesError::Damaged { .. }))
+    };
+    (4..whole.len()).find(fails).unwrap();
+    assert_eq!(db.merge().unwrap().inputs, 2, "those of the other tenant");
+    assert_eq!(db.merge().unwrap().inputs, 0);
+    assert_eq!(db.damaged().into_iter().map(|block| block.path).collect::<Vec<_>>(), std::slice::from_ref(first));
+    let meant = vec![matcher("__name__", MatchOp::Equal, "m")];
+    assert_eq!(db.delete(&tenants[0], &[meant], 10, 10).unwrap(), 1);
+    assert_eq!(db.clean_tombstones().unwrap(), 0);
+    write(30);
+    assert_eq!(db.compact().unwrap().inputs, 4, "two newer ones of each tenant");
+    drop(db);
+    std::fs::write(first, &whole).unwrap();
+    let db = SeriesDb::open(dir.path(), options).unwrap();
+    assert_eq!(db.select(&tenants[0], &[], 0, 99).unwrap()[0].times, [11, 20, 21, 30, 31]);
+    assert!(db.damaged().is_empty());
+}
+
+#[test]
+fn a_tenant_that_cannot_be_written_holds_up_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path());
+    let one = batch(&labels("m", &[]), &[(1, 1.0)]);
+    let tenants = ["a", "b", "c"].map(|name| TenantId::new(name).unwrap());
+    db.insert(&tenants[2], &one);
+    db.flush().unwrap();
+    let first = files(dir.path())[0].clone();
+    let next = first.to_str().unwrap().replace("0000000000000001-", "0000000000000002-");
+    std::fs::create_dir(&next).unwrap();
+    for tenant in &tenants[..2] {
+        db.insert(tenant, &one);
+    }
+    assert!(matches!(db.flush(), Err(SeriesError::Io { .. })));
+    assert!(db.unflushed_bytes() > 0);
+    std::fs::remove_dir(&next).unwrap();
+    assert_eq!(files(dir.path()).len(), 2, "the second tenant was written");
+    assert_eq!(db.flush().unwrap().blocks, 1);
+    drop(db);
+    let db = open(dir.path());
+    assert!(tenants.iter().all(|tenant| db.select(tenant, &[], 0, 9).unwrap().len() == 1));
+}
+
+#[test]
+fn tenants_have_a_limit_and_leave_when_nothing_of_them_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = SeriesDb::open(dir.path(), SeriesOptions { tenants_max: 1, ..SeriesOptions::default() }).unwrap();
+    let [known, new] = ["known", "new"].map(|name| TenantId::new(name).unwrap());
+    let one = batch(&labels("m", &[]), &[(1, 1.0)]);
+    assert!(db.refused(&new, &one).is_empty());
+    assert!(db.tenants().is_empty(), "asking makes no tenant");
+    db.insert(&known, &one);
+    let refused = db.refused(&new, &one);
+    assert_eq!(db.insert(&new, &one).rejected, refused, "what is announced is what happens");
+    assert_eq!((refused[0].reason, refused[0].reason.name()), (Limit::Tenants { max: 1 }, "tenants_max"));
+    assert_eq!(db.tenants(), std::slice::from_ref(&known));
+    db.flush().unwrap();
+    db.retain(100).unwrap();
+    assert!(db.insert(&new, &one).rejected.is_empty());
+    assert_eq!(db.tenants(), [new]);
+}
+
+#[test]
+fn what_is_deleted_stays_deleted_while_a_block_of_both_sides_of_retention_holds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tenant = TenantId::default();
+    let db = open(dir.path());
+    db.insert(&tenant, &batch(&labels("m", &[]), &[(1, 1.0), (2, 2.0), (100, 3.0)]));
+    db.flush().unwrap();
+    db.delete(&tenant, &[vec![matcher("__name__", MatchOp::Equal, "m")]], 0, 1).unwrap();
+    db.retain(50).unwrap();
+    drop(db);
+    let db = open(dir.path());
+    assert!(!all(&db)[&labels("m", &[])].contains(&(1, 1.0f64.to_bits())));
+    assert_eq!(db.clean_tombstones().unwrap(), 1, "it was remembered");
+    db.retain(200).unwrap();
+    assert!(files(dir.path()).iter().all(|path| path.ends_with("tombstones")));
+}
+
+#[test]
+fn a_sample_of_the_last_millisecond_ends_a_flush() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = SeriesDb::open(dir.path(), SeriesOptions { recent_bytes_max: 0, ..SeriesOptions::default() }).unwrap();
+    db.insert(&TenantId::default(), &batch(&labels("m", &[]), &[(1, 1.0), (i64::MAX, 2.0)]));
+    db.flush().unwrap();
+    assert_eq!(all(&db)[&labels("m", &[])], [(1, 1.0f64.to_bits()), (i64::MAX, 2.0f64.to_bits())]);
 }
 
 fn histogram(count: f64) -> FloatHistogram {

@@ -74,6 +74,34 @@ fn rows_come_back_from_any_page() {
 }
 
 #[test]
+fn long_labels_end_a_batch_as_many_samples_do() {
+    let mut writer = SeriesWriter::new(Vec::new()).unwrap();
+    for row in 0..70 {
+        let text = format!("{row:016384}");
+        let labels = labels(&[("__name__", "m"), ("long", &text)]);
+        let (numbers, doubles) = (&[][..], &[][..]);
+        let row = SeriesRow {
+            labels: &labels,
+            first_ms: 1,
+            last_ms: 1,
+            samples: 1,
+            axis: row,
+            times: &[1],
+            decimal: numbers,
+            deltas: numbers,
+            exceptions: numbers,
+            doubles,
+            starts: numbers,
+            histograms: &[],
+        };
+        writer.push(&row).unwrap();
+    }
+    assert!(format!("{writer:?}").contains("rows: 6"), "{writer:?}: 64 of 16 KiB are a MiB");
+    let (file, _) = SeriesFile::open(Source::from(writer.finish(&[]).unwrap())).unwrap();
+    assert_eq!(file.rows(), 70);
+}
+
+#[test]
 fn a_block_without_rows_opens() {
     let (file, _) = SeriesFile::open(Source::from(written(0))).unwrap();
     file.verify().unwrap();

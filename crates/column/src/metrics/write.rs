@@ -178,7 +178,9 @@ impl Default for Rows {
 
 impl Rows {
     fn push(&mut self, row: &SeriesRow<'_>) -> Result<(), ColumnError> {
+        let mut label_bytes = 0;
         for (name, value) in row.labels {
+            label_bytes += name.len() + value.len();
             self.labels.keys().append_value(name);
             self.labels.values().append_value(value);
         }
@@ -199,8 +201,10 @@ impl Rows {
         self.doubles.append(true);
         self.histograms.append_value(row.histograms);
         self.count += 1;
+        // Labels count as well: many long ones of series with few samples would be more than one column of text can hold.
+        let bytes = row.histograms.len() + label_bytes;
         self.numbers +=
-            lists.iter().map(|list| list.len()).sum::<usize>() + row.doubles.len() + row.histograms.len() / 8;
+            lists.iter().map(|list| list.len()).sum::<usize>() + row.doubles.len() + bytes / size_of::<i64>();
         Ok(())
     }
 

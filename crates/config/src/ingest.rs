@@ -133,7 +133,7 @@ pub struct OtlpConfig {
     pub convert_histograms_to_nhcb: bool,
     /// Whether deltas are added up to counters, or stored as they are.
     pub deltas_cumulative: bool,
-    /// Series of deltas that are added up at a time.
+    /// Series of deltas that are added up at a time, of each tenant.
     pub delta_series_max: usize,
 }
 

@@ -160,7 +160,7 @@ pub const SETTINGS: &[Setting] = &[
     setting(
         "ingest.otlp.delta_series_max",
         "100000",
-        "Series of deltas that are added up at a time. What would be one more is refused, unless one had no point for an hour.",
+        "Series of deltas that are added up at a time, of each tenant. What would be one more is refused, unless one had no point for an hour.",
     ),
     setting(
         "ingest.influx.skip_single_field",

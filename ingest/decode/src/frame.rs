@@ -36,6 +36,8 @@ pub struct Frames {
     /// How far the buffer was searched for a newline without finding one.
     searched: usize,
     skip: Option<Skip>,
+    /// Whether what comes up to the next line end belongs to a line that was given up.
+    given_up: bool,
 }
 
 /// An oversize message on its way out.
@@ -60,7 +62,14 @@ enum Head {
 /// Syslog.
 impl Default for Frames {
     fn default() -> Self {
-        Self { counts: true, bytes_max: MESSAGE_BYTES_MAX, buffer: Vec::new(), searched: 0, skip: None }
+        Self {
+            counts: true,
+            bytes_max: MESSAGE_BYTES_MAX,
+            buffer: Vec::new(),
+            searched: 0,
+            skip: None,
+            given_up: false,
+        }
     }
 }
 
@@ -95,6 +104,15 @@ impl Frames {
         emit(&rest[header..], self.bytes_max, out);
     }
 
+    /// Gives up the line that has begun, and gives what there is of it; the rest of it, should it still come, is no line either.
+    pub fn give_up(&mut self) -> Option<Frame> {
+        let begun = self.pending_bytes() > 0 || self.given_up;
+        let mut out = Vec::new();
+        self.finish(&mut out);
+        self.given_up = begun;
+        out.pop()
+    }
+
     fn head(&self, rest: &[u8]) -> Head {
         if self.counts { head(rest) } else { Head::Line }
     }
@@ -109,6 +127,11 @@ impl Frames {
         let rest = &self.buffer[at..];
         if rest.is_empty() {
             return None;
+        }
+        if self.given_up {
+            let end = memchr::memchr2(b'\n', 0, rest);
+            self.given_up = end.is_none();
+            return Some(end.map_or(rest.len(), |end| end + 1));
         }
         if let Some(skip) = &mut self.skip {
             let (used, done) = skip.take_from(rest);
@@ -292,6 +315,21 @@ mod tests {
         let oversize = |text: &str| Frame::Oversize { start: text.into(), bytes: text.len() as u64 };
         let want = [message("a 1"), message("5 <x>"), oversize("longer than six"), message("b"), oversize("12345678")];
         assert_eq!(out, [&want[..], &[message("c")]].concat());
+    }
+
+    #[test]
+    fn a_line_that_is_given_up_is_none_and_the_next_one_is_whole() {
+        let (mut frames, mut out) = (Frames::lines(100), Vec::new());
+        frames.push(b"a 1\nb 12", &mut out);
+        let message = |text: &str| Frame::Message(text.into());
+        assert_eq!(frames.give_up(), Some(message("b 12")));
+        assert_eq!((frames.give_up(), frames.pending_bytes()), (None, 0));
+        frames.push(b"34 17000", &mut out);
+        frames.push(b"00000\nc 2\n", &mut out);
+        assert_eq!(out, [message("a 1"), message("c 2")]);
+        assert_eq!(frames.give_up(), None);
+        frames.push(b"d 3\n", &mut out);
+        assert_eq!(out.last(), Some(&message("d 3")), "nothing had begun");
     }
 
     proptest! {

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use decode::graphite::{GRAPHITE_LINE_BYTES_MAX, GraphiteDecoder, GraphiteOptions, PickleFrames};
-use decode::{Frame, Frames};
+use decode::{Frame, Frames, Reject};
 use pipeline::{Pipeline, Protocol, PushError, Source};
 use telemetry::metrics::TRUNCATED_ITEMS;
 use tokio_util::sync::CancellationToken;
 
 use crate::storing::{push_until_stored, reserve};
-use crate::tcp::{Names, Session, frames_bytes, serve_tcp};
+use crate::tcp::{Ending, Names, Session, finish_lines, frames_bytes, serve_tcp};
 use crate::udp::{Datagram, Datagrams, serve_udp};
 use crate::{ListenError, Listener};
 
@@ -51,6 +51,7 @@ pub async fn serve_graphite_tcp(
         source: source(peer),
         frames: Frames::lines(GRAPHITE_LINE_BYTES_MAX),
         out: Vec::new(),
+        cut: None,
     };
     serve_tcp(TCP, address, shutdown, open, async {}).await
 }
@@ -106,6 +107,8 @@ struct Connection {
     source: Source,
     frames: Frames,
     out: Vec<Frame>,
+    /// A line whose end did not come.
+    cut: Option<Reject>,
 }
 
 impl Session for Connection {
@@ -114,8 +117,8 @@ impl Session for Connection {
         Ok(())
     }
 
-    fn finish(&mut self) {
-        self.frames.finish(&mut self.out);
+    fn finish(&mut self, ending: Ending) {
+        self.cut = finish_lines(&mut self.frames, &mut self.out, ending);
     }
 
     fn is_partial(&self) -> bool {
@@ -123,8 +126,8 @@ impl Session for Connection {
     }
 
     async fn store(&mut self) -> Result<(), PushError> {
-        let frames = std::mem::take(&mut self.out);
-        if frames.is_empty() {
+        let (frames, cut) = (std::mem::take(&mut self.out), self.cut.take());
+        if frames.is_empty() && cut.is_none() {
             return Ok(());
         }
         let Graphite { pipeline, shutdown, .. } = &self.graphite;
@@ -137,6 +140,7 @@ impl Session for Connection {
                     Frame::Oversize { start, bytes } => decoder.oversize(start, *bytes, ""),
                 }
             }
+            decoder.rejects(cut.clone());
         };
         self.graphite.store(&self.source, decode).await
     }
@@ -156,7 +160,7 @@ impl Session for PickleConnection {
         Ok(())
     }
 
-    fn finish(&mut self) {
+    fn finish(&mut self, _: Ending) {
         // Half a pickle is refused like any other that can not be read.
         let rest = self.frames.finish();
         if !rest.is_empty() {

@@ -14,7 +14,7 @@ use telemetry::metrics::{STATSD_SERIES, STATSD_VALUES, TRUNCATED_ITEMS};
 use tokio_util::sync::CancellationToken;
 
 use crate::storing::{push_until_stored, reserve};
-use crate::tcp::{Names, Session, frames_bytes, serve_tcp};
+use crate::tcp::{Ending, Names, Session, finish_lines, frames_bytes, serve_tcp};
 use crate::udp::{Datagram, Datagrams, serve_udp};
 use crate::{ListenError, Listener};
 
@@ -140,6 +140,7 @@ pub async fn serve_statsd_tcp(address: SocketAddr, statsd: &Statsd) -> Result<Li
         source: Source { protocol: Protocol::Statsd, peer: peer.ip().to_string() },
         frames: Frames::lines(STATSD_LINE_BYTES_MAX),
         out: Vec::new(),
+        cut: None,
     };
     statsd.0.receivers.fetch_add(1, Ordering::AcqRel);
     let started = serve_tcp(TCP, address, shutdown, open, async move { last.receiver_ended().await }).await;
@@ -168,6 +169,8 @@ struct Connection {
     source: Source,
     frames: Frames,
     out: Vec<Frame>,
+    /// A line whose end did not come.
+    cut: Option<Reject>,
 }
 
 impl Session for Connection {
@@ -176,8 +179,8 @@ impl Session for Connection {
         Ok(())
     }
 
-    fn finish(&mut self) {
-        self.frames.finish(&mut self.out);
+    fn finish(&mut self, ending: Ending) {
+        self.cut = finish_lines(&mut self.frames, &mut self.out, ending);
     }
 
     fn is_partial(&self) -> bool {
@@ -185,13 +188,14 @@ impl Session for Connection {
     }
 
     async fn store(&mut self) -> Result<(), PushError> {
-        let frames = std::mem::take(&mut self.out);
-        if frames.is_empty() {
+        let (frames, cut) = (std::mem::take(&mut self.out), self.cut.take());
+        if frames.is_empty() && cut.is_none() {
             return Ok(());
         }
         let shared = &self.statsd.0;
         let _room = reserve(&shared.pipeline, &self.source, frames_bytes(&frames), &shared.shutdown).await?;
-        let mut oversize = Decoded::default();
+        let mut refused = Decoded::default();
+        refused.rejects.extend(cut);
         let mut lines: Vec<&[u8]> = Vec::with_capacity(frames.len());
         for frame in &frames {
             match frame {
@@ -199,12 +203,12 @@ impl Session for Connection {
                 Frame::Oversize { start, bytes } => {
                     TRUNCATED_ITEMS.add(1);
                     let reason = format!("the line has {bytes} bytes, {STATSD_LINE_BYTES_MAX} are allowed");
-                    oversize.rejects.push(Reject { raw_bytes: *bytes, ..Reject::new(reason, start) });
+                    refused.rejects.push(Reject { raw_bytes: *bytes, ..Reject::new(reason, start) });
                 }
             }
         }
         self.statsd.take(&self.source, lines.into_iter().map(|line| (line, String::new()))).await?;
-        self.statsd.store_now(&self.source, oversize).await
+        self.statsd.store_now(&self.source, refused).await
     }
 }
 

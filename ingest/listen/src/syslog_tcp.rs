@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::storing::{push_until_stored, reserve};
 use crate::syslog::decode_frame;
-use crate::tcp::{Names, Session, frames_bytes, serve_tcp};
+use crate::tcp::{Ending, Names, Session, frames_bytes, serve_tcp};
 use crate::{ListenError, Listener};
 
 const NAMES: Names = Names { receiver: "syslog over TCP", tasks: ["syslog_tcp", "syslog_tcp_connection"] };
@@ -45,7 +45,8 @@ impl Session for Connection {
         Ok(())
     }
 
-    fn finish(&mut self) {
+    // A log line that was cut says more than none.
+    fn finish(&mut self, _: Ending) {
         self.frames.finish(&mut self.out);
     }
 

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use decode::Frame;
+use decode::{Frame, Frames, Reject};
 use pipeline::PushError;
 use socket2::{SockRef, TcpKeepalive};
 use telemetry::metrics::RECEIVER_CONNECTIONS;
@@ -22,8 +22,8 @@ pub const TCP_CONNECTIONS_MAX: usize = 4096;
 /// Bytes of one read; all messages in them are one append.
 const READ_BYTES: usize = 128 * 1024;
 
-/// How long the beginning of a message waits for its end before it counts as a message. Bounds what an idle connection holds;
-/// a connection without a message begun may be idle for ever, as daemons are.
+/// How long the beginning of a message waits for its end before it counts as a message, or is given up. Bounds what an idle connection
+/// holds; a connection without a message begun may be idle for ever, as daemons are.
 const PARTIAL_WAIT: Duration = Duration::from_secs(60);
 
 /// After how long without a byte the kernel asks whether the peer is alive.
@@ -38,13 +38,55 @@ pub(crate) trait Session: Send + 'static {
     fn push(&mut self, bytes: &[u8]) -> Result<(), String>;
 
     /// Ends the message that has begun.
-    fn finish(&mut self);
+    fn finish(&mut self, ending: Ending);
 
     /// Whether a message has begun and not ended.
     fn is_partial(&self) -> bool;
 
     /// Stores the messages that are whole.
     fn store(&mut self) -> impl Future<Output = Result<(), PushError>> + Send;
+}
+
+/// Why no more of a message is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The sender closed its side: what it sent is whole.
+    Closed,
+    /// The connection was reset, or can not be read on.
+    Reset,
+    /// Nothing came for [`PARTIAL_WAIT`].
+    Waited,
+    /// The server stops.
+    Shutdown,
+}
+
+impl Ending {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "the connection was closed before the end of the line",
+            Self::Reset => "the connection was cut before the end of the line: a number in it may be cut too",
+            Self::Waited => {
+                "the end of the line did not come in time: a number in it may be cut; end lines with a newline"
+            }
+            Self::Shutdown => "the server stopped before the end of the line: a number in it may be cut",
+        }
+    }
+}
+
+/// Ends the last line of a protocol whose lines look whole when they are cut. Only a sender that closes its side may leave the line end
+/// away; any other rest is refused.
+pub(crate) fn finish_lines(frames: &mut Frames, out: &mut Vec<Frame>, ending: Ending) -> Option<Reject> {
+    if ending == Ending::Closed {
+        frames.finish(out);
+        return None;
+    }
+    match frames.give_up()? {
+        Frame::Message(line) => Some(Reject::new(ending.reason(), &line)),
+        oversize @ Frame::Oversize { .. } => {
+            out.push(oversize);
+            None
+        }
+    }
 }
 
 /// Names of a receiver.
@@ -153,11 +195,11 @@ impl Drop for ConnectionCount {
 /// Why reading stopped.
 enum Read {
     Bytes(usize),
-    PartialWaited,
-    End,
+    /// The last message ends.
+    End(Ending),
 }
 
-/// Reads, stores, reads on. The end of the stream, a reset and the shutdown all end the last message.
+/// Reads, stores, reads on. The end of the stream, a reset and the shutdown all end the last message, each in its way.
 async fn run<S: Session>(
     stream: &mut TcpStream,
     session: &mut S,
@@ -170,14 +212,14 @@ async fn run<S: Session>(
             Read::Bytes(bytes) => {
                 if let Err(error) = session.push(&buffer[..bytes]) {
                     tracing::warn!(error, "a stream can not be read on; closing its connection");
-                    session.finish();
-                    read = Read::End;
+                    session.finish(Ending::Reset);
+                    read = Read::End(Ending::Reset);
                 }
             }
-            Read::PartialWaited | Read::End => session.finish(),
+            Read::End(ending) => session.finish(ending),
         }
         session.store().await?;
-        if matches!(read, Read::End) {
+        if matches!(read, Read::End(ending) if ending != Ending::Waited) {
             return Ok(());
         }
     }
@@ -186,15 +228,15 @@ async fn run<S: Session>(
 async fn read(stream: &mut TcpStream, buffer: &mut [u8], partial: bool, shutdown: &CancellationToken) -> Read {
     tokio::select! {
         read = stream.read(buffer) => match read {
-            Ok(0) => Read::End,
+            Ok(0) => Read::End(Ending::Closed),
             Ok(bytes) => Read::Bytes(bytes),
             Err(error) => {
                 tracing::debug!(%error, "a connection was cut");
-                Read::End
+                Read::End(Ending::Reset)
             }
         },
-        () = tokio::time::sleep(PARTIAL_WAIT), if partial => Read::PartialWaited,
-        () = shutdown.cancelled() => Read::End,
+        () = tokio::time::sleep(PARTIAL_WAIT), if partial => Read::End(Ending::Waited),
+        () = shutdown.cancelled() => Read::End(Ending::Shutdown),
     }
 }
 

@@ -17,7 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parking_lot::Mutex;
 use reqwest::header::{AUTHORIZATION, CONTENT_ENCODING, HOST, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{NoProxy, Proxy, Response, Url};
 
 use crate::config::{Auth, HttpConfig};
@@ -161,7 +161,11 @@ impl Client {
     }
 
     fn builder(&self, certificates: &Certificates) -> Result<reqwest::ClientBuilder, ClientError> {
-        let policy = if self.config.stay { Policy::none() } else { Policy::limited(REDIRECTS_MAX) };
+        let policy = match (self.config.stay, self.config.headers.is_empty()) {
+            (true, _) => Policy::none(),
+            (false, true) => Policy::limited(REDIRECTS_MAX),
+            (false, false) => Policy::custom(within_origin),
+        };
         let agent = concat!("Backstop/", env!("CARGO_PKG_VERSION"));
         let mut builder = reqwest::Client::builder().redirect(policy).user_agent(agent).no_proxy();
         builder = certificates.apply(&self.config.tls, builder).map_err(failed)?;
@@ -199,6 +203,16 @@ impl Client {
         }
         Ok(Some(if headers.is_empty() { proxy } else { proxy.headers(headers) }))
     }
+}
+
+/// Follows redirects to the same scheme, host and port only. The library takes `Authorization` from a request that goes elsewhere, but knows
+/// nothing of other headers with secrets; the redirect itself is then the answer.
+fn within_origin(attempt: Attempt<'_>) -> Action {
+    let first = attempt.previous().first().map(Url::origin);
+    if first != Some(attempt.url().origin()) {
+        return attempt.stop();
+    }
+    if attempt.previous().len() > REDIRECTS_MAX { attempt.error("too many redirects") } else { attempt.follow() }
 }
 
 fn failed(text: impl Into<String>) -> ClientError {

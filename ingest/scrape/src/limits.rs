@@ -33,6 +33,12 @@ pub const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Bytes of one answer of a service that tells of targets.
 pub const DISCOVERY_BODY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
+/// Bytes of one answer of an OAuth 2.0 server; tokens have a few thousand.
+pub const TOKEN_BODY_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Markers of vanished series, and pieces of metadata, that a target keeps when the store did not take them.
+pub const OWED_PER_TARGET_MAX: usize = 100_000;
+
 /// Longest wait for an answer of a service that tells of targets; blocking questions wait longer by what they ask for.
 pub const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use model::{SeriesBatch, Timestamp};
+use model::{SeriesBatch, SeriesSamples, Timestamp, is_stale_nan};
 use telemetry::clock;
 use telemetry::metrics::{
     SCRAPE_DUPLICATES, SCRAPE_OUT_OF_BOUNDS, SCRAPE_REFUSED_SAMPLES, SCRAPE_SAMPLES, SCRAPE_SECONDS, SCRAPES,
@@ -18,6 +18,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::client::{Client, Rooms};
 use crate::config::JobConfig;
+use crate::limits::OWED_PER_TARGET_MAX;
 use crate::schedule::{Schedule, first_wait};
 use crate::series::{BodyOptions, SampleRules, TargetSeries};
 use crate::sink::{Sink, SinkError};
@@ -87,6 +88,8 @@ struct Runner {
     report: ReportSeries,
     /// Whether anything was ever written.
     began: bool,
+    /// What the store did not take and no later scrape says again.
+    owed: SeriesBatch,
 }
 
 impl Runner {
@@ -101,7 +104,7 @@ impl Runner {
         }
         let rules = Arc::new(SampleRules::new(&parts.job, &parts.active.target.labels));
         let report = ReportSeries::new(&parts.active.target, parts.job.extra_metrics);
-        let mut runner = Self { parts, course, series, rules, report, began };
+        let mut runner = Self { parts, course, series, rules, report, began, owed: SeriesBatch::default() };
         runner.turns().await;
         runner.series
     }
@@ -227,8 +230,12 @@ impl Runner {
     }
 
     /// Hands a batch on; a busy store is waited for until the next scrape is due.
-    async fn store(&self, batch: SeriesBatch) -> Result<(), SinkError> {
+    async fn store(&mut self, mut batch: SeriesBatch) -> Result<(), SinkError> {
         let target = &self.parts.active.target;
+        let owed = std::mem::take(&mut self.owed);
+        batch.series.splice(0..0, owed.series);
+        batch.metadata.splice(0..0, owed.metadata);
+        let owed = said_once(&batch);
         let stored = self.parts.shared.sink.append(batch, target.interval).await;
         match stored {
             Ok(refused) if refused.samples > 0 => {
@@ -239,6 +246,7 @@ impl Runner {
             }
             Ok(_) => Ok(()),
             Err(error) => {
+                self.owed = owed;
                 SCRAPES.add("not_stored", 1);
                 tracing::warn!(url = %target.url, %error, "a scrape was not stored");
                 Err(error)
@@ -297,4 +305,17 @@ impl Runner {
         // What went wrong is logged there.
         let _ = self.store(batch).await;
     }
+}
+
+/// The markers and the metadata of a batch, as many as are kept: a marker is written when a series vanishes and never again, so that a series
+/// whose marker is lost seems to be there for five minutes more.
+fn said_once(batch: &SeriesBatch) -> SeriesBatch {
+    let is_marker = |series: &&SeriesSamples| {
+        series.samples.iter().any(|sample| is_stale_nan(sample.value))
+            || series.histograms.iter().any(|sample| sample.histogram.is_stale())
+    };
+    let mut owed = SeriesBatch::default();
+    owed.series.extend(batch.series.iter().filter(is_marker).take(OWED_PER_TARGET_MAX).cloned());
+    owed.metadata.extend(batch.metadata.iter().take(OWED_PER_TARGET_MAX).cloned());
+    owed
 }

@@ -35,8 +35,8 @@ pub(crate) struct TargetSeries {
     ids: HashMap<Labels, u32, Xxh3Builder>,
     slots: Vec<Slot>,
     free: Vec<u32>,
-    /// Number of the body that is read.
-    turn: u64,
+    /// Number of the body that is read, from one; there is room for one each second of a hundred years.
+    turn: u32,
     texts: Texts,
     metadata: BTreeMap<String, Known>,
 }
@@ -46,14 +46,19 @@ pub(crate) struct TargetSeries {
 struct Name {
     /// The series; `None` where a rule drops it.
     slot: Option<u32>,
-    turn: u64,
+    /// The body that it was in first.
+    first: u32,
+    /// The body that it was in last.
+    turn: u32,
 }
 
 #[derive(Debug)]
 struct Slot {
     labels: Labels,
-    /// The body that it was in last.
-    turn: u64,
+    /// The body that it was in first.
+    first: u32,
+    /// The body that it was in last; zero before it was in one.
+    turn: u32,
     /// Whether that body's sample is one that is marked as stale when it vanishes.
     tracked: bool,
     /// Whether the store has a sample of it that is not marked as stale.
@@ -66,7 +71,7 @@ struct Slot {
 #[derive(Debug)]
 struct Known {
     metadata: MetricMetadata,
-    turn: u64,
+    turn: u32,
     /// Whether the store has not heard of it yet.
     fresh: bool,
 }
@@ -153,6 +158,7 @@ impl TargetSeries {
             (Ok(()), None) => Ok(()),
         };
         if let Err(error) = outcome {
+            self.undo();
             return (counts, Err(error));
         }
         self.markers(options.time_ms, &mut batch);
@@ -209,14 +215,19 @@ impl TargetSeries {
         let turn = self.turn;
         self.names.retain(|_, name| name.turn == turn);
         let (slots, free) = (&mut self.slots, &mut self.free);
-        self.ids.retain(|_, id| {
-            let there = slots[*id as usize].turn == turn;
-            if !there {
-                slots[*id as usize].labels = Labels::default();
-                free.push(*id);
-            }
-            there
-        });
+        self.ids.retain(|_, id| slots[*id as usize].stays(|slot| slot.turn == turn) || give_up(free, *id));
+        self.texts.forget();
+    }
+
+    /// Gives up what was not known before a body that is not taken. Bodies with ever new series would fill the memory otherwise, and at
+    /// [`SERIES_PER_TARGET_MAX`] there would be no room for a good one.
+    fn undo(&mut self) {
+        let turn = self.turn;
+        self.names.retain(|_, name| name.first != turn);
+        let (slots, free) = (&mut self.slots, &mut self.free);
+        self.ids.retain(|_, id| slots[*id as usize].stays(|slot| slot.first != turn) || give_up(free, *id));
+        // What it said anew of known metrics is learned again.
+        self.metadata.retain(|_, known| known.turn != turn || !known.fresh);
         self.texts.forget();
     }
 
@@ -225,8 +236,15 @@ impl TargetSeries {
         if let Some(id) = self.ids.get(&labels) {
             return *id;
         }
-        let slot =
-            Slot { labels: labels.clone(), turn: 0, tracked: false, live: false, histogram: false, exemplars: 0 };
+        let slot = Slot {
+            labels: labels.clone(),
+            first: self.turn,
+            turn: 0,
+            tracked: false,
+            live: false,
+            histogram: false,
+            exemplars: 0,
+        };
         let id = match self.free.pop() {
             Some(id) => {
                 self.slots[id as usize] = slot;
@@ -243,7 +261,22 @@ impl TargetSeries {
     }
 }
 
+/// Makes the place of a series free for another; it does not stay.
+fn give_up(free: &mut Vec<u32>, id: u32) -> bool {
+    free.push(id);
+    false
+}
+
 impl Slot {
+    /// Whether it stays where it is; if not, its labels are given up.
+    fn stays(&mut self, stays: impl Fn(&Self) -> bool) -> bool {
+        let stays = stays(self);
+        if !stays {
+            self.labels = Labels::default();
+        }
+        stays
+    }
+
     fn marker(&self, time_ms: i64) -> SeriesSamples {
         let mut series = SeriesSamples { labels: self.labels.clone(), ..SeriesSamples::default() };
         if self.histogram {
@@ -282,7 +315,7 @@ impl Append<'_> {
         }
         let labels = self.rules.labels(point.series, &mut self.known.texts)?;
         let slot = labels.map(|labels| self.known.slot(labels));
-        self.known.names.insert(point.series.key().into(), Name { slot, turn });
+        self.known.names.insert(point.series.key().into(), Name { slot, first: turn, turn });
         self.names_seen += 1;
         Ok(slot)
     }

@@ -311,6 +311,72 @@ async fn a_store_that_fails_is_seen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn markers_that_were_not_stored_are_stored_later() {
+    let (server, answer) = changing("# HELP a Help.\na 1\n").await;
+    let scraping = Scraping::start(job(&server, ""));
+    let book = Arc::clone(&scraping.book);
+    book.after(0).await;
+    *book.fails.lock() = Some(SinkError::Busy);
+    *answer.lock() = Answer::of(TEXT, b"# HELP b Help.\nb 1\n");
+    // One that began before the answer changed may end first; the next one has the marker.
+    let shown = || scraping.manager.metadata(Some("b"), 10, |_| true).len();
+    book.until(|_| (shown() > 0).then_some(())).await;
+    let count = book.count();
+    *book.fails.lock() = None;
+    let next = book.after(count).await;
+    let values = values(&next);
+    assert_eq!((values["a{}"].as_str(), values["b{}"].as_str()), ("stale", "1"), "{}", line(&next));
+    assert_eq!(next.metadata.iter().map(|known| known.name.as_str()).collect::<Vec<_>>(), ["b"]);
+    let after = book.after(count + 1).await;
+    assert!(!line(&after).contains("stale") && after.metadata.is_empty(), "{}", line(&after));
+    scraping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_go_nowhere_else() {
+    let other = Server::start(|_| Answer::of(TEXT, b"a 1\n")).await;
+    let to = |url: String| Answer { status: 307, headers: vec![("Location", url)], ..Answer::of(TEXT, b"") };
+    let elsewhere = other.url();
+    let server = Server::start(move |asked| match asked {
+        "GET /near" => to("/metrics".to_owned()),
+        "GET /far" | "POST /token" => to(format!("{elsewhere}/x")),
+        "POST /long" => Answer::json(&format!(r#"{{"access_token": "{}"}}"#, "x".repeat(2 << 20))),
+        "POST /odd" => Answer::json(r#"{"access_token": ["geheim"]}"#),
+        _ => Answer::of(TEXT, b"a 1\n"),
+    })
+    .await;
+    let (address, url) = (server.address(), server.url());
+    let targets = format!("static_configs: [{{targets: ['{address}']}}]");
+    let header = "http_headers: {X-Key: {secrets: [geheim]}}";
+    let token = |path: &str| format!("oauth2: {{client_id: i, client_secret: s, token_url: '{url}{path}'}}");
+    let text = format!(
+        "- {{job_name: near, metrics_path: /near, {header}, {targets}}}\n- {{job_name: far, metrics_path: /far, {header}, {targets}}}\n\
+         - {{job_name: token, {}, {targets}}}\n- {{job_name: long, {}, {targets}}}\n- {{job_name: odd, {}, {targets}}}\n",
+        token("/token"),
+        token("/long"),
+        token("/odd"),
+    );
+    let scraping = Scraping::start(config(&text));
+    for (job, wanted) in [
+        ("far", "server returned HTTP status 307"),
+        ("token", "oauth2: the token server answers 307"),
+        ("long", "oauth2: the token server's answer: body size limit exceeded"),
+        ("odd", "oauth2: the token server's answer is no token (line 1"),
+    ] {
+        let target = || scraping.manager.snapshot(Some(job)).active_targets.into_iter().next();
+        let failed = |_: &[SeriesBatch]| target().filter(|target| target.last_error.starts_with(wanted));
+        let error = scraping.book.until(failed).await.last_error;
+        assert!(!error.contains("http://") && !error.contains("geheim"), "{job}: {error}");
+    }
+    let near = |batch: &SeriesBatch| {
+        batch.series.iter().any(|series| series.labels.get("job") == Some("near")) && values(batch)["up{}"] == "1"
+    };
+    scraping.book.until(|all| all.iter().any(near).then_some(())).await;
+    assert!(other.requests().is_empty(), "{:?}", other.requests());
+    scraping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_dropped_and_how_is_shown() {
     let text = "- job_name: j\n  keep_dropped_targets: 1\n  static_configs: [{targets: ['a:1', 'b:1', 'c:1', 'd e:1']}]\n  relabel_configs:\n\
                 \x20 - {source_labels: [__address__], regex: '[ab]:1', action: drop}\n  - {target_label: x, replacement: y}\n";

@@ -67,6 +67,11 @@ impl<'a> GraphiteDecoder<'a> {
         self.rejects.push(reject);
     }
 
+    /// Takes what was refused before it came here.
+    pub fn rejects(&mut self, rejects: impl IntoIterator<Item = Reject>) {
+        self.rejects.extend(rejects);
+    }
+
     /// Takes a message of the pickle protocol, without its length.
     pub fn pickle(&mut self, message: &[u8], peer: &str) {
         let points = match pickle::read(message) {

@@ -3,11 +3,20 @@
 //! Only what builds such a list is read: numbers, texts, tuples, lists and the memo. Nothing is ever imported or called; a pickle that wants
 //! that is refused.
 
+use std::sync::Arc;
+
 /// Longest message. Graphite's relays send 500 points at a time.
 pub const PICKLE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Objects of one message, so that shared ones do not multiply.
 const OBJECTS_MAX: usize = 200_000;
+
+/// Lists within lists. A list of `(path, (time, value))` has three.
+const NESTING_MAX: u8 = 4;
+
+/// Bytes of all texts that a message takes from its memo: each of them is made a series' labels anew, whatever little it costs to refer to
+/// it. A message of points of one series, as short as they can be written, has room for its path of a thousand bytes.
+const RECALLED_BYTES_MAX: usize = 64 * PICKLE_BYTES_MAX;
 
 /// Cuts a stream into messages.
 #[derive(Debug, Default)]
@@ -52,7 +61,7 @@ impl PickleFrames {
 /// A point of a message.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct PicklePoint {
-    pub(super) path: String,
+    pub(super) path: Arc<str>,
     pub(super) time_s: f64,
     pub(super) value: f64,
 }
@@ -63,29 +72,60 @@ enum Object {
     Mark,
     Nothing,
     Number(f64),
-    Text(String),
-    List(Vec<Object>),
+    /// Shared with the memo, so that a text that is used often is in memory once.
+    Text(Arc<str>),
+    List(List),
+}
+
+/// A list or a tuple.
+#[derive(Clone, Debug)]
+struct List {
+    items: Vec<Object>,
+    /// Lists within each other, this one included; at most [`NESTING_MAX`], because they are also dropped within each other.
+    depth: u8,
+}
+
+impl List {
+    fn new(items: Vec<Object>) -> Result<Self, String> {
+        let mut list = Self { items: Vec::new(), depth: 1 };
+        list.extend(items)?;
+        Ok(list)
+    }
+
+    fn extend(&mut self, items: Vec<Object>) -> Result<(), String> {
+        let inner = items.iter().map(|item| if let Object::List(list) = item { list.depth } else { 0 }).max();
+        self.depth = self.depth.max(1 + inner.unwrap_or_default());
+        if self.depth > NESTING_MAX {
+            return Err(format!("the pickle has more than {NESTING_MAX} lists within each other"));
+        }
+        if self.items.is_empty() {
+            self.items = items;
+        } else {
+            self.items.extend(items);
+        }
+        Ok(())
+    }
 }
 
 /// The points of a message, each by itself; or why it is none.
 pub(super) fn read(message: &[u8]) -> Result<Vec<Result<PicklePoint, String>>, String> {
-    let mut machine = Machine { rest: message, stack: Vec::new(), memo: Vec::new(), objects: 0 };
+    let mut machine = Machine { rest: message, stack: Vec::new(), memo: Vec::new(), objects: 0, recalled_bytes: 0 };
     let Object::List(points) = machine.run()? else { return Err("the pickle is no list of points".to_owned()) };
-    Ok(points.into_iter().map(point).collect())
+    Ok(points.items.into_iter().map(point).collect())
 }
 
 fn point(object: Object) -> Result<PicklePoint, String> {
     let fault = || "a point of the pickle is not (path, (time, value))".to_owned();
     let Object::List(parts) = object else { return Err(fault()) };
-    let [Object::Text(path), Object::List(pair)] = &parts[..] else { return Err(fault()) };
-    let [time, value] = &pair[..] else { return Err(fault()) };
+    let [Object::Text(path), Object::List(pair)] = &parts.items[..] else { return Err(fault()) };
+    let [time, value] = &pair.items[..] else { return Err(fault()) };
     let number = |object: &Object| match object {
         Object::Number(number) => Some(*number),
         Object::Text(text) => text.trim().parse().ok(),
         _ => None,
     };
     match (number(time), number(value)) {
-        (Some(time_s), Some(value)) => Ok(PicklePoint { path: path.clone(), time_s, value }),
+        (Some(time_s), Some(value)) => Ok(PicklePoint { path: Arc::clone(path), time_s, value }),
         _ => Err(fault()),
     }
 }
@@ -95,6 +135,7 @@ struct Machine<'a> {
     stack: Vec<Object>,
     memo: Vec<(u32, Object)>,
     objects: usize,
+    recalled_bytes: usize,
 }
 
 impl Machine<'_> {
@@ -116,7 +157,7 @@ impl Machine<'_> {
     fn step(&mut self, code: u8) -> Result<(), String> {
         match code {
             b'(' => self.push(Object::Mark),
-            b']' | b')' => self.push(Object::List(Vec::new())),
+            b']' | b')' => self.push(Object::List(List::new(Vec::new())?)),
             b'N' => self.push(Object::Nothing),
             b't' | b'l' => self.gather()?,
             0x85 => self.tuple(1)?,
@@ -186,7 +227,7 @@ impl Machine<'_> {
             b'V' | b'S' => {
                 let text = self.line()?;
                 let quoted = text.len() >= 2 && (text.starts_with('\'') || text.starts_with('"')) && code == b'S';
-                Object::Text(if quoted { text[1..text.len() - 1].to_owned() } else { text })
+                Object::Text(if quoted { text[1..text.len() - 1].into() } else { text.into() })
             }
             other => {
                 return Err(format!(
@@ -217,23 +258,20 @@ impl Machine<'_> {
 
     fn gather(&mut self) -> Result<(), String> {
         let items = self.since_mark()?;
-        self.push(Object::List(items));
+        self.push(Object::List(List::new(items)?));
         Ok(())
     }
 
     fn tuple(&mut self, count: usize) -> Result<(), String> {
         let at = self.stack.len().checked_sub(count).ok_or_else(|| "the pickle ends in the middle".to_owned())?;
         let items = self.stack.split_off(at);
-        self.push(Object::List(items));
+        self.push(Object::List(List::new(items)?));
         Ok(())
     }
 
     fn append(&mut self, items: Vec<Object>) -> Result<(), String> {
         match self.stack.last_mut() {
-            Some(Object::List(list)) => {
-                list.extend(items);
-                Ok(())
-            }
+            Some(Object::List(list)) => list.extend(items),
             _ => Err("the pickle appends to what is no list".to_owned()),
         }
     }
@@ -253,6 +291,14 @@ impl Machine<'_> {
         let known = self.memo.get(at as usize).filter(|(known, _)| *known == at);
         let known = known.or_else(|| self.memo.iter().rev().find(|(known, _)| *known == at));
         let object = known.map(|(_, object)| object.clone()).ok_or("the pickle refers to what is not there")?;
+        if let Object::Text(text) = &object {
+            self.recalled_bytes += text.len();
+            if self.recalled_bytes > RECALLED_BYTES_MAX {
+                return Err(format!(
+                    "the pickle's texts, as often as they are used, have more than {RECALLED_BYTES_MAX} bytes"
+                ));
+            }
+        }
         self.push(object);
         Ok(())
     }
@@ -266,9 +312,7 @@ impl Machine<'_> {
     fn text(&mut self, length: usize) -> Result<Object, String> {
         let (text, rest) = self.rest.split_at_checked(length).ok_or("the pickle is cut off")?;
         self.rest = rest;
-        std::str::from_utf8(text)
-            .map(|text| Object::Text(text.to_owned()))
-            .map_err(|_| "a text is not UTF-8".to_owned())
+        std::str::from_utf8(text).map(|text| Object::Text(text.into())).map_err(|_| "a text is not UTF-8".to_owned())
     }
 
     fn line(&mut self) -> Result<String, String> {

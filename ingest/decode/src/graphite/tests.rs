@@ -145,6 +145,31 @@ fn a_pickle_runs_nothing() {
     assert!(decoded.rejects[0].reason.contains("nothing here runs"), "{}", decoded.rejects[0].reason);
 }
 
+/// Small messages that would not fit into the stack or into memory.
+#[test]
+fn a_pickle_stays_small() {
+    let refused = |message: &[u8]| {
+        let options = GraphiteOptions::default();
+        let mut decoder = GraphiteDecoder::new(&options, RECEIVED);
+        decoder.pickle(message, "");
+        let decoded = decoder.finish();
+        assert!(decoded.series.series.is_empty());
+        decoded.rejects[0].reason.clone()
+    };
+    let nested = [&b"]"[..], &[0x85; 199_999], b"."].concat();
+    assert_eq!(refused(&nested), "the pickle has more than 4 lists within each other");
+    let appended = [&b"]]]]]"[..], b"aaaa."].concat();
+    assert_eq!(refused(&appended), "the pickle has more than 4 lists within each other");
+    let gathered = b"((((((ttttt.";
+    assert_eq!(refused(gathered), "the pickle has more than 4 lists within each other");
+    let mut recalled = b"(X\x20\xa1\x07\x00".to_vec();
+    recalled.resize(recalled.len() + 500_000, b'x');
+    recalled.extend_from_slice(b"q\x00");
+    recalled.extend(b"h\x00".repeat(190_000));
+    recalled.extend_from_slice(b"l.");
+    assert_eq!(refused(&recalled), "the pickle's texts, as often as they are used, have more than 67108864 bytes");
+}
+
 #[test]
 fn pickles_are_cut_out_of_a_stream() {
     let message = hex::decode(PROTOCOL_2).unwrap();

@@ -64,7 +64,7 @@ pub struct MetricsOptions {
     pub convert_histograms_to_nhcb: bool,
     /// What becomes of deltas.
     pub delta: DeltaMode,
-    /// Running totals of deltas that are kept at a time.
+    /// Running totals of deltas that are kept of a tenant at a time.
     pub delta_series_max: usize,
     /// Whether series have the labels `__type__` and `__unit__`.
     pub type_and_unit_labels: bool,

@@ -250,9 +250,9 @@ impl Entry {
 impl State {
     fn add(&mut self, value: &str, weight: f64) -> Result<(), String> {
         match self {
-            Self::Counter(total) => *total += number(value)? * weight,
+            Self::Counter(total) => *total = finite(*total + number(value)? * weight)?,
             // A sign makes it a change of what is there.
-            Self::Gauge(gauge) if value.starts_with(['+', '-']) => *gauge += number(value)?,
+            Self::Gauge(gauge) if value.starts_with(['+', '-']) => *gauge = finite(*gauge + number(value)?)?,
             Self::Gauge(gauge) => *gauge = number(value)?,
             Self::Set(values) => {
                 if values.len() < SET_VALUES_MAX && !values.contains(value) {
@@ -263,6 +263,11 @@ impl State {
         }
         Ok(())
     }
+}
+
+/// A total that has room for what was added; one that is infinite would stay so.
+fn finite(total: f64) -> Result<f64, String> {
+    if total.is_finite() { Ok(total) } else { Err("the total has no room for the value".to_owned()) }
 }
 
 struct Flush {

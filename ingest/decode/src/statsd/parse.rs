@@ -94,7 +94,11 @@ impl<'a> Metric<'a> {
             if !(rate > 0.0 && rate <= 1.0) {
                 return Err(format!("the sample rate {rate} is not above 0 and at most 1"));
             }
-            self.weight = 1.0 / rate;
+            let weight = 1.0 / rate;
+            if !weight.is_finite() {
+                return Err(format!("the sample rate {rate:e} is too small"));
+            }
+            self.weight = weight;
         } else if let Some(tags) = part.strip_prefix('#') {
             self.tags = tags;
         } else if let Some(container) = part.strip_prefix("c:") {

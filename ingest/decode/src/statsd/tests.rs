@@ -147,7 +147,7 @@ fn events_and_service_checks_are_log_records() {
 #[test]
 fn bad_lines_take_no_neighbour_with_them() {
     check(
-        "a:1|c\nalone\n:1|c\nb:1\nb:|c\nb:one|c\nb:nan|g\nb:1|x\nb:1|c|@0\nb:1|c|@2\nb:1|c|@x\nb:1:x:3|ms\nb:1|g|Tsoon\n...:1|c\n\
+        "a:1|c\nalone\n:1|c\nb:1\nb:|c\nb:one|c\nb:nan|g\nb:1|x\nb:1|c|@0\nb:1|c|@2\nb:1|c|@1e-309\nz:1e308|c|@0.5\nb:1|c|@x\nb:1:x:3|ms\nb:1|g|Tsoon\n...:1|c\n\
          a:1|g\n_e{1}:x\n_e{9,1}:x|y\n_e{x,y}:a|b\n_sc|x\n_sc|x|9\nz:1|c",
         expect![[r#"
             a 0@1 1@10000
@@ -163,6 +163,8 @@ fn bad_lines_take_no_neighbour_with_them() {
             REJECT the type "x" is not known: c, g, s, ms, h or d is needed x1 10.0.0.1: "b:1|x"
             REJECT the sample rate 0 is not above 0 and at most 1 x1 10.0.0.1: "b:1|c|@0"
             REJECT the sample rate 2 is not above 0 and at most 1 x1 10.0.0.1: "b:1|c|@2"
+            REJECT the sample rate 1e-309 is too small x1 10.0.0.1: "b:1|c|@1e-309"
+            REJECT the total has no room for the value x1 10.0.0.1: "z:1e308|c|@0.5"
             REJECT the sample rate "x" is not a number x1 10.0.0.1: "b:1|c|@x"
             REJECT the value "x" is not a number x1 10.0.0.1: "b:1:x:3|ms"
             REJECT the time "Tsoon" is not a number of seconds since 1970 x1 10.0.0.1: "b:1|g|Tsoon"

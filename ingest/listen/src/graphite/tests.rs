@@ -36,6 +36,36 @@ async fn lines_over_tcp_are_stored_when_the_connection_ends() {
     assert_eq!(rig.pipeline.in_flight_bytes(), 0);
 }
 
+/// `b 2 17000` would be a sample of 1970, `b 2` one of now.
+#[tokio::test]
+async fn a_line_that_was_cut_is_no_sample() {
+    use tokio::io::AsyncWriteExt as _;
+    let (rig, shutdown) = (Rig::new(), CancellationToken::new());
+    let options = Arc::new(GraphiteOptions::default());
+    let listener = serve_graphite_tcp(ANY_PORT, Arc::clone(&rig.pipeline), options, shutdown.clone()).await.unwrap();
+    let mut reset = tokio::net::TcpStream::connect(listener.address()).await.unwrap();
+    reset.write_all(b"a 1 1700000000\nb 2 17000").await.unwrap();
+    let mut open = tokio::net::TcpStream::connect(listener.address()).await.unwrap();
+    open.write_all(b"c 1 1700000000\nd 2 17000").await.unwrap();
+    while series(&rig).len() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    socket2::SockRef::from(&reset).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(reset);
+    while rig.rows(Table::Quarantine).is_empty() {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    shutdown.cancel();
+    listener.stopped().await;
+    assert_eq!(series(&rig), ["a [1700000000000] [1.0]", "c [1700000000000] [1.0]"]);
+    let mut reasons: Vec<String> =
+        rig.rows(Table::Quarantine).iter().map(|row| format!("{}: {}", row.body(), text(row, "reason"))).collect();
+    reasons.sort();
+    assert!(reasons[0].starts_with("b 2 17000: the connection was cut before the end of the line"), "{reasons:?}");
+    assert!(reasons[1].starts_with("d 2 17000: the server stopped before the end of the line"), "{reasons:?}");
+    drop(open);
+}
+
 #[tokio::test]
 async fn datagrams_and_pickles_are_stored() {
     let rig = Rig::new();

@@ -37,6 +37,25 @@ async fn both_sockets_add_to_the_same_series() {
     assert_eq!(rig.pipeline.in_flight_bytes(), 0);
 }
 
+/// Ten hits that were cut are not one hit.
+#[tokio::test]
+async fn a_line_that_was_cut_is_not_counted() {
+    use tokio::io::AsyncWriteExt as _;
+    let rig = Rig::new();
+    let (statsd, shutdown) = start(&rig, LONG);
+    let tcp = serve_statsd_tcp(ANY_PORT, &statsd).await.unwrap();
+    let mut stream = tokio::net::TcpStream::connect(tcp.address()).await.unwrap();
+    // The reject says when the line behind it has been read.
+    stream.write_all(b"hits:2|c\nbad\nhits:10|c").await.unwrap();
+    while rig.rows(Table::Quarantine).is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shutdown.cancel();
+    tcp.stopped().await;
+    assert_eq!(series_now(&rig), ["hits 2"]);
+    assert_eq!(rig.rows(Table::Quarantine).len(), 2);
+}
+
 #[tokio::test]
 async fn flushes_come_on_time_and_go_on() {
     let rig = Rig::new();

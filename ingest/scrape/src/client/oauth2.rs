@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
-use super::{Client, ClientError, describe, failed};
-use crate::config::OAuth2Config;
+use super::{Client, ClientError, Room, describe, failed, read_body};
+use crate::config::{HttpConfig, OAuth2Config};
+use crate::limits::TOKEN_BODY_BYTES_MAX;
 
 /// A token is fetched anew this long before it runs out.
 const EARLY: Duration = Duration::from_secs(10);
@@ -49,7 +50,8 @@ impl Tokens {
 }
 
 async fn fetch(config: &OAuth2Config, timeout: Duration) -> Result<Answer, ClientError> {
-    let client = Client::new(config.http.clone()).current()?;
+    // The request has secrets, which are for this server alone.
+    let client = Client::new(HttpConfig { stay: true, ..config.http.clone() }).current()?;
     let secret = config.client_secret.as_ref().map(|secret| secret.read().map_err(failed)).transpose()?;
     let mut form = vec![("grant_type", "client_credentials".to_owned())];
     if !config.scopes.is_empty() {
@@ -67,5 +69,11 @@ async fn fetch(config: &OAuth2Config, timeout: Duration) -> Result<Answer, Clien
     if !status.is_success() {
         return Err(failed(format!("oauth2: the token server answers {status}")));
     }
-    response.json().await.map_err(|error| failed(format!("oauth2: the token server's answer: {error}")))
+    let body = read_body(response, TOKEN_BODY_BYTES_MAX, timeout, &mut Room::uncounted()).await;
+    let body = body.map_err(|error| failed(format!("oauth2: the token server's answer: {error}")))?;
+    // The mistake's own text could quote a token.
+    serde_json::from_slice(&body).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        failed(format!("oauth2: the token server's answer is no token (line {line}, column {column})"))
+    })
 }

@@ -28,6 +28,7 @@ pub use discovery::{
     KubernetesConfig, KubernetesRole, KubernetesSelector, Namespaces, TargetGroup,
 };
 pub use http::{Auth, HttpConfig, OAuth2Config, ProxyConfig, Secret, TlsConfig, TlsVersion};
+pub(crate) use shown::without_userinfo;
 
 /// Everything that is scraped.
 #[derive(Clone, Debug, Default, PartialEq)]

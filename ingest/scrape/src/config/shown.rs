@@ -1,5 +1,6 @@
 //! A job's settings for people, defaults written out and secrets left out.
 
+use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::{Auth, DiscoveryConfig, HttpConfig, JobConfig};
@@ -52,6 +53,21 @@ impl JobConfig {
     }
 }
 
+/// A URL without the name and the password that it may have.
+pub(crate) fn without_userinfo(text: &str) -> String {
+    match Url::parse(text) {
+        Ok(mut url) if !url.username().is_empty() || url.password().is_some() => {
+            // Neither fails: what has them may have others.
+            let _ = url.set_password(None);
+            let _ = url.set_username("");
+            url.as_str().replacen("://", &format!("://{HIDDEN}@"), 1)
+        }
+        // What is no URL may be one that was written wrong.
+        Err(_) if text.contains('@') => HIDDEN.to_owned(),
+        _ => text.to_owned(),
+    }
+}
+
 fn http(config: &HttpConfig, shown: &mut Value) {
     shown["follow_redirects"] = (!config.stay).into();
     match &config.auth {
@@ -60,7 +76,8 @@ fn http(config: &HttpConfig, shown: &mut Value) {
         Auth::Header(kind, _) => shown["authorization"] = json!({"type": kind, "credentials": HIDDEN}),
         Auth::OAuth2(oauth2) => {
             shown["oauth2"] = json!({
-                "client_id": oauth2.client_id, "client_secret": HIDDEN, "token_url": oauth2.token_url, "scopes": oauth2.scopes,
+                "client_id": oauth2.client_id, "client_secret": HIDDEN, "token_url": without_userinfo(&oauth2.token_url),
+                "scopes": oauth2.scopes,
             });
         }
     }
@@ -86,18 +103,20 @@ fn found_by(discovery: &DiscoveryConfig) -> (&'static str, Value) {
             ("file_sd_configs", json!({"files": files, "refresh_interval": show_duration(config.refresh)}))
         }
         DiscoveryConfig::Http(config) => {
-            ("http_sd_configs", json!({"url": config.url, "refresh_interval": show_duration(config.refresh)}))
+            let url = without_userinfo(&config.url);
+            ("http_sd_configs", json!({"url": url, "refresh_interval": show_duration(config.refresh)}))
         }
         DiscoveryConfig::Dns(config) => {
             ("dns_sd_configs", json!({"names": config.names, "type": format!("{:?}", config.record).to_uppercase()}))
         }
         DiscoveryConfig::Consul(config) => {
-            ("consul_sd_configs", json!({"server": config.base, "services": config.services, "tags": config.tags}))
+            let server = without_userinfo(&config.base);
+            ("consul_sd_configs", json!({"server": server, "services": config.services, "tags": config.tags}))
         }
-        DiscoveryConfig::Docker(config) => ("docker_sd_configs", json!({"host": config.host})),
+        DiscoveryConfig::Docker(config) => ("docker_sd_configs", json!({"host": without_userinfo(&config.host)})),
         DiscoveryConfig::Kubernetes(config) => (
             "kubernetes_sd_configs",
-            json!({"role": config.role.as_str(), "api_server": config.api_server, "namespaces": config.namespaces.names}),
+            json!({"role": config.role.as_str(), "api_server": config.api_server.as_deref().map(without_userinfo), "namespaces": config.namespaces.names}),
         ),
     }
 }

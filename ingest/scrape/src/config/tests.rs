@@ -620,6 +620,21 @@ fn secrets_are_never_shown() {
 }
 
 #[test]
+fn passwords_of_urls_are_not_shown() {
+    let text = "scrape_configs:\n- job_name: a\n  oauth2: {client_id: i, client_secret: s, token_url: 'http://me:geheim@t/x'}\n\
+                \x20 http_sd_configs: [{url: 'https://me:geheim@h/t?x=1'}]\n\
+                \x20 consul_sd_configs: [{server: 'me:geheim@c:8500'}, {server: 'me:ge/heim@c:8500'}]\n\
+                \x20 docker_sd_configs: [{host: 'tcp://geheim@d:1'}, {host: 'unix:///run/docker.sock'}]\n";
+    let yaml = parse(text).expect("good").jobs[0].to_yaml();
+    assert!(!yaml.contains("geheim") && !yaml.contains("heim@"), "{yaml}");
+    for wanted in
+        ["http://<secret>@t/x", "https://<secret>@h/t?x=1", "http://<secret>@c:8500", "unix:///run/docker.sock"]
+    {
+        assert!(yaml.contains(wanted), "{wanted} is missing in {yaml}");
+    }
+}
+
+#[test]
 fn a_job_is_shown_and_read_again() {
     let config = parse(include_str!("../testdata/prometheus.yml")).expect("good");
     let yaml = config.jobs[0].to_yaml();

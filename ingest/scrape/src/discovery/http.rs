@@ -8,7 +8,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue};
 use super::groups::{Written, named};
 use super::{DiscoveryError, json_of, shown};
 use crate::client::Client;
-use crate::config::{HttpDiscoveryConfig, TargetGroup};
+use crate::config::{HttpDiscoveryConfig, TargetGroup, without_userinfo};
 use crate::limits::DISCOVERY_TIMEOUT;
 
 const URL_LABEL: &str = "__meta_url";
@@ -31,7 +31,8 @@ impl Service {
 
     pub(super) async fn groups(&self) -> Result<Vec<TargetGroup>, DiscoveryError> {
         let answer = |text: String| DiscoveryError::Answer(text);
-        let url = Url::parse(&self.config.url).map_err(|error| answer(format!("{}: {error}", self.config.url)))?;
+        let url = Url::parse(&self.config.url)
+            .map_err(|error| answer(format!("{}: {error}", without_userinfo(&self.config.url))))?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
         if let Ok(secs) = HeaderValue::try_from(self.config.refresh.as_secs_f64().to_string()) {
@@ -47,7 +48,7 @@ impl Service {
             return Err(answer(format!("{} answers with unsupported content type {given:?}", shown(&url))));
         }
         let written: Vec<Option<Written>> = json_of(response, &url, DISCOVERY_TIMEOUT).await?;
-        named(written, &self.config.url, URL_LABEL).map_err(answer)
+        named(written, &without_userinfo(&self.config.url), URL_LABEL).map_err(answer)
     }
 }
 

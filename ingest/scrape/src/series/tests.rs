@@ -147,6 +147,32 @@ fn series_come_and_go() {
     );
 }
 
+/// Bodies with ever new series that can not be read leave nothing behind.
+#[test]
+fn what_a_bad_body_brought_is_given_up() {
+    let mut target = Target::new("");
+    target.take("# HELP a Help.\na 1\n").1.expect("good");
+    let held = |target: &Target| {
+        let series = &target.series;
+        (series.names.len(), series.ids.len(), series.slots.len() - series.free.len(), series.metadata.len())
+    };
+    let before = held(&target);
+    for number in 0..100 {
+        let body = format!("# HELP new{number} Help.\nnew{number} 1\na{{x=\"{number}\"}} 1\na 1\nbad\n");
+        target.take(&body).1.expect_err("bad");
+        assert_eq!(held(&target), before);
+    }
+    assert!(target.series.slots.len() <= 3, "places are used again");
+    target.check(
+        "a 2\nnew 3\n",
+        expect![[r#"
+            2/2/1
+            a{instance="a:1", job="test"} 2 @102000
+            new{instance="a:1", job="test"} 3 @102000
+        "#]],
+    );
+}
+
 #[test]
 fn times_of_the_target() {
     let mut target = Target::new("");

@@ -87,6 +87,9 @@ pub struct SeriesDb {
     pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
 }
 
+/// A block that was found on the disk, and what its footer says.
+type Found = (BlockFile, About);
+
 impl SeriesDb {
     /// Opens the database in a directory, which is created if need be, and reads the footers of its blocks. A damaged block
     /// is renamed and reported by [`Self::damaged`].
@@ -150,10 +153,7 @@ impl SeriesDb {
 
     /// Reads merged blocks whose inputs are still there, which a crash leaves, before the inputs go: a damaged one is set aside and its
     /// inputs stay. Gives the rest, and the names of the inputs that have done their duty.
-    fn prove_merged(
-        &self,
-        blocks: Vec<(BlockFile, About)>,
-    ) -> Result<(Vec<(BlockFile, About)>, BTreeSet<String>), SeriesError> {
+    fn prove_merged(&self, blocks: Vec<Found>) -> Result<(Vec<Found>, BTreeSet<String>), SeriesError> {
         let present: BTreeSet<String> = blocks.iter().map(|(file, _)| file.id.file_name()).collect();
         let (mut good, mut replaced) = (Vec::with_capacity(blocks.len()), BTreeSet::new());
         for (file, about) in blocks {

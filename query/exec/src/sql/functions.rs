@@ -4,7 +4,7 @@
 //! call would fill the memory before an operator could count it. Functions that make texts longer, and those for JSON, addresses,
 //! patterns and hashes, are the native language's (crate `compute`), which bound each value.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
@@ -282,9 +282,15 @@ pub(super) fn scalar(name: &str, now: Timestamp) -> Option<Arc<ScalarUDF>> {
     })
 }
 
+/// Names in one order, so that "did you mean" says the same each time.
+fn ordered(names: impl Iterator<Item = String>) -> Vec<String> {
+    let names: BTreeSet<String> = names.collect();
+    names.into_iter().collect()
+}
+
 pub(super) fn scalar_names() -> Vec<String> {
     let native = TABLES.native.keys().map(|name| (*name).to_owned());
-    TABLES.scalars.keys().cloned().chain(native).chain([SEARCH.to_owned()]).collect()
+    ordered(TABLES.scalars.keys().cloned().chain(native).chain([SEARCH.to_owned()]))
 }
 
 pub(super) fn aggregate(name: &str) -> Option<Arc<AggregateUDF>> {
@@ -292,7 +298,7 @@ pub(super) fn aggregate(name: &str) -> Option<Arc<AggregateUDF>> {
 }
 
 pub(super) fn aggregate_names() -> Vec<String> {
-    TABLES.aggregates.keys().cloned().collect()
+    ordered(TABLES.aggregates.keys().cloned())
 }
 
 pub(super) fn window(name: &str) -> Option<Arc<WindowUDF>> {
@@ -300,7 +306,7 @@ pub(super) fn window(name: &str) -> Option<Arc<WindowUDF>> {
 }
 
 pub(super) fn window_names() -> Vec<String> {
-    TABLES.windows.keys().cloned().collect()
+    ordered(TABLES.windows.keys().cloned())
 }
 
 /// `a || b`: null when one is.

@@ -286,17 +286,18 @@ fn deltas_stay_as_they_are_when_wanted() {
 
 #[test]
 fn tenants_have_totals_of_their_own_and_series_are_bounded() {
-    let options = MetricsOptions { delta_series_max: 2, ..MetricsOptions::default() };
+    let options = MetricsOptions { delta_series_max: 1, ..MetricsOptions::default() };
     let decoder = MetricsDecoder::new(options);
     let body = request(&[&delta(10, "sum", r#""asInt":"5""#)]);
-    let names: Vec<TenantId> = ["a", "b", "c"].map(|name| TenantId::new(name).unwrap()).to_vec();
-    let values: Vec<usize> = names
-        .iter()
-        .map(|tenant| decoder.decode(Wire::Json, body.as_bytes(), tenant, RECEIVED).unwrap())
-        .map(|decoded| decoded.series.sample_count() * 10 + decoded.rejects.len())
-        .collect();
-    // A zero, the sample and `target_info`; the third tenant's series is one too many.
-    assert_eq!(values, [30, 30, 1]);
+    let other = body.replace(r#""name":"d""#, r#""name":"e""#);
+    let taken = |tenant: &str, body: &str| {
+        let decoded = decoder.decode(Wire::Json, body.as_bytes(), &TenantId::new(tenant).unwrap(), RECEIVED).unwrap();
+        decoded.series.sample_count() * 10 + decoded.rejects.len()
+    };
+    // A zero, the sample and `target_info`; a tenant's second series is one too many, and takes no room from another tenant.
+    assert_eq!([taken("a", &body), taken("b", &body)], [30, 30]);
+    assert_eq!(taken("a", &other), 1);
+    assert_eq!(taken("c", &other), 30);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod oracle;
 mod pipes;
 mod random;
 mod sql;
+mod sql_limits;
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
 //! SQL that is too much: each limit stops it by its name, and nothing else is hurt.
 
+use model::Value;
+
 use super::pipes::shop;
 use super::sql::{request, shown};
-use super::{Bench, Place};
+use super::{Bench, Place, row};
 use crate::{QueryError, QueryLimits, QueryRequest};
 
 #[test]
@@ -21,19 +23,25 @@ fn limits_have_names() {
     assert!(got.contains("SQL_TABLES_MAX = 16"), "{got}");
     let text = format!("select '{}'", "x".repeat(lang::limits::QUERY_BYTES_MAX));
     assert!(failure(&text).contains("query.text_bytes_max"));
-    let doubled =
-        (0..40).fold("body".to_owned(), |text, _| format!("concat({text}, {text})").chars().take(60_000).collect());
-    assert!(!failure(&format!("select {doubled} from logs")).is_empty());
-    let levels =
-        (0..40).fold("select body as b from logs".to_owned(), |inner, _| format!("select b || b as b from ({inner})"));
-    let got = bench.run(request(&levels)).map(|result| result.stats.rows_returned);
-    assert!(got.is_err(), "forty doublings: {got:?}");
+    for level in ["b || b", "concat(b, b)"] {
+        let levels = (0..40)
+            .fold("select body as b from logs".to_owned(), |inner, _| format!("select {level} as b from ({inner})"));
+        let got = failure(&levels);
+        assert!(got.contains("SQL_DEPTH_MAX = 50"), "forty queries in FROM: {got}");
+        let levels = (0..15)
+            .fold("select body as b from logs".to_owned(), |inner, _| format!("select {level} as b from ({inner})"));
+        let got = failure(&levels);
+        assert!(got.contains("SQL_EXPRESSION_PARTS_MAX = 20000"), "fifteen doublings: {got}");
+    }
+    let rows: Vec<_> = (0..600)
+        .map(|n| row(n, &[("body", Value::Str("forty bytes of a line that is repeated ..".to_owned()))]))
+        .collect();
+    let long =
+        Bench::with(&rows, Place::Memtable).run(request("select repeat(body, 5000) as t from logs")).unwrap_err();
+    assert!(long.to_string().contains("67108864 bytes of text of 600 rows"), "{long}");
     let list: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
     let sql = format!("select count(*) as n from logs where status in ({})", list.join(","));
-    match bench.run(request(&sql)) {
-        Ok(result) => assert_eq!(result.json_lines(), [r#"{"n":7}"#]),
-        Err(error) => assert_eq!(error.code(), "limit", "{error}"),
-    }
+    assert_eq!(bench.run(request(&sql)).unwrap().json_lines(), [r#"{"n":7}"#]);
     let limited = QueryRequest { limit: Some(3), ..request("select body from logs") };
     let limited = bench.run(limited).unwrap();
     assert_eq!((limited.stats.rows_returned, limited.stats.limit_reached), (3, true));

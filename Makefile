@@ -10,7 +10,7 @@ export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
 # `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
-.PHONY: help demo run test test-crash test-kubernetes test-prometheus test-push check fmt web binary bench bench-data bench-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs fuzz
+.PHONY: help demo run test test-crash test-kubernetes test-prometheus test-push check fmt web binary bench bench-logs bench-metrics bench-data bench-fleet bench-growth bench-metrics-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -70,28 +70,50 @@ LINES ?= 2000000
 CORPUS ?= ../shared/data/logs
 BENCH ?= $(CACHE)/bench
 RELEASE := $(CARGO_TARGET_DIR)/release
-SIDEBYSIDE = $(RELEASE)/sidebyside run --backstop $(RELEASE)/backstop --rivals $(CACHE)/rivals --out $(BENCH)/results
+SIDEBYSIDE = $(RELEASE)/sidebyside $(1) --backstop $(RELEASE)/backstop --rivals $(CACHE)/rivals --out $(BENCH)/results
 
-bench: bench-data ## measure Backstop beside VictoriaLogs (LINES=2000000) and hold it to benches/budgets.toml
+bench: bench-logs bench-metrics ## both of the next two
+
+bench-logs: bench-data ## measure Backstop beside VictoriaLogs (LINES=2000000) and hold it to benches/budgets.toml
 	RIVALS=$(CACHE)/rivals benches/rivals.sh victorialogs
-	$(SIDEBYSIDE) --input $(BENCH)/$(LINES) --name bench-$(LINES) --budgets benches/budgets.toml $(ARGS)
+	$(call SIDEBYSIDE,logs) --engine victorialogs,backstop --input $(BENCH)/$(LINES) --name bench-$(LINES) --budgets benches/budgets.toml $(ARGS)
 
-bench-loki: bench-data ## the same beside Loki, without budgets; building Loki takes a while
+bench-metrics: bench-fleet ## measure Backstop beside VictoriaMetrics and Prometheus (HOSTS=20) and hold it to the budgets
+	RIVALS=$(CACHE)/rivals benches/rivals.sh victoriametrics prometheus
+	$(call SIDEBYSIDE,metrics) --engine victoriametrics,prometheus,backstop --connections 2 --input $(BENCH)/fleet-$(HOSTS) \
+		--name metrics-$(HOSTS) --budgets benches/budgets.toml $(ARGS)
+
+bench-loki: bench-data ## logs beside Loki, without budgets; building Loki takes a while
 	RIVALS=$(CACHE)/rivals benches/rivals.sh loki
-	$(SIDEBYSIDE) --input $(BENCH)/$(LINES) --name loki-$(LINES) --engine loki,backstop --repeats 3 $(ARGS)
+	$(call SIDEBYSIDE,logs) --input $(BENCH)/$(LINES) --name loki-$(LINES) --engine loki,backstop --repeats 3 $(ARGS)
 
 bench-growth: ## measure Backstop alone at 2 and at 20 million lines and hold the growth to the budgets
 	$(MAKE) bench-data LINES=2000000
 	$(MAKE) bench-data LINES=20000000
 	for lines in 2000000 20000000; do \
-		$(SIDEBYSIDE) --input $(BENCH)/$$lines --name growth-$$lines --engine backstop; \
+		$(call SIDEBYSIDE,logs) --input $(BENCH)/$$lines --name growth-$$lines --engine backstop; \
 	done
 	$(RELEASE)/sidebyside growth $(BENCH)/results/growth-2000000.json $(BENCH)/results/growth-20000000.json --budgets benches/budgets.toml
+
+bench-metrics-growth: ## the same of metrics: 20 and 1,316 hosts (15,200 and a million series), half an hour of them
+	for hosts in 20 1316; do $(MAKE) bench-fleet HOSTS=$$hosts SCRAPES=30 FLEET=growth-$$hosts || exit 1; \
+		$(call SIDEBYSIDE,metrics) --connections 2 --input $(BENCH)/growth-$$hosts --name growth-$$hosts --engine backstop || exit 1; \
+	done
+	$(RELEASE)/sidebyside metrics-growth $(BENCH)/results/growth-20.json $(BENCH)/results/growth-1316.json --budgets benches/budgets.toml
 
 # Kept for a week, so that runs of the same days are of the same data.
 bench-data: bench-binaries
 	@find $(BENCH)/$(LINES)/manifest.json -mtime -7 2>/dev/null | grep -q . || \
-		$(RELEASE)/loadgen --corpus $(CORPUS) --lines $(LINES) --out $(BENCH)/$(LINES)
+		$(RELEASE)/loadgen logs --corpus $(CORPUS) --lines $(LINES) --out $(BENCH)/$(LINES)
+
+# A fleet of so many hosts, scraped so often.
+HOSTS ?= 20
+SCRAPES ?= 480
+FLEET ?= fleet-$(HOSTS)
+
+bench-fleet: bench-binaries
+	@find $(BENCH)/$(FLEET)/manifest.json -mtime -7 2>/dev/null | grep -q . || \
+		$(RELEASE)/loadgen metrics --hosts $(HOSTS) --scrapes $(SCRAPES) --out $(BENCH)/$(FLEET)
 
 bench-binaries: tools-build web
 	cargo build --release --bin backstop --bin loadgen --bin sidebyside

@@ -2,7 +2,7 @@
 # Builds the engines that `sidebyside` compares with, and the newest Prometheus and Telegraf that tests speak to, from the Go module proxy,
 # into $RIVALS/NAME-VERSION/PROGRAM.
 #
-#   benches/rivals.sh [victorialogs] [loki] [prometheus] [telegraf]     the first two without a name
+#   benches/rivals.sh [victorialogs] [victoriametrics] [loki] [prometheus] [telegraf]     victorialogs and loki without a name
 #
 # The newest release that the proxy has and that builds is taken; a version that is installed is left as it is.
 set -euo pipefail
@@ -73,6 +73,9 @@ for name in "$@"; do
     victorialogs)
       build victorialogs github.com/VictoriaMetrics/VictoriaLogs victoria-logs ./app/victoria-logs v1.52.1
       ;;
+    victoriametrics)
+      build victoriametrics github.com/VictoriaMetrics/VictoriaMetrics victoria-metrics ./app/victoria-metrics v1.154.1 v1.150.0
+      ;;
     loki)
       build loki github.com/grafana/loki/v3 loki ./cmd/loki v3.7.8 v3.7.7
       ;;
@@ -89,7 +92,7 @@ for name in "$@"; do
         build telegraf github.com/influxdata/telegraf telegraf ./cmd/telegraf v1.37.2
       ;;
     *)
-      echo "no rival $name: there are victorialogs, loki, prometheus and telegraf" >&2
+      echo "no rival $name: there are victorialogs, victoriametrics, loki, prometheus and telegraf" >&2
       exit 2
       ;;
   esac

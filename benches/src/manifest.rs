@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = "manifest.json";
@@ -50,17 +51,42 @@ pub struct Needle {
     pub lines: u64,
 }
 
-impl Manifest {
+/// What generated metrics hold.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FleetManifest {
+    /// Samples.
+    pub samples: u64,
+    /// Series.
+    pub series: u64,
+    /// Hosts that are scraped.
+    pub hosts: u64,
+    /// Time between two scrapes of a host, milliseconds.
+    pub interval_ms: i64,
+    /// Time of the first scrape, Unix milliseconds.
+    pub start_ms: i64,
+    /// Time of the last scrape, Unix milliseconds.
+    pub end_ms: i64,
+    /// Remote write requests.
+    pub bodies: u64,
+    /// Their bytes, compressed.
+    pub sent_bytes: u64,
+}
+
+/// What can say what is in a data directory.
+pub trait Described: Serialize + DeserializeOwned {
     /// Reads the manifest of a data directory.
-    pub fn read(dir: &Path) -> Result<Self> {
+    fn read(dir: &Path) -> Result<Self> {
         let path = dir.join(FILE);
         let text = std::fs::read(&path).with_context(|| format!("{}: run loadgen first", path.display()))?;
         serde_json::from_slice(&text).with_context(|| path.display().to_string())
     }
 
     /// Writes the manifest into a data directory, as the last thing, so that a directory that has one is whole.
-    pub fn write(&self, dir: &Path) -> Result<()> {
+    fn write(&self, dir: &Path) -> Result<()> {
         std::fs::write(dir.join(FILE), serde_json::to_vec_pretty(self)?)?;
         Ok(())
     }
 }
+
+impl Described for Manifest {}
+impl Described for FleetManifest {}

@@ -1,71 +1,43 @@
-//! `loadgen` amplifies log lines into OTLP export requests of any size.
-//!
-//! A template is a real line whose long numbers, hexadecimal strings and addresses are blanks. Each record fills one
-//! template's blanks anew, so that no dictionary makes the data artificially cheap, and gets a time, a severity, a resource
-//! and now and then attributes and a trace. Needles, whose exact counts the manifest states, are put into the middle of
-//! lines of every service. The same seed, size, end and corpus give the same bytes; memory does not grow with the size.
+//! `loadgen` writes the data that `sidebyside` sends: logs as OTLP exports, or metrics of a fleet of hosts as remote writes.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
-mod corpus;
-mod generate;
-mod needles;
-mod otlp;
-mod shape;
-mod synthetic;
-mod template;
+mod logs;
+mod metrics;
+mod wire;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
+use benches::Described;
 use clap::Parser;
-use corpus::Corpus;
-use generate::Generator;
 
-/// Writes generated log records, as OTLP export requests, into a directory.
+/// Writes generated data into a directory.
 #[derive(Debug, Parser)]
 #[command(name = "loadgen")]
-pub(crate) struct Options {
-    /// Directory that gets `bodies.bin` and `manifest.json`.
-    #[arg(long)]
-    out: PathBuf,
-    /// Records.
-    #[arg(long, default_value_t = 2_000_000)]
-    lines: u64,
-    /// Folder with one folder of `*.log` files per service; a small built-in corpus without it.
-    #[arg(long, default_value = "../shared/data/logs")]
-    corpus: PathBuf,
-    /// Seed of every random choice.
-    #[arg(long, default_value_t = 42)]
-    seed: u64,
-    /// Records of one request.
-    #[arg(long, default_value_t = 2_000)]
-    batch: usize,
-    /// Requests that are filled at the same time, so that their times overlap as those of several senders do.
-    #[arg(long, default_value_t = 4)]
-    lanes: usize,
-    /// Hours over which the records spread.
-    #[arg(long, default_value_t = 24)]
-    hours: u64,
-    /// Time after the last record, in Unix seconds; now without it.
-    #[arg(long)]
-    end: Option<u64>,
-}
-
-impl Options {
-    fn end_ns(&self) -> Result<i64> {
-        #[expect(clippy::disallowed_methods, reason = "a tool of its own, which knows none of our crates")]
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-        Ok(i64::try_from(self.end.unwrap_or(now) * 1_000_000_000)?)
-    }
+enum Command {
+    /// Log records, as OTLP export requests.
+    Logs(logs::Options),
+    /// Metrics of a fleet of hosts, as requests of remote write 1.0.
+    Metrics(metrics::Options),
 }
 
 fn main() -> Result<()> {
-    let options = Options::parse();
-    let corpus = Corpus::load(&options.corpus)?;
-    std::fs::create_dir_all(&options.out)?;
-    let manifest = Generator::new(&options, &corpus)?.run()?;
-    manifest.write(&options.out)?;
-    println!("{}", serde_json::to_string_pretty(&manifest)?);
+    match Command::parse() {
+        Command::Logs(options) => told(&logs::generate(&options)?, &options.out),
+        Command::Metrics(options) => told(&metrics::generate(&options)?, &options.out),
+    }
+}
+
+fn told(manifest: &impl Described, out: &Path) -> Result<()> {
+    manifest.write(out)?;
+    println!("{}", serde_json::to_string_pretty(manifest)?);
     Ok(())
+}
+
+/// The end that was asked for, or now, in Unix seconds.
+fn end_seconds(asked: Option<u64>) -> Result<u64> {
+    #[expect(clippy::disallowed_methods, reason = "a tool of its own, which knows none of our crates")]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    Ok(asked.unwrap_or(now))
 }

@@ -7,22 +7,34 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::measure::EngineResult;
-use crate::questions::Question;
 use crate::report::{Report, milliseconds};
+use crate::workload::{Question, Workload};
 
 const OURS: &str = "backstop";
 
-/// The file of budgets.
+/// Instead of a rival: whichever of the rivals has the lower figure.
+const FASTEST: &str = "fastest";
+
+/// The file of budgets: a section for each kind of data.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    logs: Budgets,
+    metrics: Budgets,
+}
+
+/// The budgets of one kind of data.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Budgets {
-    /// The engine that ratios are to.
-    rival: String,
-    /// Backstop's figure / the rival's, at most, by name of figure or question.
-    ratio: BTreeMap<String, f64>,
+    /// By rival, Backstop's figure / the rival's, at most, by name of figure or question.
+    #[serde(default)]
+    ratio: BTreeMap<String, BTreeMap<String, f64>>,
     /// Backstop's figure at most, in its unit.
+    #[serde(default)]
     absolute: BTreeMap<String, f64>,
     /// Backstop's figure in the large run / in the small one, at most.
+    #[serde(default)]
     growth: BTreeMap<String, f64>,
 }
 
@@ -35,49 +47,70 @@ struct Check {
 }
 
 impl Budgets {
-    pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
-        toml::from_str(&text).with_context(|| path.display().to_string())
+    /// Those of logs.
+    pub(crate) fn of_logs(path: &Path) -> Result<Self> {
+        Ok(File::read(path)?.logs)
+    }
+
+    /// Those of metrics.
+    pub(crate) fn of_metrics(path: &Path) -> Result<Self> {
+        Ok(File::read(path)?.metrics)
     }
 
     /// Holds ratios and absolute figures against a run; prose, and whether all are met. Empty if there is nothing to compare.
-    pub(crate) fn check(&self, report: &Report) -> (String, bool) {
+    pub(crate) fn check<W: Workload>(&self, report: &Report<W>) -> (String, bool) {
+        let Some(ours) = report.engine(OURS) else { return (String::new(), true) };
         let mut checks = Vec::new();
-        if let Some((ours, theirs)) = report.engine(OURS).zip(report.engine(&self.rival)) {
-            checks.extend(self.ratio.iter().filter_map(|(name, budget)| ratio(name, *budget, ours, theirs)));
+        for (rival, budgets) in &self.ratio {
+            let theirs = |name: &str| match rival.as_str() {
+                FASTEST => {
+                    let rivals = report.engines.iter().filter(|engine| engine.name != OURS);
+                    rivals.filter_map(|engine| figure::<W>(name, engine)).reduce(f64::min)
+                }
+                _ => figure::<W>(name, report.engine(rival)?),
+            };
+            checks.extend(budgets.iter().filter_map(|(name, budget)| {
+                ratio(format!("{name} / {rival}"), *budget, figure::<W>(name, ours)?, theirs(name)?)
+            }));
         }
-        if let Some(ours) = report.engine(OURS) {
-            let absolute = self.absolute.iter().filter_map(|(name, budget)| {
-                let found = figure(name, ours)?;
-                Some(Check { what: name.clone(), found, budget: *budget, figures: String::new() })
-            });
-            checks.extend(absolute);
-        }
-        told(&format!("{OURS} / {}", self.rival), &checks)
+        checks.extend(self.absolute.iter().filter_map(|(name, budget)| {
+            let found = figure::<W>(name, ours)?;
+            Some(Check { what: name.clone(), found, budget: *budget, figures: String::new() })
+        }));
+        told(OURS, &checks)
     }
 
     /// Holds growth against two runs; a figure that one of them lacks is not met.
-    pub(crate) fn check_growth(&self, small: &Report, large: &Report) -> (String, bool) {
+    pub(crate) fn check_growth<W: Workload>(&self, small: &Report<W>, large: &Report<W>) -> (String, bool) {
         let engines = large.engine(OURS).zip(small.engine(OURS));
         let checks: Vec<Check> = engines
             .into_iter()
             .flat_map(|(large, small)| {
-                self.growth.iter().filter_map(move |(name, budget)| ratio(name, *budget, large, small))
+                self.growth.iter().filter_map(move |(name, budget)| {
+                    ratio(name.clone(), *budget, figure::<W>(name, large)?, figure::<W>(name, small)?)
+                })
             })
             .collect();
-        let (told, met) = told(&format!("{} lines / {} lines", large.data.lines, small.data.lines), &checks);
+        let (large, small) = (large.data.units(), small.data.units());
+        let (told, met) = told(&format!("{large} {unit} / {small} {unit}", unit = W::UNIT), &checks);
         (told, met && checks.len() == self.growth.len())
     }
 }
 
-fn ratio(name: &str, budget: f64, over: &EngineResult, under: &EngineResult) -> Option<Check> {
-    let (over, under) = (figure(name, over)?, figure(name, under)?);
+impl File {
+    fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+        toml::from_str(&text).with_context(|| path.display().to_string())
+    }
+}
+
+fn ratio(what: String, budget: f64, over: f64, under: f64) -> Option<Check> {
     let figures = format!("{} / {}", milliseconds(over), milliseconds(under));
-    Some(Check { what: name.to_owned(), found: over / under, budget, figures })
+    Some(Check { what, found: over / under, budget, figures })
 }
 
 /// A figure by the name that it has in the file.
-fn figure(name: &str, engine: &EngineResult) -> Option<f64> {
+fn figure<W: Workload>(name: &str, engine: &EngineResult) -> Option<f64> {
     let ingest = engine.ingest.as_ref();
     match name {
         "ingest_cpu" => ingest.map(|ingest| ingest.cpu_seconds),
@@ -85,7 +118,7 @@ fn figure(name: &str, engine: &EngineResult) -> Option<f64> {
         "disk" => Some(engine.disk_bytes as f64 / 1024.0 / 1024.0),
         "restart_ms" => Some(engine.restart_ms),
         _ => {
-            let question = Question::ALL.iter().find(|question| question.id() == name)?;
+            let question = W::Question::ALL.iter().find(|question| question.id() == name)?;
             engine.answered(*question).map(|result| result.median_ms)
         }
     }
@@ -118,10 +151,21 @@ mod tests {
     #[test]
     fn every_budget_names_a_figure() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("budgets.toml");
-        let budgets = Budgets::read(&path).expect("budgets");
+        check::<benches::Manifest>(&Budgets::of_logs(&path).expect("budgets"), &["victorialogs"]);
+        check::<benches::FleetManifest>(
+            &Budgets::of_metrics(&path).expect("budgets"),
+            &["victoriametrics", "prometheus", FASTEST],
+        );
+    }
+
+    fn check<W: Workload>(budgets: &Budgets, rivals: &[&str]) {
         let known = ["ingest_cpu", "peak_memory", "disk", "restart_ms"];
-        for name in budgets.ratio.keys().chain(budgets.absolute.keys()).chain(budgets.growth.keys()) {
-            let question = Question::ALL.iter().any(|question| question.id() == name);
+        for rival in budgets.ratio.keys() {
+            assert!(rivals.contains(&rival.as_str()), "{rival} is no rival");
+        }
+        let ratios = budgets.ratio.values().flat_map(BTreeMap::keys);
+        for name in ratios.chain(budgets.absolute.keys()).chain(budgets.growth.keys()) {
+            let question = W::Question::ALL.iter().any(|question| question.id() == name);
             assert!(question || known.contains(&name.as_str()), "{name} is no figure");
         }
     }

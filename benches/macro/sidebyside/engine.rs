@@ -1,25 +1,21 @@
-//! What the runner needs to know of an engine: how it is started, sent to, settled and asked. One file each.
+//! What the runner needs to know of an engine: how it is started, settled, sent to and asked.
 
 mod backstop;
-mod loki;
-mod victorialogs;
+mod victoria;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use benches::Manifest;
 
-use crate::answer::Row;
 use crate::http::{Connection, Request};
-use crate::questions::Question;
+use crate::workload::{Table, Workload};
 
 pub(crate) use backstop::Backstop;
-pub(crate) use loki::Loki;
-pub(crate) use victorialogs::VictoriaLogs;
+pub(crate) use victoria::settle_victoria;
 
-/// One engine.
-pub(crate) trait Engine {
+/// A server's program.
+pub(crate) trait Program {
     /// Name in options, results and directories.
     fn name(&self) -> &'static str;
 
@@ -32,18 +28,21 @@ pub(crate) trait Engine {
     /// A request that succeeds once the server takes data.
     fn ready(&self) -> Request;
 
-    /// An OTLP export request, without its body.
-    fn ingest(&self) -> Request;
-
     /// Has everything that was sent stored and merged, and returns when that is done or under way; the runner then waits
     /// until the process is idle.
     fn settle(&self, connection: &mut Connection) -> Result<()>;
+}
+
+/// A program that takes a workload and answers its questions.
+pub(crate) trait Engine<W: Workload>: Program {
+    /// A request that takes data in, without its body.
+    fn ingest(&self) -> Request;
 
     /// The question in the engine's language.
-    fn ask(&self, question: Question, data: &Manifest) -> Request;
+    fn ask(&self, question: W::Question, data: &W) -> Request;
 
-    /// The rows of an answer.
-    fn rows(&self, body: &[u8]) -> Result<Vec<Row>>;
+    /// An answer, in the form that all engines share.
+    fn read(&self, question: W::Question, body: &[u8]) -> Result<Table>;
 
     /// What the engine tells about how it found an answer, in a few words.
     fn explain(&self, request: &Request, connection: &mut Connection) -> Result<Option<String>> {
@@ -52,22 +51,15 @@ pub(crate) trait Engine {
     }
 }
 
-/// Name under which rows of every engine have the field `from`.
-fn rename(row: &mut Row, from: &str, to: &str) {
-    if let Some(value) = row.remove(from) {
-        row.insert(to.to_owned(), value);
-    }
-}
-
 /// The first line that `program argument` prints.
-fn printed(program: &Path, argument: &str) -> Result<String> {
+pub(crate) fn printed(program: &Path, argument: &str) -> Result<String> {
     let output = Command::new(program).arg(argument).output().with_context(|| program.display().to_string())?;
     let bytes = if output.stdout.is_empty() { output.stderr } else { output.stdout };
     Ok(String::from_utf8_lossy(&bytes).lines().next().unwrap_or_default().trim().to_owned())
 }
 
 /// The name of the directory that the installed program is in: rivals are installed as `NAME-VERSION/PROGRAM`.
-fn installed_version(program: &Path) -> Option<String> {
+pub(crate) fn installed_version(program: &Path) -> Option<String> {
     let folder = program.parent()?.file_name()?.to_str()?;
     folder.rsplit_once('-').map(|(_, version)| version.to_owned())
 }

@@ -6,28 +6,29 @@
 //! told under the table and fails the run, as does a budget that is missed.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool")]
 
-mod answer;
 mod budgets;
 mod engine;
 mod http;
+mod logs;
 mod measure;
+mod metrics;
 mod process;
-mod questions;
 mod report;
+mod workload;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use benches::Manifest;
+use anyhow::{Context, Result, ensure};
+use benches::{FleetManifest, Manifest};
 use budgets::Budgets;
 use clap::{Args, Parser, Subcommand};
-use engine::{Backstop, Engine, Loki, VictoriaLogs, newest_rival};
+use engine::{Engine, newest_rival};
 use measure::{EngineResult, Plan};
-use questions::Question;
 use report::Report;
+use workload::{Question, Workload};
 
-/// Measures log engines side by side.
+/// Measures engines side by side.
 #[derive(Debug, Parser)]
 #[command(name = "sidebyside")]
 struct Cli {
@@ -37,19 +38,23 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs engines on the same data.
-    Run(Box<RunOptions>),
-    /// Compares Backstop's figures of two runs of different sizes.
+    /// Runs engines on the same logs.
+    Logs(Box<RunOptions>),
+    /// Runs engines on the same metrics.
+    Metrics(Box<RunOptions>),
+    /// Compares Backstop's figures of two runs on logs of different sizes.
     Growth(GrowthOptions),
+    /// The same of two runs on metrics.
+    MetricsGrowth(GrowthOptions),
 }
 
 #[derive(Debug, Args)]
-struct RunOptions {
+pub(crate) struct RunOptions {
     /// Data directory that `loadgen` wrote.
     #[arg(long)]
     input: PathBuf,
     /// Engines, in this order.
-    #[arg(long, value_delimiter = ',', default_value = "victorialogs,backstop")]
+    #[arg(long, value_delimiter = ',')]
     engine: Vec<String>,
     /// Program of Backstop.
     #[arg(long, env = "BACKSTOP")]
@@ -105,36 +110,45 @@ struct GrowthOptions {
 
 fn main() -> Result<ExitCode> {
     let good = match Cli::parse().command {
-        Command::Run(options) => run(&options)?,
-        Command::Growth(options) => growth(&options)?,
+        Command::Logs(options) => run::<Manifest>(&options, Budgets::of_logs)?,
+        Command::Metrics(options) => run::<FleetManifest>(&options, Budgets::of_metrics)?,
+        Command::Growth(options) => growth::<Manifest>(&options, Budgets::of_logs)?,
+        Command::MetricsGrowth(options) => growth::<FleetManifest>(&options, Budgets::of_metrics)?,
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run(options: &RunOptions) -> Result<bool> {
-    let manifest = Manifest::read(&options.input)?;
-    let reused = reused(options, &manifest)?;
-    let plan = options.plan()?;
+fn run<W: Workload>(options: &RunOptions, budgets: fn(&Path) -> Result<Budgets>) -> Result<bool> {
+    let work = W::read(&options.input)?;
+    let reused = reused(options, &work)?;
+    let plan = options.plan::<W>()?;
     let temporary = tempfile::tempdir()?;
     let data = options.data.as_deref().unwrap_or(temporary.path());
-    let mut report = Report { data: manifest.clone(), engines: Vec::new() };
+    let mut report = Report { data: work.clone(), engines: Vec::new() };
     for name in &options.engine {
         let known = reused.iter().find(|engine| &engine.name == name && name != "backstop");
         let result = match known {
             Some(known) => known.clone(),
-            None => measured(options.find(name)?.as_ref(), &manifest, &plan, data, options.keep)?,
+            None => measured(W::engine(name, options)?.as_ref(), &work, &plan, data, options.keep)?,
         };
         report.engines.push(result);
         report.write(&options.out, &options.name, &report.markdown())?;
     }
-    finish(options, &report)
+    let budgets = options.budgets.as_deref().map(budgets).transpose()?;
+    finish(options, &report, budgets.as_ref())
 }
 
-fn measured(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path, keep: bool) -> Result<EngineResult> {
+fn measured<W: Workload>(
+    engine: &dyn Engine<W>,
+    work: &W,
+    plan: &Plan<W>,
+    data: &Path,
+    keep: bool,
+) -> Result<EngineResult> {
     let data = data.join(engine.name());
     eprintln!("{} in {}", engine.name(), data.display());
     let log = data.with_extension("log");
-    let result = measure::run(engine, manifest, plan, &data)
+    let result = measure::run(engine, work, plan, &data)
         .with_context(|| format!("{}: what it printed is in {}", engine.name(), log.display()))?;
     if !keep && !plan.skip_ingest {
         std::fs::remove_dir_all(&data)?;
@@ -143,12 +157,12 @@ fn measured(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path, 
 }
 
 /// Prints and writes the tables; whether answers agree and budgets are met.
-fn finish(options: &RunOptions, report: &Report) -> Result<bool> {
+fn finish<W: Workload>(options: &RunOptions, report: &Report<W>, budgets: Option<&Budgets>) -> Result<bool> {
     let mut markdown = report.markdown();
     let mut good = report.disagreements().is_empty();
     good &= report.engines.iter().flat_map(|engine| &engine.questions).all(|question| question.problem.is_none());
-    if let Some(path) = &options.budgets {
-        let (told, met) = Budgets::read(path)?.check(report);
+    if let Some(budgets) = budgets {
+        let (told, met) = budgets.check(report);
         markdown.push_str(&told);
         good &= met;
     }
@@ -158,21 +172,19 @@ fn finish(options: &RunOptions, report: &Report) -> Result<bool> {
 }
 
 /// Results of an earlier run on the same data.
-fn reused(options: &RunOptions, manifest: &Manifest) -> Result<Vec<EngineResult>> {
+fn reused<W: Workload>(options: &RunOptions, work: &W) -> Result<Vec<EngineResult>> {
     let Some(path) = &options.reuse_rival else { return Ok(Vec::new()) };
-    let report = Report::read(path)?;
-    let same =
-        (report.data.lines, report.data.seed, report.data.end_ns) == (manifest.lines, manifest.seed, manifest.end_ns);
-    ensure!(same, "{} is of other data than {}", path.display(), options.input.display());
+    let report = Report::<W>::read(path)?;
+    ensure!(report.data.is_same(work), "{} is of other data than {}", path.display(), options.input.display());
     Ok(report.engines)
 }
 
 impl RunOptions {
-    fn plan(&self) -> Result<Plan> {
+    fn plan<W: Workload>(&self) -> Result<Plan<W>> {
         let patterns = self.only.iter().map(|only| glob::Pattern::new(only)).collect::<Result<Vec<_>, _>>()?;
-        let wanted = |question: &&Question| patterns.iter().any(|pattern| pattern.matches(question.id()));
-        let questions: Vec<Question> = Question::ALL.iter().filter(wanted).copied().collect();
-        let names: Vec<&str> = Question::ALL.iter().map(|question| question.id()).collect();
+        let wanted = |question: &&W::Question| patterns.iter().any(|pattern| pattern.matches(question.id()));
+        let questions: Vec<W::Question> = W::Question::ALL.iter().filter(wanted).copied().collect();
+        let names: Vec<&str> = W::Question::ALL.iter().map(|question| question.id()).collect();
         ensure!(!questions.is_empty(), "no question has such a name; there are {}", names.join(", "));
         Ok(Plan {
             input: self.input.clone(),
@@ -184,25 +196,17 @@ impl RunOptions {
         })
     }
 
-    fn find(&self, name: &str) -> Result<Box<dyn Engine>> {
-        match name {
-            "backstop" => Ok(Box::new(Backstop { program: self.backstop.clone() })),
-            "victorialogs" => Ok(Box::new(VictoriaLogs { program: self.rival(name, "victoria-logs")? })),
-            "loki" => Ok(Box::new(Loki { program: self.rival(name, "loki")? })),
-            _ => bail!("no engine {name:?}: there are backstop, victorialogs and loki"),
-        }
-    }
-
-    fn rival(&self, name: &str, program: &str) -> Result<PathBuf> {
+    /// The newest installed program of a rival.
+    pub(crate) fn rival(&self, name: &str, program: &str) -> Result<PathBuf> {
         let rivals = self.rivals.as_deref().context("--rivals is missing")?;
         newest_rival(rivals, name, program)
             .with_context(|| format!("no {name} in {}: benches/rivals.sh {name} installs it", rivals.display()))
     }
 }
 
-fn growth(options: &GrowthOptions) -> Result<bool> {
-    let budgets = Budgets::read(&options.budgets)?;
-    let (told, met) = budgets.check_growth(&Report::read(&options.small)?, &Report::read(&options.large)?);
+fn growth<W: Workload>(options: &GrowthOptions, budgets: fn(&Path) -> Result<Budgets>) -> Result<bool> {
+    let (small, large) = (Report::<W>::read(&options.small)?, Report::<W>::read(&options.large)?);
+    let (told, met) = budgets(&options.budgets)?.check_growth(&small, &large);
     println!("{told}");
     Ok(met)
 }

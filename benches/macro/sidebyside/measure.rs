@@ -6,14 +6,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use benches::{BodyReader, Manifest};
+use benches::BodyReader;
 use serde::{Deserialize, Serialize};
 
-use crate::answer::{Table, normalise, single};
-use crate::engine::Engine;
+use crate::engine::{Engine, Program};
 use crate::http::{Connection, Request};
 use crate::process::{Process, disk_bytes, free_port};
-use crate::questions::Question;
+use crate::workload::{Question, Table, Workload};
 
 /// Longest wait for a server to take data, or to answer after a restart.
 const START_TIMEOUT: Duration = Duration::from_secs(120);
@@ -29,13 +28,13 @@ const REPEATS_MIN: usize = 3;
 
 /// How to run.
 #[derive(Debug)]
-pub(crate) struct Plan {
+pub(crate) struct Plan<W: Workload> {
     pub(crate) input: PathBuf,
     pub(crate) connections: usize,
     pub(crate) repeats: usize,
     pub(crate) skip_ingest: bool,
     pub(crate) explain: bool,
-    pub(crate) questions: Vec<Question>,
+    pub(crate) questions: Vec<W::Question>,
 }
 
 /// What one engine did.
@@ -62,8 +61,8 @@ pub(crate) struct Ingest {
     pub(crate) settle_seconds: f64,
     /// Of the process, user and system, merging included.
     pub(crate) cpu_seconds: f64,
-    pub(crate) lines_per_cpu_second: f64,
-    /// Highest resident memory when the last record was acknowledged.
+    pub(crate) units_per_cpu_second: f64,
+    /// Highest resident memory when the last request was acknowledged.
     pub(crate) peak_sending_bytes: u64,
     /// The same when all was merged.
     pub(crate) peak_bytes: u64,
@@ -90,15 +89,15 @@ pub(crate) struct QuestionResult {
 }
 
 /// Runs one engine with its data in `data`.
-pub(crate) fn run(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path) -> Result<EngineResult> {
+pub(crate) fn run<W: Workload>(engine: &dyn Engine<W>, work: &W, plan: &Plan<W>, data: &Path) -> Result<EngineResult> {
     std::fs::create_dir_all(data)?;
-    let ingest = if plan.skip_ingest { None } else { Some(ingest(engine, manifest, plan, data)?) };
+    let ingest = if plan.skip_ingest { None } else { Some(ingest(engine, work, plan, data)?) };
     let began = Instant::now();
     let mut server = Server::start(engine, data)?;
-    server.wait_for_count(engine, manifest)?;
+    server.wait_until_whole(engine, work)?;
     let restart_ms = milliseconds(began.elapsed());
     server.process.wait_idle()?;
-    let questions = plan.questions.iter().map(|question| ask(engine, &server, *question, manifest, plan)).collect();
+    let questions = plan.questions.iter().map(|question| ask(engine, &server, *question, work, plan)).collect();
     let query_peak_bytes = server.process.peak_bytes()?;
     server.process.stop()?;
     let version = engine.version()?;
@@ -113,7 +112,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(engine: &dyn Engine, data: &Path) -> Result<Self> {
+    fn start(engine: &(impl Program + ?Sized), data: &Path) -> Result<Self> {
         let port = free_port()?;
         let log = data.with_extension("log");
         let process = Process::start(engine.command(data, port)?, &log)?;
@@ -134,30 +133,29 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until the count of all records is right: a server that answers before it has read everything has not started.
-    fn wait_for_count(&mut self, engine: &dyn Engine, manifest: &Manifest) -> Result<()> {
-        let question = Question::CountAll;
-        let request = engine.ask(question, manifest);
-        let expected = manifest.lines.to_string();
-        let answer = |server: &Self| -> Result<Table> {
-            normalise(&engine.rows(&server.try_once(&request)?)?, question.shape())
+    /// Waits until the answer shows that all is there: a server that answers before it has read everything has not started.
+    fn wait_until_whole<W: Workload>(&mut self, engine: &dyn Engine<W>, work: &W) -> Result<()> {
+        let request = engine.ask(W::WHOLE, work);
+        let problem = |server: &Self| -> Result<Option<String>> {
+            Ok(work.unlike_known(W::WHOLE, &engine.read(W::WHOLE, &server.try_once(&request)?)?))
         };
         let mut last = String::new();
-        let waited = self.wait_until("counted right", |server| match answer(server) {
-            Ok(table) => {
-                last = format!("{table:?}");
-                single(&table) == Some(&expected)
+        let waited = self.wait_until("whole", |server| match problem(server) {
+            Ok(None) => true,
+            Ok(Some(problem)) => {
+                last = problem;
+                false
             }
             Err(error) => {
                 last = format!("{error:#}");
                 false
             }
         });
-        waited.with_context(|| format!("{} records expected, the last answer was {last}", manifest.lines))
+        waited.context(last)
     }
 }
 
-fn ingest(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path) -> Result<Ingest> {
+fn ingest<W: Workload>(engine: &dyn Engine<W>, work: &W, plan: &Plan<W>, data: &Path) -> Result<Ingest> {
     let empty = std::fs::read_dir(data)?.next().is_none();
     ensure!(empty, "{} is not empty: remove it, or ask what is there with --skip-ingest", data.display());
     let bodies = BodyReader::open(&plan.input)?;
@@ -167,7 +165,7 @@ fn ingest(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path) ->
     server.process.wait_idle()?;
     let cpu_before = server.process.cpu_seconds()?;
     let began = Instant::now();
-    let told_to_wait = send_all(engine, server.address, &bodies, plan.connections)?;
+    let told_to_wait = send_all(&engine.ingest(), server.address, &bodies, plan.connections)?;
     let send_seconds = began.elapsed().as_secs_f64();
     let peak_sending_bytes = server.process.peak_bytes()?;
     let sent = Instant::now();
@@ -179,7 +177,7 @@ fn ingest(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path) ->
         send_seconds,
         settle_seconds,
         cpu_seconds,
-        lines_per_cpu_second: manifest.lines as f64 / cpu_seconds,
+        units_per_cpu_second: work.units() as f64 / cpu_seconds,
         peak_sending_bytes,
         peak_bytes: server.process.peak_bytes()?,
         written_bytes: server.process.written_bytes()?,
@@ -190,15 +188,14 @@ fn ingest(engine: &dyn Engine, manifest: &Manifest, plan: &Plan, data: &Path) ->
 }
 
 /// Sends every body once, each connection taking the next; returns how often it was told to wait.
-fn send_all(engine: &dyn Engine, address: SocketAddr, bodies: &BodyReader, connections: usize) -> Result<u64> {
-    let request = engine.ingest();
+fn send_all(request: &Request, address: SocketAddr, bodies: &BodyReader, connections: usize) -> Result<u64> {
     let next = AtomicUsize::new(0);
     let told_to_wait = AtomicU64::new(0);
     let sender = || -> Result<()> {
         let mut connection = Connection::open(address)?;
         let mut body = Vec::new();
         while bodies.read(next.fetch_add(1, Ordering::Relaxed), &mut body)? {
-            told_to_wait.fetch_add(send_one(&mut connection, &request, &body)?, Ordering::Relaxed);
+            told_to_wait.fetch_add(send_one(&mut connection, request, &body)?, Ordering::Relaxed);
         }
         Ok(())
     };
@@ -223,20 +220,26 @@ fn send_one(connection: &mut Connection, request: &Request, body: &[u8]) -> Resu
     bail!("told to wait {TRIES_MAX} times for one request")
 }
 
-fn ask(engine: &dyn Engine, server: &Server, question: Question, manifest: &Manifest, plan: &Plan) -> QuestionResult {
+fn ask<W: Workload>(
+    engine: &dyn Engine<W>,
+    server: &Server,
+    question: W::Question,
+    work: &W,
+    plan: &Plan<W>,
+) -> QuestionResult {
     let id = question.id().to_owned();
-    match time(engine, server, question, &engine.ask(question, manifest), plan) {
+    match time(engine, server, question, &engine.ask(question, work), plan) {
         Ok(timed) => QuestionResult { id, ..timed },
         Err(error) => QuestionResult { id, problem: Some(format!("{error:#}")), ..QuestionResult::default() },
     }
 }
 
-fn time(
-    engine: &dyn Engine,
+fn time<W: Workload>(
+    engine: &dyn Engine<W>,
     server: &Server,
-    question: Question,
+    question: W::Question,
     request: &Request,
-    plan: &Plan,
+    plan: &Plan<W>,
 ) -> Result<QuestionResult> {
     let mut connection = Connection::open(server.address)?;
     let mut timed = || -> Result<(f64, Vec<u8>)> {
@@ -246,7 +249,7 @@ fn time(
         Ok((took, answer.ok()?))
     };
     let (first_ms, body) = timed()?;
-    let answer = normalise(&engine.rows(&body)?, question.shape())?;
+    let answer = engine.read(question, &body)?;
     let mut repeats = Vec::new();
     let began = Instant::now();
     let cpu_before = server.process.cpu_seconds()?;

@@ -1,11 +1,8 @@
 //! OTLP log records as protobuf, by hand: opentelemetry-proto's `logs.proto`, `resource.proto` and `common.proto`, of which
 //! each field number here is a constant. Lists of records are kept encoded, so that a request is put together by copying.
 
-use crate::shape::{Record, Resource};
-
-const VARINT: u64 = 0;
-const FIXED64: u64 = 1;
-const BYTES: u64 = 2;
+use super::shape::{Record, Resource};
+use crate::wire::{BYTES, VARINT, push_bytes, push_fixed64, push_tag, push_varint, varint_len};
 
 /// Appends one `ExportLogsServiceRequest` field: a `ResourceLogs` whose records are already encoded.
 pub(crate) fn push_resource_logs(resource: &Resource, records: &[u8], out: &mut Vec<u8>) {
@@ -73,47 +70,6 @@ fn push_value(field: u64, value: &Value<'_>, out: &mut Vec<u8>) {
         Value::Double(double) => {
             push_varint(9, out);
             push_fixed64(4, double.to_bits(), out);
-        }
-    }
-}
-
-fn push_bytes(field: u64, bytes: &[u8], out: &mut Vec<u8>) {
-    push_tag(field, BYTES, out);
-    push_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
-}
-
-fn push_fixed64(field: u64, value: u64, out: &mut Vec<u8>) {
-    push_tag(field, FIXED64, out);
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn push_tag(field: u64, wire_type: u64, out: &mut Vec<u8>) {
-    push_varint(field << 3 | wire_type, out);
-}
-
-fn push_varint(mut value: u64, out: &mut Vec<u8>) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-fn varint_len(value: u64) -> u64 {
-    u64::from(70 - (value | 1).leading_zeros()) / 7
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn length_of_a_varint_is_what_is_written() {
-        for value in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX] {
-            let mut out = Vec::new();
-            push_varint(value, &mut out);
-            assert_eq!(out.len() as u64, varint_len(value), "{value}");
         }
     }
 }

@@ -7,7 +7,7 @@ use benches::{Manifest, Needle};
 use rand::Rng;
 use rand::rngs::SmallRng;
 
-use crate::shape::Span;
+use super::shape::Span;
 
 /// Words that no line of a corpus has; the words of the phrase are common ones, side by side only here.
 const RARE: &str = "kestrelfault";

@@ -1,5 +1,7 @@
 //! What is asked. Each engine's file says it in the engine's own language.
 
+use crate::workload;
+
 /// A question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Question {
@@ -36,8 +38,8 @@ pub(crate) const NEWEST: u64 = 100;
 /// Hosts of the top hosts.
 pub(crate) const TOP: u64 = 10;
 
-impl Question {
-    pub(crate) const ALL: &[Self] = &[
+impl workload::Question for Question {
+    const ALL: &'static [Self] = &[
         Self::CountAll,
         Self::CountBySeverity,
         Self::RareLines,
@@ -53,8 +55,7 @@ impl Question {
         Self::FilteredAverage,
     ];
 
-    /// Its name in options, budgets and results.
-    pub(crate) fn id(self) -> &'static str {
+    fn id(self) -> &'static str {
         match self {
             Self::CountAll => "count_all",
             Self::CountBySeverity => "count_by_severity",
@@ -72,8 +73,7 @@ impl Question {
         }
     }
 
-    /// Its name in the table.
-    pub(crate) fn title(self) -> &'static str {
+    fn title(self) -> &'static str {
         match self {
             Self::CountAll => "count all",
             Self::CountBySeverity => "count by severity",
@@ -90,7 +90,9 @@ impl Question {
             Self::FilteredAverage => "average of an attribute by service, filtered",
         }
     }
+}
 
+impl Question {
     pub(crate) fn shape(self) -> Shape {
         match self {
             Self::RareLines | Self::TraceLines | Self::NewestOfCommon => Shape::Lines,

@@ -3,12 +3,11 @@
 use anyhow::{Context, Result};
 use serde_json::{Map, Value};
 
-use crate::questions::Shape;
+use super::questions::Shape;
+use crate::workload::Table;
 
 /// A row as an engine sent it, under the names that Backstop uses.
 pub(crate) type Row = Map<String, Value>;
-/// Rows in one form: cells as text, sorted.
-pub(crate) type Table = Vec<Vec<String>>;
 
 /// Digits of a number that must agree: sums of floats depend on their order.
 const DIGITS: usize = 9;
@@ -26,14 +25,6 @@ pub(crate) fn normalise(rows: &[Row], shape: Shape) -> Result<Table> {
     }
     table.sort_unstable();
     Ok(table)
-}
-
-/// What stands in a cell, if it is the only one.
-pub(crate) fn single(table: &Table) -> Option<&str> {
-    match table.as_slice() {
-        [row] if row.len() == 1 => row.first().map(String::as_str),
-        _ => None,
-    }
 }
 
 fn cell(column: &str, value: &Value) -> Result<String> {
@@ -58,6 +49,13 @@ fn time(text: &str) -> Result<String> {
 
 fn number(number: f64) -> String {
     if number.fract() == 0.0 && number.abs() < 1e15 { format!("{number}") } else { format!("{number:.DIGITS$e}") }
+}
+
+/// Name under which rows of every engine have the field `from`.
+pub(crate) fn rename(row: &mut Row, from: &str, to: &str) {
+    if let Some(value) = row.remove(from) {
+        row.insert(to.to_owned(), value);
+    }
 }
 
 /// Reads rows of NDJSON.

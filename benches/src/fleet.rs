@@ -6,21 +6,22 @@
 
 use std::sync::Arc;
 
-use model::{Labels, METRIC_NAME, Sample, SeriesBatch, SeriesSamples};
+/// The label that holds a metric's name.
+const METRIC_NAME: &str = "__name__";
 
 /// Time between two scrapes.
-pub(crate) const STEP_MS: i64 = 15_000;
-/// The first scrape.
-pub(crate) const START_MS: i64 = 1_700_000_000_000;
+pub const STEP_MS: i64 = 15_000;
 /// Series of one host.
-pub(crate) const SERIES_PER_HOST: usize = 760;
+pub const SERIES_PER_HOST: usize = 760;
+/// Those of its processors: 16 of them in 8 modes.
+pub const CPU_SERIES_PER_HOST: usize = 128;
 
 /// Numbers that look random (splitmix64).
 #[derive(Clone, Debug)]
-pub(crate) struct Random(pub(crate) u64);
+struct Random(u64);
 
 impl Random {
-    pub(crate) fn next(&mut self) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -61,7 +62,7 @@ enum Habit {
 
 #[derive(Clone, Debug)]
 struct Source {
-    labels: Labels,
+    labels: Vec<(String, String)>,
     habit: Habit,
     value: f64,
     random: Random,
@@ -95,28 +96,33 @@ impl Source {
 }
 
 /// Hosts that are scraped together.
-pub(crate) struct Fleet {
+#[derive(Debug)]
+pub struct Fleet {
     hosts: Vec<Host>,
 }
 
-struct Host {
+/// One host: what a scrape of it shows.
+#[derive(Debug)]
+pub struct Host {
     sources: Vec<Source>,
     offset_ms: i64,
     random: Random,
 }
 
 impl Fleet {
-    pub(crate) fn new(hosts: usize) -> Self {
+    /// So many hosts, each with [`SERIES_PER_HOST`] series.
+    pub fn new(hosts: usize) -> Self {
         Self { hosts: (0..hosts).map(Host::new).collect() }
     }
 
-    pub(crate) fn series(&self) -> usize {
+    /// Series of all hosts.
+    pub fn series(&self) -> usize {
         self.hosts.iter().map(|host| host.sources.len()).sum()
     }
 
-    /// What every host shows at a step, one batch a host.
-    pub(crate) fn scrape(&mut self, step: i64) -> impl Iterator<Item = SeriesBatch> {
-        self.hosts.iter_mut().map(move |host| host.scrape(step))
+    /// The hosts, in the order of their numbers.
+    pub fn hosts(&mut self) -> &mut [Host] {
+        &mut self.hosts
     }
 }
 
@@ -132,17 +138,15 @@ impl Host {
         Self { sources: builder.sources, offset_ms: random.below(STEP_MS as u64) as i64, random }
     }
 
-    fn scrape(&mut self, step: i64) -> SeriesBatch {
+    /// Labels of its series, each sorted by name.
+    pub fn labels(&self) -> impl Iterator<Item = &[(String, String)]> {
+        self.sources.iter().map(|source| source.labels.as_slice())
+    }
+
+    /// The time of its scrape at a step of a fleet that began at `start_ms`, and the values of its series. Steps are asked for in turn.
+    pub fn scrape(&mut self, start_ms: i64, step: i64) -> (i64, impl Iterator<Item = f64>) {
         let late_ms = if self.random.below(10) == 0 { 1 + self.random.below(5) as i64 } else { 0 };
-        let time_ms = START_MS + step * STEP_MS + self.offset_ms + late_ms;
-        // The first time every text is one of its own, as a decoder makes them: who keeps them pays for them.
-        let own = |labels: &Labels| if step == 0 { labels.iter().collect() } else { labels.clone() };
-        let sample = |source: &mut Source| SeriesSamples {
-            labels: own(&source.labels),
-            samples: vec![Sample { time_ms, value: source.next() }],
-            ..SeriesSamples::default()
-        };
-        SeriesBatch { series: self.sources.iter_mut().map(sample).collect(), metadata: Vec::new() }
+        (start_ms + step * STEP_MS + self.offset_ms + late_ms, self.sources.iter_mut().map(Source::next))
     }
 }
 
@@ -157,7 +161,8 @@ impl Builder {
         let own = [("job", "node"), ("region", ["eu-west-1", "us-east-1", "ap-south-1"][self.number % 3])];
         let all =
             [(METRIC_NAME, name), ("instance", &*self.instance)].into_iter().chain(own).chain(pairs.iter().copied());
-        let labels: Labels = all.collect();
+        let mut labels: Vec<(String, String)> = all.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        labels.sort_unstable();
         let mut random = Random(self.number as u64 * 1_000_003 + self.sources.len() as u64);
         let value = match habit {
             Habit::Constant(value) => value,

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::template::Template;
-use crate::{needles, synthetic};
+use super::template::Template;
+use super::{needles, synthetic};
 
 /// Services with their lines.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::rngs::SmallRng;
 
-use crate::corpus::Corpus;
+use super::corpus::Corpus;
 
 /// Hosts of one service.
 const HOSTS: usize = 8;

@@ -7,11 +7,11 @@ use benches::{BodyWriter, Manifest};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
-use crate::Options;
-use crate::corpus::{Corpus, Service};
-use crate::needles::Needles;
-use crate::otlp::{push_record, push_resource_logs};
-use crate::shape::{Record, Resource, Severities, Traces, pick_resource, pick_served, resources};
+use super::Options;
+use super::corpus::{Corpus, Service};
+use super::needles::Needles;
+use super::otlp::{push_record, push_resource_logs};
+use super::shape::{Record, Resource, Severities, Traces, pick_resource, pick_served, resources};
 
 /// Steps between records by which a time may be late.
 const JITTER_STEPS: i64 = 5;

@@ -12,11 +12,12 @@ use anyhow::{Context, Result};
 use benches::Manifest;
 use serde_json::{Value, json};
 
-use super::{Engine, installed_version, printed, rename};
-use crate::answer::Row;
+use super::answer::{Row, normalise, rename};
+use super::questions::{NEWEST, Question, REGEX, REGEX_WITHOUT_WORDS, TOP};
+use crate::engine::{Engine, Program, installed_version, printed};
 use crate::http::{Connection, Request, encode_form};
 use crate::process::free_port;
-use crate::questions::{NEWEST, Question, REGEX, REGEX_WITHOUT_WORDS, TOP};
+use crate::workload::Table;
 
 const ALL: &str = "{service_name=~\".+\"}";
 const HOUR_NS: i64 = 3_600_000_000_000;
@@ -29,7 +30,7 @@ pub(crate) struct Loki {
     pub(crate) program: PathBuf,
 }
 
-impl Engine for Loki {
+impl Program for Loki {
     fn name(&self) -> &'static str {
         "loki"
     }
@@ -50,12 +51,14 @@ impl Engine for Loki {
         Request::get("/ready")
     }
 
-    fn ingest(&self) -> Request {
-        Request::post("/otlp/v1/logs").header("content-type", "application/x-protobuf")
-    }
-
     fn settle(&self, connection: &mut Connection) -> Result<()> {
         connection.send(&Request::post("/flush"))?.ok().map(drop)
+    }
+}
+
+impl Engine<Manifest> for Loki {
+    fn ingest(&self) -> Request {
+        Request::post("/otlp/v1/logs").header("content-type", "application/x-protobuf")
     }
 
     fn ask(&self, question: Question, data: &Manifest) -> Request {
@@ -78,7 +81,7 @@ impl Engine for Loki {
         Request::get(format!("/loki/api/v1/{path}?{}", encode_form(&pairs)))
     }
 
-    fn rows(&self, body: &[u8]) -> Result<Vec<Row>> {
+    fn read(&self, question: Question, body: &[u8]) -> Result<Table> {
         let answer: Value = serde_json::from_slice(body)?;
         let results = answer["data"]["result"].as_array().context("an answer without a result")?;
         let mut rows = Vec::new();
@@ -89,7 +92,7 @@ impl Engine for Loki {
                 _ => rows.extend(pairs(result).map(line)),
             }
         }
-        Ok(rows)
+        normalise(&rows, question.shape())
     }
 }
 

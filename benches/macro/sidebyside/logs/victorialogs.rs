@@ -2,23 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use benches::Manifest;
 
-use super::{Engine, installed_version, printed, rename};
-use crate::answer::{Row, ndjson};
+use super::answer::{ndjson, normalise, rename};
+use super::questions::{NEWEST, Question, REGEX, REGEX_WITHOUT_WORDS, TOP};
+use crate::engine::{Engine, Program, installed_version, printed, settle_victoria};
 use crate::http::{Connection, Request};
-use crate::questions::{NEWEST, Question, REGEX, REGEX_WITHOUT_WORDS, TOP};
+use crate::workload::Table;
 
 /// Gauges of work that is still to be done, by the start of their names.
 const BUSY_GAUGES: [&str; 3] = ["vl_active_merges", "vl_active_force_merges", "vl_pending_rows"];
-const BUSY_POLL: Duration = Duration::from_millis(200);
-/// Polls without work before it counts as merged: between two merges there is none either.
-const IDLE_POLLS: u32 = 10;
-/// Polls before the runner gives up: half an hour.
-const POLLS_MAX: u32 = 9_000;
 
 /// The field of a record's severity in 1.52; 1.43 called it `severity`.
 const SEVERITY: &str = "severity_text";
@@ -29,7 +24,7 @@ pub(crate) struct VictoriaLogs {
     pub(crate) program: PathBuf,
 }
 
-impl Engine for VictoriaLogs {
+impl Program for VictoriaLogs {
     fn name(&self) -> &'static str {
         "victorialogs"
     }
@@ -51,25 +46,16 @@ impl Engine for VictoriaLogs {
         Request::get("/health")
     }
 
+    fn settle(&self, connection: &mut Connection) -> Result<()> {
+        settle_victoria(connection, &BUSY_GAUGES)
+    }
+}
+
+impl Engine<Manifest> for VictoriaLogs {
     fn ingest(&self) -> Request {
         Request::post("/insert/opentelemetry/v1/logs")
             .header("content-type", "application/x-protobuf")
             .header("VL-Stream-Fields", "service.name,host.name")
-    }
-
-    fn settle(&self, connection: &mut Connection) -> Result<()> {
-        connection.send(&Request::get("/internal/force_flush"))?.ok()?;
-        connection.send(&Request::get("/internal/force_merge"))?.ok()?;
-        let mut idle = 0;
-        for _ in 0..POLLS_MAX {
-            std::thread::sleep(BUSY_POLL);
-            let metrics = connection.send(&Request::get("/metrics"))?.ok()?;
-            idle = if busy(&String::from_utf8_lossy(&metrics)) { 0 } else { idle + 1 };
-            if idle == IDLE_POLLS {
-                return Ok(());
-            }
-        }
-        bail!("still merging")
     }
 
     fn ask(&self, question: Question, data: &Manifest) -> Request {
@@ -83,21 +69,14 @@ impl Engine for VictoriaLogs {
         Request::post("/select/logsql/query").form(&pairs)
     }
 
-    fn rows(&self, body: &[u8]) -> Result<Vec<Row>> {
+    fn read(&self, question: Question, body: &[u8]) -> Result<Table> {
         let mut rows = ndjson(body)?;
         for row in &mut rows {
             rename(row, "_msg", "body");
             rename(row, SEVERITY, "severity");
         }
-        Ok(rows)
+        normalise(&rows, question.shape())
     }
-}
-
-fn busy(metrics: &str) -> bool {
-    let gauges = metrics.lines().filter(|line| BUSY_GAUGES.iter().any(|gauge| line.starts_with(gauge)));
-    gauges
-        .filter_map(|line| line.rsplit_once(' '))
-        .any(|(_, value)| value.parse::<f64>().is_ok_and(|value| value > 0.0))
 }
 
 fn text(question: Question, data: &Manifest) -> String {

@@ -13,6 +13,7 @@ use crate::exemplars::SeriesExemplars;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
+use crate::pages::PageCache;
 use crate::retention::Floors;
 use crate::selection::{Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
@@ -83,6 +84,7 @@ pub struct SeriesDb {
     /// When what is too old was last removed.
     pub(crate) removed_ms: AtomicI64,
     damaged: Mutex<Vec<DamagedBlock>>,
+    pub(crate) pages: Arc<PageCache>,
     /// What was deleted and may still be in blocks. Replaced as a whole, under the lock of the tenant whose reads it changes.
     pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
 }
@@ -98,6 +100,7 @@ impl SeriesDb {
         let db = Self {
             dir: dir.to_owned(),
             floors: RwLock::new(Arc::new(Floors::new(&options.retention))),
+            pages: Arc::new(PageCache::new(options.page_cache_bytes_max)),
             options,
             tenants: RwLock::default(),
             files: Mutex::new(()),
@@ -371,7 +374,7 @@ impl SeriesDb {
         let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
-        SeriesSelection::new(heads, blocks, deleted, end_ms)
+        SeriesSelection::new(heads, blocks, deleted, end_ms, &self.pages)
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
@@ -448,9 +451,10 @@ impl SeriesDb {
         self.tenants.read().keys().cloned().collect()
     }
 
-    /// Bytes that series, samples in memory and exemplars take, estimated.
+    /// Bytes that series, samples in memory, exemplars and decoded pages take, estimated.
     pub fn memory_bytes(&self) -> usize {
-        self.tenants.read().values().map(|tenant| tenant.read().memory_bytes()).sum()
+        let tenants: usize = self.tenants.read().values().map(|tenant| tenant.read().memory_bytes()).sum();
+        tenants + self.pages.bytes()
     }
 
     /// Bytes of samples that no block holds yet: what a flush would write, before compression.

@@ -10,6 +10,7 @@ use crate::block::{BlockFile, Entry};
 use crate::exemplars::Ring;
 use crate::heads::Heads;
 use crate::index::{LabelIndex, SeriesId, narrows};
+use crate::known::Forms;
 use crate::layer::Layer;
 use crate::samples::{Samples, View};
 use crate::usage::Asked;
@@ -74,6 +75,8 @@ impl Block {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) index: LabelIndex,
+    /// How senders write the labels of its series.
+    pub(crate) forms: Arc<Forms>,
     pub(crate) heads: Heads,
     /// Every series in the order of its labels, but for those that are newer.
     order: Vec<SeriesId>,
@@ -95,6 +98,7 @@ impl Tenant {
         Self {
             id,
             index: LabelIndex::default(),
+            forms: Arc::default(),
             heads: Heads::default(),
             order: Vec::new(),
             newer: Vec::new(),

@@ -95,6 +95,8 @@ impl Postings {
 #[derive(Debug, Default)]
 pub(crate) struct LabelIndex {
     ids: HashTable<(Labels, SeriesId)>,
+    /// The same by [`place_of`], for labels that came from here: nothing of them is looked at.
+    places: HashTable<(usize, SeriesId)>,
     hasher: RandomState,
     postings: BTreeMap<Arc<str>, Values>,
     next: SeriesId,
@@ -103,15 +105,34 @@ pub(crate) struct LabelIndex {
 
 impl LabelIndex {
     pub(crate) fn id(&self, labels: &Labels) -> Option<SeriesId> {
-        let hash = hash(&self.hasher, labels.iter());
+        let place = place_of(labels);
+        if let Some((_, id)) = self.places.find(self.hasher.hash_one(place), |(known, _)| *known == place) {
+            return Some(*id);
+        }
+        let hash = hash(&self.hasher, bytes_of(labels));
         self.ids.find(hash, |(known, _)| known == labels).map(|(_, id)| *id)
     }
 
     /// The same by pairs that are sorted by name.
     pub(crate) fn id_of_pairs(&self, pairs: &[(&str, &str)]) -> Option<SeriesId> {
-        let hash = hash(&self.hasher, pairs.iter().copied());
-        let same = |known: &Labels| known.len() == pairs.len() && known.iter().eq(pairs.iter().copied());
-        self.ids.find(hash, |(known, _)| same(known)).map(|(_, id)| *id)
+        let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        self.find(pairs).map(|(_, id)| *id)
+    }
+
+    /// The labels of the series with just these pairs, in this order.
+    pub(crate) fn labels(&self, pairs: &[(&[u8], &[u8])]) -> Option<&Labels> {
+        self.find(pairs.iter().copied()).map(|(labels, _)| labels)
+    }
+
+    fn find<'a>(
+        &self,
+        pairs: impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone,
+    ) -> Option<&(Labels, SeriesId)> {
+        let hash = hash(&self.hasher, pairs.clone());
+        let same = |known: &Labels| {
+            known.len() == pairs.len() && bytes_of(known).zip(pairs.clone()).all(|(known, pair)| known == pair)
+        };
+        self.ids.find(hash, |(known, _)| same(known))
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -131,7 +152,9 @@ impl LabelIndex {
         };
         let labels: Labels = pairs.map(|(name, value)| self.post(name, value, id)).collect();
         let (hasher, entry) = (&self.hasher, (labels.clone(), id));
-        self.ids.insert_unique(hash(hasher, labels.iter()), entry, |(known, _)| hash(hasher, known.iter()));
+        self.ids.insert_unique(hash(hasher, bytes_of(&labels)), entry, |(known, _)| hash(hasher, bytes_of(known)));
+        let place = place_of(&labels);
+        self.places.insert_unique(hasher.hash_one(place), (place, id), |(known, _)| hasher.hash_one(known));
         Some((id, labels))
     }
 
@@ -151,9 +174,13 @@ impl LabelIndex {
     }
 
     pub(crate) fn remove(&mut self, labels: &Labels) {
-        let hash = hash(&self.hasher, labels.iter());
+        let hash = hash(&self.hasher, bytes_of(labels));
         let Ok(entry) = self.ids.find_entry(hash, |(known, _)| known == labels) else { return };
-        let ((_, id), _) = entry.remove();
+        let ((known, id), _) = entry.remove();
+        let place = place_of(&known);
+        if let Ok(entry) = self.places.find_entry(self.hasher.hash_one(place), |(known, _)| *known == place) {
+            entry.remove();
+        }
         self.free.push(id);
         for (name, value) in labels.iter() {
             let Some(values) = self.postings.get_mut(name) else { continue };
@@ -230,13 +257,22 @@ fn union(lists: &[&Postings]) -> RoaringBitmap {
     all
 }
 
-fn hash<'a>(hasher: &RandomState, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+/// Where labels are in memory. Clones share the place, so that equal places are equal labels for as long as one of them is held.
+fn place_of(labels: &Labels) -> usize {
+    labels.pairs().as_ptr().addr()
+}
+
+fn bytes_of(labels: &Labels) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+    labels.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+}
+
+fn hash<'a>(hasher: &RandomState, pairs: impl Iterator<Item = (&'a [u8], &'a [u8])>) -> u64 {
     let mut hasher = hasher.build_hasher();
     for (name, value) in pairs {
-        hasher.write(name.as_bytes());
+        hasher.write(name);
         // Lengths keep `ab` `c` apart from `a` `bc`.
         hasher.write_u64((name.len() as u64) << 32 | value.len() as u64);
-        hasher.write(value.as_bytes());
+        hasher.write(value);
     }
     hasher.finish()
 }

@@ -102,12 +102,12 @@ impl SeriesDb {
         let mut rows: Vec<_> = run.iter().map(|block| block.places_by_row().into_iter().peekable()).collect();
         for (labels, id) in &series {
             let mut merged = Samples::default();
-            for (nth, (block, rows)) in run.iter().zip(&mut rows).enumerate() {
+            for (block, rows) in run.iter().zip(&mut rows) {
                 // Rows have the same order, so that a series is a block's next one or not in it.
                 let next = rows.peek().and_then(|place| block.entries.get(*place as usize));
                 let Some(entry) = next.filter(|entry| entry.id == *id) else { continue };
                 rows.next();
-                let page = |part, row| pages.get((nth, run.len()), &block.file, part, row);
+                let page = |part, row| pages.get(run.len(), &block.file, part, row);
                 let mut samples = block.file.samples(entry, page)?;
                 tombstones::apply(&deleted, block.file.id.sequence, labels, &mut samples);
                 if merged.is_empty() {
@@ -128,6 +128,7 @@ impl SeriesDb {
         tenant.add_block(file, entries);
         for block in run {
             tenant.remove_block(block);
+            self.pages.forget(block.file.id);
             std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
         }
         if !deleted.is_empty() {

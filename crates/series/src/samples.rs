@@ -116,6 +116,31 @@ impl Samples {
         self.extend(new);
     }
 
+    /// Leaves the samples from `start_ms` to `end_ms`, both included.
+    pub(crate) fn clip(&mut self, start_ms: i64, end_ms: i64) {
+        let from = self.times.partition_point(|time| *time < start_ms);
+        let to = self.times.partition_point(|time| *time <= end_ms).max(from);
+        if (from, to) == (0, self.len()) {
+            return;
+        }
+        fn cut<T: Clone>(column: &mut Vec<T>, from: usize, to: usize) {
+            if column.is_empty() {
+                return;
+            }
+            if (to - from) * 2 < column.len() {
+                // Most of its room would be left over.
+                *column = column[from..to].to_vec();
+                return;
+            }
+            column.truncate(to);
+            column.drain(..from);
+        }
+        cut(&mut self.times, from, to);
+        cut(&mut self.values, from, to);
+        cut(&mut self.histograms, from, to);
+        cut(&mut self.starts, from, to);
+    }
+
     /// The samples from `start_ms` to `end_ms`, both included.
     pub(crate) fn range(&self, start_ms: i64, end_ms: i64) -> View<'_> {
         let from = self.times.partition_point(|time| *time < start_ms);

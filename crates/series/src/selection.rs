@@ -11,7 +11,7 @@ use crate::db::SeriesData;
 use crate::head::Block;
 use crate::index::SeriesId;
 use crate::layer::Layer;
-use crate::pages::Pages;
+use crate::pages::{PageCache, Pages};
 use crate::samples::Samples;
 use crate::tombstones::{self, Tombstone};
 
@@ -48,10 +48,13 @@ impl SeriesSelection {
         blocks: Vec<Arc<Block>>,
         deleted: Vec<Tombstone>,
         end_ms: i64,
+        cache: &Arc<PageCache>,
     ) -> Self {
         let mut selection = Self { blocks, deleted, end_ms, ..Self::default() };
+        let mut stored_samples = 0;
         for (id, Held { labels, start_ms, layers }) in heads {
             let stored: usize = selection.blocks.iter().filter_map(|block| block.entry(id)).map(Entry::samples).sum();
+            stored_samples += stored;
             let held = layers.iter().flatten();
             selection.samples_at_most += held.clone().map(Layer::len).sum::<usize>() + stored;
             selection.held_bytes += held.map(Layer::bytes).sum::<usize>();
@@ -60,6 +63,7 @@ impl SeriesSelection {
             selection.starts_ms.push(start_ms);
             selection.heads.push(Mutex::new(layers));
         }
+        selection.pages = Pages::new(Arc::clone(cache), stored_samples);
         selection
     }
 
@@ -92,14 +96,12 @@ impl SeriesSelection {
     pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
         let mut stored = Samples::default();
         let start_ms = self.starts_ms[at];
-        for (nth, block) in self.blocks.iter().enumerate() {
+        for block in &self.blocks {
             let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
             let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
-            let page = |part, row| self.pages.get((nth, self.blocks.len()), &block.file, part, row);
+            let page = |part, row| self.pages.get(self.blocks.len(), &block.file, part, row);
             let mut samples = block.file.samples(entry, page)?;
-            if *samples.times.first().unwrap_or(&0) < start_ms || *samples.times.last().unwrap_or(&0) > self.end_ms {
-                samples = Samples::from(samples.range(start_ms, self.end_ms));
-            }
+            samples.clip(start_ms, self.end_ms);
             tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
             if stored.is_empty() {
                 stored = samples;

@@ -22,6 +22,8 @@ pub struct Decoded {
     pub spans: Vec<Row>,
     /// Metric samples.
     pub series: SeriesBatch,
+    /// How many of those series are known already ([`crate::KnownSeries`]).
+    pub series_known: usize,
     /// What could not be decoded.
     pub rejects: Vec<Reject>,
 }

@@ -23,6 +23,7 @@ mod frame;
 pub mod graphite;
 pub mod influx;
 mod json;
+mod known;
 mod lines;
 pub mod otlp;
 mod prom_name;
@@ -40,6 +41,7 @@ pub use decompress::{
     decompress,
 };
 pub use frame::{Frame, Frames, MESSAGE_BYTES_MAX};
+pub use known::{KnownSeries, NoSeries};
 pub use lines::{DETECT_LINES_MAX, Format, LineOptions, decode_line, decode_lines, detect};
 pub use put::ProtoWriter;
 pub use snappy::{SNAPPY_DECODED_BYTES_MAX, SNAPPY_RATIO_MAX};

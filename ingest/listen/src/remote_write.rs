@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::post;
 use decode::Encoding;
-use decode::remote_write::{RemoteWrite, RemoteWriteOptions, decode_remote_write};
+use decode::remote_write::{RemoteWrite, RemoteWriteOptions, decode_remote_write_of_known};
 use model::SeriesBatch;
 use pipeline::{Pipeline, Protocol, Source};
 
@@ -79,7 +79,7 @@ async fn receive(
     let begin = Arc::clone(pipeline);
     let (written, reasons, begun, reservation) = decoding(Encoding::Snappy, body.len(), move || {
         let body = decompressed(Encoding::Snappy, body, &mut reservation, &source)?;
-        let decoded = decode_remote_write(version, &body, options);
+        let decoded = begin.with_known(&tenant, |known| decode_remote_write_of_known(version, &body, options, known));
         drop(body);
         let mut decoded = decoded.map_err(|error| Refusal::bad_request(error.to_string()))?;
         begin.admit(&tenant, &mut decoded);

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use decode::{Decoded, Reject};
-use model::{Batch, TenantId, Timestamp};
+use decode::{Decoded, KnownSeries, Reject};
+use model::{Batch, Labels, TenantId, Timestamp};
 use store::{Ack, AppendError, Store};
 use telemetry::metrics::{INGEST_BUSY, INGESTED_ROWS, INGESTED_SAMPLES, QUARANTINED_ITEMS};
 
@@ -114,10 +114,16 @@ impl Pipeline {
         self.budget.used()
     }
 
+    /// Decodes with what the store knows of a tenant's series. Nothing else of the pipeline may be called within.
+    pub fn with_known<T>(&self, tenant: &TenantId, decode: impl FnOnce(&mut dyn KnownSeries) -> T) -> T {
+        self.store.series().with_known_labels(tenant, |known| decode(&mut Known(known)))
+    }
+
     /// Turns series that are over a limit of the store into rejects, so that the sender hears of them and quarantine keeps them.
     /// Call it before [`Self::push`], and count the rejects after it.
     pub fn admit(&self, tenant: &TenantId, decoded: &mut Decoded) {
-        if decoded.series.series.is_empty() {
+        // What is known is in the store already.
+        if decoded.series_known == decoded.series.series.len() {
             return;
         }
         for refused in self.store.series().refused(tenant, &decoded.series).into_iter().rev() {
@@ -172,6 +178,23 @@ impl Pipeline {
                 result => return result,
             }
         }
+    }
+}
+
+/// Series of the store, as decoders ask for them.
+struct Known<'k, 'a>(&'k mut series::KnownLabels<'a>);
+
+impl KnownSeries for Known<'_, '_> {
+    fn labels(&mut self, pairs: &[(&[u8], &[u8])]) -> Option<Labels> {
+        self.0.find(pairs)
+    }
+
+    fn labels_of_form(&mut self, bytes: &[u8]) -> Option<Labels> {
+        self.0.find_form(bytes)
+    }
+
+    fn learn_form(&mut self, bytes: &[u8], labels: &Labels) {
+        self.0.learn_form(bytes, labels);
     }
 }
 

@@ -217,6 +217,15 @@ impl Engine {
         let _threads = self.inner.runtime.as_ref().map(Runtime::enter);
         telemetry::spawn("query", task)
     }
+
+    /// Runs work that waits for nothing on a thread of its own.
+    pub(crate) fn spawn_blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> tokio::task::JoinHandle<T> {
+        let _threads = self.inner.runtime.as_ref().map(Runtime::enter);
+        tokio::task::spawn_blocking(work)
+    }
 }
 
 fn length(range: TimeRange) -> u64 {

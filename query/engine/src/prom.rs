@@ -197,26 +197,25 @@ impl Engine {
         };
         let source = self.prom(&request.tenant);
         let memory_total_bytes_max = self.limits().memory_total_bytes_max;
-        let outcome = self.spawn(async move {
-            let work = tokio::task::spawn_blocking(move || promql::eval(&expr, &source, request.range, &limits));
-            let outcome = tokio::select! {
-                biased;
-                () = entry.cancel.cancelled() => Err(QueryError::Canceled),
-                outcome = work => match outcome {
-                    Ok(outcome) => outcome.map_err(|error| eval_error(error, timeout_ms, memory_total_bytes_max)),
-                    Err(error) => Err(QueryError::Internal { message: error.to_string() }),
-                },
-            };
-            let (query_id, took) = (entry.id, entry.started.elapsed());
+        let running = Arc::clone(&entry);
+        // One thread does it all, whether somebody still waits or not: handing a small query from thread to thread costs as much as it.
+        let work = self.spawn_blocking(move || {
+            let outcome = promql::eval(&expr, &source, request.range, &limits);
+            let outcome = outcome.map_err(|error| eval_error(error, timeout_ms, memory_total_bytes_max));
+            let took = running.started.elapsed();
             metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
             metrics::QUERY_SECONDS.record(took);
             drop((registered, permit));
             let (prepare_ms, queue_ms, elapsed_ms) = (millis(prepared), millis(queued), millis(took));
-            outcome.map(|outcome| PromResult { outcome, query_id, prepare_ms, queue_ms, elapsed_ms })
+            outcome.map(|outcome| PromResult { outcome, query_id: running.id, prepare_ms, queue_ms, elapsed_ms })
         });
-        let outcome = outcome.await.map_err(|error| QueryError::Internal { message: error.to_string() });
+        let outcome = tokio::select! {
+            biased;
+            () = entry.cancel.cancelled() => Err(QueryError::Canceled),
+            outcome = work => outcome.unwrap_or_else(|error| Err(QueryError::Internal { message: error.to_string() })),
+        };
         drop(stop);
-        outcome?
+        outcome
     }
 }
 

@@ -265,13 +265,19 @@ fn choose(op: AggregateOp, param: f64, mut rows: Vec<usize>, input: &Tile, step:
     }
     let keep = if param < 1.0 { 0 } else { param as usize };
     if op != AggregateOp::Limitk {
-        let value = |row: &usize| input.at(*row, step);
-        rows.sort_by(|a, b| {
-            let (a, b) = (value(a), value(b));
-            let by_value = if op == AggregateOp::Topk { b.partial_cmp(&a) } else { a.partial_cmp(&b) };
-            // NaN goes last in both.
-            by_value.unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
-        });
+        let order = |a: &(f64, usize), b: &(f64, usize)| {
+            let by_value = if op == AggregateOp::Topk { b.0.partial_cmp(&a.0) } else { a.0.partial_cmp(&b.0) };
+            // NaN goes last in both; of equal values the first.
+            by_value.unwrap_or_else(|| a.0.is_nan().cmp(&b.0.is_nan())).then(a.1.cmp(&b.1))
+        };
+        let mut valued: Vec<(f64, usize)> = rows.into_iter().map(|row| (input.at(row, step), row)).collect();
+        if keep < valued.len() {
+            // Only what is kept is sorted.
+            valued.select_nth_unstable_by(keep, order);
+            valued.truncate(keep);
+        }
+        valued.sort_unstable_by(order);
+        return valued.into_iter().map(|(_, row)| row).collect();
     }
     rows.truncate(keep);
     rows

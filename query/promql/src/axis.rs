@@ -1,5 +1,5 @@
 //! Where the windows of all steps begin and end on one time axis. Series of one scrape target have the same times, so what was found for
-//! one of them holds for the next.
+//! one of them holds for the others.
 
 use crate::windows::{Extrapolation, Params, Reach};
 
@@ -14,9 +14,20 @@ pub(crate) struct Window {
     pub(crate) reach: Option<Reach>,
 }
 
-/// The windows of the axis that was looked at last. One thread's, for one operator.
+/// Axes of which it is remembered what was found: one for each target of a fleet, whose series alternate in the order of their labels.
+const AXES_MAX: usize = 64;
+
+/// The axes that were looked at lately. One thread's, for one operator.
 #[derive(Default)]
 pub(crate) struct Axis {
+    known: Vec<Known>,
+    /// Whose turn it is to go when there is no more room.
+    next: usize,
+}
+
+/// What was found for one axis.
+#[derive(Default)]
+struct Known {
     times: Vec<i64>,
     windows: Vec<Window>,
     /// For each step one more than the place of the newest sample at or before it.
@@ -26,12 +37,49 @@ pub(crate) struct Axis {
 impl Axis {
     /// The windows of all steps over these times, of which `params` gives the bounds, which never go back.
     pub(crate) fn windows(&mut self, times: &[i64], steps: usize, params: impl Fn(usize) -> Params) -> &[Window] {
-        if self.windows.len() == steps && self.times == times {
-            return &self.windows;
+        let known = self.of(times);
+        if known.windows.len() != steps {
+            known.windows.clear();
+            known.find_windows(steps, params);
         }
-        self.times.clear();
-        self.times.extend_from_slice(times);
-        self.windows.clear();
+        &known.windows
+    }
+
+    /// For each step how many samples are at or before the time that it looks at, which never goes back.
+    pub(crate) fn newest(&mut self, times: &[i64], steps: usize, now: impl Fn(usize) -> i64) -> &[usize] {
+        let known = self.of(times);
+        if known.newest.len() != steps {
+            known.newest.clear();
+            known.find_newest(steps, now);
+        }
+        &known.newest
+    }
+
+    /// What is known of an axis; nothing of one that is new.
+    fn of(&mut self, times: &[i64]) -> &mut Known {
+        let ends = |times: &[i64]| (times.len(), times.first().copied(), times.last().copied());
+        let wanted = ends(times);
+        let same = |known: &Known| ends(&known.times) == wanted && known.times == times;
+        if let Some(at) = self.known.iter().position(same) {
+            return &mut self.known[at];
+        }
+        if self.known.len() < AXES_MAX {
+            self.known.push(Known::default());
+        }
+        let at = self.next % AXES_MAX;
+        self.next = at + 1;
+        let known = &mut self.known[at];
+        known.times.clear();
+        known.times.extend_from_slice(times);
+        known.windows.clear();
+        known.newest.clear();
+        known
+    }
+}
+
+impl Known {
+    fn find_windows(&mut self, steps: usize, params: impl Fn(usize) -> Params) {
+        let times = &self.times;
         let (mut from, mut to) = (0, 0);
         for step in 0..steps {
             let params = params(step);
@@ -44,25 +92,37 @@ impl Axis {
             let reach = (to > from + 1).then(|| Extrapolation::of(&times[from..to]).reach(&params));
             self.windows.push(Window { from, to, reach });
         }
-        &self.windows
     }
 
-    /// For each step how many samples are at or before the time that it looks at, which never goes back.
-    pub(crate) fn newest(&mut self, times: &[i64], steps: usize, now: impl Fn(usize) -> i64) -> &[usize] {
-        if self.newest.len() == steps && self.times == times {
-            return &self.newest;
-        }
-        self.times.clear();
-        self.times.extend_from_slice(times);
-        self.newest.clear();
+    fn find_newest(&mut self, steps: usize, now: impl Fn(usize) -> i64) {
         let mut next = 0;
         for step in 0..steps {
             let now = now(step);
-            while times.get(next).is_some_and(|time| *time <= now) {
+            while self.times.get(next).is_some_and(|time| *time <= now) {
                 next += 1;
             }
             self.newest.push(next);
         }
-        &self.newest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// More axes than are remembered, in turns, each found again as it is found anew.
+    #[test]
+    fn each_axis_has_its_own_windows() {
+        let times = |axis: i64| (0..20).map(|at| at * 10 + axis).collect::<Vec<i64>>();
+        let mut axis = Axis::default();
+        for turn in 0..3 {
+            for number in 0..AXES_MAX as i64 + 7 {
+                let now = |step: usize| step as i64 * 25;
+                let found = axis.newest(&times(number), 8, now).to_vec();
+                let wanted = (0..8).map(|step| times(number).iter().filter(|time| **time <= now(step)).count());
+                assert_eq!(found, wanted.collect::<Vec<usize>>(), "{turn} {number}");
+            }
+            assert_eq!(axis.known.len(), AXES_MAX);
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::tile::{Grid, Meta, Row, Sink};
 /// Values computed before they are handed on: large enough that a hand-over costs nothing, small enough for a cache.
 const BLOCK_VALUES: usize = 64 * 1024;
 /// Below this many values a second thread costs more than it brings.
-const PARALLEL_VALUES_MIN: usize = 256 * 1024;
+const PARALLEL_VALUES_MIN: usize = 64 * 1024;
 /// Blocks that a thread may be ahead.
 const BLOCKS_AHEAD: usize = 2;
 

@@ -85,43 +85,134 @@ impl QueryValue {
 
     /// The `data` of the Prometheus API: `{"resultType": ..., "result": ...}`.
     pub fn to_json(&self) -> Json {
-        let result = match self {
-            Self::Scalar(sample) => point(sample.time_ms, sample.value),
-            Self::String { time_ms, value } => json!([seconds_json(*time_ms), value]),
-            Self::Vector(samples) => samples.iter().map(vector_json).collect(),
-            Self::Matrix(series) => series.iter().map(matrix_json).collect(),
-        };
-        json!({"resultType": self.result_type(), "result": result})
+        let mut text = String::new();
+        self.write_json(&mut text);
+        serde_json::from_str(&text).unwrap_or(Json::Null)
+    }
+
+    /// The same as a text behind another. A dashboard's answer is mostly numbers: each is written once, where it stays.
+    pub fn write_json(&self, out: &mut String) {
+        out.push_str("{\"resultType\":\"");
+        out.push_str(self.result_type());
+        out.push_str("\",\"result\":");
+        match self {
+            Self::Scalar(sample) => put_point(out, sample.time_ms, sample.value),
+            Self::String { time_ms, value } => {
+                out.push('[');
+                put_seconds(out, *time_ms);
+                out.push(',');
+                put_text(out, value);
+                out.push(']');
+            }
+            Self::Vector(samples) => put_list(out, samples, put_vector_sample),
+            Self::Matrix(series) => put_list(out, series, put_matrix_series),
+        }
+        out.push('}');
     }
 }
 
-fn point(time_ms: i64, value: f64) -> Json {
-    json!([seconds_json(time_ms), format_number(value)])
+fn put_list<T>(out: &mut String, items: &[T], put: impl Fn(&mut String, &T)) {
+    out.push('[');
+    for (at, item) in items.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        put(out, item);
+    }
+    out.push(']');
 }
 
-fn histogram_point(time_ms: i64, histogram: &FloatHistogram) -> Json {
-    json!([seconds_json(time_ms), histogram_json(histogram)])
+fn put_text(out: &mut String, text: &str) {
+    // A text is always written.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
 
-fn vector_json(sample: &VectorSample) -> Json {
-    let metric = metric(&sample.labels);
+fn put_point(out: &mut String, time_ms: i64, value: f64) {
+    out.push('[');
+    put_seconds(out, time_ms);
+    out.push_str(",\"");
+    put_number(out, value);
+    out.push_str("\"]");
+}
+
+fn put_histogram_point(out: &mut String, time_ms: i64, histogram: &FloatHistogram) {
+    out.push('[');
+    put_seconds(out, time_ms);
+    out.push(',');
+    out.push_str(&histogram_json(histogram).to_string());
+    out.push(']');
+}
+
+fn put_vector_sample(out: &mut String, sample: &VectorSample) {
+    put_metric(out, &sample.labels);
     match &sample.histogram {
-        Some(histogram) => json!({"metric": metric, "histogram": histogram_point(sample.time_ms, histogram)}),
-        None => json!({"metric": metric, "value": point(sample.time_ms, sample.value)}),
+        Some(histogram) => {
+            out.push_str(",\"histogram\":");
+            put_histogram_point(out, sample.time_ms, histogram);
+        }
+        None => {
+            out.push_str(",\"value\":");
+            put_point(out, sample.time_ms, sample.value);
+        }
     }
+    out.push('}');
 }
 
 /// `values` and `histograms` only if there are some.
-fn matrix_json(series: &MatrixSeries) -> Json {
-    let mut out = json!({"metric": metric(&series.labels)});
+fn put_matrix_series(out: &mut String, series: &MatrixSeries) {
+    put_metric(out, &series.labels);
     if !series.samples.is_empty() || series.histograms.is_empty() {
-        out["values"] = series.samples.iter().map(|sample| point(sample.time_ms, sample.value)).collect();
+        out.push_str(",\"values\":");
+        put_list(out, &series.samples, |out, sample| put_point(out, sample.time_ms, sample.value));
     }
     if !series.histograms.is_empty() {
-        let points = series.histograms.iter().map(|sample| histogram_point(sample.time_ms, &sample.histogram));
-        out["histograms"] = points.collect();
+        out.push_str(",\"histograms\":");
+        put_list(out, &series.histograms, |out, sample| put_histogram_point(out, sample.time_ms, &sample.histogram));
     }
-    out
+    out.push('}');
+}
+
+/// An object that begins with `metric` and is still open.
+fn put_metric(out: &mut String, labels: &Labels) {
+    out.push_str("{\"metric\":{");
+    for (at, (name, value)) in labels.iter().enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        put_text(out, name);
+        out.push(':');
+        put_text(out, value);
+    }
+    out.push('}');
+}
+
+/// A time as [`seconds_json`] shows it.
+fn put_seconds(out: &mut String, time_ms: i64) {
+    let mut digits = itoa::Buffer::new();
+    if time_ms % 1000 == 0 {
+        out.push_str(digits.format(time_ms / 1000));
+    } else {
+        out.push_str(&json!(time_ms as f64 / 1000.0).to_string());
+    }
+}
+
+/// A number as [`format_number`] prints it.
+fn put_number(out: &mut String, value: f64) {
+    /// Below it every whole number is a double, and doubles print as whole numbers do.
+    const WHOLE_MAX: f64 = (1u64 << 53) as f64;
+    if value.fract() == 0.0 && value.abs() < WHOLE_MAX && (value != 0.0 || value.is_sign_positive()) {
+        return out.push_str(itoa::Buffer::new().format(value as i64));
+    }
+    let mut digits = zmij::Buffer::new();
+    let size = value.abs();
+    if (1e-4..1e15).contains(&size) {
+        let text = digits.format_finite(value);
+        // In this range it writes no exponent; if it does, the careful way is right too.
+        if !text.contains('e') {
+            return out.push_str(text.strip_suffix(".0").unwrap_or(text));
+        }
+    }
+    out.push_str(&format_number(value));
 }
 
 /// A histogram as the Prometheus API shows it. A bucket is its boundary rule (0: only the upper bound belongs to it, 1: only the
@@ -146,10 +237,6 @@ pub fn histogram_json(histogram: &FloatHistogram) -> Json {
         out["buckets"] = buckets.into();
     }
     out
-}
-
-fn metric(labels: &Labels) -> Json {
-    Json::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect())
 }
 
 /// A time as the Prometheus API shows it: seconds, whole where the milliseconds are.
@@ -193,6 +280,20 @@ mod tests {
         ];
         for (value, want) in cases {
             assert_eq!(format_number(value), want);
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn numbers_are_written_as_they_are_printed(bits: u64, small in -3000i64..3000, scale in 0i32..9, time in -1_000_000i64..2_000_000_000_000) {
+            for value in [f64::from_bits(bits), small as f64, small as f64 / 10f64.powi(scale), small as f64 * 1e18, -0.0] {
+                let mut out = String::new();
+                put_number(&mut out, value);
+                proptest::prop_assert_eq!(out, format_number(value));
+            }
+            let mut out = String::new();
+            put_seconds(&mut out, time);
+            proptest::prop_assert_eq!(out, seconds_json(time).to_string());
         }
     }
 }

@@ -1,7 +1,8 @@
 //! The envelope of every answer: `{"status", "data", "errorType", "error", "warnings", "infos"}`.
 
 use axum::Json;
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
@@ -67,6 +68,20 @@ impl IntoResponse for PromError {
 /// A successful answer without remarks.
 pub(crate) fn plain(data: Value) -> Json<Value> {
     success(data, Vec::new(), Vec::new())
+}
+
+/// A successful answer whose data is written already.
+pub(crate) fn success_of_text(data: &str, warnings: Vec<String>, infos: Vec<String>) -> Response {
+    let mut body = String::with_capacity(data.len() + 64);
+    body.push_str("{\"status\":\"success\",\"data\":");
+    body.push_str(data);
+    for (key, kind, notes) in [("warnings", "warning", warnings), ("infos", "info", infos)] {
+        if !notes.is_empty() {
+            body.push_str(&format!(",\"{key}\":{}", json!(shortened(notes, kind))));
+        }
+    }
+    body.push('}');
+    ([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 /// A successful answer.

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use engine::{PromRequest, PromResult, QueryError};
 use promql::{EvalRange, Expr, QueryValue, StepStats};
 use serde_json::{Value, json};
 
-use super::envelope::{PromError, TRUNCATED, plain, success};
+use super::envelope::{PromError, TRUNCATED, plain, success_of_text};
 use super::params::Params;
 use crate::Api;
 use crate::request::Tenant;
@@ -21,7 +22,7 @@ pub(crate) async fn instant(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
     params: Params,
-) -> Result<Json<Value>, PromError> {
+) -> Result<Response, PromError> {
     let limit = params.limit()?;
     let time_ms = params.time_ms("time", telemetry::clock::now().millis())?;
     run(&api, tenant, &params, limit, EvalRange::Instant { time_ms }).await
@@ -32,7 +33,7 @@ pub(crate) async fn range(
     State(api): State<Arc<Api>>,
     Tenant(tenant): Tenant,
     params: Params,
-) -> Result<Json<Value>, PromError> {
+) -> Result<Response, PromError> {
     let limit = params.limit()?;
     let (start_ms, end_ms) = (params.required_time_ms("start")?, params.required_time_ms("end")?);
     if end_ms < start_ms {
@@ -57,7 +58,7 @@ async fn run(
     params: &Params,
     limit: Option<usize>,
     range: EvalRange,
-) -> Result<Json<Value>, PromError> {
+) -> Result<Response, PromError> {
     let text = params.get("query").unwrap_or("").to_owned();
     let (timeout_ms, lookback_ms) = (params.timeout_ms()?, params.lookback_ms()?);
     let stats = params.given("stats");
@@ -69,7 +70,8 @@ async fn run(
     if limit.is_some_and(|limit| truncate(&mut result.outcome.value, limit)) {
         warnings.push(TRUNCATED.to_owned());
     }
-    let mut data = result.outcome.value.to_json();
+    let mut data = String::new();
+    result.outcome.value.write_json(&mut data);
     if let Some(stats) = stats {
         if !["true", "all"].contains(&stats) {
             warnings.push(format!(
@@ -77,9 +79,11 @@ async fn run(
                  use \"true\" or \"all\""
             ));
         }
-        data["stats"] = stats_json(&result, range, stats == "all");
+        // Into the object that is written.
+        data.pop();
+        data.push_str(&format!(",\"stats\":{}}}", stats_json(&result, range, stats == "all")));
     }
-    Ok(success(data, warnings, infos))
+    Ok(success_of_text(&data, warnings, infos))
 }
 
 /// Cuts vectors and matrices; says whether something went.

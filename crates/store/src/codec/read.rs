@@ -10,8 +10,9 @@ use model::{
 };
 
 use super::{
-    CodecError, DEPTH_MAX, HINTS, KIND_COLUMNS, KIND_HISTOGRAMS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES,
-    TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION, VERSION_FIRST,
+    CodecError, DEPTH_MAX, HINTS, KIND_COLUMNS, KIND_HISTOGRAMS, KIND_ROWS, KIND_SAMPLES, KIND_SERIES,
+    SAMPLE_TEXTS_MAX, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE,
+    VERSION, VERSION_FIRST,
 };
 
 /// Unpacks what [`super::encode_batches`] packed. Row ids are zero. Any bytes are safe to give: a count never allocates more
@@ -32,6 +33,13 @@ pub fn decode_batches(bytes: &[u8]) -> Result<Vec<Batch>, CodecError> {
     if reader.at == bytes.len() { Ok(batches) } else { Err(reader.invalid("the end")) }
 }
 
+/// The sample before.
+#[derive(Default)]
+struct Before {
+    texts: Vec<Arc<str>>,
+    time_ms: i64,
+}
+
 struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -47,6 +55,10 @@ impl<'a> Reader<'a> {
             KIND_COLUMNS => BatchData::Columns(self.table()?, self.columns()?),
             KIND_SERIES => BatchData::Series(self.series_batch(Self::series)?),
             KIND_HISTOGRAMS => BatchData::Series(self.series_batch(Self::full_series)?),
+            KIND_SAMPLES => {
+                let mut before = Before::default();
+                BatchData::Series(self.series_batch(|reader| reader.one_sample(&mut before))?)
+            }
             _ => return Err(self.invalid("the kind of a batch")),
         };
         Ok(Batch { tenant, data })
@@ -111,6 +123,32 @@ impl<'a> Reader<'a> {
             Ok(Exemplar { labels, time_ms: reader.zigzag()?, value: reader.double()? })
         })?;
         Ok(SeriesSamples { labels, samples, exemplars, ..SeriesSamples::default() })
+    }
+
+    /// A series with its one sample.
+    fn one_sample(&mut self, before: &mut Before) -> Result<SeriesSamples, CodecError> {
+        let texts = self.count()?;
+        if texts > SAMPLE_TEXTS_MAX || texts % 2 == 1 {
+            return Err(self.invalid("the count of texts"));
+        }
+        let changed = self.varint()?;
+        let known = before.texts.len().min(texts);
+        let wanted = ((1u128 << texts) - (1u128 << known)) as u64;
+        if changed & wanted != wanted || (u128::from(changed) >> texts) != 0 {
+            return Err(self.invalid("the texts that changed"));
+        }
+        before.texts.truncate(known);
+        for nth in (0..texts).filter(|nth| changed >> nth & 1 == 1) {
+            let name = self.name()?;
+            match before.texts.get_mut(nth) {
+                Some(text) => *text = name,
+                None => before.texts.push(name),
+            }
+        }
+        before.time_ms = before.time_ms.wrapping_add(self.zigzag()?);
+        let samples = vec![Sample { time_ms: before.time_ms, value: self.double()? }];
+        let pairs = before.texts.as_chunks::<2>().0.iter().map(|[name, value]| (name.clone(), value.clone()));
+        Ok(SeriesSamples { labels: pairs.collect(), samples, ..SeriesSamples::default() })
     }
 
     /// A series with start times and histograms.

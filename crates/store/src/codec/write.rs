@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use arrow_array::RecordBatch;
+use foldhash::fast::RandomState;
 use model::histogram::Buckets;
-use model::{Batch, BatchData, FloatHistogram, Labels, Row, SeriesBatch, SeriesSamples, Table, Value};
+use model::{Batch, BatchData, FloatHistogram, Labels, MetricMetadata, Row, SeriesSamples, Table, Value};
 
 use super::{
-    HINTS, KIND_COLUMNS, KIND_HISTOGRAMS, KIND_ROWS, KIND_SERIES, TAG_ARRAY, TAG_BYTES, TAG_DOUBLE, TAG_FALSE, TAG_INT,
-    TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION,
+    HINTS, KIND_COLUMNS, KIND_HISTOGRAMS, KIND_ROWS, KIND_SAMPLES, KIND_SERIES, SAMPLE_TEXTS_MAX, TAG_ARRAY, TAG_BYTES,
+    TAG_DOUBLE, TAG_FALSE, TAG_INT, TAG_MAP, TAG_NULL, TAG_STR, TAG_TRUE, VERSION,
 };
 
 /// Packs batches into the payload of a log record.
@@ -30,20 +31,39 @@ pub fn encode_batches(batches: &[Batch]) -> Vec<u8> {
             }
             BatchData::Series(series) => {
                 let plain = |series: &SeriesSamples| series.starts.is_empty() && series.histograms.is_empty();
-                let full = !series.series.iter().all(plain);
-                writer.body.push(if full { KIND_HISTOGRAMS } else { KIND_SERIES });
-                writer.series(series, full);
+                if series.series.iter().all(is_one_sample) {
+                    writer.body.push(KIND_SAMPLES);
+                    writer.samples(&series.series);
+                } else {
+                    let full = !series.series.iter().all(plain);
+                    writer.body.push(if full { KIND_HISTOGRAMS } else { KIND_SERIES });
+                    writer.series(&series.series, full);
+                }
+                writer.metadata(&series.metadata);
             }
         }
     }
     writer.finish()
 }
 
+/// What a scrape sends of a series.
+fn is_one_sample(series: &SeriesSamples) -> bool {
+    series.samples.len() == 1
+        && series.starts.is_empty()
+        && series.histograms.is_empty()
+        && series.exemplars.is_empty()
+        && series.labels.len() * 2 <= SAMPLE_TEXTS_MAX
+}
+
 #[derive(Default)]
 struct Writer<'a> {
     body: Vec<u8>,
     names: Vec<&'a str>,
-    places: HashMap<&'a str, u64>,
+    places: HashMap<&'a str, u64, RandomState>,
+    /// The same by where a text is in memory: series share most of theirs.
+    shared: HashMap<usize, u64, RandomState>,
+    /// Where each text of the labels before is in memory, and its place among the names.
+    before: Vec<(usize, u64)>,
 }
 
 impl<'a> Writer<'a> {
@@ -89,9 +109,9 @@ impl<'a> Writer<'a> {
     }
 
     /// With the start times and histograms behind each series when it is `full`.
-    fn series(&mut self, batch: &'a SeriesBatch, full: bool) {
-        self.count(batch.series.len());
-        for series in &batch.series {
+    fn series(&mut self, all: &'a [SeriesSamples], full: bool) {
+        self.count(all.len());
+        for series in all {
             self.labels(&series.labels);
             self.count(series.samples.len());
             let mut last = 0;
@@ -110,8 +130,49 @@ impl<'a> Writer<'a> {
                 self.histograms(series);
             }
         }
-        self.count(batch.metadata.len());
-        for metadata in &batch.metadata {
+    }
+
+    /// Each series with its one sample.
+    fn samples(&mut self, all: &'a [SeriesSamples]) {
+        self.count(all.len());
+        self.before.clear();
+        let mut last = 0;
+        for series in all {
+            let texts = series.labels.len() * 2;
+            self.count(texts);
+            // Places beyond those of the series before are new, whatever was there.
+            self.before.truncate(texts);
+            let known = self.before.len();
+            let mut changed = 0u64;
+            for (nth, text) in series.labels.pairs().iter().flat_map(|(name, value)| [name, value]).enumerate() {
+                let address = text.as_ptr().addr();
+                if nth < known && self.before[nth].0 == address {
+                    continue;
+                }
+                let place = self.shared_place(address, text);
+                if nth >= known {
+                    self.before.push((address, place));
+                } else if std::mem::replace(&mut self.before[nth], (address, place)).1 == place {
+                    continue;
+                }
+                changed |= 1 << nth;
+            }
+            put_varint(&mut self.body, changed);
+            while changed != 0 {
+                put_varint(&mut self.body, self.before[changed.trailing_zeros() as usize].1);
+                changed &= changed - 1;
+            }
+            for sample in &series.samples {
+                self.zigzag(sample.time_ms.wrapping_sub(last));
+                last = sample.time_ms;
+                self.double(sample.value);
+            }
+        }
+    }
+
+    fn metadata(&mut self, all: &[MetricMetadata]) {
+        self.count(all.len());
+        for metadata in all {
             for text in [&metadata.name, metadata.kind.as_str(), &metadata.help, &metadata.unit] {
                 self.text(text);
             }
@@ -159,10 +220,19 @@ impl<'a> Writer<'a> {
 
     fn labels(&mut self, labels: &'a Labels) {
         self.count(labels.len());
-        for (name, value) in labels.iter() {
-            self.name(name);
-            self.name(value);
+        for text in labels.pairs().iter().flat_map(|(name, value)| [name, value]) {
+            let place = self.shared_place(text.as_ptr().addr(), text);
+            put_varint(&mut self.body, place);
         }
+    }
+
+    fn shared_place(&mut self, address: usize, text: &'a str) -> u64 {
+        if let Some(place) = self.shared.get(&address) {
+            return *place;
+        }
+        let place = self.place(text);
+        self.shared.insert(address, place);
+        place
     }
 
     fn value(&mut self, value: &Value) {
@@ -204,12 +274,16 @@ impl<'a> Writer<'a> {
     }
 
     fn name(&mut self, name: &'a str) {
+        let place = self.place(name);
+        put_varint(&mut self.body, place);
+    }
+
+    fn place(&mut self, name: &'a str) -> u64 {
         let next = self.names.len() as u64;
-        let place = *self.places.entry(name).or_insert_with(|| {
+        *self.places.entry(name).or_insert_with(|| {
             self.names.push(name);
             next
-        });
-        put_varint(&mut self.body, place);
+        })
     }
 
     fn text(&mut self, text: &str) {

@@ -53,13 +53,13 @@ struct Wire {
 }
 
 /// Reads a histogram, or says why it makes no sense.
-pub(super) fn read(message: &[u8], sink: &mut Sink) -> Result<Result<HistogramSample, String>, Stop> {
+pub(super) fn read(message: &[u8], sink: &mut Sink<'_>) -> Result<Result<HistogramSample, String>, Stop> {
     sink.count(1)?;
     let wire = read_wire(message, sink)?;
     Ok(build(wire))
 }
 
-fn read_wire(message: &[u8], sink: &mut Sink) -> Result<Wire, Stop> {
+fn read_wire(message: &[u8], sink: &mut Sink<'_>) -> Result<Wire, Stop> {
     let mut wire = Wire {
         count: Count::Int(0),
         zero_count: Count::Int(0),
@@ -108,7 +108,7 @@ fn hint(number: u64) -> ResetHint {
 
 impl Side {
     /// Spans, differences and counts have consecutive numbers on both sides.
-    fn read(&mut self, part: u32, content: Content<'_>, sink: &mut Sink) -> Result<(), Stop> {
+    fn read(&mut self, part: u32, content: Content<'_>, sink: &mut Sink<'_>) -> Result<(), Stop> {
         match part {
             0 => {
                 sink.count(1)?;

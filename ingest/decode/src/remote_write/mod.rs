@@ -22,7 +22,7 @@ use model::{MetricKind, MetricMetadata};
 
 use crate::decoded::cut;
 use crate::wire::{Content, Odd};
-use crate::{Decoded, Reject};
+use crate::{Decoded, KnownSeries, NoSeries, Reject};
 
 /// Series of one request. Prometheus sends at most 2,000 samples at a time by default.
 pub const SERIES_PER_REQUEST_MAX: usize = 500_000;
@@ -111,7 +111,18 @@ pub fn decode_remote_write(
     body: &[u8],
     options: RemoteWriteOptions,
 ) -> Result<Decoded, RemoteWriteError> {
-    let mut sink = Sink { options, ..Sink::default() };
+    decode_remote_write_of_known(version, body, options, &mut NoSeries)
+}
+
+/// The same, with the labels of series that are known already taken from there.
+pub fn decode_remote_write_of_known(
+    version: RemoteWrite,
+    body: &[u8],
+    options: RemoteWriteOptions,
+    known: &mut dyn KnownSeries,
+) -> Result<Decoded, RemoteWriteError> {
+    let decoded = Decoded::default();
+    let mut sink = Sink { options, known, decoded, metadata: HashMap::new(), items: 0, unnamed: 0 };
     let read = match version {
         RemoteWrite::V1 => v1::read(body, &mut sink),
         RemoteWrite::V2 => v2::read(body, &mut sink),
@@ -137,9 +148,9 @@ impl From<Odd> for Stop {
 }
 
 /// Collects what a request brings.
-#[derive(Default)]
-struct Sink {
+struct Sink<'k> {
     options: RemoteWriteOptions,
+    known: &'k mut dyn KnownSeries,
     decoded: Decoded,
     metadata: HashMap<String, usize>,
     items: usize,
@@ -147,7 +158,7 @@ struct Sink {
     unnamed: usize,
 }
 
-impl Sink {
+impl Sink<'_> {
     /// Counts items against the request's limit before they are read.
     fn count(&mut self, items: usize) -> Result<(), Stop> {
         self.items = self.items.saturating_add(items);

@@ -29,9 +29,14 @@ impl<'a> Interned<'a> {
 #[derive(Default)]
 pub(super) struct Building<'a> {
     pub(super) pairs: Vec<Pair<'a>>,
+    /// The labels, where the bytes that stand for them are known.
+    pub(super) known: Option<Labels>,
+    /// The bytes that stand for the labels, to be learned.
+    pub(super) form: Option<&'a [u8]>,
     /// What is wrong with the labels as they came.
     pub(super) label_fault: Option<String>,
     pub(super) samples: Vec<Sample>,
+    /// As many as samples, or none.
     pub(super) starts: Vec<i64>,
     pub(super) histograms: Vec<HistogramSample>,
     pub(super) exemplars: Vec<(Vec<Pair<'a>>, Sample)>,
@@ -47,7 +52,7 @@ impl<'a> Building<'a> {
     }
 
     /// A sample: value, time, and in version 2 the start.
-    pub(super) fn sample(&mut self, bytes: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+    pub(super) fn sample(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
         sink.count(1)?;
         let (mut sample, mut start_ms) = (Sample { time_ms: 0, value: 0.0 }, 0);
         let mut message = Message::new(bytes);
@@ -61,15 +66,22 @@ impl<'a> Building<'a> {
         }
         match check_time(sample.time_ms) {
             Ok(()) => {
+                // Nearly always the only one.
+                if self.samples.is_empty() {
+                    self.samples.reserve_exact(1);
+                }
+                if start_ms != 0 || !self.starts.is_empty() {
+                    self.starts.resize(self.samples.len(), 0);
+                    self.starts.push(start_ms);
+                }
                 self.samples.push(sample);
-                self.starts.push(start_ms);
             }
             Err(fault) => self.faults.push(fault),
         }
         Ok(())
     }
 
-    pub(super) fn histogram(&mut self, bytes: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+    pub(super) fn histogram(&mut self, bytes: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
         match histogram::read(bytes, sink)?.and_then(|sample| check_time(sample.time_ms).map(|()| sample)) {
             Ok(sample) => self.histograms.push(sample),
             Err(fault) => self.faults.push(fault),
@@ -79,22 +91,53 @@ impl<'a> Building<'a> {
 
     /// Gives the start of the whole series to samples that have none of their own.
     pub(super) fn default_start(&mut self, start_ms: i64) {
+        if start_ms == 0 {
+            return;
+        }
+        self.starts.resize(self.samples.len(), 0);
         let own = self.histograms.iter_mut().map(|sample| &mut sample.start_ms);
         self.starts.iter_mut().chain(own).filter(|start| **start == 0).for_each(|start| *start = start_ms);
+    }
+
+    /// Forgets the series, and keeps the room that it took.
+    pub(super) fn reset(&mut self) {
+        self.pairs.clear();
+        (self.known, self.form) = (None, None);
+        self.label_fault = None;
+        self.samples.clear();
+        self.starts.clear();
+        self.histograms.clear();
+        self.exemplars.clear();
+        self.faults.clear();
     }
 
     fn items(&self) -> usize {
         self.samples.len() + self.histograms.len() + self.faults.len()
     }
 
+    /// The labels, and whether they are known.
+    fn labels(&mut self, texts: &mut Interned<'a>, sink: &mut Sink<'_>) -> Result<(Labels, bool), String> {
+        if let Some(known) = self.known.take() {
+            return Ok((known, true));
+        }
+        let named = self.pairs.iter().any(|(name, value)| *name == METRIC_NAME.as_bytes() && !value.is_empty());
+        if let Some(known) = named.then(|| sink.known.labels(&self.pairs)).flatten() {
+            if let Some(form) = self.form {
+                sink.known.learn_form(form, &known);
+            }
+            return Ok((known, true));
+        }
+        labels(&self.pairs, texts).and_then(|labels| check_name(&labels).map(|()| (labels, false)))
+    }
+
     /// Hands the series on, or rejects it. Returns its labels when it was kept.
-    pub(super) fn finish(mut self, texts: &mut Interned<'a>, sink: &mut Sink) -> Option<Labels> {
+    pub(super) fn finish(&mut self, texts: &mut Interned<'a>, sink: &mut Sink<'_>) -> Option<Labels> {
         let items = self.items();
         let labels = match self.label_fault.take() {
             Some(fault) => Err(fault),
-            None => labels(&self.pairs, texts).and_then(|labels| check_name(&labels).map(|()| labels)),
+            None => self.labels(texts, sink),
         };
-        let labels = match labels {
+        let (labels, is_known) = match labels {
             Ok(labels) => labels,
             Err(fault) => {
                 sink.reject(format!("{fault}, in the series {}", shown(&self.pairs)), &shown(&self.pairs), items);
@@ -105,19 +148,21 @@ impl<'a> Building<'a> {
             sink.reject(format!("{fault}, in the series {labels}"), &labels.to_string(), 1);
         }
         let mut exemplars = Vec::with_capacity(self.exemplars.len());
-        for (pairs, sample) in self.exemplars {
+        for (pairs, sample) in std::mem::take(&mut self.exemplars) {
             match exemplar(&pairs, sample, texts) {
                 Ok(exemplar) => exemplars.push(exemplar),
                 Err(fault) => sink.reject(format!("{fault}, in an exemplar of {labels}"), &shown(&pairs), 1),
             }
         }
-        if self.starts.iter().all(|start| *start == 0) {
-            self.starts = Vec::new();
+        let (samples, histograms) = (std::mem::take(&mut self.samples), std::mem::take(&mut self.histograms));
+        let mut starts = std::mem::take(&mut self.starts);
+        if starts.iter().all(|start| *start == 0) {
+            starts = Vec::new();
         }
-        let (samples, starts, histograms) = (self.samples, self.starts, self.histograms);
         if !samples.is_empty() || !histograms.is_empty() || !exemplars.is_empty() {
             let series = SeriesSamples { labels: labels.clone(), samples, starts, histograms, exemplars };
             sink.decoded.series.series.push(series);
+            sink.decoded.series_known += usize::from(is_known);
         }
         Some(labels)
     }

@@ -1,7 +1,7 @@
 //! Requests as prost writes them, against what becomes of them.
 
 use expect_test::{Expect, expect};
-use model::stale_nan;
+use model::{Labels, stale_nan};
 use proptest::prelude::*;
 use prost::Message as _;
 
@@ -572,4 +572,103 @@ fn type_and_unit_become_labels_where_settings_want_them() {
     };
     assert_eq!(shown(false), [r#"up{__unit__="mine", job="a"}"#, r#"up{__unit__="mine"}"#]);
     assert_eq!(shown(true), [r#"up{__type__="counter", __unit__="seconds", job="a"}"#, "up"]);
+}
+
+/// Knows what it was shown, as the store does.
+#[derive(Default)]
+struct Shown {
+    pairs: HashMap<Vec<(Vec<u8>, Vec<u8>)>, Labels>,
+    forms: HashMap<Vec<u8>, Labels>,
+    found: usize,
+}
+
+impl KnownSeries for Shown {
+    fn labels(&mut self, pairs: &[(&[u8], &[u8])]) -> Option<Labels> {
+        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        self.pairs.get(&pairs).cloned()
+    }
+
+    fn labels_of_form(&mut self, bytes: &[u8]) -> Option<Labels> {
+        let found = self.forms.get(bytes).cloned();
+        self.found += usize::from(found.is_some());
+        found
+    }
+
+    fn learn_form(&mut self, bytes: &[u8], labels: &Labels) {
+        self.forms.insert(bytes.to_vec(), labels.clone());
+    }
+}
+
+impl Shown {
+    fn note(&mut self, decoded: &Decoded) {
+        for series in &decoded.series.series {
+            let pairs = series.labels.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
+            self.pairs.insert(pairs.collect(), series.labels.clone());
+        }
+    }
+
+    fn decode(&mut self, version: RemoteWrite, body: &[u8]) -> Result<Decoded, RemoteWriteError> {
+        decode_remote_write_of_known(version, body, RemoteWriteOptions::default(), self)
+    }
+}
+
+#[test]
+fn a_form_is_learned_the_second_time_and_found_the_third() {
+    let mut shown = Shown::default();
+    let body = whole_v1(2);
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        let decoded = shown.decode(RemoteWrite::V1, &body).unwrap();
+        shown.note(&decoded);
+        found.push((decoded.series_known, shown.forms.len(), shown.found));
+    }
+    assert_eq!(found, [(0, 0, 0), (2, 1, 0), (2, 1, 2)]);
+    // Labels behind samples have no form.
+    let mut series = vec![0x12, 2, 0x10, 1];
+    series.extend([0x0a, 14, 0x0a, 8]);
+    series.extend(b"__name__");
+    series.extend([0x12, 2]);
+    series.extend(b"up");
+    let body = [vec![0x0a, series.len() as u8], series].concat();
+    let decoded = shown.decode(RemoteWrite::V1, &body).unwrap();
+    assert_eq!(decoded.series.series[0].labels.to_string(), "up");
+    shown.note(&decoded);
+    let again = shown.decode(RemoteWrite::V1, &body).unwrap();
+    assert_eq!((again.series, again.series_known), (decoded.series, 1));
+    assert_eq!((shown.forms.len(), shown.found), (1, 2));
+}
+
+proptest! {
+    /// Long and short labels, in any order, among samples, and bytes that are damaged.
+    #[test]
+    fn what_is_known_is_decoded_as_what_is_not(
+        series in prop::collection::vec((prop::collection::vec(("[a-c_]{1,3}|__name__", "[x-z]{0,3}|[x]{120,140}"), 0..5), 0usize..6), 1..6),
+        damage in prop::option::of((any::<prop::sample::Index>(), 1u8..)),
+    ) {
+        let mut body = Vec::new();
+        for (pairs, split) in &series {
+            let request = |pairs: &[(String, String)], samples: &[Sample]| {
+                let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (&**name, &**value)).collect();
+                Series { labels: labels(&pairs), samples: samples.to_vec(), ..Series::default() }.encode_to_vec()
+            };
+            let (before, behind) = pairs.split_at((*split).min(pairs.len()));
+            let one = [request(before, &[sample(1, 2.0)]), request(behind, &[])].concat();
+            prost::encoding::encode_key(1, prost::encoding::WireType::LengthDelimited, &mut body);
+            prost::encoding::encode_varint(one.len() as u64, &mut body);
+            body.extend(one);
+        }
+        let mut shown = Shown::default();
+        for _ in 0..2 {
+            if let Ok(decoded) = shown.decode(RemoteWrite::V1, &body) {
+                shown.note(&decoded);
+            }
+        }
+        if let Some((at, flip)) = damage {
+            let at = at.index(body.len());
+            body[at] ^= flip;
+        }
+        let plain = decode_remote_write(RemoteWrite::V1, &body, RemoteWriteOptions::default());
+        let known = shown.decode(RemoteWrite::V1, &body).map(|decoded| Decoded { series_known: 0, ..decoded });
+        prop_assert_eq!(known, plain);
+    }
 }

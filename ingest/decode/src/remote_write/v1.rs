@@ -6,8 +6,9 @@ use super::series::{Building, Interned, Pair};
 use super::{LABELS_PER_SERIES_MAX, Sink, Stop, bytes, double, int, kind, unsigned};
 use crate::wire::{Message, Odd};
 
-pub(super) fn read(body: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+pub(super) fn read(body: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
     let mut texts = Interned::default();
+    let mut building = Building::default();
     let mut series = 0;
     let mut message = Message::new(body);
     while let Some((number, content)) = message.next()? {
@@ -15,7 +16,7 @@ pub(super) fn read(body: &[u8], sink: &mut Sink) -> Result<(), Stop> {
             1 => {
                 series += 1;
                 sink.room_for_series(series)?;
-                one_series(bytes(content)?, &mut texts, sink)?;
+                one_series(bytes(content)?, &mut building, &mut texts, sink)?;
             }
             3 => metadata(bytes(content)?, sink)?,
             _ => {}
@@ -24,12 +25,31 @@ pub(super) fn read(body: &[u8], sink: &mut Sink) -> Result<(), Stop> {
     Ok(())
 }
 
-fn one_series<'a>(message: &'a [u8], texts: &mut Interned<'a>, sink: &mut Sink) -> Result<(), Stop> {
-    let mut building = Building::default();
-    let mut message = Message::new(message);
+/// `building` is that of the series before, of which room for labels is left.
+fn one_series<'a>(
+    message: &'a [u8],
+    building: &mut Building<'a>,
+    texts: &mut Interned<'a>,
+    sink: &mut Sink<'_>,
+) -> Result<(), Stop> {
+    building.reset();
+    let (form, rest) = message.split_at(labels_len(message));
+    building.known = sink.known.labels_of_form(form);
+    if building.known.is_none() {
+        read_labels(form, building)?;
+        building.form = Some(form);
+    }
+    let mut message = Message::new(rest);
     while let Some((number, content)) = message.next()? {
         match number {
-            1 => Building::pair(&mut building.pairs, label(bytes(content)?)?),
+            1 => {
+                // Labels behind samples, which nobody writes: then there is no form to know them by.
+                if building.known.take().is_some() {
+                    read_labels(form, building)?;
+                }
+                building.form = None;
+                Building::pair(&mut building.pairs, label(bytes(content)?)?);
+            }
             2 => building.sample(bytes(content)?, sink)?,
             3 => building.exemplars.push(exemplar(bytes(content)?, sink)?),
             4 => building.histogram(bytes(content)?, sink)?,
@@ -37,6 +57,34 @@ fn one_series<'a>(message: &'a [u8], texts: &mut Interned<'a>, sink: &mut Sink) 
         }
     }
     building.finish(texts, sink);
+    Ok(())
+}
+
+/// How long the labels are that a series begins with.
+fn labels_len(message: &[u8]) -> usize {
+    /// Field 1, of bytes.
+    const LABEL: u8 = 1 << 3 | 2;
+    let mut at = 0;
+    // A label of 128 bytes or more has two bytes of length or more.
+    while let [LABEL, len, rest @ ..] = &message[at..] {
+        let (len, head) = match (len, rest.first()) {
+            (0..0x80, _) => (usize::from(*len), 2),
+            (_, Some(more @ 0..0x80)) => (usize::from(*len & 0x7f) | usize::from(*more) << 7, 3),
+            _ => break,
+        };
+        if message.len() - at < head + len {
+            break;
+        }
+        at += head + len;
+    }
+    at
+}
+
+fn read_labels<'a>(form: &'a [u8], building: &mut Building<'a>) -> Result<(), Stop> {
+    let mut message = Message::new(form);
+    while let Some((_, content)) = message.next()? {
+        Building::pair(&mut building.pairs, label(bytes(content)?)?);
+    }
     Ok(())
 }
 
@@ -53,7 +101,7 @@ fn label(message: &[u8]) -> Result<Pair<'_>, Odd> {
     Ok((name, value))
 }
 
-fn exemplar<'a>(message: &'a [u8], sink: &mut Sink) -> Result<(Vec<Pair<'a>>, Sample), Stop> {
+fn exemplar<'a>(message: &'a [u8], sink: &mut Sink<'_>) -> Result<(Vec<Pair<'a>>, Sample), Stop> {
     sink.count(1)?;
     let (mut pairs, mut sample) = (Vec::new(), Sample { time_ms: 0, value: 0.0 });
     let mut message = Message::new(message);
@@ -72,7 +120,7 @@ fn exemplar<'a>(message: &'a [u8], sink: &mut Sink) -> Result<(Vec<Pair<'a>>, Sa
     Ok((pairs, sample))
 }
 
-fn metadata(message: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+fn metadata(message: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
     sink.count(1)?;
     let (mut type_number, mut name, mut help, mut unit) = (0, &[][..], &[][..], &[][..]);
     let mut message = Message::new(message);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::wire::{Content, Message};
 
-pub(super) fn read(body: &[u8], sink: &mut Sink) -> Result<(), Stop> {
+pub(super) fn read(body: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
     let (symbols, series) = symbols(body)?;
     sink.room_for_series(series)?;
     if series > 0 && symbols.first() != Some(&&[][..]) {
@@ -44,7 +44,12 @@ fn symbols(body: &[u8]) -> Result<(Vec<&[u8]>, usize), Stop> {
     Ok((symbols, series))
 }
 
-fn one_series<'a>(message: &[u8], symbols: &[&'a [u8]], texts: &mut Interned<'a>, sink: &mut Sink) -> Result<(), Stop> {
+fn one_series<'a>(
+    message: &[u8],
+    symbols: &[&'a [u8]],
+    texts: &mut Interned<'a>,
+    sink: &mut Sink<'_>,
+) -> Result<(), Stop> {
     let mut building = Building::default();
     let (mut refs, mut metadata, mut created_ms) = (Refs::default(), Metadata::default(), 0);
     let mut message = Message::new(message);
@@ -116,7 +121,7 @@ impl Refs {
     }
 }
 
-fn exemplar<'a>(message: &[u8], symbols: &[&'a [u8]], sink: &mut Sink) -> Result<(Vec<Pair<'a>>, Sample), Stop> {
+fn exemplar<'a>(message: &[u8], symbols: &[&'a [u8]], sink: &mut Sink<'_>) -> Result<(Vec<Pair<'a>>, Sample), Stop> {
     sink.count(1)?;
     let (mut refs, mut sample) = (Refs::default(), Sample { time_ms: 0, value: 0.0 });
     let mut message = Message::new(message);
@@ -170,7 +175,7 @@ impl Metadata {
     }
 
     /// Keeps what is known about the metric of a series, under the name without the suffix of a part.
-    fn keep(&self, labels: &Labels, symbols: &[&[u8]], sink: &mut Sink) {
+    fn keep(&self, labels: &Labels, symbols: &[&[u8]], sink: &mut Sink<'_>) {
         if self.kind == 0 && self.help == 0 && self.unit == 0 {
             return;
         }

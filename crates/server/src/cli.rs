@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Sends files or standard input to a server, line by line.
     Ingest(IngestArgs),
+    /// Sends samples of metrics to a server, from files of OpenMetrics or of Prometheus's text: backfilling.
+    Import(ImportArgs),
     /// Runs a query and prints its rows.
     Query(QueryArgs),
     /// Prints rows as they come, one JSON object a line.
@@ -126,6 +128,33 @@ pub(crate) struct IngestArgs {
     /// The server.
     #[arg(long, value_name = "U", default_value = "http://127.0.0.1:7070")]
     pub(crate) url: String,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct ImportArgs {
+    /// Files to send; `-` is standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// How the text is read: in OpenMetrics times are seconds, in Prometheus's own format milliseconds.
+    #[arg(long, value_enum, default_value_t = TextFormat::Openmetrics)]
+    pub(crate) format: TextFormat,
+    /// A label that every series gets, as in `cluster=eu`; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) label: Vec<String>,
+    /// The tenant [default: default].
+    #[arg(long, value_name = "T")]
+    pub(crate) tenant: Option<String>,
+    /// The server.
+    #[arg(long, value_name = "U", default_value = "http://127.0.0.1:7070")]
+    pub(crate) url: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextFormat {
+    /// OpenMetrics 1.0, which ends with `# EOF`.
+    Openmetrics,
+    /// Prometheus's text format.
+    Prometheus,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -22,11 +22,11 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Bytes from which the format is told.
 const SAMPLE_BYTES: usize = 64 << 10;
 /// How often a batch is tried while the server says that it is busy or can not be reached.
-const TRIES_MAX: u32 = 30;
+pub(crate) const TRIES_MAX: u32 = 30;
 /// Longest wait between two tries.
-const WAIT_MAX: Duration = Duration::from_secs(10);
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for an answer.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+pub(crate) const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// What the server said about all batches so far.
 #[derive(Clone, Copy, Debug, Default)]
@@ -78,7 +78,7 @@ fn send_file(client: &Client, args: &IngestArgs, path: &Path) -> Result<Totals, 
 }
 
 /// A bar on a terminal, nothing in a pipe.
-fn progress_bar(size: u64, start: u64, path: &Path) -> ProgressBar {
+pub(crate) fn progress_bar(size: u64, start: u64, path: &Path) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
@@ -220,15 +220,15 @@ impl<'a> Upload<'a> {
     }
 }
 
-fn retryable(status: StatusCode) -> bool {
+pub(crate) fn retryable(status: StatusCode) -> bool {
     matches!(status.as_u16(), 429 | 502 | 503 | 504)
 }
 
-fn asked_wait(answer: &reqwest::blocking::Response) -> Option<Duration> {
+pub(crate) fn asked_wait(answer: &reqwest::blocking::Response) -> Option<Duration> {
     answer.headers().get("retry-after")?.to_str().ok()?.parse().ok().map(Duration::from_secs)
 }
 
-fn unreachable_server(url: &str, error: &reqwest::Error) -> Failure {
+pub(crate) fn unreachable_server(url: &str, error: &reqwest::Error) -> Failure {
     let hint = "start one with `backstop serve`, or name another with --url";
     Failure::internal(format!("cannot reach {url}: {error}"), hint)
 }

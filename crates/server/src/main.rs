@@ -13,6 +13,7 @@ mod commands;
 mod crash;
 mod demo_cmd;
 mod exit;
+mod import;
 mod ingest;
 mod loops;
 mod offline;
@@ -56,6 +57,7 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::Serve(args) => serve::run(&args),
         Command::Demo(args) => demo_cmd::run(&args),
         Command::Ingest(args) => ingest::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Query(args) => query::run(&args),
         Command::Tail(args) => tail_cmd::run(&args),
         Command::Parse(command) => parse_cmd::run(&command),

@@ -172,7 +172,7 @@ pub fn render() -> String {
 }
 
 /// How items come in. What is not named counts under the last.
-const PROTOCOLS: [&str; 13] = [
+const PROTOCOLS: [&str; 14] = [
     "syslog_udp",
     "syslog_tcp",
     "otlp_http",
@@ -182,6 +182,7 @@ const PROTOCOLS: [&str; 13] = [
     "graphite",
     "statsd",
     "scrape",
+    "import",
     "native",
     "internal",
     "probe",

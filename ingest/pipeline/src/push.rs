@@ -34,6 +34,8 @@ pub enum Protocol {
     Statsd,
     /// Targets that were scraped.
     Scrape,
+    /// Text of Prometheus or OpenMetrics that was imported.
+    Import,
     /// The native API.
     Native,
     /// Backstop's own records.
@@ -53,6 +55,7 @@ impl Protocol {
             Self::Graphite => "graphite",
             Self::Statsd => "statsd",
             Self::Scrape => "scrape",
+            Self::Import => "import",
             Self::Native => "native",
             Self::Internal => "internal",
         }

@@ -44,6 +44,7 @@ impl Receivers {
         listen::otlp_http_router(self.otlp.clone())
             .merge(listen::remote_write_router(pipeline(), self.remote_write))
             .merge(listen::influx_router(pipeline(), self.influx_skips_single_field))
+            .merge(listen::import_router(pipeline()))
             .merge(listen::native_router(pipeline()))
     }
 

@@ -2,21 +2,24 @@
 
 use std::collections::HashMap;
 
-use model::{Exemplar, HistogramSample, LabelsBuilder, MetricKind, MetricMetadata, Sample, SeriesBatch, SeriesSamples};
-
-use super::{
-    ExpositionError, ExpositionFormat, ExpositionOptions, Fact, LABELS_PER_SERIES_MAX, Point, PointValue, Visitor,
-    read_exposition,
+use model::{
+    Exemplar, HistogramSample, Labels, LabelsBuilder, MetricKind, MetricMetadata, Sample, SeriesBatch, SeriesSamples,
 };
 
-/// Decodes a body. Samples without a time get `time_ms`. The order is the body's; a series that is there twice is there twice.
+use super::{
+    ExpositionError, ExpositionFormat, ExpositionOptions, Fact, LABELS_PER_SERIES_MAX, Point, PointValue, Series,
+    Visitor, read_exposition,
+};
+
+/// Decodes a body. Samples without a time get `time_ms`. Samples of one series stand together, in the order of the body.
 pub fn decode_exposition(
     format: ExpositionFormat,
     body: &[u8],
     options: ExpositionOptions,
     time_ms: i64,
 ) -> Result<SeriesBatch, ExpositionError> {
-    let mut collector = Collector { time_ms, batch: SeriesBatch::default(), metadata_at: HashMap::new() };
+    let mut collector =
+        Collector { time_ms, batch: SeriesBatch::default(), series_at: HashMap::new(), metadata_at: HashMap::new() };
     read_exposition(format, body, options, &mut collector)?;
     Ok(collector.batch)
 }
@@ -24,49 +27,73 @@ pub fn decode_exposition(
 struct Collector {
     time_ms: i64,
     batch: SeriesBatch,
+    /// Places by the bytes that name a series, and the kind by which its labels were read.
+    series_at: HashMap<Box<[u8]>, (MetricKind, usize)>,
     metadata_at: HashMap<String, usize>,
+}
+
+impl Collector {
+    /// Where the samples of a series are collected.
+    fn place(&mut self, series: Series<'_>) -> Result<usize, String> {
+        if let Some((kind, at)) = self.series_at.get(series.key())
+            && *kind == series.kind()
+        {
+            return Ok(*at);
+        }
+        let at = self.batch.series.len();
+        self.batch.series.push(SeriesSamples { labels: labels(series)?, ..SeriesSamples::default() });
+        self.series_at.insert(series.key().into(), (series.kind(), at));
+        Ok(at)
+    }
+}
+
+/// The labels of a series, which must differ in their names.
+fn labels(series: Series<'_>) -> Result<Labels, String> {
+    let mut builder = LabelsBuilder::default();
+    let (mut count, mut twice) = (0, None);
+    series.each_label(|name, value| {
+        count += 1;
+        if builder.get(&name).is_some() {
+            twice = Some(name.to_string());
+        }
+        builder.set(&*name, &*value);
+    });
+    if let Some(name) = twice {
+        return Err(format!("label name {name:?} is not unique"));
+    }
+    if count > LABELS_PER_SERIES_MAX {
+        return Err(format!("{count} labels, {LABELS_PER_SERIES_MAX} are allowed"));
+    }
+    Ok(builder.build())
+}
+
+/// Adds a number; starts are as many as numbers, or none where none is known.
+fn push_number(series: &mut SeriesSamples, sample: Sample, start_ms: i64) {
+    if start_ms != 0 && series.starts.is_empty() {
+        series.starts.resize(series.samples.len(), 0);
+    }
+    if start_ms != 0 || !series.starts.is_empty() {
+        series.starts.push(start_ms);
+    }
+    series.samples.push(sample);
 }
 
 impl Visitor for Collector {
     fn point(&mut self, point: Point<'_>) -> Result<(), String> {
-        let mut builder = LabelsBuilder::default();
-        let (mut count, mut twice) = (0, None);
-        point.series.each_label(|name, value| {
-            count += 1;
-            if builder.get(&name).is_some() {
-                twice = Some(name.to_string());
-            }
-            builder.set(&*name, &*value);
-        });
-        if let Some(name) = twice {
-            return Err(format!("label name {name:?} is not unique"));
-        }
-        if count > LABELS_PER_SERIES_MAX {
-            return Err(format!("{count} labels, {LABELS_PER_SERIES_MAX} are allowed"));
-        }
+        let at = self.place(point.series)?;
         let time_ms = point.time_ms.unwrap_or(self.time_ms);
-        let mut series = SeriesSamples { labels: builder.build(), ..SeriesSamples::default() };
+        let series = &mut self.batch.series[at];
         match point.value {
-            PointValue::Number(value) => {
-                series.samples.push(Sample { time_ms, value });
-                if point.start_ms != 0 {
-                    series.starts.push(point.start_ms);
-                }
-            }
+            PointValue::Number(value) => push_number(series, Sample { time_ms, value }, point.start_ms),
             PointValue::Histogram(histogram) => {
                 series.histograms.push(HistogramSample { time_ms, start_ms: point.start_ms, histogram });
             }
         }
-        series.exemplars = point
-            .exemplars
-            .into_iter()
-            .map(|exemplar| Exemplar {
-                labels: exemplar.labels,
-                time_ms: exemplar.time_ms.unwrap_or(time_ms),
-                value: exemplar.value,
-            })
-            .collect();
-        self.batch.series.push(series);
+        series.exemplars.extend(point.exemplars.into_iter().map(|exemplar| Exemplar {
+            labels: exemplar.labels,
+            time_ms: exemplar.time_ms.unwrap_or(time_ms),
+            value: exemplar.value,
+        }));
         Ok(())
     }
 

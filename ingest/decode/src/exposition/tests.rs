@@ -548,3 +548,16 @@ fn a_body_becomes_a_batch() {
     expect![[r#"line 2: label name "x" is not unique, while reading "a{x=\"y\",x=\"z\"} 2""#]]
         .assert_eq(&error.to_string());
 }
+
+#[test]
+fn samples_of_one_series_stand_together_with_their_starts() {
+    let body = b"# TYPE a counter\na_total{x=\"1\"} 1 1\na_total{x=\"2\"} 5 1\na_total{x=\"1\"} 2 2\na_created{x=\"1\"} 0.5 2\n# EOF\n";
+    let batch = decode_exposition(ExpositionFormat::OpenMetrics, body, ExpositionOptions::default(), 77).expect("good");
+    let line = |series: &model::SeriesSamples| {
+        let samples: Vec<_> = series.samples.iter().map(|sample| (sample.time_ms, sample.value)).collect();
+        format!("{} {samples:?} {:?}", series.labels, series.starts)
+    };
+    let lines: Vec<String> = batch.series.iter().map(line).collect();
+    let want = ["a_total{x=\"1\"} [(1000, 1.0), (2000, 2.0)] [500, 500]", "a_total{x=\"2\"} [(1000, 5.0)] []"];
+    assert_eq!(lines, want);
+}

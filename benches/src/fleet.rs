@@ -120,6 +120,11 @@ impl Fleet {
         self.hosts.iter().map(|host| host.sources.len()).sum()
     }
 
+    /// The hosts, for whoever gives each of them to another thread.
+    pub fn into_hosts(self) -> Vec<Host> {
+        self.hosts
+    }
+
     /// The hosts, in the order of their numbers.
     pub fn hosts(&mut self) -> &mut [Host] {
         &mut self.hosts

@@ -11,7 +11,7 @@ use benches::{BodyWriter, FleetManifest};
 use clap::Args;
 
 use crate::end_seconds;
-use crate::wire::{VARINT, push_bytes, push_fixed64, push_tag, push_varint};
+use crate::wire::{encoded_labels, push_series};
 
 /// Writes the metrics of a fleet of hosts into a directory.
 #[derive(Debug, Args)]
@@ -85,26 +85,4 @@ impl Requests {
         self.samples = 0;
         Ok(())
     }
-}
-
-fn encoded_labels(labels: &[(String, String)]) -> Vec<u8> {
-    let mut out = Vec::new();
-    for (name, value) in labels {
-        let mut label = Vec::new();
-        push_bytes(1, name.as_bytes(), &mut label);
-        push_bytes(2, value.as_bytes(), &mut label);
-        push_bytes(1, &label, &mut out);
-    }
-    out
-}
-
-/// Appends one `timeseries` field of a `prometheus.WriteRequest`, with one sample.
-fn push_series(out: &mut Vec<u8>, labels: &[u8], time_ms: i64, value: f64) {
-    let mut sample = Vec::new();
-    push_fixed64(1, value.to_bits(), &mut sample);
-    push_tag(2, VARINT, &mut sample);
-    push_varint(time_ms.cast_unsigned(), &mut sample);
-    let mut series = labels.to_vec();
-    push_bytes(2, &sample, &mut series);
-    push_bytes(1, &series, out);
 }

@@ -32,6 +32,29 @@ pub(crate) fn varint_len(value: u64) -> u64 {
     u64::from(70 - (value | 1).leading_zeros()) / 7
 }
 
+/// Labels as they stand in a series of remote write.
+pub(crate) fn encoded_labels(labels: &[(String, String)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (name, value) in labels {
+        let mut label = Vec::new();
+        push_bytes(1, name.as_bytes(), &mut label);
+        push_bytes(2, value.as_bytes(), &mut label);
+        push_bytes(1, &label, &mut out);
+    }
+    out
+}
+
+/// Appends one `timeseries` field of a `prometheus.WriteRequest`, with one sample.
+pub(crate) fn push_series(out: &mut Vec<u8>, labels: &[u8], time_ms: i64, value: f64) {
+    let mut sample = Vec::new();
+    push_fixed64(1, value.to_bits(), &mut sample);
+    push_tag(2, VARINT, &mut sample);
+    push_varint(time_ms.cast_unsigned(), &mut sample);
+    let mut series = labels.to_vec();
+    push_bytes(2, &sample, &mut series);
+    push_bytes(1, &series, out);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

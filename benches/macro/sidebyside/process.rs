@@ -49,8 +49,17 @@ impl Process {
 
     /// Largest resident memory so far.
     pub(crate) fn peak_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// Resident memory at this moment.
+    pub(crate) fn resident_bytes(&self) -> Result<u64> {
+        self.status_bytes("VmRSS:")
+    }
+
+    fn status_bytes(&self, field: &str) -> Result<u64> {
         let status = self.proc_file("status")?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("/proc/PID/status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).context("/proc/PID/status")?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * 1024)
     }

@@ -10,7 +10,7 @@ export BACKSTOP_TEST_VENV ?= $(CACHE)/venv
 export BACKSTOP_BIN := $(CARGO_TARGET_DIR)/debug/backstop
 
 # `make test` runs those that need a cluster only where `.ci/kubernetes` was run before, and says when it leaves them out.
-.PHONY: help demo run test test-crash test-kubernetes test-prometheus test-push check fmt web binary bench bench-logs bench-metrics bench-data bench-fleet bench-growth bench-metrics-growth bench-binaries bench-loki bench-micro bench-loop tools-build tools-test docs fuzz
+.PHONY: help demo run test test-crash test-kubernetes test-prometheus test-push check fmt web binary bench bench-logs bench-metrics bench-data bench-fleet bench-growth bench-metrics-growth bench-binaries bench-loki bench-micro bench-loop bench-million tools-build tools-test docs fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | column -ts "$$(printf '\t')"
@@ -31,9 +31,9 @@ test: tools-build tools-test web ## install what is needed and run every test
 	cd web && npm run e2e
 	cargo test --workspace --test it
 
-test-crash: tools-build web ## kill the server at 500 points of the loop (RUNS=500), ten minutes; `make test` takes a sample
+test-crash: tools-build web ## kill the server at 500 points of the loop (RUNS=500), ten minutes, and 100 times under metrics (KILLS=100); `make test` takes a sample
 	cargo build --workspace --bins
-	BACKSTOP_CRASH_RUNS=$(or $(RUNS),500) cargo test --workspace --test it -- crash_points --nocapture
+	BACKSTOP_CRASH_RUNS=$(or $(RUNS),500) BACKSTOP_METRIC_KILLS=$(or $(KILLS),100) cargo test --workspace --test it -- crash_points metrics::crash --nocapture
 
 test-kubernetes: tools-build ## build a Kubernetes API server once (six minutes), and run the tests against it
 	.ci/kubernetes
@@ -44,8 +44,8 @@ test-prometheus: tools-build tools-test ## build the newest Prometheus once (fou
 	cargo build --workspace --bins
 	cargo test --workspace --test it -- prometheus:: --nocapture
 
-test-push: tools-build tools-test ## build Telegraf once (three minutes), and let the clients that push metrics write to Backstop
-	RIVALS=$(CACHE)/rivals benches/rivals.sh telegraf
+test-push: tools-build tools-test ## build Telegraf and k6 once (five minutes), and let the clients that push metrics write to Backstop
+	RIVALS=$(CACHE)/rivals benches/rivals.sh telegraf k6
 	cargo build --workspace --bins
 	cargo test --workspace --test it -- clients::push --nocapture
 
@@ -121,6 +121,10 @@ bench-binaries: tools-build web
 bench-loop: ## the loop on simulated releases, beside the policies of other tools (SETS=1)
 	cargo build --release --bin loopbench
 	$(RELEASE)/loopbench --sets $(or $(SETS),1) --out $(BENCH)/results $(ARGS)
+
+bench-million: tools-build web ## hold a million active series for ten minutes (SERIES=1000000 MINUTES=10)
+	cargo build --release --bin backstop --bin million
+	$(RELEASE)/million --backstop $(RELEASE)/backstop --series $(or $(SERIES),1000000) --minutes $(or $(MINUTES),10) --out $(BENCH)/results/million.json $(ARGS)
 
 bench-micro: ## micro benches, with criterion
 	cargo bench -p benches

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the engines that `sidebyside` compares with, and the newest Prometheus and Telegraf that tests speak to, from the Go module proxy,
+# Builds the engines that `sidebyside` compares with, and the newest Prometheus, Telegraf and k6 that tests speak to, from the Go module proxy,
 # into $RIVALS/NAME-VERSION/PROGRAM.
 #
-#   benches/rivals.sh [victorialogs] [victoriametrics] [loki] [prometheus] [telegraf]     victorialogs and loki without a name
+#   benches/rivals.sh [victorialogs] [victoriametrics] [loki] [prometheus] [telegraf] [k6]     victorialogs and loki without a name
 #
 # The newest release that the proxy has and that builds is taken; a version that is installed is left as it is.
 set -euo pipefail
@@ -91,8 +91,12 @@ for name in "$@"; do
       TAGS="custom,$plugins,serializers.influx,serializers.graphite" \
         build telegraf github.com/influxdata/telegraf telegraf ./cmd/telegraf v1.37.2
       ;;
+    k6)
+      # Its output for remote write is part of it.
+      CGO_ENABLED=0 build k6 go.k6.io/k6 k6 . v1.8.1
+      ;;
     *)
-      echo "no rival $name: there are victorialogs, victoriametrics, loki, prometheus and telegraf" >&2
+      echo "no rival $name: there are victorialogs, victoriametrics, loki, prometheus, telegraf and k6" >&2
       exit 2
       ;;
   esac

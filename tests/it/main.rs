@@ -19,6 +19,7 @@ mod incidents;
 mod instructions;
 mod intake;
 mod metric_store;
+mod metrics;
 mod playbooks;
 mod prometheus;
 mod scraping;

@@ -16,13 +16,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Ends the program with the test.
-struct Exporter {
+pub(crate) struct Exporter {
     child: Child,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Exporter {
-    fn start(program: &Path) -> Self {
+    pub(crate) fn start(program: &Path) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").expect("bind").local_addr().expect("address").port();
         let address = format!("127.0.0.1:{port}");
         let child = Command::new(program)
@@ -54,7 +54,7 @@ impl Drop for Exporter {
 }
 
 /// Waits until something is there, and gives it.
-fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn awaited<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {

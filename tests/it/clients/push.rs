@@ -1,14 +1,14 @@
-//! Clients that push metrics: InfluxDB's of both versions, StatsD's, Datadog's, OpenTelemetry's with deltas and exponential histograms,
-//! carbon's pickles, collectd and Telegraf.
+//! Clients that push metrics: InfluxDB's of both versions, StatsD's, Datadog's, OpenTelemetry's with deltas and exponential histograms, and
+//! carbon's pickles; in `agents.rs` programs: collectd, Telegraf and k6.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+mod agents;
+
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::assert_fields;
-use super::syslog::Daemon;
 use crate::server::Server;
 use crate::shared::{python, run};
 
@@ -158,96 +158,4 @@ fn deltas_of_the_python_sdk_over_http() {
 #[test]
 fn deltas_of_the_python_sdk_over_grpc() {
     check_otel("otel-grpc", "otlp_grpc");
-}
-
-/// Where `.ci/tools` and `benches/rivals.sh` put programs.
-fn cache() -> PathBuf {
-    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache/backstop");
-    std::env::var_os("CACHE").map_or_else(home, PathBuf::from)
-}
-
-/// collectd's files, unpacked by `.ci/tools test`.
-fn collectd() -> Option<PathBuf> {
-    let root = cache().join("collectd/usr");
-    if !root.join("sbin/collectd").exists() {
-        println!("skipped: {} is not there (.ci/tools test unpacks it)", root.display());
-        return None;
-    }
-    Some(root)
-}
-
-#[test]
-fn collectd_writes_what_it_measures() {
-    let Some(root) = collectd() else { return };
-    let server = Server::start_with("ingest: {graphite: {templates: ['collectd.* .host.measurement*']}}");
-    let address = server.listener("graphite_tcp");
-    let config = format!(
-        "Hostname \"box\"\nFQDNLookup false\nInterval 1\nBaseDir \"{work}\"\nPIDFile \"{work}/collectd.pid\"\n\
-         PluginDir \"{root}/lib/collectd\"\nTypesDB \"{root}/share/collectd/types.db\"\nLoadPlugin load\nLoadPlugin write_graphite\n\
-         <Plugin write_graphite>\n<Node \"backstop\">\nHost \"{ip}\"\nPort \"{port}\"\nProtocol \"tcp\"\nPrefix \"collectd.\"\n\
-         </Node>\n</Plugin>\n",
-        work = server.path("").display(),
-        root = root.display(),
-        ip = address.ip(),
-        port = address.port(),
-    );
-    let file = server.path("collectd.conf");
-    std::fs::write(&file, config).expect("write");
-    let mut command = Command::new(root.join("sbin/collectd"));
-    command.arg("-f").arg("-C").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
-    let daemon = Daemon::start(&mut command);
-    for _ in 0..400 {
-        if ask(&server, "load_load_shortterm{host=\"box\"}", None).len() == 1 {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    assert_eq!(ask(&server, "{__name__=~\"load_load_.*\"}", None).len(), 3);
-    drop(daemon);
-    assert_eq!(server.count("from quarantine *"), 0);
-}
-
-/// The newest Telegraf that was built, or a printed reason to skip.
-fn telegraf() -> Option<PathBuf> {
-    let rivals = cache().join("rivals");
-    let found = std::fs::read_dir(&rivals).into_iter().flatten().flatten();
-    let built = found.filter(|entry| entry.file_name().to_string_lossy().starts_with("telegraf-v"));
-    let found = built.map(|entry| entry.path().join("telegraf")).filter(|path| path.exists()).max();
-    if found.is_none() {
-        println!("skipped: no Telegraf in {} (benches/rivals.sh telegraf builds it)", rivals.display());
-    }
-    found
-}
-
-#[test]
-fn telegraf_writes_both_versions_of_influxdb_and_graphite() {
-    let Some(program) = telegraf() else { return };
-    let server = Server::start();
-    let config = format!(
-        "[agent]\n interval = \"1s\"\n flush_interval = \"1s\"\n hostname = \"box\"\n[[inputs.mem]]\n[[inputs.system]]\n\
-         [[outputs.influxdb]]\n urls = [\"{url}\"]\n database = \"one\"\n\
-         [[outputs.influxdb_v2]]\n urls = [\"{url}\"]\n token = \"t\"\n organization = \"o\"\n bucket = \"two\"\n\
-         [[outputs.graphite]]\n servers = [\"{graphite}\"]\n prefix = \"tg\"\n graphite_tag_support = true\n",
-        url = server.url,
-        graphite = server.listener("graphite_tcp"),
-    );
-    let file = server.path("telegraf.conf");
-    std::fs::write(&file, config).expect("write");
-    let mut command = Command::new(program);
-    command.arg("--config").arg(&file).stdout(Stdio::null()).stderr(Stdio::null());
-    let daemon = Daemon::start(&mut command);
-    let wanted = ["mem_free{db=\"one\"}", "mem_free{db=\"two\"}", "system_uptime{db=\"two\"}", "tg_mem_free"];
-    for expr in wanted {
-        let found = || ask(&server, expr, None);
-        for _ in 0..400 {
-            if !found().is_empty() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        assert_eq!(found().len(), 1, "{expr}");
-        assert_eq!(found()[0].0["host"], "box");
-    }
-    drop(daemon);
-    assert_eq!(server.count("from quarantine *"), 0);
 }

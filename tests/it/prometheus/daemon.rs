@@ -80,17 +80,22 @@ impl Prometheus {
             exporter.address,
             jobs.replace("EXPORTER", &exporter.address.to_string()),
         );
-        let mut started = Self::at(program, address, &config, flags);
+        let mut started = Self::at(program, address, &config, flags, None);
         started.exporter = Some(exporter);
         started
     }
 
     /// One that does what its configuration says, apart from `global`.
     pub(super) fn configured(program: &Path, config: &str, flags: &[&str]) -> Self {
-        Self::at(program, free_address(), config, flags)
+        Self::at(program, free_address(), config, flags, None)
     }
 
-    fn at(program: &Path, address: String, config: &str, flags: &[&str]) -> Self {
+    /// One that scrapes nothing, over blocks that are there.
+    pub(super) fn over(program: &Path, blocks: &Path) -> Self {
+        Self::at(program, free_address(), "", &[], Some(blocks))
+    }
+
+    fn at(program: &Path, address: String, config: &str, flags: &[&str], data: Option<&Path>) -> Self {
         let dir = tempfile::tempdir().expect("temporary directory");
         let config = format!("global: {{scrape_interval: {INTERVAL_MS}ms, scrape_timeout: {INTERVAL_MS}ms}}\n{config}");
         let file = dir.path().join("prometheus.yml");
@@ -98,7 +103,7 @@ impl Prometheus {
         let log = std::fs::File::create(dir.path().join("log")).expect("log");
         let child = Command::new(program)
             .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", dir.path().join("data").display()))
+            .arg(format!("--storage.tsdb.path={}", data.unwrap_or(&dir.path().join("data")).display()))
             .arg(format!("--web.listen-address={address}"))
             .args(flags)
             .stdin(Stdio::null())

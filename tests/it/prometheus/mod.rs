@@ -1,5 +1,6 @@
 //! Prometheus beside Backstop: it writes its samples to Backstop, both are asked the same, and promtool works against Backstop.
 
+mod backfill;
 mod compare;
 mod daemon;
 mod exporter;

@@ -117,6 +117,8 @@ pub struct StoreConfig {
     pub retention_streams: Vec<StreamRetentionConfig>,
     /// Series that are kept for another time.
     pub retention_series: Vec<SeriesRetentionConfig>,
+    /// Tenants that may have metrics.
+    pub tenants_max: usize,
     /// Series that a tenant may have.
     pub series_per_tenant_max: usize,
     /// Series that one metric of a tenant may have.

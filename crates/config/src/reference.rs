@@ -95,6 +95,11 @@ pub const SETTINGS: &[Setting] = &[
          'http_request_duration_seconds_bucket{env=\"dev\"}', keep: 7d}`. The first that fits counts.",
     ),
     setting(
+        "store.tenants_max",
+        "10000",
+        "Tenants that may have metrics; series and metadata of a further one are refused with the reason.",
+    ),
+    setting(
         "store.series_per_tenant_max",
         "2000000",
         "Series that a tenant may have; samples of further ones are refused with the reason.",

@@ -28,6 +28,8 @@ pub struct InsertReport {
     pub series_new: usize,
     /// Series over a limit, none of whose samples were taken in.
     pub rejected: Vec<Rejected>,
+    /// Why the batch's metadata was not taken in, if so: it is refused as a whole.
+    pub metadata_rejected: Option<Limit>,
 }
 
 /// What a flush wrote.
@@ -253,22 +255,31 @@ impl SeriesDb {
         let mut report = InsertReport::default();
         match self.admit(tenant) {
             Ok(tenant) => tenant.write().insert(batch, &self.options, &mut report),
-            Err(reason) => report.rejected = reject_all(batch, reason),
+            Err(reason) => {
+                report.rejected = reject_all(batch, reason);
+                report.metadata_rejected = (!batch.metadata.is_empty()).then_some(reason);
+            }
         }
         report
+    }
+
+    /// Why nothing at all of a tenant would be taken in now, if so.
+    pub fn refuses(&self, tenant: &TenantId) -> Option<Limit> {
+        let tenants = self.tenants.read();
+        let max = self.options.tenants_max;
+        (tenants.len() >= max && !tenants.contains_key(tenant)).then_some(Limit::Tenants { max })
     }
 
     /// What [`Self::insert`] would refuse of a batch now. Asked before a sender is told that its samples are taken.
     pub fn refused(&self, tenant: &TenantId, batch: &SeriesBatch) -> Vec<Rejected> {
         // A question makes no tenant.
-        let Some(known) = self.tenant(tenant) else {
-            let max = self.options.tenants_max;
-            if self.tenants.read().len() >= max {
-                return reject_all(batch, Limit::Tenants { max });
-            }
-            return Tenant::new(tenant.clone()).refused(batch, &self.options);
-        };
-        known.read().refused(batch, &self.options)
+        if let Some(reason) = self.refuses(tenant) {
+            return reject_all(batch, reason);
+        }
+        match self.tenant(tenant) {
+            Some(known) => known.read().refused(batch, &self.options),
+            None => Tenant::new(tenant.clone()).refused(batch, &self.options),
+        }
     }
 
     /// Writes everything inserted before the call to block files, one per tenant, durably. The newest samples stay in memory

@@ -592,6 +592,12 @@ fn tenants_have_a_limit_and_leave_when_nothing_of_them_is_kept() {
     let refused = db.refused(&new, &one);
     assert_eq!(db.insert(&new, &one).rejected, refused, "what is announced is what happens");
     assert_eq!((refused[0].reason, refused[0].reason.name()), (Limit::Tenants { max: 1 }, "tenants_max"));
+    let metadata =
+        MetricMetadata { name: "m".into(), kind: MetricKind::Gauge, help: String::new(), unit: String::new() };
+    let alone = SeriesBatch { series: Vec::new(), metadata: vec![metadata] };
+    assert_eq!(db.insert(&new, &alone).metadata_rejected, Some(Limit::Tenants { max: 1 }));
+    assert_eq!((db.refuses(&new), db.refuses(&known)), (Some(Limit::Tenants { max: 1 }), None));
+    assert_eq!(db.insert(&known, &alone).metadata_rejected, None);
     assert_eq!(db.tenants(), std::slice::from_ref(&known));
     db.flush().unwrap();
     db.retain(100).unwrap();

@@ -172,6 +172,7 @@ fn store_options(config: &Config) -> Result<StoreOptions, Failure> {
     let streams = config.store.retention_streams.iter();
     options.retention_streams =
         streams.map(|stream| StreamRetention { selector: stream.selector.clone(), keep_ns: ns(stream.keep) }).collect();
+    options.series.tenants_max = config.store.tenants_max;
     options.series.series_per_tenant_max = config.store.series_per_tenant_max;
     options.series.series_per_metric_max = config.store.series_per_metric_max;
     for series in &config.store.retention_series {

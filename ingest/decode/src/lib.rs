@@ -35,7 +35,7 @@ pub mod statsd;
 pub mod syslog;
 mod wire;
 
-pub use decoded::{Decoded, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
+pub use decoded::{Decoded, OverLimit, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
 pub use decompress::{
     DECOMPRESSED_BYTES_MAX, DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO_MAX, DecompressError, Encoding,
     decompress,

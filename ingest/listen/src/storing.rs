@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use decode::{Decoded, Reject};
+use decode::Decoded;
 use model::{TenantId, Timestamp};
 use pipeline::{Pipeline, PushError, Reservation, Source};
 use tokio_util::sync::CancellationToken;
 
 /// How long a stopping receiver tries to store what it has read while the store is busy.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Series over a limit of the store that one batch tells of one by one; the others are one reject together.
-const REFUSED_SERIES_TOLD_MAX: usize = 20;
 
 /// Pushes what `decode` makes, again and again while the store is busy: the caller does not read on meanwhile, which is
 /// the only way to push back. Gives up only when the receiver stops or the store has failed.
@@ -26,7 +23,7 @@ pub(crate) async fn push_until_stored(
     let mut stopping_for = Duration::ZERO;
     loop {
         let mut decoded = decode();
-        admit(pipeline, &tenant, &mut decoded);
+        pipeline.admit(&tenant, &mut decoded);
         let pushed = pipeline.push(&tenant, source, received, decoded).await;
         let Err(error) = pushed else { return Ok(()) };
         let PushError::Busy { retry_after_ms, .. } = error else { return Err(error) };
@@ -39,21 +36,6 @@ pub(crate) async fn push_until_stored(
             stopping_for += pause;
         }
     }
-}
-
-/// Leaves out series over a limit of the store. A flood of them must not become one of quarantined rows.
-fn admit(pipeline: &Pipeline, tenant: &TenantId, decoded: &mut Decoded) {
-    let before = decoded.rejects.len();
-    pipeline.admit(tenant, decoded);
-    let told = before + REFUSED_SERIES_TOLD_MAX;
-    if decoded.rejects.len() <= told {
-        return;
-    }
-    let others = decoded.rejects.split_off(told);
-    let items: u64 = others.iter().map(|reject| reject.items).sum();
-    let reason = format!("{} more series are over a limit, like: {}", others.len(), others[0].reason);
-    let more = Reject::new(reason, &others[0].raw).of_items(usize::try_from(items).unwrap_or(usize::MAX));
-    decoded.rejects.push(more);
 }
 
 /// Waits for room in the budget; the sender is not read meanwhile.

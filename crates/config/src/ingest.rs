@@ -1,6 +1,7 @@
 //! Settings of what comes in: the receivers' addresses, and how each protocol is read.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,8 @@ pub struct IngestConfig {
     pub graphite: GraphiteConfig,
     /// StatsD.
     pub statsd: StatsdConfig,
+    /// collectd.
+    pub collectd: CollectdConfig,
 }
 
 /// How OTLP metrics become series.
@@ -162,6 +165,13 @@ pub struct StatsdConfig {
     pub series_max: usize,
 }
 
+/// How collectd's value lists are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectdConfig {
+    /// Files that say what types are, in the form of collectd's `types.db`.
+    pub types_db: Vec<PathBuf>,
+}
+
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "see RawConfig")]
@@ -203,6 +213,7 @@ pub struct RawIngest {
     pub influx: RawInflux,
     pub graphite: RawGraphite,
     pub statsd: RawStatsd,
+    pub collectd: RawCollectd,
 }
 
 impl Default for RawIngest {
@@ -214,6 +225,7 @@ impl Default for RawIngest {
             influx: RawInflux::default(),
             graphite: RawGraphite::default(),
             statsd: RawStatsd::default(),
+            collectd: RawCollectd::default(),
         }
     }
 }
@@ -278,6 +290,13 @@ impl Default for RawStatsd {
     }
 }
 
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawCollectd {
+    pub types_db: Vec<PathBuf>,
+}
+
 impl Check<'_> {
     pub(crate) fn listeners(&self, raw: &RawListeners) -> Result<Listeners, ConfigError> {
         Ok(Listeners {
@@ -301,6 +320,7 @@ impl Check<'_> {
             influx: InfluxConfig { skip_single_field: raw.influx.skip_single_field },
             graphite: GraphiteConfig { templates: raw.graphite.templates },
             statsd: self.statsd(&raw.statsd)?,
+            collectd: CollectdConfig { types_db: raw.collectd.types_db },
         })
     }
 

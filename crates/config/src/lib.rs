@@ -25,7 +25,8 @@ mod yaml;
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
 pub use ingest::{
-    GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, TRANSLATION_STRATEGIES,
+    CollectdConfig, GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig,
+    TRANSLATION_STRATEGIES,
 };
 pub use kubernetes::{ClusterConfig, ClusterWatchConfig, KubernetesConfig};
 pub use problem::{Problem, QueryProblem};

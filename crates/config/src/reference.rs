@@ -193,6 +193,11 @@ pub const SETTINGS: &[Setting] = &[
         "100000",
         "Series of StatsD in memory. Values of what would be one more are refused.",
     ),
+    setting(
+        "ingest.collectd.types_db",
+        "[]",
+        "Files that say what types of collectd are, as its `types.db`, for `PUTVAL` lines of types that collectd itself does not have.",
+    ),
     setting("query.timeout", r#""60s""#, "Longest run of a query."),
     setting(
         "query.memory_bytes_max",

@@ -225,7 +225,7 @@ pub fn render() -> String {
 }
 
 /// How items come in. What is not named counts under the last.
-const PROTOCOLS: [&str; 13] = [
+const PROTOCOLS: [&str; 14] = [
     "syslog_udp",
     "syslog_tcp",
     "otlp_http",
@@ -234,6 +234,7 @@ const PROTOCOLS: [&str; 13] = [
     "influx",
     "graphite",
     "statsd",
+    "collectd",
     "scrape",
     "native",
     "internal",

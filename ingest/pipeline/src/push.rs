@@ -33,6 +33,8 @@ pub enum Protocol {
     Graphite,
     /// StatsD.
     Statsd,
+    /// collectd's `write_http`.
+    Collectd,
     /// Targets that were scraped.
     Scrape,
     /// The native API.
@@ -53,6 +55,7 @@ impl Protocol {
             Self::Influx => "influx",
             Self::Graphite => "graphite",
             Self::Statsd => "statsd",
+            Self::Collectd => "collectd",
             Self::Scrape => "scrape",
             Self::Native => "native",
             Self::Internal => "internal",

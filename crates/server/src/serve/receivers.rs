@@ -1,10 +1,12 @@
 //! The receivers: each with its share of the settings, on a port of its own or as routes of the HTTP port.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
 use config::{IngestConfig, Listeners, OtlpConfig, StatsdConfig};
+use decode::collectd::Types;
 use decode::graphite::{GraphiteOptions, Templates};
 use decode::otlp::{DeltaMode, MetricsDecoder, MetricsOptions, Promote, Translation};
 use decode::remote_write::RemoteWriteOptions;
@@ -20,6 +22,7 @@ pub(super) struct Receivers {
     influx_skips_single_field: bool,
     graphite: Arc<GraphiteOptions>,
     statsd: StatsdConfig,
+    collectd: Arc<Types>,
 }
 
 type Started = Vec<(&'static str, Listener)>;
@@ -35,6 +38,7 @@ impl Receivers {
             influx_skips_single_field: config.influx.skip_single_field,
             graphite: Arc::new(GraphiteOptions { templates }),
             statsd: config.statsd.clone(),
+            collectd: Arc::new(collectd_types(&config.collectd.types_db)?),
         })
     }
 
@@ -44,6 +48,7 @@ impl Receivers {
         listen::otlp_http_router(self.otlp.clone())
             .merge(listen::remote_write_router(pipeline(), self.remote_write))
             .merge(listen::influx_router(pipeline(), self.influx_skips_single_field))
+            .merge(listen::collectd_router(pipeline(), Arc::clone(&self.collectd)))
             .merge(listen::native_router(pipeline()))
     }
 
@@ -114,6 +119,17 @@ impl Receivers {
         }
         Ok(started)
     }
+}
+
+/// collectd's own types, and those of files.
+fn collectd_types(files: &[PathBuf]) -> anyhow::Result<Types> {
+    let mut types = Types::default();
+    for file in files {
+        let said = || format!("ingest.collectd.types_db: {}", file.display());
+        let text = std::fs::read_to_string(file).with_context(said)?;
+        types.extend(&text).with_context(said)?;
+    }
+    Ok(types)
 }
 
 fn metrics_options(config: &OtlpConfig, type_and_unit_labels: bool) -> anyhow::Result<MetricsOptions> {

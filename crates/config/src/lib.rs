@@ -25,7 +25,7 @@ mod yaml;
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
 pub use ingest::{
-    CollectdConfig, GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig,
+    CollectdConfig, GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, SyslogConfig,
     TRANSLATION_STRATEGIES,
 };
 pub use kubernetes::{ClusterConfig, ClusterWatchConfig, KubernetesConfig};
@@ -118,6 +118,8 @@ pub struct StoreConfig {
     pub retention_streams: Vec<StreamRetentionConfig>,
     /// Series that are kept for another time.
     pub retention_series: Vec<SeriesRetentionConfig>,
+    /// Memory of metric samples that are on disk too.
+    pub recent_bytes_max: u64,
     /// Tenants that may have metrics.
     pub tenants_max: usize,
     /// Series that a tenant may have.

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use decode::Decoded;
-use model::{TenantId, Timestamp};
+use model::Timestamp;
 use pipeline::{Pipeline, PushError, Reservation, Source};
 use tokio_util::sync::CancellationToken;
+
+use crate::Intake;
 
 /// How long a stopping receiver tries to store what it has read while the store is busy.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
@@ -13,18 +15,18 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// Pushes what `decode` makes, again and again while the store is busy: the caller does not read on meanwhile, which is
 /// the only way to push back. Gives up only when the receiver stops or the store has failed.
 pub(crate) async fn push_until_stored(
-    pipeline: &Pipeline,
+    intake: &Intake,
     source: &Source,
     received: Timestamp,
     shutdown: &CancellationToken,
     decode: impl Fn() -> Decoded,
 ) -> Result<(), PushError> {
-    let tenant = TenantId::default();
+    let Intake { pipeline, tenant } = intake;
     let mut stopping_for = Duration::ZERO;
     loop {
         let mut decoded = decode();
-        pipeline.admit(&tenant, &mut decoded);
-        let pushed = pipeline.push(&tenant, source, received, decoded).await;
+        pipeline.admit(tenant, &mut decoded);
+        let pushed = pipeline.push(tenant, source, received, decoded).await;
         let Err(error) = pushed else { return Ok(()) };
         let PushError::Busy { retry_after_ms, .. } = error else { return Err(error) };
         if shutdown.is_cancelled() && stopping_for >= SHUTDOWN_PATIENCE {

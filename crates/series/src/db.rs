@@ -14,6 +14,7 @@ use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
 use crate::pages::PageCache;
+use crate::recent;
 use crate::retention::Floors;
 use crate::selection::{Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
@@ -283,16 +284,17 @@ impl SeriesDb {
     }
 
     /// Writes everything inserted before the call to block files, one per tenant, durably. The newest samples stay in memory
-    /// within the budget. After an error nothing is lost: what was not written is fresh again. A tenant that cannot be written holds
+    /// within the budget that all tenants share. After an error nothing is lost: what was not written is fresh again. A tenant that cannot be written holds
     /// up no other; the first error comes back, and then the caller must not let go of its log.
     pub fn flush(&self) -> Result<FlushReport, SeriesError> {
         let _files = self.files.lock();
         let mut report = FlushReport::default();
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         let mut flushed = Ok(());
-        for tenant in tenants {
-            flushed = flushed.and(self.flush_tenant(&tenant, &mut report));
+        for tenant in &tenants {
+            flushed = flushed.and(self.flush_tenant(tenant, &mut report));
         }
+        recent::evict(&tenants, self.options.recent_bytes_max);
         flushed.map(|()| report)
     }
 
@@ -320,7 +322,6 @@ impl SeriesDb {
                 tenant.add_block(file, entries);
                 tenant.thaw(true);
                 tenant.exemplars.flushed(about.exemplars.len());
-                tenant.evict(self.options.recent_bytes_max);
                 Ok(())
             }
             Err(error) => {
@@ -473,6 +474,16 @@ impl SeriesDb {
         let fresh =
             |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.bytes()).sum::<usize>();
         self.tenants.read().values().map(fresh).sum()
+    }
+
+    /// Bytes of samples that are in blocks and in memory too, of all tenants.
+    pub fn recent_bytes(&self) -> usize {
+        self.tenants.read().values().map(|tenant| tenant.read().recent_bytes).sum()
+    }
+
+    /// The time in milliseconds from which on reads of a tenant open no block; `None` for one without metrics.
+    pub fn in_memory_from(&self, tenant: &TenantId) -> Option<i64> {
+        Some(self.tenant(tenant)?.read().memory_floor_ms)
     }
 
     /// Bytes of all block files.

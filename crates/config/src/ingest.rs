@@ -1,8 +1,11 @@
 //! Settings of what comes in: the receivers' addresses, and how each protocol is read.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use model::TenantId;
+use model::prometheus::PROMOTED_RESOURCE_ATTRIBUTES;
 use serde::{Deserialize, Serialize};
 
 use crate::ConfigError;
@@ -16,29 +19,8 @@ pub const TRANSLATION_STRATEGIES: [&str; 4] = [
     "NoTranslation",
 ];
 
-/// Resource attributes that become labels by default, as Prometheus's guide to OpenTelemetry recommends, and `host.name`.
-const PROMOTED_RESOURCE_ATTRIBUTES: [&str; 20] = [
-    "service.instance.id",
-    "service.name",
-    "service.namespace",
-    "service.version",
-    "cloud.availability_zone",
-    "cloud.region",
-    "container.name",
-    "deployment.environment",
-    "deployment.environment.name",
-    "host.name",
-    "k8s.cluster.name",
-    "k8s.container.name",
-    "k8s.cronjob.name",
-    "k8s.daemonset.name",
-    "k8s.deployment.name",
-    "k8s.job.name",
-    "k8s.namespace.name",
-    "k8s.pod.name",
-    "k8s.replicaset.name",
-    "k8s.statefulset.name",
-];
+/// The tenant of receivers that have no header to name one.
+const DEFAULT_TENANT: &str = "default";
 
 /// Addresses of the receivers; `None` is off.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +94,10 @@ pub struct IngestConfig {
     pub graphite: GraphiteConfig,
     /// StatsD.
     pub statsd: StatsdConfig,
+    /// collectd.
+    pub collectd: CollectdConfig,
+    /// Syslog.
+    pub syslog: SyslogConfig,
 }
 
 /// How OTLP metrics become series.
@@ -147,6 +133,8 @@ pub struct InfluxConfig {
 /// How Graphite's paths are read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphiteConfig {
+    /// Whose the samples are.
+    pub tenant: TenantId,
     /// What the parts of paths are.
     pub templates: Vec<String>,
 }
@@ -154,12 +142,28 @@ pub struct GraphiteConfig {
 /// How StatsD is added up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatsdConfig {
+    /// Whose the samples are.
+    pub tenant: TenantId,
     /// How often what was added up is stored.
     pub flush_interval: Duration,
     /// After how long without a packet a series ends.
     pub idle: Duration,
     /// Series in memory.
     pub series_max: usize,
+}
+
+/// How syslog is received.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SyslogConfig {
+    /// Whose the records are.
+    pub tenant: TenantId,
+}
+
+/// How collectd's value lists are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CollectdConfig {
+    /// Files that say what types are, in the form of collectd's `types.db`.
+    pub types_db: Vec<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -203,6 +207,8 @@ pub struct RawIngest {
     pub influx: RawInflux,
     pub graphite: RawGraphite,
     pub statsd: RawStatsd,
+    pub collectd: RawCollectd,
+    pub syslog: RawSyslog,
 }
 
 impl Default for RawIngest {
@@ -214,6 +220,8 @@ impl Default for RawIngest {
             influx: RawInflux::default(),
             graphite: RawGraphite::default(),
             statsd: RawStatsd::default(),
+            collectd: RawCollectd::default(),
+            syslog: RawSyslog::default(),
         }
     }
 }
@@ -256,17 +264,25 @@ pub struct RawInflux {
     pub skip_single_field: bool,
 }
 
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "see RawConfig")]
 pub struct RawGraphite {
+    pub tenant: String,
     pub templates: Vec<String>,
+}
+
+impl Default for RawGraphite {
+    fn default() -> Self {
+        Self { tenant: DEFAULT_TENANT.into(), templates: Vec::new() }
+    }
 }
 
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 #[allow(missing_docs, reason = "see RawConfig")]
 pub struct RawStatsd {
+    pub tenant: String,
     pub flush_interval: String,
     pub idle: String,
     pub series_max: usize,
@@ -274,7 +290,27 @@ pub struct RawStatsd {
 
 impl Default for RawStatsd {
     fn default() -> Self {
-        Self { flush_interval: "10s".into(), idle: "1h".into(), series_max: 100_000 }
+        Self { tenant: DEFAULT_TENANT.into(), flush_interval: "10s".into(), idle: "1h".into(), series_max: 100_000 }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawCollectd {
+    pub types_db: Vec<PathBuf>,
+}
+
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs, reason = "see RawConfig")]
+pub struct RawSyslog {
+    pub tenant: String,
+}
+
+impl Default for RawSyslog {
+    fn default() -> Self {
+        Self { tenant: DEFAULT_TENANT.into() }
     }
 }
 
@@ -299,8 +335,13 @@ impl Check<'_> {
             type_and_unit_labels: raw.type_and_unit_labels,
             otlp: self.otlp(raw.otlp)?,
             influx: InfluxConfig { skip_single_field: raw.influx.skip_single_field },
-            graphite: GraphiteConfig { templates: raw.graphite.templates },
+            graphite: GraphiteConfig {
+                tenant: self.tenant("ingest.graphite.tenant", &raw.graphite.tenant)?,
+                templates: raw.graphite.templates,
+            },
             statsd: self.statsd(&raw.statsd)?,
+            collectd: CollectdConfig { types_db: raw.collectd.types_db },
+            syslog: SyslogConfig { tenant: self.tenant("ingest.syslog.tenant", &raw.syslog.tenant)? },
         })
     }
 
@@ -348,10 +389,15 @@ impl Check<'_> {
             return Err(self.error("ingest.statsd.idle", &raw.idle, "at least the flush interval", &hint));
         }
         Ok(StatsdConfig {
+            tenant: self.tenant("ingest.statsd.tenant", &raw.tenant)?,
             flush_interval,
             idle,
             series_max: self.above_zero("ingest.statsd.series_max", raw.series_max)?,
         })
+    }
+
+    fn tenant(&self, key: &str, name: &str) -> Result<TenantId, ConfigError> {
+        TenantId::new(name).ok_or_else(|| self.error(key, name, "a tenant name", TenantId::RULE))
     }
 
     pub(crate) fn above_zero(&self, key: &str, value: usize) -> Result<usize, ConfigError> {
@@ -371,7 +417,7 @@ mod tests {
 
     #[test]
     fn protocols_are_set_one_by_one() {
-        let text = "listeners: {graphite_tcp: off, graphite_pickle: '127.0.0.1:2004'}\ningest:\n  type_and_unit_labels: true\n  otlp: {delta: raw, promote_all_resource_attributes: true, ignore_resource_attributes: [os.type]}\n  statsd: {flush_interval: 1s}\n  graphite: {templates: ['.host.measurement*']}\n";
+        let text = "listeners: {graphite_tcp: off, graphite_pickle: '127.0.0.1:2004'}\ningest:\n  type_and_unit_labels: true\n  otlp: {delta: raw, promote_all_resource_attributes: true, ignore_resource_attributes: [os.type]}\n  statsd: {flush_interval: 1s}\n  graphite: {tenant: shop, templates: ['.host.measurement*']}\n";
         let config = Config::parse("f", text).expect("valid");
         assert_eq!((config.listeners.graphite_tcp, config.listeners.addresses().count()), (None, 8));
         assert_eq!(Listeners::OFF.addresses().count(), 0);
@@ -380,6 +426,7 @@ mod tests {
         assert_eq!(ingest.statsd.flush_interval, Duration::from_secs(1));
         assert_eq!(ingest.statsd.idle, Duration::from_secs(3600));
         assert_eq!(ingest.graphite.templates, [".host.measurement*"]);
+        assert_eq!((ingest.graphite.tenant.as_str(), ingest.statsd.tenant), ("shop", TenantId::default()));
     }
 
     #[test]
@@ -392,6 +439,7 @@ mod tests {
             "ingest: {statsd: {flush_interval: 10ms}}",
             "ingest: {statsd: {idle: 1s}}",
             "listeners: {statsd_udp: '8125'}",
+            "ingest: {syslog: {tenant: 'a/b'}}",
         ];
         let errors = files.map(|text| Config::parse("f", text).expect_err("must not parse").to_string());
         expect![[r#"
@@ -408,6 +456,8 @@ mod tests {
             f: ingest.statsd.idle is "1s", which is not at least the flush interval
             hint: ingest.statsd.flush_interval is 10s
             f: listeners.statsd_udp is "8125", which is not an address with a port
-            hint: write it as 127.0.0.1:7070 or [::1]:7070"#]].assert_eq(&errors.join("\n"));
+            hint: write it as 127.0.0.1:7070 or [::1]:7070
+            f: ingest.syslog.tenant is "a/b", which is not a tenant name
+            hint: give 1 to 150 letters, digits or any of !-_.*'()"#]].assert_eq(&errors.join("\n"));
     }
 }

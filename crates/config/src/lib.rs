@@ -25,7 +25,8 @@ mod yaml;
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
 pub use ingest::{
-    GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, TRANSLATION_STRATEGIES,
+    CollectdConfig, GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, SyslogConfig,
+    TRANSLATION_STRATEGIES,
 };
 pub use kubernetes::{ClusterConfig, ClusterWatchConfig, KubernetesConfig};
 pub use problem::{Problem, QueryProblem};
@@ -117,6 +118,10 @@ pub struct StoreConfig {
     pub retention_streams: Vec<StreamRetentionConfig>,
     /// Series that are kept for another time.
     pub retention_series: Vec<SeriesRetentionConfig>,
+    /// Memory of metric samples that are on disk too.
+    pub recent_bytes_max: u64,
+    /// Tenants that may have metrics.
+    pub tenants_max: usize,
     /// Series that a tenant may have.
     pub series_per_tenant_max: usize,
     /// Series that one metric of a tenant may have.

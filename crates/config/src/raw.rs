@@ -66,6 +66,8 @@ pub struct RawStore {
     pub retention_bytes: String,
     pub retention_streams: Vec<RawStreamRetention>,
     pub retention_series: Vec<RawStreamRetention>,
+    pub recent_bytes_max: String,
+    pub tenants_max: usize,
     pub series_per_tenant_max: usize,
     pub series_per_metric_max: usize,
 }
@@ -247,6 +249,8 @@ impl Default for RawStore {
             retention_bytes: "off".into(),
             retention_streams: Vec::new(),
             retention_series: Vec::new(),
+            recent_bytes_max: "256MiB".into(),
+            tenants_max: 10_000,
             series_per_tenant_max: 2_000_000,
             series_per_metric_max: 500_000,
         }
@@ -410,6 +414,8 @@ impl Check<'_> {
             retention_bytes: self.bytes_or_off("store.retention_bytes", &raw.retention_bytes)?,
             retention_streams: raw.retention_streams.iter().map(|raw| self.stream(raw)).collect::<Result<_, _>>()?,
             retention_series: raw.retention_series.iter().map(|raw| self.series(raw)).collect::<Result<_, _>>()?,
+            recent_bytes_max: self.bytes("store.recent_bytes_max", &raw.recent_bytes_max)?,
+            tenants_max: self.above_zero("store.tenants_max", raw.tenants_max)?,
             series_per_tenant_max: self.above_zero("store.series_per_tenant_max", raw.series_per_tenant_max)?,
             series_per_metric_max: self.above_zero("store.series_per_metric_max", raw.series_per_metric_max)?,
         })

@@ -95,6 +95,16 @@ pub const SETTINGS: &[Setting] = &[
          'http_request_duration_seconds_bucket{env=\"dev\"}', keep: 7d}`. The first that fits counts.",
     ),
     setting(
+        "store.recent_bytes_max",
+        r#""256MiB""#,
+        "Memory of metric samples that are on disk too, so that dashboards of the last hours read no file: of all tenants together, the largest gives way first.",
+    ),
+    setting(
+        "store.tenants_max",
+        "10000",
+        "Tenants that may have metrics; series and metadata of a further one are refused with the reason.",
+    ),
+    setting(
         "store.series_per_tenant_max",
         "2000000",
         "Series that a tenant may have; samples of further ones are refused with the reason.",
@@ -168,10 +178,20 @@ pub const SETTINGS: &[Setting] = &[
         "Whether the only field of a line of InfluxDB's protocol leaves its name out: `measurement` instead of `measurement_value`.",
     ),
     setting(
+        "ingest.graphite.tenant",
+        r#""default""#,
+        "The tenant that samples of Graphite belong to: sockets have no header that names one.",
+    ),
+    setting(
         "ingest.graphite.templates",
         "[]",
         "What the parts of Graphite's paths are, first match first: `- 'servers.* .host.measurement* region=eu'`. Without one the path is the \
          name, with underscores for dots.",
+    ),
+    setting(
+        "ingest.statsd.tenant",
+        r#""default""#,
+        "The tenant that samples, events and service checks of StatsD belong to.",
     ),
     setting(
         "ingest.statsd.flush_interval",
@@ -188,6 +208,12 @@ pub const SETTINGS: &[Setting] = &[
         "100000",
         "Series of StatsD in memory. Values of what would be one more are refused.",
     ),
+    setting(
+        "ingest.collectd.types_db",
+        "[]",
+        "Files that say what types of collectd are, as its `types.db`, for `PUTVAL` lines of types that collectd itself does not have.",
+    ),
+    setting("ingest.syslog.tenant", r#""default""#, "The tenant that records of syslog belong to."),
     setting("query.timeout", r#""60s""#, "Longest run of a query."),
     setting(
         "query.memory_bytes_max",

@@ -65,6 +65,9 @@ impl TenantId {
     /// Longest tenant name, in bytes.
     pub const BYTES_MAX: usize = 150;
 
+    /// How a name is written, as the hint of an error.
+    pub const RULE: &'static str = "give 1 to 150 letters, digits or any of !-_.*'()";
+
     /// Accepts 1 to [`Self::BYTES_MAX`] ASCII letters, digits and `!-_.*'()`, the alphabet that Mimir and Loki allow, except
     /// the names `.` and `..`; `None` otherwise.
     pub fn new(name: &str) -> Option<Self> {
@@ -88,5 +91,20 @@ impl Default for TenantId {
 impl fmt::Display for TenantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rule_of_tenant_names_is_what_is_checked() {
+        assert!(TenantId::RULE.contains(&format!("1 to {}", TenantId::BYTES_MAX)), "{}", TenantId::RULE);
+        let signs = TenantId::RULE.split_once("any of ").map_or("", |(_, signs)| signs);
+        assert!(!signs.is_empty() && TenantId::new(signs).is_some(), "{signs:?}");
+        for name in ["", ".", "..", "a/b", "a b", "ä", &"x".repeat(TenantId::BYTES_MAX + 1)] {
+            assert_eq!(TenantId::new(name), None, "{name:?}");
+        }
     }
 }

@@ -18,6 +18,7 @@ pub mod histogram;
 mod ids;
 mod log;
 mod metric;
+pub mod prometheus;
 mod row;
 mod selector;
 mod severity;

@@ -14,6 +14,7 @@ use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
 use crate::pages::PageCache;
+use crate::recent;
 use crate::retention::Floors;
 use crate::selection::{Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
@@ -28,6 +29,8 @@ pub struct InsertReport {
     pub series_new: usize,
     /// Series over a limit, none of whose samples were taken in.
     pub rejected: Vec<Rejected>,
+    /// Why the batch's metadata was not taken in, if so: it is refused as a whole.
+    pub metadata_rejected: Option<Limit>,
 }
 
 /// What a flush wrote.
@@ -253,35 +256,45 @@ impl SeriesDb {
         let mut report = InsertReport::default();
         match self.admit(tenant) {
             Ok(tenant) => tenant.write().insert(batch, &self.options, &mut report),
-            Err(reason) => report.rejected = reject_all(batch, reason),
+            Err(reason) => {
+                report.rejected = reject_all(batch, reason);
+                report.metadata_rejected = (!batch.metadata.is_empty()).then_some(reason);
+            }
         }
         report
+    }
+
+    /// Why nothing at all of a tenant would be taken in now, if so.
+    pub fn refuses(&self, tenant: &TenantId) -> Option<Limit> {
+        let tenants = self.tenants.read();
+        let max = self.options.tenants_max;
+        (tenants.len() >= max && !tenants.contains_key(tenant)).then_some(Limit::Tenants { max })
     }
 
     /// What [`Self::insert`] would refuse of a batch now. Asked before a sender is told that its samples are taken.
     pub fn refused(&self, tenant: &TenantId, batch: &SeriesBatch) -> Vec<Rejected> {
         // A question makes no tenant.
-        let Some(known) = self.tenant(tenant) else {
-            let max = self.options.tenants_max;
-            if self.tenants.read().len() >= max {
-                return reject_all(batch, Limit::Tenants { max });
-            }
-            return Tenant::new(tenant.clone()).refused(batch, &self.options);
-        };
-        known.read().refused(batch, &self.options)
+        if let Some(reason) = self.refuses(tenant) {
+            return reject_all(batch, reason);
+        }
+        match self.tenant(tenant) {
+            Some(known) => known.read().refused(batch, &self.options),
+            None => Tenant::new(tenant.clone()).refused(batch, &self.options),
+        }
     }
 
     /// Writes everything inserted before the call to block files, one per tenant, durably. The newest samples stay in memory
-    /// within the budget. After an error nothing is lost: what was not written is fresh again. A tenant that cannot be written holds
+    /// within the budget that all tenants share. After an error nothing is lost: what was not written is fresh again. A tenant that cannot be written holds
     /// up no other; the first error comes back, and then the caller must not let go of its log.
     pub fn flush(&self) -> Result<FlushReport, SeriesError> {
         let _files = self.files.lock();
         let mut report = FlushReport::default();
         let tenants: Vec<_> = self.tenants.read().values().cloned().collect();
         let mut flushed = Ok(());
-        for tenant in tenants {
-            flushed = flushed.and(self.flush_tenant(&tenant, &mut report));
+        for tenant in &tenants {
+            flushed = flushed.and(self.flush_tenant(tenant, &mut report));
         }
+        recent::evict(&tenants, self.options.recent_bytes_max);
         flushed.map(|()| report)
     }
 
@@ -309,7 +322,6 @@ impl SeriesDb {
                 tenant.add_block(file, entries);
                 tenant.thaw(true);
                 tenant.exemplars.flushed(about.exemplars.len());
-                tenant.evict(self.options.recent_bytes_max);
                 Ok(())
             }
             Err(error) => {
@@ -462,6 +474,16 @@ impl SeriesDb {
         let fresh =
             |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.bytes()).sum::<usize>();
         self.tenants.read().values().map(fresh).sum()
+    }
+
+    /// Bytes of samples that are in blocks and in memory too, of all tenants.
+    pub fn recent_bytes(&self) -> usize {
+        self.tenants.read().values().map(|tenant| tenant.read().recent_bytes).sum()
+    }
+
+    /// The time in milliseconds from which on reads of a tenant open no block; `None` for one without metrics.
+    pub fn in_memory_from(&self, tenant: &TenantId) -> Option<i64> {
+        Some(self.tenant(tenant)?.read().memory_floor_ms)
     }
 
     /// Bytes of all block files.

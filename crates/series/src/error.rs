@@ -56,7 +56,9 @@ impl SeriesError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Limit {
     /// There are too many tenants, and the series is of a new one.
-    #[error("there are {max} tenants with metrics already (limit tenants_max); send it as one of them")]
+    #[error(
+        "there are {max} tenants with metrics already (limit tenants_max); send it as one of them, or raise store.tenants_max"
+    )]
     Tenants {
         /// The limit.
         max: usize,

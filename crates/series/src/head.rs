@@ -91,6 +91,8 @@ pub(crate) struct Tenant {
     pub(crate) memory_floor_ms: i64,
     /// Bytes of samples in memory. What a write replaced counts until the next flush.
     pub(crate) sample_bytes: usize,
+    /// Bytes of those that are in blocks too. What a write replaced counts until the next flush.
+    pub(crate) recent_bytes: usize,
 }
 
 impl Tenant {
@@ -109,6 +111,7 @@ impl Tenant {
             asked: Mutex::default(),
             memory_floor_ms: i64::MIN,
             sample_bytes: 0,
+            recent_bytes: 0,
         }
     }
 
@@ -344,7 +347,7 @@ impl Tenant {
     /// Ends a flush. What was written becomes recent; after a failure it is fresh again, under what came meanwhile.
     pub(crate) fn thaw(&mut self, written: bool) {
         let floor = self.memory_floor_ms;
-        let mut bytes = 0;
+        let (mut fresh, mut recent) = (0, 0);
         for head in self.heads.values_mut() {
             if let Some(flushed) = head.flushing.take() {
                 let mut layer = Arc::unwrap_or_clone(flushed);
@@ -356,26 +359,22 @@ impl Tenant {
                     head.fresh = layer;
                 }
             }
-            bytes += head.fresh.bytes() + head.recent.bytes();
+            fresh += head.fresh.bytes();
+            recent += head.recent.bytes();
         }
-        self.sample_bytes = bytes;
+        (self.sample_bytes, self.recent_bytes) = (fresh + recent, recent);
     }
 
     /// Counts again after samples went.
     pub(crate) fn count_bytes(&mut self) {
-        let held = |head: &Head| {
-            head.fresh.bytes() + head.recent.bytes() + head.flushing.as_ref().map_or(0, |layer| layer.bytes())
-        };
-        self.sample_bytes = self.heads.values().map(held).sum();
+        let unwritten = |head: &Head| head.fresh.bytes() + head.flushing.as_ref().map_or(0, |layer| layer.bytes());
+        self.recent_bytes = self.heads.values().map(|head| head.recent.bytes()).sum();
+        self.sample_bytes = self.recent_bytes + self.heads.values().map(unwritten).sum::<usize>();
     }
 
     /// Lets go of the oldest recent samples until they fit the budget.
     pub(crate) fn evict(&mut self, bytes_max: usize) {
-        loop {
-            let recent: usize = self.heads.values().map(|head| head.recent.bytes()).sum();
-            if recent <= bytes_max {
-                return;
-            }
+        while self.recent_bytes > bytes_max {
             let spans = self.heads.values().filter_map(|head| head.recent.span());
             let Some((first, last)) = spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1))) else { return };
             // Halving the span takes a few rounds and needs no sort of all times.

@@ -38,6 +38,7 @@ mod matcher;
 mod merge;
 mod options;
 mod pages;
+mod recent;
 mod retention;
 mod samples;
 mod selection;

@@ -19,7 +19,7 @@ pub struct SeriesOptions {
     pub label_value_bytes_max: usize,
     /// Exemplars that are kept per tenant; the oldest go first.
     pub exemplars_per_tenant_max: usize,
-    /// Bytes of flushed samples that each tenant keeps in memory, so that dashboards of the last hours read no file.
+    /// Bytes of flushed samples that stay in memory, of all tenants together, so that dashboards of the last hours read no file.
     pub recent_bytes_max: usize,
     /// Bytes of decoded pages of blocks that are kept for reads to come.
     pub page_cache_bytes_max: usize,

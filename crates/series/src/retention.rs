@@ -65,13 +65,7 @@ impl SeriesDb {
     /// all other series what is older than `keep_ms`, if that is given. Samples are hidden at once, and removed by the first call
     /// in [`REMOVE_EVERY_MS`].
     pub fn retain_at(&self, now_ms: i64, keep_ms: Option<i64>) -> Result<(), SeriesError> {
-        let mut floors = Floors::clone(&self.floors());
-        if let Some(keep_ms) = keep_ms {
-            floors.default_ms = floors.default_ms.max(now_ms.saturating_sub(keep_ms));
-        }
-        for ((_, floor), rule) in floors.rules.iter_mut().zip(&self.options.retention) {
-            *floor = (*floor).max(now_ms.saturating_sub(rule.keep_ms));
-        }
+        let floors = self.floors_at(now_ms, keep_ms);
         let has_rules = !floors.rules.is_empty();
         let removed_ms = self.removed_ms.load(Ordering::Relaxed);
         if now_ms.saturating_sub(removed_ms) < REMOVE_EVERY_MS {
@@ -86,6 +80,25 @@ impl SeriesDb {
             self.rewrite_old_blocks()?;
         }
         Ok(())
+    }
+
+    /// Hides from reads what [`Self::retain_at`] would forget, and removes nothing. For a database that was just opened: no read may
+    /// see what was hidden before.
+    pub fn hide_at(&self, now_ms: i64, keep_ms: Option<i64>) {
+        let floors = self.floors_at(now_ms, keep_ms);
+        *self.floors.write() = Arc::new(floors);
+    }
+
+    /// The floors of a time; none is lower than it was.
+    fn floors_at(&self, now_ms: i64, keep_ms: Option<i64>) -> Floors {
+        let mut floors = Floors::clone(&self.floors());
+        if let Some(keep_ms) = keep_ms {
+            floors.default_ms = floors.default_ms.max(now_ms.saturating_sub(keep_ms));
+        }
+        for ((_, floor), rule) in floors.rules.iter_mut().zip(&self.options.retention) {
+            *floor = (*floor).max(now_ms.saturating_sub(rule.keep_ms));
+        }
+        floors
     }
 
     pub(crate) fn floors(&self) -> Arc<Floors> {

@@ -592,11 +592,78 @@ fn tenants_have_a_limit_and_leave_when_nothing_of_them_is_kept() {
     let refused = db.refused(&new, &one);
     assert_eq!(db.insert(&new, &one).rejected, refused, "what is announced is what happens");
     assert_eq!((refused[0].reason, refused[0].reason.name()), (Limit::Tenants { max: 1 }, "tenants_max"));
+    let metadata =
+        MetricMetadata { name: "m".into(), kind: MetricKind::Gauge, help: String::new(), unit: String::new() };
+    let alone = SeriesBatch { series: Vec::new(), metadata: vec![metadata] };
+    assert_eq!(db.insert(&new, &alone).metadata_rejected, Some(Limit::Tenants { max: 1 }));
+    assert_eq!((db.refuses(&new), db.refuses(&known)), (Some(Limit::Tenants { max: 1 }), None));
+    assert_eq!(db.insert(&known, &alone).metadata_rejected, None);
     assert_eq!(db.tenants(), std::slice::from_ref(&known));
     db.flush().unwrap();
     db.retain(100).unwrap();
     assert!(db.insert(&new, &one).rejected.is_empty());
     assert_eq!(db.tenants(), [new]);
+}
+
+#[test]
+fn what_was_hidden_is_hidden_from_the_first_read_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let retention =
+        || vec![SeriesRetention { matchers: vec![matcher("__name__", MatchOp::Equal, "short")], keep_ms: 10 }];
+    let open =
+        || SeriesDb::open(dir.path(), SeriesOptions { retention: retention(), ..SeriesOptions::default() }).unwrap();
+    let (db, tenant) = (open(), TenantId::default());
+    for name in ["short", "long"] {
+        db.insert(&tenant, &batch(&labels(name, &[]), &[(1, 1.0), (50, 2.0), (95, 3.0)]));
+    }
+    db.flush().unwrap();
+    drop(db);
+    let db = open();
+    db.hide_at(100, Some(60));
+    // What comes out of the log only now is hidden as well.
+    db.insert(&tenant, &batch(&labels("short", &[]), &[(60, 4.0)]));
+    let seen = || -> Vec<Vec<i64>> {
+        let found = db.select(&tenant, &[], i64::MIN, i64::MAX).unwrap();
+        found.into_iter().map(|data| data.times).collect()
+    };
+    assert_eq!(seen(), [[50, 95].to_vec(), [95].to_vec()]);
+    db.retain_at(100, Some(60)).unwrap();
+    assert_eq!(seen(), [[50, 95].to_vec(), [95].to_vec()], "a retention round changes nothing more");
+    db.hide_at(20, Some(60));
+    assert_eq!(seen().len(), 2, "a clock that jumps back brings nothing back");
+}
+
+/// Bytes of recent samples of some tenants, and from when on each has all samples in memory.
+fn recent(sizes: &[usize], recent_bytes_max: usize) -> (usize, Vec<bool>) {
+    let dir = tempfile::tempdir().unwrap();
+    let db = SeriesDb::open(dir.path(), SeriesOptions { recent_bytes_max, ..SeriesOptions::default() }).unwrap();
+    let tenants: Vec<TenantId> = (0..sizes.len()).map(|at| TenantId::new(&format!("t{at}")).unwrap()).collect();
+    for (tenant, size) in tenants.iter().zip(sizes) {
+        let samples: Vec<(i64, f64)> = (0..*size as i64).map(|at| (at * 1000, (at * 7919) as f64 / 3.0)).collect();
+        db.insert(tenant, &batch(&labels("m", &[]), &samples));
+    }
+    db.flush().unwrap();
+    let whole = tenants.iter().map(|tenant| db.in_memory_from(tenant) == Some(i64::MIN)).collect();
+    (db.recent_bytes(), whole)
+}
+
+#[test]
+fn tenants_share_the_memory_of_recent_samples_and_the_largest_gives_way_first() {
+    let sizes = [2000, 100, 3000, 100, 200];
+    let (all, whole) = recent(&sizes, usize::MAX);
+    assert_eq!(whole, [true; 5]);
+    for (max, want) in
+        [(all, [true; 5]), (all / 2, [false, true, false, true, true]), (all / 10 * 9, [true, true, false, true, true])]
+    {
+        let (held, whole) = recent(&sizes, max);
+        assert!(held <= max && held * 4 > max, "{held} of {max}");
+        assert_eq!(whole, want, "{max} of {all}");
+    }
+    let many = vec![300; 40];
+    let (one, _) = recent(&[300], usize::MAX);
+    let (held, whole) = recent(&many, 10 * one);
+    assert!(held <= 10 * one, "{held}: many tenants have no more than one");
+    assert!(whole.iter().all(|whole| !whole), "and none of them more than its share");
 }
 
 #[test]

@@ -168,10 +168,13 @@ fn store_options(config: &Config) -> Result<StoreOptions, Failure> {
         quarantine_ns: Some(ns(config.store.retention_quarantine)),
         metrics_ms: Some(ns(config.store.retention_metrics) / 1_000_000),
     };
+    options.opened_at = Some(clock::now());
     options.retention_bytes = config.store.retention_bytes;
     let streams = config.store.retention_streams.iter();
     options.retention_streams =
         streams.map(|stream| StreamRetention { selector: stream.selector.clone(), keep_ns: ns(stream.keep) }).collect();
+    options.series.recent_bytes_max = usize::try_from(config.store.recent_bytes_max).unwrap_or(usize::MAX);
+    options.series.tenants_max = config.store.tenants_max;
     options.series.series_per_tenant_max = config.store.series_per_tenant_max;
     options.series.series_per_metric_max = config.store.series_per_metric_max;
     for series in &config.store.retention_series {

@@ -26,6 +26,9 @@ impl Store {
         let checkpoint = catalog.checkpoint()?;
         let rows = catalog.segments()?;
         let series = SeriesDb::open(&home.dir.join("series"), options.series.clone())?;
+        if let Some(now) = options.opened_at {
+            series.hide_at(now.millis(), options.retention.metrics_ms);
+        }
         let (wal, mut replay) = Wal::open(&home.dir.join("wal"), wal_options(&options, &home, checkpoint))?;
         let state =
             State { applied_lsn: checkpoint.flushed_lsn, flushed_lsn: checkpoint.flushed_lsn, ..State::default() };

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use model::{StreamSelector, Table};
+use model::{StreamSelector, Table, Timestamp};
 use series::SeriesOptions;
 use wal::{Disk, LocalDisk};
 
@@ -41,6 +41,9 @@ pub struct StoreOptions {
     pub merge_rows_max: u64,
     /// How long data is kept.
     pub retention: Retention,
+    /// The time at which the store is opened: samples that are past their retention then are hidden from the first read on. `None`
+    /// hides nothing before the first [`crate::Store::maintain`].
+    pub opened_at: Option<Timestamp>,
     /// Bytes of segments above which the oldest days go, whatever their age; the newest day stays. `None` is no limit.
     pub retention_bytes: Option<u64>,
     /// Streams that are kept for a shorter time.
@@ -142,6 +145,7 @@ impl StoreOptions {
             merge_fan_in: MERGE_FAN_IN,
             merge_rows_max: MERGE_ROWS_MAX,
             retention: Retention::default(),
+            opened_at: None,
             retention_bytes: None,
             retention_streams: Vec::new(),
             series: SeriesOptions::default(),

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use segment::{Segment, SegmentMeta};
 use series::SeriesDb;
-use telemetry::metrics::{MEMTABLE_BYTES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_DAMAGED};
+use telemetry::metrics::{MEMTABLE_BYTES, REFUSED_SAMPLES, SEGMENT_BYTES, SEGMENTS, SEGMENTS_DAMAGED};
 use wal::{Payload, Resolver, Ticket, Wal};
 
 use crate::chunk::Charge;
@@ -302,8 +302,14 @@ impl Inner {
     }
 
     fn note_rejected(&self, tenant: &model::TenantId, report: &series::InsertReport) {
+        if let Some(reason) = report.metadata_rejected {
+            tracing::warn!(%tenant, %reason, "metadata refused");
+        }
         let Some(first) = report.rejected.first() else { return };
         self.series_rejected.fetch_add(report.rejected.len() as u64, Relaxed);
+        for rejected in &report.rejected {
+            REFUSED_SAMPLES.add(tenant.as_str(), rejected.reason.name(), rejected.samples as u64);
+        }
         tracing::warn!(%tenant, rejected = report.rejected.len(), first = %first.labels, reason = %first.reason, "series refused");
     }
 

@@ -3,8 +3,10 @@
 //! A new metric is a static here and a line in [`ALL`]; the names follow Prometheus's rules (unit last, `_total` for
 //! counters). Labels are a fixed set of values per metric, given in its declaration, so cardinality is bounded by the code.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 
 /// A number that only goes up.
 pub struct Counter {
@@ -25,6 +27,18 @@ pub struct CounterVec<const N: usize> {
     label_values: [&'static str; N],
     values: [AtomicU64; N],
 }
+
+/// One counter for each value of one label and each tenant that ever counted, of the first [`TENANTS_COUNTED_MAX`]; further tenants
+/// count together, under no tenant. Locked at each addition: it is for what is out of the ordinary.
+pub struct TenantCounterVec<const N: usize> {
+    desc: Desc,
+    label: &'static str,
+    label_values: [&'static str; N],
+    tenants: Mutex<BTreeMap<String, [u64; N]>>,
+}
+
+/// Tenants that a [`TenantCounterVec`] tells apart.
+pub const TENANTS_COUNTED_MAX: usize = 500;
 
 /// How long something took, in seconds, in fixed buckets.
 pub struct Timing {
@@ -92,6 +106,30 @@ impl<const N: usize> CounterVec<N> {
     }
 }
 
+impl<const N: usize> TenantCounterVec<N> {
+    const fn new(name: &'static str, help: &'static str, label: &'static str, label_values: [&'static str; N]) -> Self {
+        Self { desc: Desc { name, help }, label, label_values, tenants: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Adds to the counter of a tenant and a label value; a value that is not declared counts under the last one.
+    pub fn add(&self, tenant: &str, label_value: &str, n: u64) {
+        let at = self.at(label_value);
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = tenants.len() < TENANTS_COUNTED_MAX || tenants.contains_key(tenant);
+        tenants.entry(if known { tenant } else { "" }.to_owned()).or_insert([0; N])[at] += n;
+    }
+
+    /// The counter of a tenant and a label value now.
+    pub fn get(&self, tenant: &str, label_value: &str) -> u64 {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        tenants.get(tenant).map_or(0, |values| values[self.at(label_value)])
+    }
+
+    fn at(&self, label_value: &str) -> usize {
+        self.label_values.iter().position(|known| *known == label_value).unwrap_or(N - 1)
+    }
+}
+
 impl Timing {
     const fn new(name: &'static str, help: &'static str) -> Self {
         Self {
@@ -146,6 +184,21 @@ impl<const N: usize> Metric for CounterVec<N> {
     }
 }
 
+/// Pairs that never counted are left out: tenants have most of them at zero for ever.
+impl<const N: usize> Metric for TenantCounterVec<N> {
+    fn write(&self, out: &mut String) {
+        self.desc.write_head("counter", out);
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        for (tenant, values) in &*tenants {
+            // A name of a tenant has nothing that a label's value must escape.
+            for (label_value, value) in self.label_values.iter().zip(values).filter(|(_, value)| **value > 0) {
+                let (name, label) = (self.desc.name, self.label);
+                let _ = writeln!(out, "{name}{{tenant=\"{tenant}\",{label}=\"{label_value}\"}} {value}");
+            }
+        }
+    }
+}
+
 impl Metric for Timing {
     fn write(&self, out: &mut String) {
         self.desc.write_head("histogram", out);
@@ -181,6 +234,7 @@ const PROTOCOLS: [&str; 14] = [
     "influx",
     "graphite",
     "statsd",
+    "collectd",
     "scrape",
     "import",
     "native",
@@ -206,6 +260,9 @@ metrics! {
     /// Items that could not be decoded, by protocol; each is in the quarantine table.
     QUARANTINED_ITEMS: CounterVec<{ PROTOCOLS.len() }> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
         PROTOCOLS);
+    /// Samples over a limit of the metric store, by tenant and limit. Which metrics they are of is in the log and in quarantine.
+    REFUSED_SAMPLES: TenantCounterVec<7> = TenantCounterVec::new("backstop_refused_samples_total", "Metric samples refused for a limit of the store, by tenant and limit.", "reason",
+        ["tenants_max", "series_per_tenant_max", "series_per_metric_max", "labels_per_series_max", "label_name_bytes_max", "label_value_bytes_max", "no_labels"]);
     /// What parse rules did to log records; by rule and detector at `/backstop/api/v1/parse-rules`.
     PARSE_RULES: CounterVec<4> = CounterVec::new("backstop_parse_rules_total", "Log records that parse rules parsed, could not parse, or put into quarantine, and values that they redacted.", "outcome",
         ["parsed", "failed", "quarantined", "redacted"]);
@@ -343,6 +400,23 @@ mod tests {
         ] {
             assert!(text.contains(want), "{want:?} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn tenants_are_told_apart_up_to_a_number() {
+        let counter = TenantCounterVec::new("t_total", "T.", "reason", ["a", "b"]);
+        counter.add("shop", "a", 2);
+        counter.add("shop", "b", 1);
+        for at in 0..TENANTS_COUNTED_MAX + 5 {
+            counter.add(&format!("t{at:04}"), "b", 1);
+        }
+        counter.add("shop", "b", 1);
+        assert_eq!((counter.get("shop", "a"), counter.get("shop", "b"), counter.get("t0000", "a")), (2, 2, 0));
+        assert_eq!(counter.get("", "b"), 6, "those of whom there is no room");
+        let mut text = String::new();
+        counter.write(&mut text);
+        assert!(text.contains("t_total{tenant=\"shop\",reason=\"a\"} 2\n"), "{text}");
+        assert_eq!(text.lines().count(), 2 + 2 + TENANTS_COUNTED_MAX, "no zeros");
     }
 
     #[test]

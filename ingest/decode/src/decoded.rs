@@ -1,6 +1,7 @@
 //! What a decoder hands on: good items and rejects, side by side.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use model::{Row, SeriesBatch, Timestamp, Value, field};
@@ -75,10 +76,22 @@ pub struct Reject {
     pub raw: Vec<u8>,
     /// How many bytes it really had.
     pub raw_bytes: u64,
-    /// How many items of the protocol it stands for; at least 1.
+    /// How many items of the protocol it stands for; none where it is of what comes beside items, as metadata does.
     pub items: u64,
     /// Who sent it, when a batch mixes senders; empty for the sender of the batch.
     pub peer: String,
+    /// The limit of the store that it is over, where that is why.
+    pub over: Option<OverLimit>,
+}
+
+/// Samples of one metric that are over a limit of the store. Senders bring them again and again: whoever stores rejects tells of the
+/// same metric and limit now and then.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OverLimit {
+    /// The limit's name.
+    pub limit: &'static str,
+    /// The metric's name; empty where there are many.
+    pub metric: Arc<str>,
 }
 
 impl Reject {
@@ -87,7 +100,7 @@ impl Reject {
         let mut reason = reason.into();
         cut(&mut reason, REASON_BYTES_MAX);
         let kept = &raw[..raw.len().min(QUARANTINE_BODY_BYTES_MAX)];
-        Self { reason, raw: kept.to_vec(), raw_bytes: raw.len() as u64, items: 1, peer: String::new() }
+        Self { reason, raw: kept.to_vec(), raw_bytes: raw.len() as u64, items: 1, peer: String::new(), over: None }
     }
 
     /// The same, standing for `items` items.

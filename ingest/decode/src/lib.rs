@@ -2,8 +2,8 @@
 //!
 //! **Entry points.** [`syslog::decode`] reads one message, and [`Frames`] cuts a TCP stream into messages; [`otlp`] reads the
 //! three OpenTelemetry requests in both encodings; [`remote_write`] and [`remote_read`] read those of Prometheus, and the latter
-//! writes the answers too, with [`ProtoWriter`]; [`exposition`] reads what targets of a scrape answer; [`influx`], [`graphite`] and
-//! [`statsd`] read metrics of other systems; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
+//! writes the answers too, with [`ProtoWriter`]; [`exposition`] reads what targets of a scrape answer; [`influx`], [`graphite`], [`collectd`]
+//! and [`statsd`] read metrics of other systems; [`decode_lines`] reads text files (JSON lines, logfmt, syslog, raw) and
 //! [`detect`] tells which of them a text is; [`decompress`] undoes a content encoding within limits.
 //!
 //! **Read path.** Every decoder makes a [`Decoded`]: rows for a table, columns of rows (OTLP logs as protobuf, which come in
@@ -16,6 +16,7 @@
 //! **Not here.** Sockets and status codes (`listen`), batching and durability (`pipeline`, `store`).
 
 mod collect;
+pub mod collectd;
 mod decoded;
 mod decompress;
 pub mod exposition;
@@ -35,7 +36,7 @@ pub mod statsd;
 pub mod syslog;
 mod wire;
 
-pub use decoded::{Decoded, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
+pub use decoded::{Decoded, OverLimit, QUARANTINE_BODY_BYTES_MAX, REASON_BYTES_MAX, Reject, readable};
 pub use decompress::{
     DECOMPRESSED_BYTES_MAX, DECOMPRESSION_RATIO_FLOOR_BYTES, DECOMPRESSION_RATIO_MAX, DecompressError, Encoding,
     decompress,

@@ -3,16 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use decode::Reject;
 use decode::graphite::{GRAPHITE_LINE_BYTES_MAX, GraphiteDecoder, GraphiteOptions, PickleFrames};
-use decode::{Frame, Frames, Reject};
-use pipeline::{Pipeline, Protocol, PushError, Source};
-use telemetry::metrics::TRUNCATED_ITEMS;
+use pipeline::{Protocol, PushError, Source};
 use tokio_util::sync::CancellationToken;
 
+use crate::lines::{LineSession, Lines};
 use crate::storing::{push_until_stored, reserve};
-use crate::tcp::{Ending, Names, Session, finish_lines, frames_bytes, serve_tcp};
+use crate::tcp::{Ending, Names, Session, serve_tcp};
 use crate::udp::{Datagram, Datagrams, serve_udp};
-use crate::{ListenError, Listener};
+use crate::{Intake, ListenError, Listener};
 
 const UDP: Names = Names { receiver: "Graphite over UDP", tasks: ["graphite_udp_read", "graphite_udp_store"] };
 const TCP: Names = Names { receiver: "Graphite over TCP", tasks: ["graphite_tcp", "graphite_tcp_connection"] };
@@ -22,7 +22,7 @@ const PICKLE: Names =
 /// What every receiver of Graphite's needs.
 #[derive(Clone)]
 struct Graphite {
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     options: Arc<GraphiteOptions>,
     shutdown: CancellationToken,
 }
@@ -30,40 +30,35 @@ struct Graphite {
 /// Serves the plaintext protocol over UDP until `shutdown`; what the socket holds then is stored.
 pub async fn serve_graphite_udp(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     options: Arc<GraphiteOptions>,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
-    let graphite = Graphite { pipeline: Arc::clone(&pipeline), options, shutdown: shutdown.clone() };
+    let pipeline = Arc::clone(&intake.pipeline);
+    let graphite = Graphite { intake, options, shutdown: shutdown.clone() };
     serve_udp(UDP, address, pipeline, shutdown, graphite).await
 }
 
 /// Serves the plaintext protocol over TCP until `shutdown`; each connection then stores what it has read and closes.
 pub async fn serve_graphite_tcp(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     options: Arc<GraphiteOptions>,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
-    let graphite = Graphite { pipeline, options, shutdown: shutdown.clone() };
-    let open = move |peer: SocketAddr| Connection {
-        graphite: graphite.clone(),
-        source: source(peer),
-        frames: Frames::lines(GRAPHITE_LINE_BYTES_MAX),
-        out: Vec::new(),
-        cut: None,
-    };
+    let graphite = Graphite { intake, options, shutdown: shutdown.clone() };
+    let open = move |peer: SocketAddr| LineSession::new(graphite.clone(), peer);
     serve_tcp(TCP, address, shutdown, open, async {}).await
 }
 
 /// Serves the pickle protocol until `shutdown`; each connection then stores the messages that are whole and closes.
 pub async fn serve_graphite_pickle(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     options: Arc<GraphiteOptions>,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
-    let graphite = Graphite { pipeline, options, shutdown: shutdown.clone() };
+    let graphite = Graphite { intake, options, shutdown: shutdown.clone() };
     let open = move |peer: SocketAddr| PickleConnection {
         graphite: graphite.clone(),
         source: source(peer),
@@ -85,7 +80,7 @@ impl Graphite {
             decode(&mut decoder);
             decoder.finish()
         };
-        push_until_stored(&self.pipeline, source, received, &self.shutdown, decode).await
+        push_until_stored(&self.intake, source, received, &self.shutdown, decode).await
     }
 }
 
@@ -93,7 +88,7 @@ impl Datagrams for Graphite {
     const PROTOCOL: Protocol = Protocol::Graphite;
 
     async fn store(&self, batch: &[Datagram]) -> Result<(), PushError> {
-        let source = Source { protocol: Self::PROTOCOL, peer: String::new() };
+        let source = Source { protocol: <Self as Datagrams>::PROTOCOL, peer: String::new() };
         let decode = |decoder: &mut GraphiteDecoder<'_>| {
             batch.iter().for_each(|datagram| decoder.lines(&datagram.bytes, &datagram.peer.to_string()));
         };
@@ -101,48 +96,24 @@ impl Datagrams for Graphite {
     }
 }
 
-/// A connection of lines.
-struct Connection {
-    graphite: Graphite,
-    source: Source,
-    frames: Frames,
-    out: Vec<Frame>,
-    /// A line whose end did not come.
-    cut: Option<Reject>,
-}
+impl Lines for Graphite {
+    const PROTOCOL: Protocol = Protocol::Graphite;
+    const LINE_BYTES_MAX: usize = GRAPHITE_LINE_BYTES_MAX;
 
-impl Session for Connection {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.frames.push(bytes, &mut self.out);
-        Ok(())
+    fn intake(&self) -> &Intake {
+        &self.intake
     }
 
-    fn finish(&mut self, ending: Ending) {
-        self.cut = finish_lines(&mut self.frames, &mut self.out, ending);
+    fn shutdown(&self) -> &CancellationToken {
+        &self.shutdown
     }
 
-    fn is_partial(&self) -> bool {
-        self.frames.pending_bytes() > 0
-    }
-
-    async fn store(&mut self) -> Result<(), PushError> {
-        let (frames, cut) = (std::mem::take(&mut self.out), self.cut.take());
-        if frames.is_empty() && cut.is_none() {
-            return Ok(());
-        }
-        let Graphite { pipeline, shutdown, .. } = &self.graphite;
-        let _room = reserve(pipeline, &self.source, frames_bytes(&frames), shutdown).await?;
-        TRUNCATED_ITEMS.add(frames.iter().filter(|frame| matches!(frame, Frame::Oversize { .. })).count() as u64);
+    async fn store_lines(&self, source: &Source, lines: &[&[u8]], refused: Vec<Reject>) -> Result<(), PushError> {
         let decode = |decoder: &mut GraphiteDecoder<'_>| {
-            for frame in &frames {
-                match frame {
-                    Frame::Message(line) => decoder.line(line, ""),
-                    Frame::Oversize { start, bytes } => decoder.oversize(start, *bytes, ""),
-                }
-            }
-            decoder.rejects(cut.clone());
+            lines.iter().for_each(|line| decoder.line(line, ""));
+            decoder.rejects(refused.iter().cloned());
         };
-        self.graphite.store(&self.source, decode).await
+        Graphite::store(self, source, decode).await
     }
 }
 
@@ -177,9 +148,9 @@ impl Session for PickleConnection {
         if messages.is_empty() {
             return Ok(());
         }
-        let Graphite { pipeline, shutdown, .. } = &self.graphite;
+        let Graphite { intake, shutdown, .. } = &self.graphite;
         let bytes = messages.iter().map(Vec::len).sum();
-        let _room = reserve(pipeline, &self.source, bytes, shutdown).await?;
+        let _room = reserve(&intake.pipeline, &self.source, bytes, shutdown).await?;
         let decode =
             |decoder: &mut GraphiteDecoder<'_>| messages.iter().for_each(|message| decoder.pickle(message, ""));
         self.graphite.store(&self.source, decode).await

@@ -2,8 +2,8 @@
 //!
 //! **Entry points.** [`serve_syslog_udp`], [`serve_syslog_tcp`], [`serve_otlp_grpc`], [`serve_otlp_http`], [`serve_graphite_udp`],
 //! [`serve_graphite_tcp`], [`serve_graphite_pickle`], [`serve_statsd_udp`] and [`serve_statsd_tcp`] bind an address and give a
-//! [`Listener`]; [`otlp_http_router`], [`remote_write_router`], [`influx_router`], [`import_router`] and [`native_router`] are mounted on
-//! the HTTP port.
+//! [`Listener`]; [`otlp_http_router`], [`remote_write_router`], [`influx_router`], [`import_router`], [`collectd_router`] and
+//! [`native_router`] are mounted on the HTTP port.
 //!
 //! **Write path.** Bytes are reserved in the pipeline's budget, read, decompressed, decoded, pushed, and answered or read on
 //! only when the push is acknowledged. A body is copied once, from the connection into one buffer, and log records become
@@ -17,11 +17,14 @@
 //!
 //! **Not here.** Formats (`decode`), durability (`pipeline`, `store`), queries and the UI (`api`).
 
+mod collectd;
 mod error;
 mod graphite;
 mod http;
 mod import;
 mod influx;
+mod intake;
+mod lines;
 mod listener;
 mod native;
 mod otlp_grpc;
@@ -40,10 +43,12 @@ mod tenant;
 mod testing;
 mod udp;
 
+pub use collectd::collectd_router;
 pub use error::ListenError;
 pub use graphite::{serve_graphite_pickle, serve_graphite_tcp, serve_graphite_udp};
 pub use import::import_router;
 pub use influx::influx_router;
+pub use intake::Intake;
 pub use listener::Listener;
 pub use native::native_router;
 pub use otlp_grpc::{GRPC_MESSAGE_BYTES_MAX, serve_otlp_grpc};

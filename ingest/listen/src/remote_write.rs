@@ -25,7 +25,7 @@ const SAMPLES_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote
 const HISTOGRAMS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-histograms-written");
 const EXEMPLARS_WRITTEN: HeaderName = HeaderName::from_static("x-prometheus-remote-write-exemplars-written");
 
-/// Refusals that an answer tells one by one; the quarantine table has them all.
+/// Refusals that an answer tells one by one.
 const REASONS_TOLD_MAX: usize = 10;
 
 /// The routes of remote write.
@@ -134,9 +134,9 @@ fn reasons(decoded: &decode::Decoded) -> Option<String> {
         text.push('\n');
         text.push_str(&reject.reason);
     }
-    let more = decoded.rejects.len().saturating_sub(REASONS_TOLD_MAX);
+    let more: u64 = decoded.rejects.iter().skip(REASONS_TOLD_MAX).map(|reject| reject.items).sum();
     if more > 0 {
-        text.push_str(&format!("\nand {more} more, see the quarantine table"));
+        text.push_str(&format!("\nand {more} more samples, see the quarantine table"));
     }
     Some(text)
 }

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use decode::statsd::{Aggregator, STATSD_LINE_BYTES_MAX, StatsdOptions};
-use decode::{Decoded, Frame, Frames, Reject};
-use pipeline::{Pipeline, Protocol, PushError, Source};
-use telemetry::metrics::{STATSD_SERIES, STATSD_VALUES, TRUNCATED_ITEMS};
+use decode::{Decoded, Reject};
+use pipeline::{Protocol, PushError, Source};
+use telemetry::metrics::{STATSD_SERIES, STATSD_VALUES};
 use tokio_util::sync::CancellationToken;
 
-use crate::storing::{push_until_stored, reserve};
-use crate::tcp::{Ending, Names, Session, finish_lines, frames_bytes, serve_tcp};
+use crate::lines::{LineSession, Lines};
+use crate::storing::push_until_stored;
+use crate::tcp::{Names, serve_tcp};
 use crate::udp::{Datagram, Datagrams, serve_udp};
-use crate::{ListenError, Listener};
+use crate::{Intake, ListenError, Listener};
 
 const UDP: Names = Names { receiver: "StatsD over UDP", tasks: ["statsd_udp_read", "statsd_udp_store"] };
 const TCP: Names = Names { receiver: "StatsD over TCP", tasks: ["statsd_tcp", "statsd_tcp_connection"] };
@@ -26,7 +27,7 @@ const TCP: Names = Names { receiver: "StatsD over TCP", tasks: ["statsd_tcp", "s
 pub struct Statsd(Arc<Shared>);
 
 struct Shared {
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     shutdown: CancellationToken,
     aggregator: Mutex<Aggregator>,
     /// Flushes are stored one after the other, so that a counter never goes back.
@@ -43,16 +44,11 @@ impl std::fmt::Debug for Statsd {
 
 impl Statsd {
     /// Starts the flushes, which go on until `shutdown`; the last receiver to stop flushes once more.
-    pub fn start(
-        options: StatsdOptions,
-        interval: Duration,
-        pipeline: Arc<Pipeline>,
-        shutdown: CancellationToken,
-    ) -> Self {
+    pub fn start(options: StatsdOptions, interval: Duration, intake: Intake, shutdown: CancellationToken) -> Self {
         let aggregator = Mutex::new(Aggregator::new(options, telemetry::clock::now()));
         let flushing = tokio::sync::Mutex::new(());
         let receivers = AtomicUsize::new(0);
-        let statsd = Self(Arc::new(Shared { pipeline, shutdown, aggregator, flushing, receivers }));
+        let statsd = Self(Arc::new(Shared { intake, shutdown, aggregator, flushing, receivers }));
         telemetry::spawn("statsd_flush", statsd.clone().flush_on_time(interval));
         statsd
     }
@@ -89,7 +85,7 @@ impl Statsd {
             return;
         }
         let source = Source { protocol: Protocol::Statsd, peer: String::new() };
-        let stored = push_until_stored(&self.0.pipeline, &source, now, &self.0.shutdown, || decoded.clone()).await;
+        let stored = push_until_stored(&self.0.intake, &source, now, &self.0.shutdown, || decoded.clone()).await;
         if let Err(error) = stored {
             tracing::error!(series, %error, "a flush of StatsD was not stored");
         }
@@ -118,13 +114,13 @@ impl Statsd {
             return Ok(());
         }
         let received = telemetry::clock::now();
-        push_until_stored(&self.0.pipeline, source, received, &self.0.shutdown, || decoded.clone()).await
+        push_until_stored(&self.0.intake, source, received, &self.0.shutdown, || decoded.clone()).await
     }
 }
 
 /// Serves StatsD over UDP until the shutdown of [`Statsd::start`].
 pub async fn serve_statsd_udp(address: SocketAddr, statsd: &Statsd) -> Result<Listener, ListenError> {
-    let (pipeline, shutdown) = (Arc::clone(&statsd.0.pipeline), statsd.0.shutdown.clone());
+    let (pipeline, shutdown) = (Arc::clone(&statsd.0.intake.pipeline), statsd.0.shutdown.clone());
     statsd.0.receivers.fetch_add(1, Ordering::AcqRel);
     let started = serve_udp(UDP, address, pipeline, shutdown, statsd.clone()).await;
     started.inspect_err(|_| {
@@ -135,13 +131,7 @@ pub async fn serve_statsd_udp(address: SocketAddr, statsd: &Statsd) -> Result<Li
 /// Serves StatsD over TCP until the shutdown of [`Statsd::start`].
 pub async fn serve_statsd_tcp(address: SocketAddr, statsd: &Statsd) -> Result<Listener, ListenError> {
     let (shutdown, for_connections, last) = (statsd.0.shutdown.clone(), statsd.clone(), statsd.clone());
-    let open = move |peer: SocketAddr| Connection {
-        statsd: for_connections.clone(),
-        source: Source { protocol: Protocol::Statsd, peer: peer.ip().to_string() },
-        frames: Frames::lines(STATSD_LINE_BYTES_MAX),
-        out: Vec::new(),
-        cut: None,
-    };
+    let open = move |peer: SocketAddr| LineSession::new(for_connections.clone(), peer);
     statsd.0.receivers.fetch_add(1, Ordering::AcqRel);
     let started = serve_tcp(TCP, address, shutdown, open, async move { last.receiver_ended().await }).await;
     started.inspect_err(|_| {
@@ -153,7 +143,7 @@ impl Datagrams for Statsd {
     const PROTOCOL: Protocol = Protocol::Statsd;
 
     async fn store(&self, batch: &[Datagram]) -> Result<(), PushError> {
-        let source = Source { protocol: Self::PROTOCOL, peer: String::new() };
+        let source = Source { protocol: <Self as Datagrams>::PROTOCOL, peer: String::new() };
         let packets = batch.iter().map(|datagram| (&datagram.bytes[..], datagram.peer.to_string()));
         self.take(&source, packets).await
     }
@@ -163,52 +153,21 @@ impl Datagrams for Statsd {
     }
 }
 
-/// A connection of lines.
-struct Connection {
-    statsd: Statsd,
-    source: Source,
-    frames: Frames,
-    out: Vec<Frame>,
-    /// A line whose end did not come.
-    cut: Option<Reject>,
-}
+impl Lines for Statsd {
+    const PROTOCOL: Protocol = Protocol::Statsd;
+    const LINE_BYTES_MAX: usize = STATSD_LINE_BYTES_MAX;
 
-impl Session for Connection {
-    fn push(&mut self, bytes: &[u8]) -> Result<(), String> {
-        self.frames.push(bytes, &mut self.out);
-        Ok(())
+    fn intake(&self) -> &Intake {
+        &self.0.intake
     }
 
-    fn finish(&mut self, ending: Ending) {
-        self.cut = finish_lines(&mut self.frames, &mut self.out, ending);
+    fn shutdown(&self) -> &CancellationToken {
+        &self.0.shutdown
     }
 
-    fn is_partial(&self) -> bool {
-        self.frames.pending_bytes() > 0
-    }
-
-    async fn store(&mut self) -> Result<(), PushError> {
-        let (frames, cut) = (std::mem::take(&mut self.out), self.cut.take());
-        if frames.is_empty() && cut.is_none() {
-            return Ok(());
-        }
-        let shared = &self.statsd.0;
-        let _room = reserve(&shared.pipeline, &self.source, frames_bytes(&frames), &shared.shutdown).await?;
-        let mut refused = Decoded::default();
-        refused.rejects.extend(cut);
-        let mut lines: Vec<&[u8]> = Vec::with_capacity(frames.len());
-        for frame in &frames {
-            match frame {
-                Frame::Message(line) => lines.push(line),
-                Frame::Oversize { start, bytes } => {
-                    TRUNCATED_ITEMS.add(1);
-                    let reason = format!("the line has {bytes} bytes, {STATSD_LINE_BYTES_MAX} are allowed");
-                    refused.rejects.push(Reject { raw_bytes: *bytes, ..Reject::new(reason, start) });
-                }
-            }
-        }
-        self.statsd.take(&self.source, lines.into_iter().map(|line| (line, String::new()))).await?;
-        self.statsd.store_now(&self.source, refused).await
+    async fn store_lines(&self, source: &Source, lines: &[&[u8]], refused: Vec<Reject>) -> Result<(), PushError> {
+        self.take(source, lines.iter().map(|line| (*line, String::new()))).await?;
+        self.store_now(source, Decoded { rejects: refused, ..Decoded::default() }).await
     }
 }
 

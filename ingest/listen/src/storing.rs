@@ -2,32 +2,31 @@
 
 use std::time::Duration;
 
-use decode::{Decoded, Reject};
-use model::{TenantId, Timestamp};
+use decode::Decoded;
+use model::Timestamp;
 use pipeline::{Pipeline, PushError, Reservation, Source};
 use tokio_util::sync::CancellationToken;
+
+use crate::Intake;
 
 /// How long a stopping receiver tries to store what it has read while the store is busy.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Series over a limit of the store that one batch tells of one by one; the others are one reject together.
-const REFUSED_SERIES_TOLD_MAX: usize = 20;
-
 /// Pushes what `decode` makes, again and again while the store is busy: the caller does not read on meanwhile, which is
 /// the only way to push back. Gives up only when the receiver stops or the store has failed.
 pub(crate) async fn push_until_stored(
-    pipeline: &Pipeline,
+    intake: &Intake,
     source: &Source,
     received: Timestamp,
     shutdown: &CancellationToken,
     decode: impl Fn() -> Decoded,
 ) -> Result<(), PushError> {
-    let tenant = TenantId::default();
+    let Intake { pipeline, tenant } = intake;
     let mut stopping_for = Duration::ZERO;
     loop {
         let mut decoded = decode();
-        admit(pipeline, &tenant, &mut decoded);
-        let pushed = pipeline.push(&tenant, source, received, decoded).await;
+        pipeline.admit(tenant, &mut decoded);
+        let pushed = pipeline.push(tenant, source, received, decoded).await;
         let Err(error) = pushed else { return Ok(()) };
         let PushError::Busy { retry_after_ms, .. } = error else { return Err(error) };
         if shutdown.is_cancelled() && stopping_for >= SHUTDOWN_PATIENCE {
@@ -39,21 +38,6 @@ pub(crate) async fn push_until_stored(
             stopping_for += pause;
         }
     }
-}
-
-/// Leaves out series over a limit of the store. A flood of them must not become one of quarantined rows.
-fn admit(pipeline: &Pipeline, tenant: &TenantId, decoded: &mut Decoded) {
-    let before = decoded.rejects.len();
-    pipeline.admit(tenant, decoded);
-    let told = before + REFUSED_SERIES_TOLD_MAX;
-    if decoded.rejects.len() <= told {
-        return;
-    }
-    let others = decoded.rejects.split_off(told);
-    let items: u64 = others.iter().map(|reject| reject.items).sum();
-    let reason = format!("{} more series are over a limit, like: {}", others.len(), others[0].reason);
-    let more = Reject::new(reason, &others[0].raw).of_items(usize::try_from(items).unwrap_or(usize::MAX));
-    decoded.rejects.push(more);
 }
 
 /// Waits for room in the budget; the sender is not read meanwhile.

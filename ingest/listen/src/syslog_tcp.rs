@@ -1,28 +1,27 @@
 //! Syslog over TCP.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use decode::{Decoded, Frame, Frames};
-use pipeline::{Pipeline, Protocol, PushError, Source};
+use pipeline::{Protocol, PushError, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::storing::{push_until_stored, reserve};
 use crate::syslog::decode_frame;
 use crate::tcp::{Ending, Names, Session, frames_bytes, serve_tcp};
-use crate::{ListenError, Listener};
+use crate::{Intake, ListenError, Listener};
 
 const NAMES: Names = Names { receiver: "syslog over TCP", tasks: ["syslog_tcp", "syslog_tcp_connection"] };
 
 /// Serves until `shutdown`; each connection then stores what it has read and closes.
 pub async fn serve_syslog_tcp(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
     let stop = shutdown.clone();
     let open = move |peer: SocketAddr| Connection {
-        pipeline: Arc::clone(&pipeline),
+        intake: intake.clone(),
         source: Source { protocol: Protocol::SyslogTcp, peer: peer.ip().to_string() },
         shutdown: stop.clone(),
         frames: Frames::default(),
@@ -32,7 +31,7 @@ pub async fn serve_syslog_tcp(
 }
 
 struct Connection {
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     source: Source,
     shutdown: CancellationToken,
     frames: Frames,
@@ -60,7 +59,7 @@ impl Session for Connection {
             return Ok(());
         }
         let received = telemetry::clock::now();
-        let _room = reserve(&self.pipeline, &self.source, frames_bytes(&frames), &self.shutdown).await?;
+        let _room = reserve(&self.intake.pipeline, &self.source, frames_bytes(&frames), &self.shutdown).await?;
         let decode = || {
             let mut decoded = Decoded::default();
             for frame in &frames {
@@ -68,7 +67,7 @@ impl Session for Connection {
             }
             decoded
         };
-        push_until_stored(&self.pipeline, &self.source, received, &self.shutdown, decode).await
+        push_until_stored(&self.intake, &self.source, received, &self.shutdown, decode).await
     }
 }
 

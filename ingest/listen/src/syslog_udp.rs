@@ -4,29 +4,30 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use decode::Decoded;
-use pipeline::{Pipeline, Protocol, PushError, Source};
+use pipeline::{Protocol, PushError, Source};
 use tokio_util::sync::CancellationToken;
 
 use crate::storing::push_until_stored;
 use crate::syslog::decode_message;
 use crate::tcp::Names;
 use crate::udp::{Datagram, Datagrams, serve_udp};
-use crate::{ListenError, Listener};
+use crate::{Intake, ListenError, Listener};
 
 const NAMES: Names = Names { receiver: "syslog over UDP", tasks: ["syslog_udp_read", "syslog_udp_store"] };
 
 /// Serves until `shutdown`; what the socket holds then is stored.
 pub async fn serve_syslog_udp(
     address: SocketAddr,
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     shutdown: CancellationToken,
 ) -> Result<Listener, ListenError> {
-    let syslog = SyslogUdp { pipeline: Arc::clone(&pipeline), shutdown: shutdown.clone() };
+    let pipeline = Arc::clone(&intake.pipeline);
+    let syslog = SyslogUdp { intake, shutdown: shutdown.clone() };
     serve_udp(NAMES, address, pipeline, shutdown, syslog).await
 }
 
 struct SyslogUdp {
-    pipeline: Arc<Pipeline>,
+    intake: Intake,
     shutdown: CancellationToken,
 }
 
@@ -43,7 +44,7 @@ impl Datagrams for SyslogUdp {
             }
             decoded
         };
-        push_until_stored(&self.pipeline, &source, received, &self.shutdown, decode).await
+        push_until_stored(&self.intake, &source, received, &self.shutdown, decode).await
     }
 }
 

@@ -9,10 +9,7 @@ pub(crate) const TENANT_HEADER: &str = "x-scope-orgid";
 pub(crate) fn tenant(header: Option<&[u8]>) -> Result<TenantId, String> {
     let Some(name) = header.filter(|name| !name.is_empty()) else { return Ok(TenantId::default()) };
     std::str::from_utf8(name).ok().and_then(TenantId::new).ok_or_else(|| {
-        format!(
-            "X-Scope-OrgID {:?} is no tenant name: give 1 to {} letters, digits or any of !-_.*'()",
-            String::from_utf8_lossy(&name[..name.len().min(200)]),
-            TenantId::BYTES_MAX
-        )
+        let shown = String::from_utf8_lossy(&name[..name.len().min(200)]);
+        format!("X-Scope-OrgID {shown:?} is no tenant name: {}", TenantId::RULE)
     })
 }

@@ -6,6 +6,8 @@ use model::{Row, Table, TenantId, TimeRange};
 use pipeline::{Pipeline, PipelineOptions};
 use store::{Store, StoreOptions};
 
+use crate::Intake;
+
 pub(crate) struct Rig {
     _dir: tempfile::TempDir,
     store: Arc<Store>,
@@ -35,6 +37,11 @@ impl Rig {
         let store = Arc::new(Store::open(store_options).unwrap());
         let pipeline = Arc::new(Pipeline::new(Arc::clone(&store), &options));
         Self { _dir: dir, store, pipeline }
+    }
+
+    /// Where sockets store, for the default tenant.
+    pub(crate) fn intake(&self) -> Intake {
+        Intake { pipeline: Arc::clone(&self.pipeline), tenant: TenantId::default() }
     }
 
     pub(crate) fn store(&self) -> &Store {

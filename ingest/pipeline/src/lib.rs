@@ -7,6 +7,9 @@
 //! rows of the quarantine table *in the same append*; the store acknowledges all of it or nothing. Module `cut` keeps appends
 //! within limits.
 //!
+//! Samples over a limit of the store become rejects before ([`Pipeline::admit`]): their senders are told each time, the log and the
+//! quarantine once in a while.
+//!
 //! Log records go through the parse rules first, if there are any ([`ParseRules`]).
 //!
 //! **Guarantees.** `Ok` means durable. [`PushError::Busy`] means that nothing was taken and when to try again; no caller ever
@@ -14,12 +17,14 @@
 //!
 //! **Not here.** Sockets and status codes (`listen`); formats (`decode`); the log and the tables (`store`).
 
+mod admit;
 mod budget;
 mod cut;
 mod error;
 mod push;
 mod rules;
 
+pub use admit::{REFUSAL_AGAIN, REFUSED_METRICS_TOLD_MAX, REFUSED_SERIES_TOLD_MAX};
 pub use budget::Reservation;
 pub use error::PushError;
 pub use push::{Accepted, Begun, Pipeline, Protocol, Source};

@@ -1,13 +1,14 @@
 //! Pushing decoded items into the store.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use decode::{Decoded, KnownSeries, Reject};
+use decode::{Decoded, KnownSeries};
 use model::{Batch, Labels, TenantId, Timestamp};
 use store::{Ack, AppendError, Store};
 use telemetry::metrics::{INGEST_BUSY, INGESTED_ROWS, INGESTED_SAMPLES, QUARANTINED_ITEMS};
 
+use crate::admit::{Refusals, Tally, admit};
 use crate::budget::Budget;
 use crate::cut::appends;
 use crate::rules::ParseRules;
@@ -32,6 +33,8 @@ pub enum Protocol {
     Graphite,
     /// StatsD.
     Statsd,
+    /// collectd's `write_http`.
+    Collectd,
     /// Targets that were scraped.
     Scrape,
     /// Text of Prometheus or OpenMetrics that was imported.
@@ -54,6 +57,7 @@ impl Protocol {
             Self::Influx => "influx",
             Self::Graphite => "graphite",
             Self::Statsd => "statsd",
+            Self::Collectd => "collectd",
             Self::Scrape => "scrape",
             Self::Import => "import",
             Self::Native => "native",
@@ -78,7 +82,7 @@ pub struct Accepted {
     pub rows: u64,
     /// Metric samples.
     pub samples: u64,
-    /// Rejected items, which are in the quarantine table.
+    /// Rejected items that the quarantine table has rows of.
     pub quarantined: u64,
 }
 
@@ -87,6 +91,7 @@ pub struct Pipeline {
     store: Arc<Store>,
     budget: Arc<Budget>,
     rules: Option<Arc<ParseRules>>,
+    refusals: Refusals,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -98,7 +103,7 @@ impl std::fmt::Debug for Pipeline {
 impl Pipeline {
     /// A pipeline into a store.
     pub fn new(store: Arc<Store>, options: &PipelineOptions) -> Self {
-        Self { store, budget: Budget::new(options.in_flight_bytes_max), rules: None }
+        Self { store, budget: Budget::new(options.in_flight_bytes_max), rules: None, refusals: Refusals::default() }
     }
 
     /// With parse rules, which every log record goes through.
@@ -122,19 +127,11 @@ impl Pipeline {
         self.store.series().with_known_labels(tenant, |known| decode(&mut Known(known)))
     }
 
-    /// Turns series that are over a limit of the store into rejects, so that the sender hears of them and quarantine keeps them.
-    /// Call it before [`Self::push`], and count the rejects after it.
+    /// Turns series that are over a limit of the store, and metadata of a tenant that is one too many, into rejects, so that the
+    /// sender hears of them. Call it before [`Self::push`], and count the rejects after it: quarantine keeps a row of the same
+    /// metric and limit once in [`crate::REFUSAL_AGAIN`].
     pub fn admit(&self, tenant: &TenantId, decoded: &mut Decoded) {
-        // What is known is in the store already.
-        if decoded.series_known == decoded.series.series.len() {
-            return;
-        }
-        for refused in self.store.series().refused(tenant, &decoded.series).into_iter().rev() {
-            let reason = format!("series over a limit: {}", refused.reason);
-            let raw = refused.labels.to_string();
-            decoded.rejects.push(Reject::new(reason, raw.as_bytes()).of_items(refused.samples));
-            decoded.series.series.remove(refused.at);
-        }
+        admit(self.store.series(), tenant, decoded);
     }
 
     /// Stores everything, the rejects in quarantine, and resolves once all of it is durable and visible. `received` is the time
@@ -159,6 +156,7 @@ impl Pipeline {
         if let Some(rules) = self.rules.as_ref().filter(|_| source.protocol != Protocol::Internal) {
             rules.apply(&mut decoded, received);
         }
+        let tally = self.refusals.tally(tenant, &mut decoded.rejects, Instant::now());
         let accepted = Accepted {
             rows: decoded.rows() as u64,
             samples: decoded.series.sample_count() as u64,
@@ -166,7 +164,8 @@ impl Pipeline {
         };
         let mut rest = appends(tenant, source, received, decoded).into_iter();
         let first = rest.next().map(|batches| self.store.append(batches));
-        Begun { protocol: source.protocol, peer: source.peer.clone(), accepted, first, rest }
+        let (tenant, source) = (tenant.clone(), source.clone());
+        Begun { tenant, source, accepted, tally, first, rest }
     }
 
     /// An append behind others of the same request: waits for room, within [`LATER_APPEND_WAIT_MS_MAX`].
@@ -204,9 +203,10 @@ impl KnownSeries for Known<'_, '_> {
 /// A push whose first append is on its way.
 #[must_use = "wait for `stored`: nothing is acknowledged before"]
 pub struct Begun {
-    protocol: Protocol,
-    peer: String,
+    tenant: TenantId,
+    source: Source,
     accepted: Accepted,
+    tally: Tally,
     first: Option<Result<Ack, AppendError>>,
     rest: std::vec::IntoIter<Vec<Batch>>,
 }
@@ -224,15 +224,16 @@ impl Begun {
     /// Resolves once everything is durable and visible.
     pub async fn stored(self, pipeline: &Pipeline) -> Result<Accepted, PushError> {
         let stored = store_all(pipeline, self.first, self.rest).await;
-        let protocol = self.protocol.as_str();
+        let protocol = self.source.protocol.as_str();
         match &stored {
             Ok(()) => {
                 INGESTED_ROWS.add(protocol, self.accepted.rows);
                 INGESTED_SAMPLES.add(protocol, self.accepted.samples);
                 QUARANTINED_ITEMS.add(protocol, self.accepted.quarantined);
+                pipeline.refusals.stored(&self.tenant, self.tally, Instant::now());
             }
             Err(PushError::Busy { .. }) => INGEST_BUSY.add(protocol, 1),
-            Err(error) => tracing::error!(protocol, peer = self.peer, %error, "items were not stored"),
+            Err(error) => tracing::error!(protocol, peer = self.source.peer, %error, "items were not stored"),
         }
         stored.map(|()| self.accepted)
     }

@@ -3,6 +3,7 @@
 //! A client is made when it is first used and again when one of its certificate files changed; credentials in files are read with each
 //! request. So what rotates on disk is followed, and a file that is not there is an error of the request and not of the start.
 
+mod named;
 mod oauth2;
 mod room;
 mod tls;
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::io::Read as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -23,6 +25,7 @@ use reqwest::{NoProxy, Proxy, Response, Url};
 use crate::config::{Auth, HttpConfig};
 use crate::limits::REDIRECTS_MAX;
 
+use named::Renamed;
 use oauth2::Tokens;
 use tls::Certificates;
 
@@ -30,7 +33,7 @@ pub(crate) use room::{Room, Rooms};
 
 /// How often certificate files are looked at.
 const CERTIFICATES_CHECK: Duration = Duration::from_secs(30);
-/// Clients that are kept for addresses whose certificates have another name.
+/// Clients that are kept for hosts whose certificates have another name.
 const NAMED_CLIENTS_MAX: usize = 4096;
 
 /// Why there is no answer.
@@ -59,8 +62,8 @@ struct Built {
     client: reqwest::Client,
     certificates: Certificates,
     checked: Instant,
-    /// By host and port, where the certificate has another name than the host.
-    named: HashMap<(String, u16), reqwest::Client>,
+    /// By host, where the certificate has another name than the host.
+    named: HashMap<String, reqwest::Client>,
 }
 
 impl std::fmt::Debug for Client {
@@ -82,7 +85,7 @@ impl Client {
     /// Asks and returns the head of the answer. `timeout` is for the whole exchange, the body included.
     pub(crate) async fn get(&self, url: &Url, headers: HeaderMap, timeout: Duration) -> Result<Response, ClientError> {
         let started = Instant::now();
-        let (client, url, host) = self.client_for(url).await?;
+        let (client, url, host) = self.client_for(url)?;
         let mut headers = headers;
         if let Some(host) = host {
             headers.insert(HOST, header_value(&host)?);
@@ -112,31 +115,24 @@ impl Client {
     }
 
     /// The client, the URL to ask, and the `Host` that the target expects where the URL was changed.
-    async fn client_for(&self, url: &Url) -> Result<(reqwest::Client, Url, Option<String>), ClientError> {
+    fn client_for(&self, url: &Url) -> Result<(reqwest::Client, Url, Option<String>), ClientError> {
         let client = self.current()?;
         let Some(name) = self.config.tls.server_name.as_ref().filter(|_| url.scheme() == "https") else {
             return Ok((client, url.clone(), None));
         };
-        // The library takes the name that it verifies from the URL: so the URL gets the name, and the name the target's address.
         let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let port = url.port_or_known_default().unwrap_or(443);
         let mut named = url.clone();
         named.set_host(Some(name)).map_err(|error| failed(format!("server_name {name:?}: {error}")))?;
         let shown = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
-        let key = (host.clone(), port);
-        let known = self.built.lock().as_ref().and_then(|built| built.named.get(&key).cloned());
+        let known = self.built.lock().as_ref().and_then(|built| built.named.get(&host).cloned());
         if let Some(client) = known {
             return Ok((client, named, Some(shown)));
         }
-        let addresses: Vec<_> = tokio::net::lookup_host((host.as_str(), port))
-            .await
-            .map_err(|error| failed(format!("cannot resolve {host}: {error}")))?
-            .collect();
         let certificates = Certificates::read(&self.config.tls).map_err(failed)?;
-        let builder = self.builder(&certificates)?.resolve_to_addrs(name, &addresses);
+        let builder = self.builder(&certificates)?.dns_resolver(Arc::new(Renamed::new(name, &host)));
         let client = builder.build().map_err(|error| failed(text_of(&error)))?;
         if let Some(built) = self.built.lock().as_mut().filter(|built| built.named.len() < NAMED_CLIENTS_MAX) {
-            built.named.insert(key, client.clone());
+            built.named.insert(host, client.clone());
         }
         Ok((client, named, Some(shown)))
     }

@@ -43,6 +43,6 @@ pub use config::{
 pub use labels::LabelSet;
 pub use manager::{RelabelStep, ScrapeManager};
 pub use relabel::{Relabel, RelabelShown, relabel};
-pub use sink::{Refused, Sink, SinkError};
+pub use sink::{Origin, Refused, Sink, SinkError};
 pub use status::{DroppedShown, FailedShown, Health, ScrapeSnapshot, TargetMetadata, TargetShown};
 pub use target::{Outcome, Target, targets_of};

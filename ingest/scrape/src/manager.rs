@@ -255,7 +255,10 @@ impl Worker {
     async fn apply(&mut self, config: ScrapeConfig) {
         let mut jobs: BTreeMap<String, Arc<JobConfig>> =
             config.jobs.into_iter().map(|job| (job.name.clone(), job)).collect();
-        let gone: Vec<String> = self.pools.keys().filter(|name| !jobs.contains_key(*name)).cloned().collect();
+        // The series of a job whose tenant is another one end where they are, and begin anew there.
+        let stays =
+            |(name, pool): &(&String, &Pool)| jobs.get(*name).is_some_and(|job| job.tenant == pool.job().tenant);
+        let gone: Vec<String> = self.pools.iter().filter(|pool| !stays(pool)).map(|(name, _)| name.clone()).collect();
         for name in gone {
             if let Some(pool) = self.pools.remove(&name) {
                 // Its targets are marked as stale in their own time.

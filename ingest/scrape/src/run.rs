@@ -21,7 +21,7 @@ use crate::config::JobConfig;
 use crate::limits::OWED_PER_TARGET_MAX;
 use crate::schedule::{Schedule, first_wait};
 use crate::series::{BodyOptions, SampleRules, TargetSeries};
-use crate::sink::{Sink, SinkError};
+use crate::sink::{Origin, Refused, Sink, SinkError};
 use crate::status::{ActiveTarget, Health, LastScrape};
 
 use ask::{Answer, Failure};
@@ -184,9 +184,11 @@ impl Runner {
         if let Some(error) = &error {
             self.log_failure(time, error);
         }
-        let stored = self.store(batch).await;
-        let error = error.or(stored.err().map(|error| error.to_string()));
-        self.publish(time, took, error);
+        let (not_stored, refused) = match self.store(batch).await {
+            Ok(refused) => (None, refused),
+            Err(error) => (Some(error.to_string()), None),
+        };
+        self.publish(time, took, error.or(not_stored), refused);
     }
 
     async fn ask(&self) -> Result<Answer, Failure> {
@@ -229,22 +231,23 @@ impl Runner {
         outcome.map_err(Failure::Body)
     }
 
-    /// Hands a batch on; a busy store is waited for until the next scrape is due.
-    async fn store(&mut self, mut batch: SeriesBatch) -> Result<(), SinkError> {
+    /// Hands a batch on; a busy store is waited for until the next scrape is due. Gives what was over a limit of the store, in words.
+    async fn store(&mut self, mut batch: SeriesBatch) -> Result<Option<String>, SinkError> {
         let target = &self.parts.active.target;
         let owed = std::mem::take(&mut self.owed);
         batch.series.splice(0..0, owed.series);
         batch.metadata.splice(0..0, owed.metadata);
         let owed = said_once(&batch);
-        let stored = self.parts.shared.sink.append(batch, target.interval).await;
+        let origin = Origin { tenant: &self.parts.job.tenant, target: &target.address() };
+        let stored = self.parts.shared.sink.append(origin, batch, target.interval).await;
         match stored {
-            Ok(refused) if refused.samples > 0 => {
-                SCRAPE_REFUSED_SAMPLES.add(refused.samples);
-                let (url, samples, reason) = (&target.url, refused.samples, refused.reason);
-                tracing::warn!(%url, samples, reason, "the store refused samples of a scrape");
-                Ok(())
+            Ok(Refused { samples: 0, reason }) if reason.is_empty() => Ok(None),
+            Ok(Refused { samples, reason }) => {
+                SCRAPE_REFUSED_SAMPLES.add(samples);
+                // The log and the quarantine are told once in a while, by the sink.
+                tracing::debug!(url = %target.url, samples, reason, "the store refused samples of a scrape");
+                Ok(Some(format!("the store refused {samples} samples: {reason}")))
             }
-            Ok(_) => Ok(()),
             Err(error) => {
                 self.owed = owed;
                 SCRAPES.add("not_stored", 1);
@@ -254,9 +257,10 @@ impl Runner {
         }
     }
 
-    fn publish(&self, time: Timestamp, took: Duration, error: Option<String>) {
+    /// A target of which some samples were refused is up, and says so.
+    fn publish(&self, time: Timestamp, took: Duration, error: Option<String>, refused: Option<String>) {
         let health = if error.is_none() { Health::Up } else { Health::Down };
-        let error = error.unwrap_or_default();
+        let error = error.or(refused).unwrap_or_default();
         *self.parts.active.last.lock() = LastScrape { health, error, time: Some(time), took };
         let mut shown = self.parts.active.metadata.lock();
         if shown.len() != self.series.metadata().count()

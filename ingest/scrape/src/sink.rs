@@ -3,7 +3,16 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::SeriesBatch;
+use model::{SeriesBatch, TenantId};
+
+/// Whose samples a batch has.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin<'a> {
+    /// The tenant that they belong to.
+    pub tenant: &'a TenantId,
+    /// Host and port of the target.
+    pub target: &'a str,
+}
 
 /// What was not taken of a batch that was taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +37,7 @@ pub enum SinkError {
 /// Takes samples. Whoever composes the server wires it to the store.
 #[async_trait]
 pub trait Sink: Send + Sync {
-    /// Stores a batch as a whole and resolves once it is durable. A sink that is busy waits, `patience` at most.
-    async fn append(&self, batch: SeriesBatch, patience: Duration) -> Result<Refused, SinkError>;
+    /// Stores a batch as a whole and resolves once it is durable. A sink that is busy waits, `patience` at most. What is over a limit of
+    /// the store is left out, and the answer says so.
+    async fn append(&self, origin: Origin<'_>, batch: SeriesBatch, patience: Duration) -> Result<Refused, SinkError>;
 }

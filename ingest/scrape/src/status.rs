@@ -53,6 +53,8 @@ impl ActiveTarget {
 /// What is known of one job.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PoolState {
+    /// Whose the samples are, where that is not the default tenant.
+    pub(crate) tenant: Option<String>,
     pub(crate) active: Vec<Arc<ActiveTarget>>,
     pub(crate) dropped: Vec<LabelSet>,
     pub(crate) dropped_count: usize,
@@ -89,7 +91,7 @@ pub struct TargetShown {
     pub scrape_url: String,
     /// The same, as others reach it.
     pub global_url: String,
-    /// Why the last scrape failed; empty when it did not.
+    /// Why the last scrape failed, or what the store refused of one that did not; empty otherwise.
     pub last_error: String,
     /// When it was, RFC 3339.
     pub last_scrape: String,
@@ -101,6 +103,9 @@ pub struct TargetShown {
     pub scrape_interval: String,
     /// How long an answer may take.
     pub scrape_timeout: String,
+    /// Whose its samples are, where that is not the default tenant. Not in Prometheus's answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
 }
 
 /// A target that a rule dropped.
@@ -153,6 +158,7 @@ impl PoolState {
                 health: last.health,
                 scrape_interval: show_duration(target.interval),
                 scrape_timeout: show_duration(target.timeout),
+                tenant: self.tenant.clone(),
             });
         }
         let dropped = self.dropped.iter();

@@ -190,6 +190,12 @@ fn url(job: &JobConfig, labels: &LabelSet) -> Result<Url, String> {
 }
 
 impl Target {
+    /// Host and port that are asked.
+    pub(crate) fn address(&self) -> String {
+        let port = self.url.port_or_known_default().unwrap_or_default();
+        format!("{}:{port}", self.url.host_str().unwrap_or_default())
+    }
+
     /// The series of one of the samples that every scrape writes about itself.
     pub(crate) fn report_labels(&self, name: &str) -> Labels {
         let mut labels = self.labels.clone();

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use model::{SeriesBatch, is_stale_nan};
+use model::{SeriesBatch, TenantId, is_stale_nan};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::discovery::testing::{Answer, Server};
-use crate::{Health, LabelSet, Refused, ScrapeConfig, ScrapeManager, Sink, SinkError};
+use crate::{Health, LabelSet, Origin, Refused, ScrapeConfig, ScrapeManager, Sink, SinkError};
 
 /// Keeps batches; says when one comes.
 #[derive(Default)]
@@ -23,19 +23,27 @@ struct Book {
     batches: Mutex<Vec<SeriesBatch>>,
     arrived: Notify,
     fails: Mutex<Option<SinkError>>,
+    /// What is said of each batch.
+    refuses: Mutex<Refused>,
+    /// Tenant and target of each batch.
+    origins: Mutex<Vec<(TenantId, String)>>,
 }
 
 #[async_trait]
 impl Sink for Book {
-    async fn append(&self, batch: SeriesBatch, _: Duration) -> Result<Refused, SinkError> {
+    async fn append(&self, origin: Origin<'_>, batch: SeriesBatch, _: Duration) -> Result<Refused, SinkError> {
         let fails = self.fails.lock().clone();
         if let Some(error) = fails {
             self.arrived.notify_waiters();
             return Err(error);
         }
-        self.batches.lock().push(batch);
+        {
+            let mut batches = self.batches.lock();
+            self.origins.lock().push((origin.tenant.clone(), origin.target.to_owned()));
+            batches.push(batch);
+        }
         self.arrived.notify_waiters();
-        Ok(Refused::default())
+        Ok(self.refuses.lock().clone())
     }
 }
 
@@ -308,6 +316,46 @@ async fn a_store_that_fails_is_seen() {
     let error = || scraping.manager.snapshot(None).active_targets.first().map(|target| target.last_error.clone());
     scraping.book.until(|_| error().filter(|error| error.contains("disk full"))).await;
     scraping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_says_what_was_refused_of_it_and_is_up() {
+    let (server, _) = changing("a 1\n").await;
+    let scraping = Scraping::start(job(&server, ""));
+    let book = Arc::clone(&scraping.book);
+    *book.refuses.lock() = Refused { samples: 3, reason: "series over a limit: too many".to_owned() };
+    book.after(book.count() + 1).await;
+    let shown = || scraping.manager.snapshot(None).active_targets[0].clone();
+    while shown().last_error.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let said = "the store refused 3 samples: series over a limit: too many";
+    assert_eq!((shown().health, shown().last_error.as_str(), shown().tenant), (Health::Up, said, None));
+    assert_eq!(book.origins.lock()[0], (TenantId::default(), server.address().to_string()));
+    *book.refuses.lock() = Refused::default();
+    while !shown().last_error.is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    scraping.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_belongs_to_its_tenant_and_its_series_end_where_they_were() {
+    let (server, _) = changing("a 1\n").await;
+    let scraping = Scraping::start(job(&server, "  backstop_tenant: shop\n"));
+    let book = Arc::clone(&scraping.book);
+    book.after(0).await;
+    scraping.manager.apply(job(&server, "  backstop_tenant: other\n")).await;
+    let of = |tenant: &str| TenantId::new(tenant).expect(tenant);
+    let stale = |batch: &SeriesBatch| values(batch).get("a{}").is_some_and(|value| value == "stale");
+    let ended = book.until(|all| all.iter().position(|batch| stale(batch))).await;
+    book.until(|all| (ended..all.len()).find(|at| book.origins.lock()[*at].0 == of("other"))).await;
+    assert_eq!(scraping.manager.snapshot(None).active_targets[0].tenant.as_deref(), Some("other"));
+    scraping.end().await;
+    let (all, origins) = (book.batches.lock(), book.origins.lock());
+    assert_eq!((&origins[0].0, &origins[ended].0), (&of("shop"), &of("shop")));
+    let wrong = all.iter().zip(&*origins).filter(|(batch, origin)| stale(batch) && origin.0 != of("shop"));
+    assert_eq!(wrong.count(), 0, "nothing of the new tenant has ended");
 }
 
 #[tokio::test(flavor = "multi_thread")]

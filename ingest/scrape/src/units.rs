@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use model::prometheus;
+
 /// Reads `1h30m`, `15s`, `500ms`, `0`.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     if text == "0" {
@@ -16,29 +18,7 @@ pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
 
 /// Writes a duration as Prometheus does, which is what targets see in `__scrape_interval__`.
 pub(crate) fn show_duration(duration: Duration) -> String {
-    /// Unit, milliseconds, and whether it is only used when nothing is left.
-    const UNITS: [(&str, u128, bool); 7] = [
-        ("y", 31_536_000_000, true),
-        ("w", 604_800_000, true),
-        ("d", 86_400_000, false),
-        ("h", 3_600_000, false),
-        ("m", 60_000, false),
-        ("s", 1000, false),
-        ("ms", 1, false),
-    ];
-    let mut rest = duration.as_millis();
-    if rest == 0 {
-        return "0s".to_owned();
-    }
-    let mut out = String::new();
-    for (unit, size, exact) in UNITS {
-        if (exact && !rest.is_multiple_of(size)) || rest < size {
-            continue;
-        }
-        out.push_str(&format!("{}{unit}", rest / size));
-        rest %= size;
-    }
-    out
+    prometheus::duration_text(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// Reads `10MB`, `512KiB`, `0`: all units are powers of 1024, as in Prometheus.

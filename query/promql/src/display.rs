@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use model::prometheus::duration_text;
+
 use crate::ast::{
     Aggregate, At, Binary, Cardinality, DurationExpr, DurationOp, Expr, Notation, Subquery, VectorMatching,
     VectorSelector,
@@ -11,23 +13,8 @@ use crate::text::{plain_number, quote, short_number};
 
 /// Milliseconds as a duration: `1h30m`.
 fn write_duration(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
-    if ms == 0 {
-        return f.write_str("0s");
-    }
-    if ms < 0 {
-        f.write_str("-")?;
-    }
-    let mut rest = ms.unsigned_abs();
-    let units = [("y", 31_536_000_000), ("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000)];
-    for (unit, size) in units.into_iter().chain([("s", 1000), ("ms", 1)]) {
-        // Years, weeks and days only if nothing is left: 90d and not 12w6d.
-        let exact = rest.is_multiple_of(size) || !matches!(unit, "y" | "w" | "d");
-        if rest >= size && exact {
-            write!(f, "{}{unit}", rest / size)?;
-            rest %= size;
-        }
-    }
-    Ok(())
+    let sign = if ms < 0 { "-" } else { "" };
+    write!(f, "{sign}{}", duration_text(ms.unsigned_abs()))
 }
 
 /// A number as it was written: `5m` stays `5m`.

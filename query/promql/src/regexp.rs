@@ -12,6 +12,7 @@ mod class;
 mod names;
 mod translate;
 
+use model::prometheus::{Group, expand_template};
 use regex::{Captures, Regex, RegexBuilder};
 
 use translate::{Start, Translated, translate};
@@ -57,48 +58,18 @@ impl Regexp {
     /// What Go's template yields for a text: `$1`, `$name`, `${name}`, `$$`; `None` if the expression does not match.
     pub(crate) fn expand(&self, template: &str, text: &str) -> Option<String> {
         let captures = self.regex.captures(text)?;
-        let mut out = String::new();
-        let mut rest = template;
-        while let Some(at) = rest.find('$') {
-            out.push_str(&rest[..at]);
-            rest = &rest[at + 1..];
-            if let Some(after) = rest.strip_prefix('$') {
-                out.push('$');
-                rest = after;
-            } else if let Some((name, after)) = reference(rest) {
-                out.push_str(self.group(&captures, name));
-                rest = after;
-            } else {
-                // What is no reference stays as it is.
-                out.push('$');
-            }
-        }
-        out.push_str(rest);
-        Some(out)
+        Some(expand_template(template, |group| match group {
+            Group::Number(number) => captures.get(number).map(|found| found.as_str()),
+            Group::Name(name) => self.named(&captures, name),
+        }))
     }
 
-    /// What a group matched, by number or name; of groups with the same name the first that matched.
-    fn group<'t>(&self, captures: &Captures<'t>, name: &str) -> &'t str {
-        let leading_zero = name.len() > 1 && name.starts_with('0');
-        if name.bytes().all(|byte| byte.is_ascii_digit()) && !leading_zero {
-            let number = name.parse().ok();
-            return number.and_then(|number| captures.get(number)).map_or("", |found| found.as_str());
-        }
+    /// What the first group of a name matched that matched anything.
+    fn named<'t>(&self, captures: &Captures<'t>, name: &str) -> Option<&'t str> {
         let named = |at: &usize| self.names[*at].as_deref() == Some(name);
         let mut groups = (0..self.names.len()).filter(named);
-        groups.find_map(|at| captures.get(at)).map_or("", |found| found.as_str())
+        groups.find_map(|at| captures.get(at)).map(|found| found.as_str())
     }
-}
-
-/// The name after a dollar sign, with or without braces, and what follows.
-fn reference(text: &str) -> Option<(&str, &str)> {
-    let (inner, braces) = text.strip_prefix('{').map_or((text, false), |inner| (inner, true));
-    let end = inner.find(|c: char| !(c.is_alphanumeric() || c == '_')).unwrap_or(inner.len());
-    let (name, rest) = inner.split_at(end);
-    if name.is_empty() {
-        return None;
-    }
-    Some((name, if braces { rest.strip_prefix('}')? } else { rest }))
 }
 
 /// `text` is what Rust's engine reads, `pattern` what was asked for; `room_bytes` becomes less by what the result may take.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use model::Timestamp;
+use model::{Timestamp, prometheus};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -106,30 +106,10 @@ impl<'de> Deserialize<'de> for Duration {
     }
 }
 
-/// As Prometheus prints a duration: days, weeks and years only if it is whole ones.
+/// As Prometheus prints a duration.
 impl std::fmt::Display for Duration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const UNITS: [(&str, i64, bool); 7] = [
-            ("y", 31_536_000_000, true),
-            ("w", 604_800_000, true),
-            ("d", 86_400_000, false),
-            ("h", 3_600_000, false),
-            ("m", 60_000, false),
-            ("s", 1000, false),
-            ("ms", 1, false),
-        ];
-        if self.0 == 0 {
-            return f.write_str("0s");
-        }
-        let mut left = self.0;
-        for (unit, size, exact) in UNITS {
-            if (exact && left % size != 0) || left < size {
-                continue;
-            }
-            write!(f, "{}{unit}", left / size)?;
-            left %= size;
-        }
-        Ok(())
+        f.write_str(&prometheus::duration_text(self.0.max(0).unsigned_abs()))
     }
 }
 

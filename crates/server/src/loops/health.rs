@@ -28,8 +28,18 @@ const STALL_SUSPECT: Duration = Duration::from_secs(20);
 /// How long it does that senders were told to come again: they do so after some seconds.
 const REFUSED_SUSPECT: Duration = Duration::from_secs(20);
 /// The protocols whose senders can be told to come again.
-const SENDERS: [&str; 9] =
-    ["syslog_udp", "syslog_tcp", "otlp_http", "otlp_grpc", "remote_write", "influx", "graphite", "statsd", "native"];
+const SENDERS: [&str; 10] = [
+    "syslog_udp",
+    "syslog_tcp",
+    "otlp_http",
+    "otlp_grpc",
+    "remote_write",
+    "influx",
+    "graphite",
+    "statsd",
+    "collectd",
+    "native",
+];
 
 /// What speaks against the measuring itself.
 pub(crate) struct OwnHealth {

@@ -81,9 +81,16 @@ impl SampleSink for StoreSink<'_> {
     fn store(&mut self, samples: RuleSamples) -> Result<(), RuleQueryError> {
         if !samples.series.is_empty() {
             let series = SeriesBatch { series: samples.series, ..SeriesBatch::default() };
-            let batch = Batch { tenant: TenantId::default(), data: BatchData::Series(series) };
+            let tenant = TenantId::default();
+            // The store leaves out what is over a limit; the rule says so.
+            let refused = self.store.series().refused(&tenant, &series);
+            let batch = Batch { tenant, data: BatchData::Series(series) };
             let stored = self.store.append(vec![batch]).and_then(store::Ack::wait);
             stored.map_err(|error| RuleQueryError(error.to_string()))?;
+            if let Some(first) = refused.first() {
+                let (count, reason, labels) = (refused.len(), first.reason, &first.labels);
+                return Err(RuleQueryError(format!("the store refused {count} series: {reason}: {labels}")));
+            }
         }
         Ok(())
     }

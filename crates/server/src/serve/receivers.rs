@@ -1,15 +1,18 @@
 //! The receivers: each with its share of the settings, on a port of its own or as routes of the HTTP port.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use config::{IngestConfig, Listeners, OtlpConfig, StatsdConfig};
+use config::{IngestConfig, Listeners, OtlpConfig, StatsdConfig, SyslogConfig};
+use decode::collectd::Types;
 use decode::graphite::{GraphiteOptions, Templates};
 use decode::otlp::{DeltaMode, MetricsDecoder, MetricsOptions, Promote, Translation};
 use decode::remote_write::RemoteWriteOptions;
 use decode::statsd::StatsdOptions;
-use listen::{CancellationToken, Listener, Otlp, Statsd};
+use listen::{CancellationToken, Intake, Listener, Otlp, Statsd};
+use model::TenantId;
 use pipeline::Pipeline;
 
 /// What the receivers are made of.
@@ -18,8 +21,11 @@ pub(super) struct Receivers {
     otlp: Otlp,
     remote_write: RemoteWriteOptions,
     influx_skips_single_field: bool,
+    syslog: SyslogConfig,
     graphite: Arc<GraphiteOptions>,
+    graphite_tenant: TenantId,
     statsd: StatsdConfig,
+    collectd: Arc<Types>,
 }
 
 type Started = Vec<(&'static str, Listener)>;
@@ -33,9 +39,17 @@ impl Receivers {
             otlp: Otlp { pipeline: Arc::clone(pipeline), metrics: Arc::new(metrics) },
             remote_write: RemoteWriteOptions { type_and_unit_labels: config.type_and_unit_labels },
             influx_skips_single_field: config.influx.skip_single_field,
+            syslog: config.syslog.clone(),
             graphite: Arc::new(GraphiteOptions { templates }),
+            graphite_tenant: config.graphite.tenant.clone(),
             statsd: config.statsd.clone(),
+            collectd: Arc::new(collectd_types(&config.collectd.types_db)?),
         })
+    }
+
+    /// Where what a socket receives goes.
+    fn intake(&self, tenant: &TenantId) -> Intake {
+        Intake { pipeline: Arc::clone(&self.pipeline), tenant: tenant.clone() }
     }
 
     /// The routes of the HTTP port.
@@ -45,6 +59,7 @@ impl Receivers {
             .merge(listen::remote_write_router(pipeline(), self.remote_write))
             .merge(listen::influx_router(pipeline(), self.influx_skips_single_field))
             .merge(listen::import_router(pipeline()))
+            .merge(listen::collectd_router(pipeline(), Arc::clone(&self.collectd)))
             .merge(listen::native_router(pipeline()))
     }
 
@@ -57,7 +72,7 @@ impl Receivers {
     }
 
     async fn start_otlp_and_syslog(&self, config: &Listeners, shutdown: &CancellationToken) -> anyhow::Result<Started> {
-        let (otlp, parts) = (|| self.otlp.clone(), || (Arc::clone(&self.pipeline), shutdown.clone()));
+        let (otlp, parts) = (|| self.otlp.clone(), || (self.intake(&self.syslog.tenant), shutdown.clone()));
         let mut started = Vec::new();
         if let Some(address) = config.otlp_grpc {
             started.push(("otlp_grpc", listen::serve_otlp_grpc(address, otlp(), shutdown.clone()).await?));
@@ -66,31 +81,30 @@ impl Receivers {
             started.push(("otlp_http", listen::serve_otlp_http(address, otlp(), shutdown.clone()).await?));
         }
         if let Some(address) = config.syslog_udp {
-            let (pipeline, shutdown) = parts();
-            started.push(("syslog_udp", listen::serve_syslog_udp(address, pipeline, shutdown).await?));
+            let (intake, shutdown) = parts();
+            started.push(("syslog_udp", listen::serve_syslog_udp(address, intake, shutdown).await?));
         }
         if let Some(address) = config.syslog_tcp {
-            let (pipeline, shutdown) = parts();
-            started.push(("syslog_tcp", listen::serve_syslog_tcp(address, pipeline, shutdown).await?));
+            let (intake, shutdown) = parts();
+            started.push(("syslog_tcp", listen::serve_syslog_tcp(address, intake, shutdown).await?));
         }
         Ok(started)
     }
 
     async fn start_graphite(&self, config: &Listeners, shutdown: &CancellationToken) -> anyhow::Result<Started> {
-        let parts = || (Arc::clone(&self.pipeline), Arc::clone(&self.graphite), shutdown.clone());
+        let parts = || (self.intake(&self.graphite_tenant), Arc::clone(&self.graphite), shutdown.clone());
         let mut started = Vec::new();
         if let Some(address) = config.graphite_udp {
-            let (pipeline, options, shutdown) = parts();
-            started.push(("graphite_udp", listen::serve_graphite_udp(address, pipeline, options, shutdown).await?));
+            let (intake, options, shutdown) = parts();
+            started.push(("graphite_udp", listen::serve_graphite_udp(address, intake, options, shutdown).await?));
         }
         if let Some(address) = config.graphite_tcp {
-            let (pipeline, options, shutdown) = parts();
-            started.push(("graphite_tcp", listen::serve_graphite_tcp(address, pipeline, options, shutdown).await?));
+            let (intake, options, shutdown) = parts();
+            started.push(("graphite_tcp", listen::serve_graphite_tcp(address, intake, options, shutdown).await?));
         }
         if let Some(address) = config.graphite_pickle {
-            let (pipeline, options, shutdown) = parts();
-            started
-                .push(("graphite_pickle", listen::serve_graphite_pickle(address, pipeline, options, shutdown).await?));
+            let (intake, options, shutdown) = parts();
+            started.push(("graphite_pickle", listen::serve_graphite_pickle(address, intake, options, shutdown).await?));
         }
         Ok(started)
     }
@@ -105,8 +119,8 @@ impl Receivers {
             series_max: self.statsd.series_max,
             idle_ms: i64::try_from(self.statsd.idle.as_millis()).unwrap_or(i64::MAX),
         };
-        let (pipeline, shutdown) = (Arc::clone(&self.pipeline), shutdown.clone());
-        let statsd = Statsd::start(options, self.statsd.flush_interval, pipeline, shutdown);
+        let (intake, shutdown) = (self.intake(&self.statsd.tenant), shutdown.clone());
+        let statsd = Statsd::start(options, self.statsd.flush_interval, intake, shutdown);
         if let Some(address) = config.statsd_udp {
             started.push(("statsd_udp", listen::serve_statsd_udp(address, &statsd).await?));
         }
@@ -115,6 +129,17 @@ impl Receivers {
         }
         Ok(started)
     }
+}
+
+/// collectd's own types, and those of files.
+fn collectd_types(files: &[PathBuf]) -> anyhow::Result<Types> {
+    let mut types = Types::default();
+    for file in files {
+        let said = || format!("ingest.collectd.types_db: {}", file.display());
+        let text = std::fs::read_to_string(file).with_context(said)?;
+        types.extend(&text).with_context(said)?;
+    }
+    Ok(types)
 }
 
 fn metrics_options(config: &OtlpConfig, type_and_unit_labels: bool) -> anyhow::Result<MetricsOptions> {

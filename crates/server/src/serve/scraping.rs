@@ -9,9 +9,9 @@ use api::{ScrapeView, TargetLists};
 use async_trait::async_trait;
 use decode::Decoded;
 use listen::CancellationToken;
-use model::{MetricMetadata, SeriesBatch, TenantId};
+use model::{MetricMetadata, SeriesBatch};
 use pipeline::{Pipeline, Protocol, PushError, Source};
-use scrape::{LabelSet, Refused, ScrapeConfig, ScrapeManager, Sink, SinkError};
+use scrape::{LabelSet, Origin, Refused, ScrapeConfig, ScrapeManager, Sink, SinkError};
 use serde_json::Value;
 use telemetry::clock;
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,25 +21,22 @@ use crate::loops::files;
 /// Times that the samples of one scrape are offered to a store that is busy.
 const STORE_TRIES_MAX: u32 = 5;
 
-/// Puts samples into the store, as the default tenant's.
+/// Puts samples into the store.
 struct StoreSink {
     pipeline: Arc<Pipeline>,
-    tenant: TenantId,
 }
 
 #[async_trait]
 impl Sink for StoreSink {
-    async fn append(&self, batch: SeriesBatch, patience: Duration) -> Result<Refused, SinkError> {
+    async fn append(&self, origin: Origin<'_>, batch: SeriesBatch, patience: Duration) -> Result<Refused, SinkError> {
         let until = Instant::now() + patience;
-        let source = Source { protocol: Protocol::Scrape, peer: String::new() };
+        let source = Source { protocol: Protocol::Scrape, peer: origin.target.to_owned() };
         let mut decoded = Decoded { series: batch, ..Decoded::default() };
-        self.pipeline.admit(&self.tenant, &mut decoded);
+        self.pipeline.admit(origin.tenant, &mut decoded);
         let reason = decoded.rejects.first().map(|reject| reject.reason.clone()).unwrap_or_default();
         let refused = Refused { samples: decoded.rejected(), reason };
-        // Each scrape would bring the same rejects again: they are counted and logged, and do not fill the quarantine.
-        decoded.rejects.clear();
         for tries in 1.. {
-            let pushed = self.pipeline.push(&self.tenant, &source, clock::now(), decoded.clone()).await;
+            let pushed = self.pipeline.push(origin.tenant, &source, clock::now(), decoded.clone()).await;
             match pushed {
                 Ok(_) => break,
                 Err(PushError::Busy { retry_after_ms, .. }) => {
@@ -139,7 +136,7 @@ pub(super) fn start(
         return Ok(Scraping(None));
     }
     let config = load(patterns)?;
-    let sink = StoreSink { pipeline: Arc::clone(pipeline), tenant: TenantId::default() };
+    let sink = StoreSink { pipeline: Arc::clone(pipeline) };
     let manager = ScrapeManager::start(Arc::new(sink), config, shutdown.clone());
     let mut hangups = signal(SignalKind::hangup())?;
     let (reloaded, patterns, shutdown) = (Arc::clone(&manager), patterns.to_vec(), shutdown.clone());

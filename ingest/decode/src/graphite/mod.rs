@@ -60,13 +60,6 @@ impl<'a> GraphiteDecoder<'a> {
         }
     }
 
-    /// Takes a line that was longer than [`GRAPHITE_LINE_BYTES_MAX`].
-    pub fn oversize(&mut self, start: &[u8], bytes: u64, peer: &str) {
-        let reason = format!("the line has {bytes} bytes, {GRAPHITE_LINE_BYTES_MAX} are allowed");
-        let reject = Reject { peer: peer.to_owned(), raw_bytes: bytes, ..Reject::new(reason, start) };
-        self.rejects.push(reject);
-    }
-
     /// Takes what was refused before it came here.
     pub fn rejects(&mut self, rejects: impl IntoIterator<Item = Reject>) {
         self.rejects.extend(rejects);

@@ -37,7 +37,7 @@ use prost::Message;
 
 pub use deltas::IDLE_MS as DELTA_IDLE_MS;
 pub use naming::{SuffixKind, Translation, label_name, metric_name, unit_name};
-pub use options::{DELTA_SERIES_MAX, DeltaMode, MetricsOptions, PROMOTED_RESOURCE_ATTRIBUTES, Promote};
+pub use options::{DELTA_SERIES_MAX, DeltaMode, MetricsOptions, Promote};
 
 use crate::{Decoded, Reject};
 

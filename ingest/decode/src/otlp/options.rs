@@ -1,31 +1,8 @@
 //! What a receiver of OTLP metrics may choose; the names are those of Prometheus's `otlp` settings.
 
-use super::Translation;
+use model::prometheus::PROMOTED_RESOURCE_ATTRIBUTES;
 
-/// Resource attributes that become labels of every series by default: the list that Prometheus's guide "Using Prometheus as your
-/// OpenTelemetry backend" recommends, and `host.name`.
-pub const PROMOTED_RESOURCE_ATTRIBUTES: [&str; 20] = [
-    "service.instance.id",
-    "service.name",
-    "service.namespace",
-    "service.version",
-    "cloud.availability_zone",
-    "cloud.region",
-    "container.name",
-    "deployment.environment",
-    "deployment.environment.name",
-    "host.name",
-    "k8s.cluster.name",
-    "k8s.container.name",
-    "k8s.cronjob.name",
-    "k8s.daemonset.name",
-    "k8s.deployment.name",
-    "k8s.job.name",
-    "k8s.namespace.name",
-    "k8s.pod.name",
-    "k8s.replicaset.name",
-    "k8s.statefulset.name",
-];
+use super::Translation;
 
 /// Series of delta temporality whose running totals are kept at a time, by default. A number's takes about 400 bytes.
 pub const DELTA_SERIES_MAX: usize = 100_000;

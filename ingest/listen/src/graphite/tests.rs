@@ -5,7 +5,7 @@ use model::Table;
 use tokio::net::UdpSocket;
 
 use super::*;
-use crate::testing::{ANY_PORT, Rig, send, series, text};
+use crate::testing::{ANY_PORT, Rig, send, series, tenant, text};
 
 #[tokio::test]
 async fn lines_over_tcp_are_stored_when_the_connection_ends() {
@@ -13,7 +13,7 @@ async fn lines_over_tcp_are_stored_when_the_connection_ends() {
     let shutdown = CancellationToken::new();
     let templates = Templates::parse(&["servers.* .host.measurement*"]).unwrap();
     let options = Arc::new(GraphiteOptions { templates });
-    let listener = serve_graphite_tcp(ANY_PORT, Arc::clone(&rig.pipeline), options, shutdown.clone()).await.unwrap();
+    let listener = serve_graphite_tcp(ANY_PORT, rig.intake(), options, shutdown.clone()).await.unwrap();
     let long = vec![b'x'; GRAPHITE_LINE_BYTES_MAX + 1];
     let pieces: [&[u8]; 5] =
         [b"servers.web.cpu.load 1 17000", b"00000\nbad\n", &long, b"\nx;a=b 2 1700000001\n", b"last 3 1700000002"];
@@ -42,7 +42,7 @@ async fn a_line_that_was_cut_is_no_sample() {
     use tokio::io::AsyncWriteExt as _;
     let (rig, shutdown) = (Rig::new(), CancellationToken::new());
     let options = Arc::new(GraphiteOptions::default());
-    let listener = serve_graphite_tcp(ANY_PORT, Arc::clone(&rig.pipeline), options, shutdown.clone()).await.unwrap();
+    let listener = serve_graphite_tcp(ANY_PORT, rig.intake(), options, shutdown.clone()).await.unwrap();
     let mut reset = tokio::net::TcpStream::connect(listener.address()).await.unwrap();
     reset.write_all(b"a 1 1700000000\nb 2 17000").await.unwrap();
     let mut open = tokio::net::TcpStream::connect(listener.address()).await.unwrap();
@@ -71,9 +71,9 @@ async fn datagrams_and_pickles_are_stored() {
     let rig = Rig::new();
     let shutdown = CancellationToken::new();
     let options = Arc::new(GraphiteOptions::default());
-    let (pipeline, stop) = (|| Arc::clone(&rig.pipeline), || shutdown.clone());
-    let udp = serve_graphite_udp(ANY_PORT, pipeline(), Arc::clone(&options), stop()).await.unwrap();
-    let tcp = serve_graphite_pickle(ANY_PORT, pipeline(), options, stop()).await.unwrap();
+    let stop = || shutdown.clone();
+    let udp = serve_graphite_udp(ANY_PORT, rig.intake(), Arc::clone(&options), stop()).await.unwrap();
+    let tcp = serve_graphite_pickle(ANY_PORT, rig.intake(), options, stop()).await.unwrap();
     let sender = UdpSocket::bind(ANY_PORT).await.unwrap();
     sender.send_to(b"a.b 1 1700000000\nbad\nc 2 1700000000", udp.address()).await.unwrap();
     // pickle.dumps([("p.q", (1700000000, 1.5))], protocol=2)
@@ -89,4 +89,24 @@ async fn datagrams_and_pickles_are_stored() {
     assert_eq!(series(&rig), ["a_b [1700000000000] [1.0]", "c [1700000000000] [2.0]", "p_q [1700000000000] [1.5]"]);
     // The bad line, half a pickle, and what is no pickle at all.
     assert_eq!(rig.rows(Table::Quarantine).len(), 3);
+}
+
+#[tokio::test]
+async fn lines_belong_to_the_receivers_tenant() {
+    let (rig, shutdown) =
+        (Rig::with(|options| options.series.series_per_metric_max = 1, Default::default()), CancellationToken::new());
+    let intake = Intake { tenant: tenant("shop"), ..rig.intake() };
+    let listener = serve_graphite_tcp(ANY_PORT, intake, Arc::default(), shutdown.clone()).await.unwrap();
+    send(listener.address(), &[b"a;l=1 1 1700000000\na;l=2 1 1700000000\nbad\n"]).await;
+    send(listener.address(), &[b"a;l=2 1 1700000001\n"]).await;
+    shutdown.cancel();
+    listener.stopped().await;
+    assert_eq!(rig.store().series().tenants(), [tenant("shop")]);
+    let quarantined = rig.rows_of(&tenant("shop"), Table::Quarantine);
+    let mut reasons: Vec<String> =
+        quarantined.iter().map(|row| format!("{}: {}", row.body(), text(row, "reason"))).collect();
+    reasons.sort();
+    assert_eq!(reasons.len(), 2, "the same limit is told once: {reasons:?}");
+    assert!(reasons[0].starts_with("a{l=\"2\"}: series over a limit: the metric has 1 series"), "{reasons:?}");
+    assert_eq!(telemetry::metrics::REFUSED_SAMPLES.get("shop", "series_per_metric_max"), 2);
 }

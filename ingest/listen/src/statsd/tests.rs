@@ -10,8 +10,7 @@ const LONG: Duration = Duration::from_secs(3600);
 
 fn start(rig: &Rig, interval: Duration) -> (Statsd, CancellationToken) {
     let shutdown = CancellationToken::new();
-    let pipeline = Arc::clone(&rig.pipeline);
-    (Statsd::start(StatsdOptions::default(), interval, pipeline, shutdown.clone()), shutdown)
+    (Statsd::start(StatsdOptions::default(), interval, rig.intake(), shutdown.clone()), shutdown)
 }
 
 #[tokio::test]

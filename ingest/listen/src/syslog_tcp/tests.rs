@@ -9,7 +9,7 @@ const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4
 
 async fn serve(rig: &Rig) -> (Listener, CancellationToken) {
     let shutdown = CancellationToken::new();
-    (serve_syslog_tcp(ANY_PORT, Arc::clone(&rig.pipeline), shutdown.clone()).await.unwrap(), shutdown)
+    (serve_syslog_tcp(ANY_PORT, rig.intake(), shutdown.clone()).await.unwrap(), shutdown)
 }
 
 /// Sends and closes; resolves when the receiver has closed its side too, after it has stored everything.

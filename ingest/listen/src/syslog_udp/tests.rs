@@ -13,7 +13,7 @@ const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCA
 async fn datagrams_are_stored_with_their_fields_and_a_bad_one_alone_is_not() {
     let rig = Rig::new();
     let shutdown = CancellationToken::new();
-    let listener = serve_syslog_udp(ANY_PORT, Arc::clone(&rig.pipeline), shutdown.clone()).await.unwrap();
+    let listener = serve_syslog_udp(ANY_PORT, rig.intake(), shutdown.clone()).await.unwrap();
     let sender = UdpSocket::bind(ANY_PORT).await.unwrap();
     for message in [
         &b"<165>1 2003-10-11T22:14:15.003Z h evntslog - ID47 [ex@1 k=\"v\"] one\n"[..],
@@ -38,7 +38,7 @@ async fn datagrams_are_stored_with_their_fields_and_a_bad_one_alone_is_not() {
 async fn what_does_not_fit_in_the_queue_is_counted() {
     let rig = Rig::with(|_| {}, pipeline::PipelineOptions { in_flight_bytes_max: 10 });
     let shutdown = CancellationToken::new();
-    let listener = serve_syslog_udp(ANY_PORT, Arc::clone(&rig.pipeline), shutdown.clone()).await.unwrap();
+    let listener = serve_syslog_udp(ANY_PORT, rig.intake(), shutdown.clone()).await.unwrap();
     let sender = UdpSocket::bind(ANY_PORT).await.unwrap();
     let dropped_before = UDP_DROPPED.get();
     sender.send_to(b"<13>too long for the budget", listener.address()).await.unwrap();

@@ -35,6 +35,7 @@ impl Reader<'_> {
         let metric_relabel = self.relabel_rules(raw.metric_relabel_configs.as_deref(), legacy_names);
         let config = JobConfig {
             name,
+            tenant: self.tenant(&raw.backstop_tenant).unwrap_or_else(|| global.tenant.clone()),
             interval,
             timeout: timeout.unwrap_or(global.timeout.min(interval)),
             metrics_path: raw.metrics_path.clone().unwrap_or_else(|| "/metrics".to_owned()),

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use config::Problem;
 use decode::exposition::ExpositionFormat;
+use model::TenantId;
 
 use crate::relabel::Relabel;
 
@@ -47,6 +48,8 @@ pub struct ScrapeConfig {
 pub struct JobConfig {
     /// Its name, the label `job` of its targets.
     pub name: String,
+    /// Whose its samples are.
+    pub tenant: TenantId,
     /// How often.
     pub interval: Duration,
     /// How long an answer may take.

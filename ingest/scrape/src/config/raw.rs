@@ -92,6 +92,8 @@ pub(super) struct RawFile {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RawGlobal {
+    /// Not a key of Prometheus's.
+    pub(super) backstop_tenant: At<String>,
     pub(super) scrape_interval: At<String>,
     pub(super) scrape_timeout: At<String>,
     pub(super) scrape_protocols: At<Vec<String>>,
@@ -122,6 +124,8 @@ with_http_keys! {
     /// One job.
     struct RawJob {
         job_name: At<String>,
+        /// Not a key of Prometheus's.
+        backstop_tenant: At<String>,
         honor_labels: Option<bool>,
         honor_timestamps: Option<bool>,
         track_timestamps_staleness: Option<bool>,

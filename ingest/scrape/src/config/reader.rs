@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::{Mapper, Problem, Problems, yaml_problem};
+use model::TenantId;
 use serde_saphyr::Spanned;
 
 use super::raw::{At, RawFile, RawGlobal, RawJob};
@@ -25,6 +26,7 @@ pub(super) struct Reader<'a> {
 
 /// What `global` says.
 pub(super) struct Global {
+    pub(super) tenant: TenantId,
     pub(super) interval: Duration,
     pub(super) timeout: Duration,
     pub(super) protocols: Option<Vec<ScrapeProtocol>>,
@@ -124,6 +126,16 @@ impl Reader<'_> {
         parsed
     }
 
+    /// The tenant that samples belong to, where one is named.
+    pub(super) fn tenant(&mut self, at: &At<String>) -> Option<TenantId> {
+        let at = at.as_ref()?;
+        let tenant = TenantId::new(&at.value);
+        if tenant.is_none() {
+            self.problems.say(at, format!("{:?} is no tenant name", at.value), TenantId::RULE);
+        }
+        tenant
+    }
+
     /// True for `legacy`.
     pub(super) fn validation(&mut self, at: &At<String>) -> Option<bool> {
         let at = at.as_ref()?;
@@ -186,6 +198,7 @@ impl Reader<'_> {
         let legacy_names = self.validation(&raw.metric_name_validation_scheme).unwrap_or(false);
         let escaping = self.escaping(&raw.metric_name_escaping_scheme, legacy_names);
         Global {
+            tenant: self.tenant(&raw.backstop_tenant).unwrap_or_default(),
             interval,
             timeout: timeout.unwrap_or(TIMEOUT_DEFAULT.min(interval)),
             protocols: self.protocols(&raw.scrape_protocols),

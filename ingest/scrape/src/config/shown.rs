@@ -1,5 +1,6 @@
 //! A job's settings for people, defaults written out and secrets left out.
 
+use model::TenantId;
 use reqwest::Url;
 use serde_json::{Value, json};
 
@@ -40,6 +41,9 @@ impl JobConfig {
             "relabel_configs": self.relabel.iter().map(|rule| rule.shown()).collect::<Vec<_>>(),
             "metric_relabel_configs": self.metric_relabel.iter().map(|rule| rule.shown()).collect::<Vec<_>>(),
         });
+        if self.tenant != TenantId::default() {
+            shown["backstop_tenant"] = self.tenant.as_str().into();
+        }
         http(&self.http, &mut shown);
         for discovery in &self.discovery {
             let (key, value) = found_by(discovery);

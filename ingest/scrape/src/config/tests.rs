@@ -28,6 +28,9 @@ fn a_whole_prometheus_file_loads() {
     expect![[r#"
         JobConfig {
             name: "everything",
+            tenant: TenantId(
+                "default",
+            ),
             interval: 50s,
             timeout: 5s,
             metrics_path: "/my_path",
@@ -412,12 +415,31 @@ fn what_is_not_said_is_as_in_prometheus() {
 }
 
 #[test]
+fn a_job_belongs_to_the_tenant_of_its_own_or_of_the_file() {
+    let text =
+        "global: {backstop_tenant: shop}\nscrape_configs:\n- job_name: a\n- {job_name: b, backstop_tenant: b-team}\n";
+    let config = parse(text).expect("good");
+    let tenants: Vec<&str> = config.jobs.iter().map(|job| job.tenant.as_str()).collect();
+    assert_eq!(tenants, ["shop", "b-team"]);
+    assert!(config.jobs[1].to_yaml().contains("backstop_tenant: b-team"), "{}", config.jobs[1].to_yaml());
+    refused(
+        "global: {backstop_tenant: ''}\nscrape_configs:\n- job_name: a\n  backstop_tenant: a/b\n",
+        expect![[r#"
+            dir/prometheus.yml:1:27: "" is no tenant name
+              hint: give 1 to 150 letters, digits or any of !-_.*'()
+            dir/prometheus.yml:4:20: "a/b" is no tenant name
+              hint: give 1 to 150 letters, digits or any of !-_.*'()
+        "#]],
+    );
+}
+
+#[test]
 fn mistakes_have_places() {
     for (text, what) in [
         (
             "scrape_configs:\n- job_name: a\n  scrape_intervall: 5s\n",
             expect![[r#"
-                dir/prometheus.yml:3:3: unknown field `scrape_intervall`, expected one of job_name, honor_labels, honor_timestamps, track_timestamps_staleness, params, scrape_interval, scrape_timeout, scrape_protocols, fallback_scrape_protocol, scrape_native_histograms, always_scrape_classic_histograms, convert_classic_histograms_to_nhcb, scrape_failure_log_file, metrics_path, scheme, enable_compression, body_size_limit, sample_limit, target_limit, label_limit, label_name_length_limit, label_value_length_limit, native_histogram_bucket_limit, native_histogram_min_bucket_factor, keep_dropped_targets, metric_name_validation_scheme, metric_name_escaping_scheme, extra_scrape_metrics, relabel_configs, metric_relabel_configs, static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, consul_sd_configs, docker_sd_configs, kubernetes_sd_configs, basic_auth, authorization, oauth2, bearer_token, bearer_token_file, tls_config, follow_redirects, enable_http2, proxy_url, no_proxy, proxy_from_environment, proxy_connect_header, http_headers
+                dir/prometheus.yml:3:3: unknown field `scrape_intervall`, expected one of job_name, backstop_tenant, honor_labels, honor_timestamps, track_timestamps_staleness, params, scrape_interval, scrape_timeout, scrape_protocols, fallback_scrape_protocol, scrape_native_histograms, always_scrape_classic_histograms, convert_classic_histograms_to_nhcb, scrape_failure_log_file, metrics_path, scheme, enable_compression, body_size_limit, sample_limit, target_limit, label_limit, label_name_length_limit, label_value_length_limit, native_histogram_bucket_limit, native_histogram_min_bucket_factor, keep_dropped_targets, metric_name_validation_scheme, metric_name_escaping_scheme, extra_scrape_metrics, relabel_configs, metric_relabel_configs, static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, consul_sd_configs, docker_sd_configs, kubernetes_sd_configs, basic_auth, authorization, oauth2, bearer_token, bearer_token_file, tls_config, follow_redirects, enable_http2, proxy_url, no_proxy, proxy_from_environment, proxy_connect_header, http_headers
                   hint: check the spelling and the indentation of the key
             "#]],
         ),
@@ -452,7 +474,7 @@ fn mistakes_have_places() {
         (
             "scrape_configs:\n- job_name: a\n  ec2_sd_configs: [{region: eu}]\n",
             expect![[r#"
-            dir/prometheus.yml:3:3: unknown field `ec2_sd_configs`, expected one of job_name, honor_labels, honor_timestamps, track_timestamps_staleness, params, scrape_interval, scrape_timeout, scrape_protocols, fallback_scrape_protocol, scrape_native_histograms, always_scrape_classic_histograms, convert_classic_histograms_to_nhcb, scrape_failure_log_file, metrics_path, scheme, enable_compression, body_size_limit, sample_limit, target_limit, label_limit, label_name_length_limit, label_value_length_limit, native_histogram_bucket_limit, native_histogram_min_bucket_factor, keep_dropped_targets, metric_name_validation_scheme, metric_name_escaping_scheme, extra_scrape_metrics, relabel_configs, metric_relabel_configs, static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, consul_sd_configs, docker_sd_configs, kubernetes_sd_configs, basic_auth, authorization, oauth2, bearer_token, bearer_token_file, tls_config, follow_redirects, enable_http2, proxy_url, no_proxy, proxy_from_environment, proxy_connect_header, http_headers
+            dir/prometheus.yml:3:3: unknown field `ec2_sd_configs`, expected one of job_name, backstop_tenant, honor_labels, honor_timestamps, track_timestamps_staleness, params, scrape_interval, scrape_timeout, scrape_protocols, fallback_scrape_protocol, scrape_native_histograms, always_scrape_classic_histograms, convert_classic_histograms_to_nhcb, scrape_failure_log_file, metrics_path, scheme, enable_compression, body_size_limit, sample_limit, target_limit, label_limit, label_name_length_limit, label_value_length_limit, native_histogram_bucket_limit, native_histogram_min_bucket_factor, keep_dropped_targets, metric_name_validation_scheme, metric_name_escaping_scheme, extra_scrape_metrics, relabel_configs, metric_relabel_configs, static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, consul_sd_configs, docker_sd_configs, kubernetes_sd_configs, basic_auth, authorization, oauth2, bearer_token, bearer_token_file, tls_config, follow_redirects, enable_http2, proxy_url, no_proxy, proxy_from_environment, proxy_connect_header, http_headers
               hint: targets come from static_configs and from file, http, dns, consul, docker and kubernetes _sd_configs; a small service of your own can answer http_sd_configs for everything else
         "#]],
         ),
@@ -594,7 +616,7 @@ fn more_files_are_found_from_the_directory() {
     expect![[r#"
         DIR/none.yml:1:1: cannot read the file: No such file or directory (os error 2)
           hint: is the path right?
-        DIR/jobs/b.yml:2:3: unknown field `job_nam`, expected one of job_name, honor_labels, honor_timestamps, track_timestamps_staleness, params, scrape_interval, scrape_timeout, scrape_protocols, fallback_scrape_protocol, scrape_native_histograms, always_scrape_classic_histograms, convert_classic_histograms_to_nhcb, scrape_failure_log_file, metrics_path, scheme, enable_compression, body_size_limit, sample_limit, target_limit, label_limit, label_name_length_limit, label_value_length_limit, native_histogram_bucket_limit, native_histogram_min_bucket_factor, keep_dropped_targets, metric_name_validation_scheme, metric_name_escaping_scheme, extra_scrape_metrics, relabel_configs, metric_relabel_configs, static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, consul_sd_configs, docker_sd_configs, kubernetes_sd_configs, basic_auth, authorization, oauth2, bearer_token, bearer_token_file, tls_config, follow_redirects, enable_http2, proxy_url, no_proxy, proxy_from_environment, proxy_connect_header, http_headers
+        DIR/jobs/b.yml:2:3: unknown field `job_nam`, expected one of job_name, backstop_tenant, honor_labels, honor_timestamps, track_timestamps_staleness, params, scrape_interval, scrape_timeout, scrape_protocols, fallback_scrape_protocol, scrape_native_histograms, always_scrape_classic_histograms, convert_classic_histograms_to_nhcb, scrape_failure_log_file, metrics_path, scheme, enable_compression, body_size_limit, sample_limit, target_limit, label_limit, label_name_length_limit, label_value_length_limit, native_histogram_bucket_limit, native_histogram_min_bucket_factor, keep_dropped_targets, metric_name_validation_scheme, metric_name_escaping_scheme, extra_scrape_metrics, relabel_configs, metric_relabel_configs, static_configs, file_sd_configs, http_sd_configs, dns_sd_configs, consul_sd_configs, docker_sd_configs, kubernetes_sd_configs, basic_auth, authorization, oauth2, bearer_token, bearer_token_file, tls_config, follow_redirects, enable_http2, proxy_url, no_proxy, proxy_from_environment, proxy_connect_header, http_headers
           hint: check the spelling and the indentation of the key
     "#]].assert_eq(&shown.replace(&dir.path().display().to_string(), "DIR"));
 }

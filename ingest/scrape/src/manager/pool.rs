@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use model::TenantId;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -225,7 +226,9 @@ impl Pool {
     }
 
     pub(super) fn state(&self) -> PoolState {
+        let tenant = &self.job.tenant;
         PoolState {
+            tenant: (*tenant != TenantId::default()).then(|| tenant.to_string()),
             active: self.running.values().map(|running| Arc::clone(&running.active)).collect(),
             dropped: self.dropped.clone(),
             dropped_count: self.dropped_count,

@@ -14,6 +14,7 @@
 
 mod actions;
 mod changes;
+mod downsampling;
 mod ingest;
 mod kubernetes;
 mod problem;
@@ -24,6 +25,7 @@ mod yaml;
 
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
+pub use downsampling::DownsamplingConfig;
 pub use ingest::{
     GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, TRANSLATION_STRATEGIES,
 };
@@ -117,6 +119,8 @@ pub struct StoreConfig {
     pub retention_streams: Vec<StreamRetentionConfig>,
     /// Series that are kept for another time.
     pub retention_series: Vec<SeriesRetentionConfig>,
+    /// Series that are downsampled when they are old.
+    pub downsampling: Vec<DownsamplingConfig>,
     /// Series that a tenant may have.
     pub series_per_tenant_max: usize,
     /// Series that one metric of a tenant may have.

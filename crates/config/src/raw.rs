@@ -9,6 +9,7 @@ use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::RawChanges;
+use crate::downsampling::RawDownsampling;
 use crate::ingest::{RawIngest, RawListeners};
 use crate::kubernetes::RawKubernetes;
 use crate::units::parse_bytes;
@@ -66,6 +67,7 @@ pub struct RawStore {
     pub retention_bytes: String,
     pub retention_streams: Vec<RawStreamRetention>,
     pub retention_series: Vec<RawStreamRetention>,
+    pub downsampling: Vec<RawDownsampling>,
     pub series_per_tenant_max: usize,
     pub series_per_metric_max: usize,
 }
@@ -247,6 +249,7 @@ impl Default for RawStore {
             retention_bytes: "off".into(),
             retention_streams: Vec::new(),
             retention_series: Vec::new(),
+            downsampling: Vec::new(),
             series_per_tenant_max: 2_000_000,
             series_per_metric_max: 500_000,
         }
@@ -410,6 +413,7 @@ impl Check<'_> {
             retention_bytes: self.bytes_or_off("store.retention_bytes", &raw.retention_bytes)?,
             retention_streams: raw.retention_streams.iter().map(|raw| self.stream(raw)).collect::<Result<_, _>>()?,
             retention_series: raw.retention_series.iter().map(|raw| self.series(raw)).collect::<Result<_, _>>()?,
+            downsampling: self.downsampling(&raw.downsampling)?,
             series_per_tenant_max: self.above_zero("store.series_per_tenant_max", raw.series_per_tenant_max)?,
             series_per_metric_max: self.above_zero("store.series_per_metric_max", raw.series_per_metric_max)?,
         })

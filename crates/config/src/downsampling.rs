@@ -143,16 +143,66 @@ mod tests {
 
     #[test]
     fn rules_that_make_no_sense_are_refused() {
-        check_error("{after: 1h, resolution: 5m}", expect![[r#""#]]);
-        check_error("{after: 30d, resolution: 500ms}", expect![[r#""#]]);
-        check_error("{after: 30d, resolution: soon}", expect![[r#""#]]);
-        check_error("{after: 1d, resolution: 2d}", expect![[r#""#]]);
-        check_error("{match: '', after: 30d, resolution: 5m}", expect![[r#""#]]);
-        check_error("{after: 30d, resolution: 5m}, {after: 180d, resolution: 12m}", expect![[r#""#]]);
-        check_error("{after: 180d, resolution: 5m}, {after: 30d, resolution: 1h}", expect![[r#""#]]);
-        check_error("{after: 30d, resolution: 5m}, {after: 30d, resolution: 1h}", expect![[r#""#]]);
-        check_error("{after: 30d, resolution: 5m}, {match: up, after: 7d, resolution: 1m}", expect![[r#""#]]);
+        check_error(
+            "{after: 1h, resolution: 5m}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.after is "1h", which is not at least 1d
+                hint: samples that are sent again within a day must meet those that they repeat"#]],
+        );
+        check_error(
+            "{after: 30d, resolution: 500ms}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.resolution is "500ms", which is not at least 1s, in whole milliseconds
+                hint: write it as 5m or 1h"#]],
+        );
+        check_error(
+            "{after: 30d, resolution: soon}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.resolution is "soon", which is not a duration above zero
+                hint: write it as 500ms, 30s, 1h30m or 30d"#]],
+        );
+        check_error(
+            "{after: 1d, resolution: 2d}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.resolution is "2d", which is not at most as long as samples are old
+                hint: store.downsampling.after is 1d; 5m after 30d and 1h after 180d are usual"#]],
+        );
+        check_error(
+            "{match: '', after: 30d, resolution: 5m}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.match is "", which is not a selector
+                hint: write a selector such as {job="node"}, or leave `match` out for all series"#]],
+        );
+        check_error(
+            "{after: 30d, resolution: 5m}, {after: 180d, resolution: 12m}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.resolution is "12m", which is not a multiple of the resolution of younger samples
+                hint: what is downsampled twice must come to the same: 5m after 30d and 1h after 180d do, 5m and 12m do not"#]],
+        );
+        check_error(
+            "{after: 180d, resolution: 5m}, {after: 30d, resolution: 1h}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.resolution is "1h", which is not a multiple of the resolution of younger samples
+                hint: what is downsampled twice must come to the same: 5m after 30d and 1h after 180d do, 5m and 12m do not"#]],
+        );
+        check_error(
+            "{after: 30d, resolution: 5m}, {after: 30d, resolution: 1h}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.after is "30d", which is not an age of its own among rules for the same series
+                hint: give each age one resolution, or the rules different `match`"#]],
+        );
+        check_error(
+            "{after: 30d, resolution: 5m}, {match: up, after: 7d, resolution: 1m}",
+            expect![[r#"
+                backstop.yaml: store.downsampling.match is "up", which is not before the rules for all series
+                hint: a series follows the rules of the first `match` that fits; put rules without one last"#]],
+        );
         let many: Vec<String> = (1..10).map(|at| format!("{{after: {at}d, resolution: {}s}}", 1 << at)).collect();
-        check_error(&many.join(", "), expect![[r#""#]]);
+        check_error(
+            &many.join(", "),
+            expect![[r#"
+                backstop.yaml: store.downsampling is "9", which is not a number of resolutions that blocks can hold
+                hint: use at most 8"#]],
+        );
     }
 }

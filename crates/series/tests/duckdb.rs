@@ -118,7 +118,7 @@ fn duckdb_reads_what_is_left_of_downsampled_series() {
     let blocks = dir.path().join("blocks");
     let day_ms = 86_400_000;
     let rule = |resolution_ms| SeriesDownsampling { matchers: Vec::new(), after_ms: day_ms, resolution_ms };
-    let options = SeriesOptions { downsampling: vec![rule(300_000)], ..SeriesOptions::default() };
+    let options = SeriesOptions { downsampling: vec![rule(300_000)], recent_bytes_max: 0, ..SeriesOptions::default() };
     let db = SeriesDb::open(&blocks, options).unwrap();
     // The second block stays as it is.
     for block in 0..2 {

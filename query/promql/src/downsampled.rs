@@ -81,8 +81,7 @@ impl<'a> Downsampled<'a> {
         let mut resets = Vec::new();
         if matches!(kind, Kind::Rate | Kind::Increase | Kind::Resets) {
             let values = &series.values;
-            for at in 1..len {
-                let fold = &folds[at];
+            for (at, fold) in folds.iter().enumerate().skip(1) {
                 if fold.count > 0 {
                     resets.extend((fold.resets > 0).then_some((at, fold.resets, fold.value)));
                 } else if values[at] < values[at - 1] || starts::is_reset(&series.starts, &series.times, at) {

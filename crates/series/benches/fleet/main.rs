@@ -32,9 +32,9 @@ const HOSTS_LARGE: usize = 1316;
 const STEPS_LARGE: i64 = 20;
 /// Scrapes before series are selected.
 const STEPS_SELECT: i64 = 6;
-/// Hosts and scrapes of what is downsampled: three days.
+/// Hosts and scrapes of what is downsampled: a day.
 const HOSTS_OLD: usize = 2;
-const STEPS_OLD: i64 = 3 * DAY_MS / STEP_MS;
+const STEPS_OLD: i64 = DAY_MS / STEP_MS;
 const DAY_MS: i64 = 86_400_000;
 /// Samples between two flushes, about as the store above calls it.
 const FLUSH_SAMPLES: usize = 400_000;

@@ -142,7 +142,8 @@ fn run(options: &Options) -> Result<bool> {
     if let Some(out) = &options.out {
         std::fs::write(out, serde_json::to_string_pretty(&figures)?).with_context(|| out.display().to_string())?;
     }
-    Ok(figures["peak_bytes_per_series"].as_f64().is_some_and(|bytes| bytes <= BYTES_PER_SERIES_GOAL) && sent.refused == 0)
+    Ok(figures["peak_bytes_per_series"].as_f64().is_some_and(|bytes| bytes <= BYTES_PER_SERIES_GOAL)
+        && sent.refused == 0)
 }
 
 fn figures(sent: &Sent, memory: &Memory, asked: &Asked, bytes: [u64; 3], cpu_s: f64) -> Value {
@@ -179,7 +180,8 @@ fn figures(sent: &Sent, memory: &Memory, asked: &Asked, bytes: [u64; 3], cpu_s: 
 /// Everything that was acknowledged is there.
 fn check(address: SocketAddr, sent: &Sent, hosts: usize) -> Result<()> {
     let per_series = sent.samples / sent.series as u64;
-    for (metric, of_host) in [("node_load1", 1), ("node_cpu_seconds_total{cpu=\"0\"}", 8), ("node_sockstat_part757", 1)] {
+    for (metric, of_host) in [("node_load1", 1), ("node_cpu_seconds_total{cpu=\"0\"}", 8), ("node_sockstat_part757", 1)]
+    {
         let query = format!("sum(count_over_time({metric}[6h]))");
         let path = format!("/api/v1/query?{}", http::encode_form(&[("query", &query)]));
         let answer: Value = serde_json::from_slice(&ask(address, &path)?.ok()?)?;

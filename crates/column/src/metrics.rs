@@ -15,6 +15,14 @@
 //! | `starts` | BIGINT\[\] | of each sample: when its counter began; 0 is not known |
 //! | `histograms` | BLOB | native histograms, in a form that their owner knows |
 //!
+//! A file of which some series are downsampled has two columns more, and more rows: behind the row of such a series, one for each
+//! aggregate that it has.
+//!
+//! | column | type | what it holds |
+//! |---|---|---|
+//! | `resolution_ms` | BIGINT | to which resolution the series is downsampled; 0 is not at all |
+//! | `aggregate` | VARCHAR | what the values of the row are, see [`Aggregate`]; `sample` in the first row of a series |
+//!
 //! A value is `(base + sum(deltas up to it) + step * place) / 10 ^ exponent`, where places count from 0: a whole number below 2^53 as a double, divided by a
 //! power of ten that is a double too. So the result is the double that was written, bit for bit. The SQL for it is in
 //! `docs/storage-metrics.md`.
@@ -45,6 +53,47 @@ pub const PART_STARTS: u32 = 4;
 /// Bit of `parts`: there are `histograms`.
 pub const PART_HISTOGRAMS: u32 = 8;
 
+/// What the values of a row are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Aggregate {
+    /// Samples as they came.
+    #[default]
+    Sample,
+    /// How many samples were left out before each of the row of samples.
+    Count,
+    /// Their sum.
+    Sum,
+    /// The smallest of them and of the samples around them.
+    Min,
+    /// The largest of them and of the samples around them.
+    Max,
+    /// How often the counter was reset among them.
+    Resets,
+    /// What the counter lost at these resets.
+    Lost,
+}
+
+impl Aggregate {
+    /// In the order of rows.
+    const ALL: [Self; 7] = [Self::Sample, Self::Count, Self::Sum, Self::Min, Self::Max, Self::Resets, Self::Lost];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Count => "count",
+            Self::Sum => "sum",
+            Self::Min => "min",
+            Self::Max => "max",
+            Self::Resets => "resets",
+            Self::Lost => "lost",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == name)
+    }
+}
+
 /// One series as it is written. See the module for what each part means.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SeriesRow<'a> {
@@ -72,6 +121,10 @@ pub struct SeriesRow<'a> {
     pub starts: &'a [i64],
     /// Native histograms.
     pub histograms: &'a [u8],
+    /// To which resolution the series is downsampled.
+    pub resolution_ms: i64,
+    /// What the values are.
+    pub aggregate: Aggregate,
 }
 
 impl SeriesRow<'_> {
@@ -127,7 +180,18 @@ const HEAD_COLUMNS: [&str; 6] = ["labels", "first_ms", "last_ms", "samples", "ax
 /// Their leaves: `labels` has two.
 const HEAD_LEAVES: usize = HEAD_COLUMNS.len() + 1;
 
-/// The schema of every block.
+/// Columns behind the last [`Part`], in files with downsampled series.
+const TAIL_COLUMNS: [&str; 2] = ["resolution_ms", "aggregate"];
+
+/// The schema of a block with downsampled series.
+static DOWNSAMPLED: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields: Vec<Arc<Field>> = SCHEMA.fields().iter().cloned().collect();
+    let kinds = [DataType::Int64, DataType::Utf8];
+    fields.extend(TAIL_COLUMNS.iter().zip(kinds).map(|(name, kind)| Arc::new(Field::new(*name, kind, false))));
+    Arc::new(Schema::new(fields))
+});
+
+/// The schema of every other block.
 static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     let entry = vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, false)];
     let entries = Field::new("key_value", DataType::Struct(entry.into()), false);

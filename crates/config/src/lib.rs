@@ -14,6 +14,7 @@
 
 mod actions;
 mod changes;
+mod downsampling;
 mod ingest;
 mod kubernetes;
 mod problem;
@@ -24,6 +25,7 @@ mod yaml;
 
 pub use actions::{ACTION_KINDS, ActionConfig, ServerConfig, TokenConfig};
 pub use changes::{ChangeSourceConfig, ChangesConfig, SecretConfig};
+pub use downsampling::DownsamplingConfig;
 pub use ingest::{
     CollectdConfig, GraphiteConfig, InfluxConfig, IngestConfig, Listeners, OtlpConfig, StatsdConfig, SyslogConfig,
     TRANSLATION_STRATEGIES,
@@ -118,6 +120,8 @@ pub struct StoreConfig {
     pub retention_streams: Vec<StreamRetentionConfig>,
     /// Series that are kept for another time.
     pub retention_series: Vec<SeriesRetentionConfig>,
+    /// Series that are downsampled when they are old.
+    pub downsampling: Vec<DownsamplingConfig>,
     /// Memory of metric samples that are on disk too.
     pub recent_bytes_max: u64,
     /// Tenants that may have metrics.

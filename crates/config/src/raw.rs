@@ -9,6 +9,7 @@ use model::{STREAM_FIELDS, StreamSelector};
 use serde::{Deserialize, Serialize};
 
 use crate::changes::RawChanges;
+use crate::downsampling::RawDownsampling;
 use crate::ingest::{RawIngest, RawListeners};
 use crate::kubernetes::RawKubernetes;
 use crate::units::parse_bytes;
@@ -66,6 +67,7 @@ pub struct RawStore {
     pub retention_bytes: String,
     pub retention_streams: Vec<RawStreamRetention>,
     pub retention_series: Vec<RawStreamRetention>,
+    pub downsampling: Vec<RawDownsampling>,
     pub recent_bytes_max: String,
     pub tenants_max: usize,
     pub series_per_tenant_max: usize,
@@ -249,6 +251,7 @@ impl Default for RawStore {
             retention_bytes: "off".into(),
             retention_streams: Vec::new(),
             retention_series: Vec::new(),
+            downsampling: Vec::new(),
             recent_bytes_max: "256MiB".into(),
             tenants_max: 10_000,
             series_per_tenant_max: 2_000_000,
@@ -414,6 +417,7 @@ impl Check<'_> {
             retention_bytes: self.bytes_or_off("store.retention_bytes", &raw.retention_bytes)?,
             retention_streams: raw.retention_streams.iter().map(|raw| self.stream(raw)).collect::<Result<_, _>>()?,
             retention_series: raw.retention_series.iter().map(|raw| self.series(raw)).collect::<Result<_, _>>()?,
+            downsampling: self.downsampling(&raw.downsampling)?,
             recent_bytes_max: self.bytes("store.recent_bytes_max", &raw.recent_bytes_max)?,
             tenants_max: self.above_zero("store.tenants_max", raw.tenants_max)?,
             series_per_tenant_max: self.above_zero("store.series_per_tenant_max", raw.series_per_tenant_max)?,

@@ -95,6 +95,14 @@ pub const SETTINGS: &[Setting] = &[
          'http_request_duration_seconds_bucket{env=\"dev\"}', keep: 7d}`. The first that fits counts.",
     ),
     setting(
+        "store.downsampling",
+        "[]",
+        "Series of which few samples are left when they are old: `- {match: '{job=\"node\"}', after: 30d, resolution: 5m}`. Without \
+         `match` it is all series. Several steps of the same series are several rules, each resolution a multiple of the one before: \
+         `- {after: 30d, resolution: 5m}`, `- {after: 180d, resolution: 1h}`. The rules of the first `match` that fits count. \
+         docs/storage-metrics.md says what is left, and what queries make of it.",
+    ),
+    setting(
         "store.recent_bytes_max",
         r#""256MiB""#,
         "Memory of metric samples that are on disk too, so that dashboards of the last hours read no file: of all tenants together, the largest gives way first.",

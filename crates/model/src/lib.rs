@@ -34,7 +34,7 @@ pub use ids::{RowId, SpanId, TenantId, TraceId};
 pub use log::{LogRecord, Scope};
 pub use metric::{
     Exemplar, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, STALE_NAN_BITS, Sample,
-    SeriesBatch, SeriesSamples, is_stale_nan, stale_nan,
+    SeriesBatch, SeriesSamples, counter_restarted, is_stale_nan, stale_nan,
 };
 pub use row::Row;
 pub use selector::StreamSelector;

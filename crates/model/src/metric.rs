@@ -262,6 +262,18 @@ impl SeriesBatch {
     }
 }
 
+/// Whether a counter started anew between a sample and the next, each given as the time at which its counter started and its own.
+///
+/// Zero means that the start is not known, and so does a start at the sample's own time or after it. A start at the time of the
+/// sample before is how deltas look, which are reset at every sample, unless the start of that sample is unknown too.
+pub fn counter_restarted(before: (i64, i64), now: (i64, i64)) -> bool {
+    let ((before_start, before_time), (start, time)) = (before, now);
+    if start == 0 || start >= time || start < before_time {
+        return false;
+    }
+    start > before_time || (before_start != 0 && before_start < before_time)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

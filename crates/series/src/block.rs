@@ -17,13 +17,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use column::metrics::{Aggregate, Part, PartPage, SeriesFile, SeriesHead, SeriesRow, SeriesWriter};
 use column::metrics::{PART_DECIMAL, PART_DOUBLES, PART_HISTOGRAMS, PART_STARTS};
-use column::metrics::{Part, PartPage, SeriesFile, SeriesHead, SeriesRow, SeriesWriter};
 use column::{ColumnError, Source};
 use model::{Exemplar, Labels, MetricKind, MetricMetadata, TenantId};
 
 use crate::SeriesError;
 use crate::codec::{self, Corrupt, Form, Reader};
+use crate::folds::{self, Wanted};
 use crate::histograms;
 use crate::index::SeriesId;
 use crate::samples::Samples;
@@ -81,14 +82,20 @@ pub(crate) struct Entry {
     pub(crate) max_ms: i64,
 }
 
-/// Where the bits of the parts begin in an entry's count.
-const PARTS_SHIFT: u32 = 28;
+/// Where the bits of the parts begin in an entry's count, then those of aggregates, and the place of the resolution.
+const PARTS_SHIFT: u32 = 20;
+const AGGREGATES_SHIFT: u32 = 24;
+const RESOLUTION_SHIFT: u32 = 28;
 /// More samples than this are counted as so many.
 const SAMPLES_COUNTED_MAX: u32 = (1 << PARTS_SHIFT) - 1;
+/// Resolutions of one block. Series with further ones are taken for finer ones, and folded anew.
+const RESOLUTIONS_MAX: usize = 15;
 
 impl Entry {
-    fn new(id: SeriesId, row: u32, head: &SeriesHead<'_>) -> Self {
-        let counted = head.samples.min(SAMPLES_COUNTED_MAX) | head.parts << PARTS_SHIFT;
+    fn new(id: SeriesId, row: u32, head: &SeriesHead<'_>, resolutions: &mut Vec<i64>) -> Self {
+        let counted = head.samples.min(SAMPLES_COUNTED_MAX) | (head.parts & 15) << PARTS_SHIFT;
+        let resolution = resolution_place(head.resolution_ms, resolutions) << RESOLUTION_SHIFT;
+        let counted = counted | resolution;
         Self { id, row, axis: head.axis, counted, min_ms: head.first_ms, max_ms: head.last_ms }
     }
 
@@ -100,6 +107,45 @@ impl Entry {
     fn has(&self, part: u32) -> bool {
         self.counted >> PARTS_SHIFT & part != 0
     }
+
+    /// To which resolution the series is downsampled, out of those of the block; 0 is not at all.
+    pub(crate) fn resolution_ms(&self, resolutions: &[i64]) -> i64 {
+        let place = (self.counted >> RESOLUTION_SHIFT) as usize;
+        place.checked_sub(1).and_then(|at| resolutions.get(at)).copied().unwrap_or(0)
+    }
+
+    /// Notes a row of an aggregate behind its own row. The counts and the sums are there if any is.
+    fn add_aggregate(&mut self, aggregate: Aggregate) {
+        self.counted |= folds::bit(aggregate) << AGGREGATES_SHIFT;
+    }
+
+    /// Whether there is a row of an aggregate.
+    pub(crate) fn has_aggregate(&self, aggregate: Aggregate) -> bool {
+        self.counted >> AGGREGATES_SHIFT & folds::bit(aggregate) != 0
+    }
+}
+
+/// The place of a resolution in a block's list, from 1; 0 is not downsampled.
+fn resolution_place(resolution_ms: i64, resolutions: &mut Vec<i64>) -> u32 {
+    if resolution_ms <= 0 {
+        return 0;
+    }
+    if let Some(at) = resolutions.iter().position(|known| *known == resolution_ms) {
+        return at as u32 + 1;
+    }
+    if resolutions.len() < RESOLUTIONS_MAX {
+        resolutions.push(resolution_ms);
+        return resolutions.len() as u32;
+    }
+    let finer = (1u32..).zip(resolutions.iter()).filter(|(_, known)| **known < resolution_ms);
+    finer.max_by_key(|(_, known)| **known).map_or(0, |(place, _)| place)
+}
+
+/// Where the series of a block are, and to which resolutions they are downsampled.
+#[derive(Debug, Default)]
+pub(crate) struct Entries {
+    pub(crate) list: Vec<Entry>,
+    pub(crate) resolutions: Vec<i64>,
 }
 
 /// An open block: its pages can be read by entries.
@@ -133,50 +179,78 @@ pub(crate) struct BlockWriter {
     writer: SeriesWriter<BufWriter<File>>,
     axes: HashMap<Vec<i64>, u32>,
     axes_bytes: usize,
-    entries: Vec<Entry>,
+    rows: u32,
+    entries: Entries,
     form: Form,
 }
 
 impl BlockWriter {
-    /// Starts a temporary file, which becomes the block when it is complete.
-    pub(crate) fn create(dir: &Path, id: BlockId) -> Result<Self, SeriesError> {
+    /// Starts a temporary file, which becomes the block when it is complete. Only one that says so has room for downsampled series.
+    pub(crate) fn create(dir: &Path, id: BlockId, downsampled: bool) -> Result<Self, SeriesError> {
         let path = dir.join(id.file_name());
         let temporary = Temporary { path: path.with_extension("tmp"), renamed: false };
         let file = File::create(&temporary.path).map_err(SeriesError::io("create", &temporary.path))?;
-        let writer = SeriesWriter::new(BufWriter::new(file)).map_err(writing(&temporary.path))?;
-        let (axes, entries, form) = (HashMap::new(), Vec::new(), Form::default());
-        Ok(Self { id, path, temporary, writer, axes, axes_bytes: 0, entries, form })
+        let writer = SeriesWriter::new(BufWriter::new(file), downsampled).map_err(writing(&temporary.path))?;
+        let (axes, entries, form) = (HashMap::new(), Entries::default(), Form::default());
+        Ok(Self { id, path, temporary, writer, axes, axes_bytes: 0, rows: 0, entries, form })
     }
 
     /// Appends a series, which must have samples.
     pub(crate) fn push(&mut self, id: SeriesId, labels: &Labels, samples: &Samples) -> Result<(), SeriesError> {
-        let (Some(first), Some(last)) = (samples.times.first(), samples.times.last()) else { return Ok(()) };
-        let row = self.entries.len() as u32;
-        let axis = self.axis(&samples.times, row);
-        self.form.set(&samples.values);
+        if samples.is_empty() {
+            return Ok(());
+        }
         let mut blob = Vec::new();
         if !samples.histograms.is_empty() {
             histograms::put(&mut blob, &samples.histograms);
         }
-        let written = SeriesRow {
+        let row = SeriesRow {
             labels: labels.pairs(),
-            first_ms: *first,
-            last_ms: *last,
-            samples: samples.len() as u32,
+            starts: &samples.starts,
+            histograms: &blob,
+            resolution_ms: samples.resolution_ms,
+            ..SeriesRow::default()
+        };
+        let (place, head) = self.push_row(row, &samples.times, &samples.values)?;
+        let mut entry = Entry::new(id, place, &head, &mut self.entries.resolutions);
+        for (aggregate, times, values) in folds::columns(samples) {
+            let row = SeriesRow { aggregate, starts: &[], histograms: &[], ..row };
+            self.push_row(row, &times, &values)?;
+            entry.add_aggregate(aggregate);
+        }
+        self.entries.list.push(entry);
+        Ok(())
+    }
+
+    /// Appends a row; gives its number and what it says of itself.
+    fn push_row(
+        &mut self,
+        row: SeriesRow<'_>,
+        times: &[i64],
+        values: &[f64],
+    ) -> Result<(u32, SeriesHead<'static>), SeriesError> {
+        let place = self.rows;
+        let axis = self.axis(times, place);
+        self.form.set(values);
+        let (first_ms, last_ms) = (times.first().copied().unwrap_or(0), times.last().copied().unwrap_or(0));
+        let written = SeriesRow {
+            first_ms,
+            last_ms,
+            samples: times.len() as u32,
             axis,
-            times: if axis == row { &samples.times } else { &[] },
+            times: if axis == place { times } else { &[] },
             decimal: &self.form.decimal,
             deltas: &self.form.deltas,
             exceptions: &self.form.exceptions,
             doubles: &self.form.doubles,
-            starts: &samples.starts,
-            histograms: &blob,
+            ..row
         };
         self.writer.push(&written).map_err(writing(&self.temporary.path))?;
-        let (samples, parts) = (written.samples, written.parts());
-        let head = SeriesHead { labels: Vec::new(), first_ms: *first, last_ms: *last, samples, axis, parts };
-        self.entries.push(Entry::new(id, row, &head));
-        Ok(())
+        self.rows += 1;
+        let (samples, parts, resolution_ms) = (written.samples, written.parts(), row.resolution_ms);
+        let aggregate = row.aggregate;
+        let head = SeriesHead { labels: Vec::new(), first_ms, last_ms, samples, axis, parts, resolution_ms, aggregate };
+        Ok((place, head))
     }
 
     /// The row that has these times: an earlier one, or the one that is written now.
@@ -194,7 +268,7 @@ impl BlockWriter {
     }
 
     /// Makes the block durable: footer, fsync, rename, fsync of the directory. Gives where each series is, in the order of rows.
-    pub(crate) fn finish(self, about: &About) -> Result<(BlockFile, Vec<Entry>), SeriesError> {
+    pub(crate) fn finish(self, about: &About) -> Result<(BlockFile, Entries), SeriesError> {
         let Self { id, path, mut temporary, writer, entries, .. } = self;
         let io = |action| SeriesError::io(action, &temporary.path);
         let raw = encode_about(about);
@@ -327,10 +401,16 @@ impl BlockFile {
     pub(crate) fn entries(
         &self,
         mut id: impl FnMut(&[(&str, &str)]) -> Option<SeriesId>,
-    ) -> Result<Vec<Entry>, SeriesError> {
-        let (mut row, mut entries) = (0, Vec::new());
+    ) -> Result<Entries, SeriesError> {
+        let (mut row, mut entries, mut is_known) = (0, Entries::default(), false);
         let take = |head: SeriesHead<'_>| {
-            entries.extend(id(&head.labels).map(|id| Entry::new(id, row, &head)));
+            if head.aggregate == Aggregate::Sample {
+                let found = id(&head.labels);
+                is_known = found.is_some();
+                entries.list.extend(found.map(|id| Entry::new(id, row, &head, &mut entries.resolutions)));
+            } else if let Some(entry) = entries.list.last_mut().filter(|_| is_known) {
+                entry.add_aggregate(head.aggregate);
+            }
             row += 1;
         };
         self.file.heads(take).map_err(reading(&self.path))?;
@@ -342,10 +422,6 @@ impl BlockFile {
         self.file.verify().map_err(reading(&self.path))
     }
 
-    pub(crate) fn rows(&self) -> u32 {
-        self.file.rows()
-    }
-
     pub(crate) fn page_of(&self, part: Part, row: u32) -> Result<u32, SeriesError> {
         self.file.page_of(part, row).map_err(reading(&self.path))
     }
@@ -354,35 +430,60 @@ impl BlockFile {
         self.file.page(part, number).map_err(reading(&self.path))
     }
 
-    /// The samples of one series, from the pages that `page` gives for a part and a row.
+    /// The samples of one series, from the pages that `page` gives for a part and a row, with what is wanted of what downsampling left
+    /// out.
     pub(crate) fn samples(
         &self,
         entry: &Entry,
+        wanted: Wanted,
         page: impl Fn(Part, u32) -> Result<Arc<PartPage>, SeriesError>,
     ) -> Result<Samples, SeriesError> {
         let row = entry.row;
         let times = page(Part::Times, entry.axis)?.numbers(entry.axis).to_vec();
-        let mut samples = Samples { values: Vec::new(), times, ..Samples::default() };
-        let count = samples.times.len();
-        let numbers = |part: Part, has: bool| if has { page(part, row).map(Some) } else { Ok(None) };
-        let list = |page: &Option<Arc<PartPage>>| page.as_ref().map_or(&[][..], |page| page.numbers(row)).to_vec();
-        let is_decimal = entry.has(PART_DECIMAL);
-        let decimal = list(&numbers(Part::Decimal, is_decimal)?);
-        let deltas = numbers(Part::Deltas, is_decimal)?;
-        let deltas = deltas.as_ref().map_or(&[][..], |page| page.numbers(row));
-        let doubles = numbers(Part::Doubles, entry.has(PART_DOUBLES))?;
-        let doubles = doubles.as_ref().map_or(&[][..], |page| page.numbers(row));
-        let exceptions = list(&numbers(Part::Exceptions, is_decimal && !doubles.is_empty())?);
+        let count = times.len();
+        let has = |part: u32| entry.has(part);
+        let values = self.row_values(row, count, (has(PART_DECIMAL), has(PART_DOUBLES)), &page)?;
+        let mut samples = Samples { values, times, ..Samples::default() };
+        if has(PART_STARTS) {
+            samples.starts = page(Part::Starts, row)?.numbers(row).to_vec();
+        }
         let senseless = |_| SeriesError::damaged(&self.path, format!("row {row} makes no sense"));
-        samples.values = codec::values_of(&decimal, deltas, &exceptions, doubles, count).map_err(senseless)?;
-        samples.starts = list(&numbers(Part::Starts, entry.has(PART_STARTS))?);
-        if entry.has(PART_HISTOGRAMS) {
+        if has(PART_HISTOGRAMS) {
             let page = page(Part::Histograms, row)?;
             samples.histograms = histograms::read(&mut Reader(page.bytes(row)), count).map_err(senseless)?;
         }
         let ascending = samples.times.windows(2).all(|pair| pair[0] < pair[1]);
         let whole = [0, count].contains(&samples.starts.len());
-        if ascending && whole && count > 0 { Ok(samples) } else { Err(senseless(Corrupt)) }
+        if !ascending || !whole || count == 0 {
+            return Err(senseless(Corrupt));
+        }
+        if entry.has_aggregate(Aggregate::Count) {
+            // Which parts a row of an aggregate has is not kept in memory; it has one of these two.
+            let column = |behind: u32, count: usize| self.row_values(row + behind, count, (true, true), &page);
+            samples.folds = folds::read(entry, &samples.values, wanted, column)?.ok_or_else(|| senseless(Corrupt))?;
+        }
+        Ok(samples)
+    }
+
+    /// The values of a row, which may be decimals or doubles.
+    fn row_values(
+        &self,
+        row: u32,
+        count: usize,
+        (decimals, doubles): (bool, bool),
+        page: &impl Fn(Part, u32) -> Result<Arc<PartPage>, SeriesError>,
+    ) -> Result<Vec<f64>, SeriesError> {
+        let numbers = |part: Part, has: bool| if has { page(part, row).map(Some) } else { Ok(None) };
+        let list = |page: &Option<Arc<PartPage>>| page.as_ref().map_or(&[][..], |page| page.numbers(row)).to_vec();
+        let decimal = list(&numbers(Part::Decimal, decimals)?);
+        let is_decimal = decimals && !decimal.is_empty();
+        let deltas = numbers(Part::Deltas, is_decimal)?;
+        let deltas = deltas.as_ref().map_or(&[][..], |page| page.numbers(row));
+        let doubles = numbers(Part::Doubles, doubles)?;
+        let doubles = doubles.as_ref().map_or(&[][..], |page| page.numbers(row));
+        let exceptions = list(&numbers(Part::Exceptions, is_decimal && !doubles.is_empty())?);
+        let senseless = |_| SeriesError::damaged(&self.path, format!("row {row} makes no sense"));
+        codec::values_of(&decimal, deltas, &exceptions, doubles, count).map_err(senseless)
     }
 }
 

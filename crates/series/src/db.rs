@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
 use parking_lot::{Mutex, RwLock};
 
-use crate::block::{self, About, BlockFile, BlockId, BlockWriter, EXTENSION, Entry};
+use crate::block::{self, About, BlockFile, BlockId, BlockWriter, EXTENSION, Entries};
+use crate::downsample::Cutoffs;
 use crate::exemplars::SeriesExemplars;
+use crate::fold::Fold;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
@@ -59,6 +61,11 @@ pub struct SeriesData {
     /// As many times at which the counter behind each sample started, in milliseconds, zero where that is not known; empty for a
     /// series without any.
     pub starts: Vec<i64>,
+    /// As many folds, of samples that were left out before each; empty for a series that is not downsampled, and for a read that
+    /// does not ask for them.
+    pub folds: Vec<Fold>,
+    /// To which resolution the series is downsampled, the coarsest where that differs; 0 is not at all.
+    pub resolution_ms: i64,
 }
 
 /// A block that could not be opened and was set aside under a name that ends in `.damaged`, or one that stays in use for the series
@@ -82,6 +89,8 @@ pub struct SeriesDb {
     pub(crate) sequence: AtomicU64,
     /// What is too old to be seen.
     pub(crate) floors: RwLock<Arc<Floors>>,
+    /// What is old enough to be downsampled.
+    pub(crate) cutoffs: RwLock<Arc<Cutoffs>>,
     /// When blocks were last looked through for what is too old by a rule.
     pub(crate) rewrites_looked_ms: AtomicI64,
     /// When what is too old was last removed.
@@ -104,6 +113,7 @@ impl SeriesDb {
             dir: dir.to_owned(),
             floors: RwLock::new(Arc::new(Floors::new(&options.retention))),
             pages: Arc::new(PageCache::new(options.page_cache_bytes_max)),
+            cutoffs: RwLock::new(Arc::new(Cutoffs::new(&options.downsampling))),
             options,
             tenants: RwLock::default(),
             files: Mutex::new(()),
@@ -336,9 +346,9 @@ impl SeriesDb {
         &self,
         about: &About,
         series: &[(SeriesId, Labels, Arc<Layer>)],
-    ) -> Result<(BlockFile, Vec<Entry>), SeriesError> {
+    ) -> Result<(BlockFile, Entries), SeriesError> {
         let id = BlockId { sequence: self.sequence.fetch_add(1, Ordering::Relaxed), generation: 0 };
-        let mut writer = BlockWriter::create(&self.dir, id)?;
+        let mut writer = BlockWriter::create(&self.dir, id, false)?;
         for (id, labels, layer) in series {
             writer.push(*id, labels, &layer.samples())?;
         }

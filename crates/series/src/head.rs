@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use model::{Labels, METRIC_NAME, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
 use parking_lot::Mutex;
 
-use crate::block::{BlockFile, Entry};
+use crate::block::{BlockFile, Entries, Entry};
 use crate::exemplars::Ring;
 use crate::heads::Heads;
 use crate::index::{LabelIndex, SeriesId, narrows};
@@ -47,6 +47,8 @@ pub(crate) struct Block {
     pub(crate) file: BlockFile,
     /// Sorted by id.
     pub(crate) entries: Vec<Entry>,
+    /// To which series are downsampled.
+    resolutions: Vec<i64>,
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
     /// What is wrong with its samples, once something was found. It stays for the series that can still be read, and joins no merge.
@@ -54,15 +56,21 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Places of entries by row.
+    /// Places of entries in the order of rows.
     pub(crate) fn places_by_row(&self) -> Vec<u32> {
-        let mut places = vec![u32::MAX; self.file.rows() as usize];
-        for (at, entry) in (0..).zip(&self.entries) {
-            if let Some(place) = places.get_mut(entry.row as usize) {
-                *place = at;
-            }
-        }
+        let mut places: Vec<u32> = (0..self.entries.len() as u32).collect();
+        places.sort_unstable_by_key(|place| self.entries[*place as usize].row);
         places
+    }
+
+    /// To which resolution a series is downsampled; 0 is not at all.
+    pub(crate) fn resolution_ms(&self, entry: &Entry) -> i64 {
+        entry.resolution_ms(&self.resolutions)
+    }
+
+    /// The coarsest resolution to which a series is downsampled; 0 is none.
+    pub(crate) fn coarsest_ms(&self) -> i64 {
+        self.resolutions.iter().copied().max().unwrap_or(0)
     }
 
     pub(crate) fn entry(&self, id: SeriesId) -> Option<&Entry> {
@@ -245,7 +253,8 @@ impl Tenant {
     }
 
     /// Makes a written or opened block part of the tenant.
-    pub(crate) fn add_block(&mut self, file: BlockFile, mut entries: Vec<Entry>) -> Arc<Block> {
+    pub(crate) fn add_block(&mut self, file: BlockFile, entries: Entries) -> Arc<Block> {
+        let Entries { list: mut entries, resolutions } = entries;
         for entry in &entries {
             if let Some(head) = self.heads.get_mut(entry.id) {
                 head.blocks += 1;
@@ -257,7 +266,7 @@ impl Tenant {
         entries.shrink_to_fit();
         let min_ms = entries.iter().map(|entry| entry.min_ms).min().unwrap_or(i64::MAX);
         let max_ms = entries.iter().map(|entry| entry.max_ms).max().unwrap_or(i64::MIN);
-        let block = Arc::new(Block { file, entries, min_ms, max_ms, damage: OnceLock::new() });
+        let block = Arc::new(Block { file, entries, resolutions, min_ms, max_ms, damage: OnceLock::new() });
         let at = self.blocks.partition_point(|known| known.file.id < block.file.id);
         self.blocks.insert(at, block.clone());
         block
@@ -413,13 +422,13 @@ fn insert_samples(head: &mut Head, series: &SeriesSamples) {
     } else {
         for (at, sample) in series.samples.iter().enumerate() {
             let starts = starts.map_or(&[][..], |starts| &starts[at..=at]);
-            batch.lay_over(View { times: &[sample.time_ms], values: &[sample.value], histograms: &[], starts });
+            batch.lay_over(View { starts, ..View::of(&[sample.time_ms], &[sample.value]) });
         }
     }
     for sample in &series.histograms {
         let starts = if sample.start_ms == 0 { &[][..] } else { &[sample.start_ms] };
         let histograms = &[Some(sample.histogram.clone())];
-        batch.lay_over(View { times: &[sample.time_ms], values: &[0.0], histograms, starts });
+        batch.lay_over(View { histograms, starts, ..View::of(&[sample.time_ms], &[0.0]) });
     }
     head.fresh.lay_over(batch.view());
 }

@@ -78,7 +78,7 @@ impl Layer {
         }
         let is_last = self.is_empty() || self.last_ms < time_ms;
         if !is_last || self.unpacked.is_some() || !self.tail_starts.is_empty() {
-            self.lay_over(View { times: &[time_ms], values: &[value], histograms: &[], starts: &[] });
+            self.lay_over(View::of(&[time_ms], &[value]));
             return;
         }
         if self.is_empty() {

@@ -12,6 +12,9 @@
 //! **Read path.** `select` intersects postings, then lays blocks (oldest first), recent, flushing and fresh samples over
 //! each other: at one timestamp the last write wins. `open_selection` does the same series by series, when each is asked for.
 //!
+//! **Downsampling.** What is old enough by [`SeriesOptions::downsampling`] is written anew with the first and the last sample of each
+//! bucket and a [`Fold`] of what lies between (`fold`); [`SeriesSelection::wanting`] reads it.
+//!
 //! **Guarantees.** A sample that `insert` accepted is seen by every later `select`. After `flush` returns, everything
 //! inserted before it was called is on disk. Inserting a sample again changes nothing. Values come back bit for bit, staleness
 //! markers included, and so do native histograms and start times; hints about resets are settled by each read. A damaged block is set aside, reported by [`SeriesDb::damaged`], and takes no other block with it; one
@@ -26,8 +29,11 @@ mod cardinality;
 mod codec;
 mod db;
 mod delete;
+mod downsample;
 mod error;
 mod exemplars;
+mod fold;
+mod folds;
 mod head;
 mod heads;
 mod histograms;
@@ -48,8 +54,11 @@ mod walk;
 
 pub use cardinality::Cardinality;
 pub use db::{DamagedBlock, FlushReport, InsertReport, SeriesData, SeriesDb};
+pub use downsample::SeriesDownsampling;
 pub use error::{Limit, Rejected, SeriesError};
 pub use exemplars::SeriesExemplars;
+pub use fold::Fold;
+pub use folds::Wanted;
 pub use known::KnownLabels;
 pub use matcher::{MatchOp, Matcher};
 pub use merge::MergeReport;

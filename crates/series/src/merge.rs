@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
 use crate::block::{self, About, BlockId, BlockWriter};
+use crate::folds::Wanted;
 use crate::head::{Block, Tenant};
 use crate::index::SeriesId;
 use crate::pages::Pages;
@@ -16,6 +17,10 @@ use crate::{SeriesDb, SeriesError, SeriesOptions};
 
 /// How many times as large as all newer blocks of a run a block may be to join them.
 const SIZE_RATIO_MAX: u64 = 2;
+
+/// Buckets that a merged block of downsampled series spans at most, where that is more than a block spans otherwise: a week of five
+/// minutes. With few samples of each series in a block, labels would take more room than samples.
+const MERGE_BUCKETS_MAX: i64 = 2016;
 
 /// What a merge did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +90,7 @@ impl SeriesDb {
         let Some(last) = run.last() else { return Ok(()) };
         let deleted = self.tombstones_of(&tenant.read().id, i64::MIN, i64::MAX);
         let floors = self.floors();
+        let (plan, downsampled) = self.plan(&tenant.read(), run);
         // Taken out first, so that inserts do not wait while files are read.
         let (series, about) = {
             let mut tenant = tenant.write();
@@ -97,9 +103,10 @@ impl SeriesDb {
             (series_of(&mut tenant, run), about)
         };
         let id = BlockId { sequence: last.file.id.sequence, generation: last.file.id.generation + 1 };
-        let mut writer = BlockWriter::create(&self.dir, id)?;
+        let mut writer = BlockWriter::create(&self.dir, id, downsampled)?;
         let pages = Pages::default();
         let mut rows: Vec<_> = run.iter().map(|block| block.places_by_row().into_iter().peekable()).collect();
+        let mut left_out = 0;
         for (labels, id) in &series {
             let mut merged = Samples::default();
             for (block, rows) in run.iter().zip(&mut rows) {
@@ -108,19 +115,26 @@ impl SeriesDb {
                 let Some(entry) = next.filter(|entry| entry.id == *id) else { continue };
                 rows.next();
                 let page = |part, row| pages.get(run.len(), &block.file, part, row);
-                let mut samples = block.file.samples(entry, page)?;
+                let mut samples = block.file.samples(entry, Wanted::Everything, page)?;
+                samples.resolution_ms = block.resolution_ms(entry);
                 tombstones::apply(&deleted, block.file.id.sequence, labels, &mut samples);
                 if merged.is_empty() {
                     merged = samples;
                 } else {
-                    merged.lay_over(samples.view());
+                    left_out += merged.lay_over(samples.view());
                 }
             }
             let floor_ms = floors.of(labels);
             if floor_ms > i64::MIN {
                 merged.remove_range(i64::MIN, floor_ms - 1);
             }
+            if let Some(plan) = &plan {
+                plan.apply(*id, labels, &mut merged);
+            }
             writer.push(*id, labels, &merged)?;
+        }
+        if left_out > 0 {
+            tracing::warn!(left_out, "late samples of metrics lie in what is downsampled already, and were left out");
         }
         drop((series, pages, rows));
         let (file, entries) = writer.finish(&about)?;
@@ -158,9 +172,12 @@ fn find_run(
         let (mut start, mut bytes, mut span) = (end, 0u64, (i64::MAX, i64::MIN));
         while let Some(block) = start.checked_sub(1).map(|at| &blocks[at]) {
             let with = (span.0.min(block.min_ms), span.1.max(block.max_ms));
+            let coarsest_ms = block.coarsest_ms();
+            let span_ms_max = options.merge_span_ms_max.max(coarsest_ms.saturating_mul(MERGE_BUCKETS_MAX));
             let fits = block.damage.get().is_none()
+                && coarsest_ms == blocks[end - 1].coarsest_ms()
                 && bytes + block.file.bytes <= options.merge_bytes_max
-                && with.1.saturating_sub(with.0) <= options.merge_span_ms_max
+                && with.1.saturating_sub(with.0) <= span_ms_max
                 && (start == end || block.file.bytes <= bytes.saturating_mul(ratio_max));
             if !fits {
                 break;

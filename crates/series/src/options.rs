@@ -1,6 +1,6 @@
 //! Every limit of the metric store.
 
-use crate::SeriesRetention;
+use crate::{SeriesDownsampling, SeriesRetention};
 
 /// Limits and budgets. The defaults suit one machine; the server sets them from its configuration.
 #[derive(Clone, Debug)]
@@ -29,6 +29,8 @@ pub struct SeriesOptions {
     pub merge_blocks_min: usize,
     /// Series that are kept for another time than the rest.
     pub retention: Vec<SeriesRetention>,
+    /// Which series are downsampled, when, and how far.
+    pub downsampling: Vec<SeriesDownsampling>,
     /// A merged block spans at most this much time, so that retention stays fine-grained.
     pub merge_span_ms_max: i64,
 }
@@ -48,6 +50,7 @@ impl Default for SeriesOptions {
             merge_bytes_max: 64 << 20,
             merge_blocks_min: 4,
             retention: Vec::new(),
+            downsampling: Vec::new(),
             merge_span_ms_max: 24 * 3_600_000,
         }
     }

@@ -21,7 +21,7 @@ pub struct SeriesRetention {
     pub keep_ms: i64,
 }
 
-/// How often blocks are looked through for samples that are too old by a rule. It costs a look at every series of every block.
+/// How often blocks are looked through for samples that are too old by a rule, or old enough to be downsampled. It costs a look at every series of every block.
 pub const REWRITE_EVERY_MS: i64 = 3_600_000;
 
 /// How often what is hidden is also removed, from memory and as whole blocks. It costs a look at every series.
@@ -67,6 +67,7 @@ impl SeriesDb {
     pub fn retain_at(&self, now_ms: i64, keep_ms: Option<i64>) -> Result<(), SeriesError> {
         let floors = self.floors_at(now_ms, keep_ms);
         let has_rules = !floors.rules.is_empty();
+        self.set_cutoffs(now_ms);
         let removed_ms = self.removed_ms.load(Ordering::Relaxed);
         if now_ms.saturating_sub(removed_ms) < REMOVE_EVERY_MS {
             *self.floors.write() = Arc::new(floors);
@@ -75,9 +76,12 @@ impl SeriesDb {
         self.removed_ms.store(now_ms, Ordering::Relaxed);
         self.enforce(floors)?;
         let looked_ms = self.rewrites_looked_ms.load(Ordering::Relaxed);
-        if has_rules && now_ms.saturating_sub(looked_ms) >= REWRITE_EVERY_MS {
+        if now_ms.saturating_sub(looked_ms) >= REWRITE_EVERY_MS {
             self.rewrites_looked_ms.store(now_ms, Ordering::Relaxed);
-            self.rewrite_old_blocks()?;
+            if has_rules {
+                self.rewrite_old_blocks()?;
+            }
+            self.downsample_old_blocks()?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::SeriesError;
 use crate::block::Entry;
 use crate::db::SeriesData;
+use crate::folds::Wanted;
 use crate::head::Block;
 use crate::index::SeriesId;
 use crate::layer::Layer;
@@ -30,6 +31,7 @@ pub struct SeriesSelection {
     samples_at_most: usize,
     held_bytes: usize,
     pages: Pages,
+    wanted: Wanted,
 }
 
 /// What a read took of a series from memory: layers in the order of writes, packed, so that a read of many series holds the lock of
@@ -67,6 +69,18 @@ impl SeriesSelection {
         selection
     }
 
+    /// The same with what is wanted of samples that downsampling left out. Then series that are downsampled also have the samples at
+    /// the ends of folds that reach into the time of the read.
+    #[must_use]
+    pub fn wanting(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// What is wanted of samples that downsampling left out.
+    pub fn wanted(&self) -> Wanted {
+        self.wanted
+    }
+
     /// How many series there are.
     pub fn len(&self) -> usize {
         self.ids.len()
@@ -100,7 +114,8 @@ impl SeriesSelection {
             let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
             let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
             let page = |part, row| self.pages.get(self.blocks.len(), &block.file, part, row);
-            let mut samples = block.file.samples(entry, page)?;
+            let mut samples = block.file.samples(entry, self.wanted, page)?;
+            samples.resolution_ms = block.resolution_ms(entry);
             samples.clip(start_ms, self.end_ms);
             tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
             if stored.is_empty() {
@@ -118,6 +133,10 @@ impl SeriesSelection {
                 stored.lay_over(samples.view());
             }
         }
+        if self.wanted == Wanted::Samples && !stored.folds.is_empty() {
+            stored = Samples::from(stored.range(start_ms, self.end_ms));
+            stored.folds = Vec::new();
+        }
         Ok(series_data(self.labels[at].clone(), stored))
     }
 }
@@ -125,7 +144,7 @@ impl SeriesSelection {
 /// What a read returns of a series. Hints are settled here, over what all layers give together, and not kept: the sample before
 /// may come later or go.
 fn series_data(labels: Labels, samples: Samples) -> SeriesData {
-    let Samples { times, values, mut histograms, starts } = samples;
+    let Samples { times, values, mut histograms, starts, folds, resolution_ms } = samples;
     settle_reset_hints(histograms.iter_mut().map(|slot| slot.as_mut().map(Arc::make_mut)));
-    SeriesData { labels, times, values, histograms, starts }
+    SeriesData { labels, times, values, histograms, starts, folds, resolution_ms }
 }

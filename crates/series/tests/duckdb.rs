@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use model::{Labels, Sample, SeriesBatch, SeriesSamples, TenantId, stale_nan};
-use series::{SeriesDb, SeriesOptions};
+use series::{SeriesDb, SeriesDownsampling, SeriesOptions, Wanted};
 
 /// A name, and the value at a place.
 type Kind = (&'static str, fn(u32) -> f64);
@@ -79,20 +79,57 @@ fn duckdb_reads_the_same_values() {
             assert_eq!(db.merge().unwrap().inputs, 3);
         }
     }
-    let mut expected = String::new();
-    for data in db.select(&TenantId::default(), &[], i64::MIN, i64::MAX).unwrap() {
+    compare(&python, &db, &blocks, dir.path(), false);
+}
+
+/// Compares what DuckDB reads of blocks with what the database reads.
+fn compare(python: &Path, db: &SeriesDb, blocks: &Path, dir: &Path, with_folds: bool) {
+    let (mut samples, mut folds) = (String::new(), String::new());
+    let selection = db.open_selection(&TenantId::default(), &[], i64::MIN, i64::MAX).wanting(Wanted::Everything);
+    for data in (0..selection.len()).map(|at| selection.read(at).unwrap()) {
         let labels: Vec<String> = data.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let labels = labels.join(",");
         for (time, value) in data.times.iter().zip(&data.values) {
-            writeln!(expected, "{}\t{time}\t{}", labels.join(","), value.to_bits()).unwrap();
+            writeln!(samples, "{labels}\t{time}\t{}", value.to_bits()).unwrap();
+        }
+        for (at, fold) in data.folds.iter().enumerate().filter(|(_, fold)| !fold.is_empty()) {
+            let (after, time) = (data.times[at - 1], data.times[at]);
+            let bits = [fold.sum, fold.min, fold.max, fold.lost].map(|value| value.to_bits().to_string()).join("\t");
+            writeln!(folds, "{labels}\t{after}\t{time}\t{}\t{}\t{bits}", fold.count, fold.resets).unwrap();
         }
     }
-    let file = dir.path().join("expected");
-    std::fs::write(&file, expected).unwrap();
+    let (samples_file, folds_file) = (dir.join("samples"), dir.join("folds"));
+    std::fs::write(&samples_file, samples).unwrap();
+    std::fs::write(&folds_file, folds).unwrap();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
     let mut command = Command::new(python);
-    command.arg(tests.join("blocks.py")).arg(&blocks).arg(&file).arg(tests.join("blocks.sql"));
+    command.arg(tests.join("blocks.py")).arg(blocks).arg(&samples_file).arg(tests.join("blocks.sql"));
+    command.args(with_folds.then_some(&folds_file));
     let output = command.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}");
-    assert!(text.contains(" 0 differ"), "{text}");
+    assert!(text.contains("samples, 0 differ"), "{text}");
+}
+
+#[test]
+fn duckdb_reads_what_is_left_of_downsampled_series() {
+    let Some(python) = python() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let blocks = dir.path().join("blocks");
+    let day_ms = 86_400_000;
+    let rule = |resolution_ms| SeriesDownsampling { matchers: Vec::new(), after_ms: day_ms, resolution_ms };
+    let options = SeriesOptions { downsampling: vec![rule(300_000)], recent_bytes_max: 0, ..SeriesOptions::default() };
+    let db = SeriesDb::open(&blocks, options).unwrap();
+    // The second block stays as it is.
+    for block in 0..2 {
+        for (name, values) in fleet() {
+            let labels: Labels = [("__name__", "m"), ("kind", &name)].into_iter().collect();
+            let time = |at: usize| block * 2 * day_ms + at as i64 * 15_000;
+            let samples = values.iter().enumerate().map(|(at, value)| Sample { time_ms: time(at), value: *value });
+            insert(&db, &labels, samples.collect());
+        }
+        db.flush().unwrap();
+    }
+    db.retain_at(2 * day_ms, None).unwrap();
+    compare(&python, &db, &blocks, dir.path(), true);
 }

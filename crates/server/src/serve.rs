@@ -16,7 +16,7 @@ use listen::{CancellationToken, Listener};
 use pipeline::{ParseRules, Pipeline, PipelineOptions};
 use respond::{Freeze, Responder, ResponderOptions};
 use rules::GroupEvaluator;
-use series::SeriesRetention;
+use series::{SeriesDownsampling, SeriesRetention};
 use store::{Retention, Store, StoreOptions, StreamRetention};
 use telemetry::{clock, metrics};
 use tokio::net::TcpListener;
@@ -184,7 +184,21 @@ fn store_options(config: &Config) -> Result<StoreOptions, Failure> {
         })?;
         options.series.retention.push(SeriesRetention { matchers, keep_ms: ns(series.keep) / 1_000_000 });
     }
+    options.series.downsampling = downsampling(config)?;
     Ok(options)
+}
+
+fn downsampling(config: &Config) -> Result<Vec<SeriesDownsampling>, Failure> {
+    let ms = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+    let rule = |rule: &config::DownsamplingConfig| {
+        let matchers = rule.selector.as_deref().map_or(Ok(Vec::new()), api::series_matchers).map_err(|error| {
+            let what =
+                format!("store.downsampling.match is {:?}: {error}", rule.selector.as_deref().unwrap_or_default());
+            Failure::usage(what, "write a selector of PromQL, such as up{job=\"dev\"}, or leave it out for all series")
+        })?;
+        Ok(SeriesDownsampling { matchers, after_ms: ms(rule.after), resolution_ms: ms(rule.resolution) })
+    };
+    config.store.downsampling.iter().map(rule).collect()
 }
 
 fn query_limits(config: &Config) -> anyhow::Result<QueryLimits> {

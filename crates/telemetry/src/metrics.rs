@@ -225,7 +225,7 @@ pub fn render() -> String {
 }
 
 /// How items come in. What is not named counts under the last.
-const PROTOCOLS: [&str; 14] = [
+const PROTOCOLS: [&str; 15] = [
     "syslog_udp",
     "syslog_tcp",
     "otlp_http",

@@ -10,7 +10,7 @@ use promql::{
     EvalError, EvalLimits, EvalRange, Outcome, SelectRequest, Selection, SeriesSource, SharedMemory, SourceError,
     SourceSeries,
 };
-use series::{MatchOp, Matcher, SeriesSelection};
+use series::{MatchOp, Matcher, SeriesSelection, Wanted};
 use store::Store;
 use telemetry::metrics;
 
@@ -73,7 +73,8 @@ impl PromSource {
         let matchers: Result<Vec<Matcher>, _> = request.matchers.iter().map(matcher).collect();
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
         self.store.series().note_asked(&self.tenant, &matchers, telemetry::clock::now().millis());
-        Ok(self.store.series().open_selection(&self.tenant, &matchers, request.start_ms, request.end_ms))
+        let selection = self.store.series().open_selection(&self.tenant, &matchers, request.start_ms, request.end_ms);
+        Ok(selection.wanting(wanted(request.wanted)))
     }
 }
 
@@ -117,8 +118,26 @@ impl Selection for Opened {
 
     fn read(&self, at: usize) -> Result<SourceSeries, SourceError> {
         let data = self.0.read(at).map_err(|error| SourceError(error.to_string()))?;
-        let series::SeriesData { labels, times, values, histograms, starts } = data;
-        Ok(SourceSeries { labels, times, values, histograms, starts })
+        let series::SeriesData { labels, times, values, histograms, starts, folds, resolution_ms } = data;
+        let there = folds.iter().enumerate().filter(|(_, fold)| !fold.is_empty());
+        let folds = there.map(|(at, fold)| promql::Fold {
+            at,
+            count: fold.count,
+            resets: fold.resets,
+            value: fold.figure(self.0.wanted()),
+        });
+        let folds = folds.collect();
+        Ok(SourceSeries { labels, times, values, histograms, starts, folds, resolution_ms })
+    }
+}
+
+fn wanted(wanted: promql::Wanted) -> Wanted {
+    match wanted {
+        promql::Wanted::Count => Wanted::Count,
+        promql::Wanted::Sum => Wanted::Sum,
+        promql::Wanted::Min => Wanted::Min,
+        promql::Wanted::Max => Wanted::Max,
+        promql::Wanted::Counter => Wanted::Counter,
     }
 }
 

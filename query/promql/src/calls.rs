@@ -9,6 +9,7 @@ use crate::eval::Evaluator;
 use crate::labels;
 use crate::matcher::MatchOp;
 use crate::regexp::Regexp;
+use crate::source::Wanted;
 use crate::tile::{ABSENT, Grid, Meta, Tile, is_absent, is_float};
 
 fn fault<T>(message: String) -> Result<T, EvalError> {
@@ -96,12 +97,13 @@ impl Evaluator<'_> {
                 Ok(())
             })?;
         } else {
-            let mut windows = self.windows(arg, grid)?;
+            let mut windows = self.windows(arg, grid, Wanted::Count)?;
             for series in self.read_all(std::mem::take(&mut windows.series))? {
                 for (step, present) in present.iter_mut().enumerate() {
                     let (start_ms, end_ms) = windows.bounds(grid, step);
                     let next = series.times.partition_point(|time| *time <= start_ms);
-                    *present |= series.times.get(next).is_some_and(|time| *time <= end_ms);
+                    *present |=
+                        series.times.get(next).is_some_and(|time| *time <= end_ms) || series.fold(next).is_some();
                 }
             }
         }

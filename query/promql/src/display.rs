@@ -17,6 +17,15 @@ fn write_duration(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
     write!(f, "{sign}{}", duration_text(ms.unsigned_abs()))
 }
 
+/// Milliseconds, shown as a duration.
+pub(crate) struct Milliseconds(pub(crate) i64);
+
+impl fmt::Display for Milliseconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_duration(f, self.0)
+    }
+}
+
 /// A number as it was written: `5m` stays `5m`.
 fn write_number(f: &mut fmt::Formatter<'_>, value: f64, notation: Notation) -> fmt::Result {
     match notation {

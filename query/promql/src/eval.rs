@@ -14,7 +14,7 @@ use crate::error::EvalError;
 use crate::input::{Read, Reading};
 use crate::operators::Scalars;
 use crate::selector::{Series, Show};
-use crate::source::SeriesSource;
+use crate::source::{SeriesSource, Wanted};
 use crate::stats::{EvalStats, StepStats};
 use crate::tile::{Cell, Grid, Meta, Row, Sink, Tile, is_absent, is_histogram};
 use crate::value::{HistogramSample, MatrixSeries, Outcome, QueryValue, VectorSample};
@@ -525,7 +525,7 @@ impl Evaluator<'_> {
 
     /// The samples of the windows of a range vector at the root of an instant query.
     fn root_windows(&mut self, expr: &Expr) -> Result<Vec<Series>, EvalError> {
-        let mut windows = self.windows(expr, self.query)?;
+        let mut windows = self.windows(expr, self.query, Wanted::Count)?;
         let (start_ms, end_ms) = windows.bounds(self.query, 0);
         let mut found = Vec::new();
         for mut series in self.read_all(std::mem::take(&mut windows.series))? {

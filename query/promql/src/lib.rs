@@ -32,6 +32,7 @@ mod calls;
 mod chain;
 mod check;
 mod display;
+mod downsampled;
 mod elementwise;
 mod error;
 mod eval;
@@ -83,7 +84,7 @@ pub use parser::{DEPTH_MAX, ParserOptions, parse, parse_duration_ms, parse_selec
 pub use pretty::PRETTY_OPERATORS_MAX;
 pub use regexp::{REGEXP_BYTES_MAX, REGEXPS_BYTES_MAX};
 pub use sequence::{SEQUENCE_VALUES_MAX, SequenceValue, parse_metric, parse_series, parse_values};
-pub use source::{SelectRequest, Selection, SeriesSource, SourceError, SourceSeries};
+pub use source::{Fold, SelectRequest, Selection, SeriesSource, SourceError, SourceSeries, Wanted};
 pub use stats::{EvalStats, StepStats};
 pub use text::short_number;
 pub use value::{

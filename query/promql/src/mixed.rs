@@ -39,6 +39,8 @@ impl Split {
             values: Vec::new(),
             histograms: Vec::new(),
             starts: Vec::new(),
+            folds: Vec::new(),
+            resolution_ms: 0,
         };
         let mut histograms = Vec::new();
         for (at, time) in series.times.iter().enumerate() {

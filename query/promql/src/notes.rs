@@ -5,6 +5,7 @@ use model::histogram::Added;
 
 use crate::annotation::{Annotations, Details, Severity};
 use crate::ast::{BinaryOp, Span};
+use crate::display::Milliseconds;
 use crate::text::{quote, short_number};
 
 /// Which operation combined two histograms.
@@ -110,6 +111,13 @@ impl Annotations {
     pub(crate) fn maybe_no_counter(&mut self, span: Span, labels: &Labels) {
         let text = "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:";
         self.info(span, format!("{text} {}", name(labels)));
+    }
+
+    /// What a sample stands for is not what a sample of the metric was.
+    pub(crate) fn downsampled(&mut self, span: Span, labels: &Labels, resolution_ms: i64) {
+        let text =
+            format!("samples were downsampled to {}, what cuts these is an estimate", Milliseconds(resolution_ms));
+        self.info(span, for_metric(&text, labels));
     }
 
     /// Like `maybe_no_counter`, where series carry their metric's type as a label.

@@ -10,6 +10,7 @@ use crate::eval::Evaluator;
 use crate::input::Input;
 use crate::mixed::{Context, Split};
 use crate::selector::{Reference, Series};
+use crate::source::Wanted;
 use crate::stats::StepStats;
 use crate::tile::{Grid, Meta, Row, Sink, is_absent, is_float, is_histogram};
 use crate::windows::{Kind, Params, WindowFunction};
@@ -74,16 +75,21 @@ struct Slide<'a> {
 
 impl<'a> Evaluator<'a> {
     /// What a range vector covers.
-    pub(crate) fn windows(&mut self, expr: &Expr, grid: Grid) -> Result<Windows<'a>, EvalError> {
+    pub(crate) fn windows(&mut self, expr: &Expr, grid: Grid, wanted: Wanted) -> Result<Windows<'a>, EvalError> {
         match expr {
-            Expr::Paren(inner, _) => self.windows(inner, grid),
-            Expr::Matrix(matrix) => self.selector_windows(matrix, grid),
+            Expr::Paren(inner, _) => self.windows(inner, grid, wanted),
+            Expr::Matrix(matrix) => self.selector_windows(matrix, grid, wanted),
             Expr::Subquery(subquery) => self.subquery_windows(subquery, grid),
             _ => Err(EvalError::Execution("expected a range vector".into())),
         }
     }
 
-    fn selector_windows(&mut self, matrix: &MatrixSelector, grid: Grid) -> Result<Windows<'a>, EvalError> {
+    fn selector_windows(
+        &mut self,
+        matrix: &MatrixSelector,
+        grid: Grid,
+        wanted: Wanted,
+    ) -> Result<Windows<'a>, EvalError> {
         let selector = &matrix.selector;
         let reference = self.reference(selector.at, selector.offset.as_ref())?;
         let range_ms = self.duration_ms(&matrix.range, false)?;
@@ -92,7 +98,7 @@ impl<'a> Evaluator<'a> {
         let after_ms = if selector.smoothed { self.limits.lookback_ms } else { 0 };
         let (first, last) = reference.span(grid);
         let from_ms = first.saturating_sub(range_ms).saturating_sub(before_ms).saturating_add(1);
-        let mut series = self.open(selector, (from_ms, last.saturating_add(after_ms)), true)?;
+        let mut series = self.open(selector, (from_ms, last.saturating_add(after_ms)), wanted, true)?;
         if self.steps.is_some() {
             let held = self.read_all(series)?;
             if let Some(steps) = &mut self.steps {
@@ -152,7 +158,7 @@ impl<'a> Evaluator<'a> {
             params.push(self.scalar(param, grid)?);
         }
         check_extended(call, function.range)?;
-        let mut windows = self.windows(function.range, grid)?;
+        let mut windows = self.windows(function.range, grid, function.kind.wanted())?;
         let mut series = std::mem::take(&mut windows.series);
         if function.kind == Kind::DoubleExponential {
             // Bad factors are an error only where there are samples.
@@ -187,8 +193,14 @@ impl Slide<'_> {
             } else {
                 self.mixed(series, context, row);
             }
+        } else if !series.folds.is_empty() {
+            let params = |step| self.params(step);
+            crate::downsampled::slide(self.kind, series, self.grid.steps, params, row);
         } else {
             self.floats(series, axis, row, notes);
+        }
+        if !series.folds.is_empty() && !row.is_empty() {
+            notes.downsampled(self.span, &series.labels, series.resolution_ms);
         }
         if matches!(self.kind, Kind::Rate | Kind::Increase) && row.values.iter().any(|value| is_float(*value)) {
             self.note_non_counter(&series.labels, notes);
@@ -343,5 +355,7 @@ fn row_as_series(meta: Meta, row: &Row, grid: Grid) -> Series {
         values: present.iter().map(|step| row.values[*step]).collect(),
         histograms,
         starts: Vec::new(),
+        folds: Vec::new(),
+        resolution_ms: 0,
     }
 }

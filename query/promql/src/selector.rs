@@ -11,7 +11,7 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::extended::smoothed_cell;
 use crate::input::{Input, Opened, Read};
-use crate::source::{SelectRequest, SourceError, SourceSeries};
+use crate::source::{Fold, SelectRequest, SourceError, SourceSeries, Wanted};
 use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_absent, is_histogram};
 
 /// Samples of one series, in time order. Where a sample is a histogram, its value is the marker [`HISTOGRAM`].
@@ -25,12 +25,21 @@ pub(crate) struct Series {
     pub(crate) histograms: Vec<Option<Histogram>>,
     /// When the counter behind each sample started, zero if unknown; empty if it is unknown for all.
     pub(crate) starts: Vec<i64>,
+    /// What downsampling left out, in the order of places.
+    pub(crate) folds: Vec<Fold>,
+    pub(crate) resolution_ms: i64,
 }
 
 impl Series {
     /// Takes over what a source gave.
     pub(crate) fn from_source(source: SourceSeries) -> Self {
-        let SourceSeries { labels, times, mut values, mut histograms, mut starts } = source;
+        let SourceSeries { labels, times, mut values, mut histograms, mut starts, mut folds, resolution_ms } = source;
+        let mut last = 0;
+        folds.retain(|fold| {
+            let is_in_order = fold.count > 0 && fold.at > last && fold.at < times.len();
+            last = if is_in_order { fold.at } else { last };
+            is_in_order
+        });
         if histograms.iter().all(Option::is_none) {
             histograms = Vec::new();
         }
@@ -40,7 +49,32 @@ impl Series {
         if starts.iter().all(|start| *start == 0) {
             starts = Vec::new();
         }
-        Self { labels, drop_name: false, times, values, histograms, starts }
+        Self { labels, drop_name: false, times, values, histograms, starts, folds, resolution_ms }
+    }
+
+    /// What was left out right before a sample.
+    pub(crate) fn fold(&self, at: usize) -> Option<&Fold> {
+        let place = self.folds.binary_search_by_key(&at, |fold| fold.at).ok()?;
+        self.folds.get(place)
+    }
+
+    /// Leaves the samples that are to be kept.
+    fn retain(&mut self, keep: &[bool]) {
+        if !self.folds.is_empty() {
+            let (mut seen, mut gone) = (0, 0);
+            self.folds.retain_mut(|fold| {
+                gone += keep[seen..fold.at].iter().filter(|keep| !**keep).count();
+                seen = fold.at;
+                // A fold is worth something with the samples at both of its ends.
+                let is_whole = fold.at > 0 && keep[fold.at - 1] && keep[fold.at];
+                fold.at -= gone;
+                is_whole
+            });
+        }
+        retain(&mut self.times, keep);
+        retain(&mut self.values, keep);
+        retain(&mut self.histograms, keep);
+        retain(&mut self.starts, keep);
     }
 
     pub(crate) fn has_histograms(&self) -> bool {
@@ -80,7 +114,8 @@ impl Series {
     /// Bytes that the samples take.
     pub(crate) fn size_bytes(&self) -> usize {
         let histograms: usize = self.histograms.iter().flatten().map(|histogram| histogram.size_bytes()).sum();
-        self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + histograms
+        let folds = self.folds.len() * size_of::<Fold>();
+        self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + folds + histograms
     }
 
     /// Ranges do not see staleness markers. Bits in values from outside that would mean a histogram here become an ordinary NaN.
@@ -93,19 +128,13 @@ impl Series {
             self.values.iter_mut().filter(|value| is_histogram(**value)).for_each(|value| *value = f64::NAN);
         }
         let keep: Vec<bool> = (0..self.times.len()).map(|at| !self.is_stale(at)).collect();
-        retain(&mut self.times, &keep);
-        retain(&mut self.values, &keep);
-        retain(&mut self.histograms, &keep);
-        retain(&mut self.starts, &keep);
+        self.retain(&keep);
     }
 
     /// Leaves only what lies after `start_ms`, up to `end_ms`.
     pub(crate) fn clip(&mut self, start_ms: i64, end_ms: i64) {
         let keep: Vec<bool> = self.times.iter().map(|time| *time > start_ms && *time <= end_ms).collect();
-        retain(&mut self.times, &keep);
-        retain(&mut self.values, &keep);
-        retain(&mut self.histograms, &keep);
-        retain(&mut self.starts, &keep);
+        self.retain(&keep);
     }
 
     /// Leaves of each histogram only its count and sum, for functions that need no more. Whether a counter was reset is decided
@@ -190,9 +219,10 @@ impl<'a> Evaluator<'a> {
         &mut self,
         selector: &VectorSelector,
         (start_ms, end_ms): (i64, i64),
+        wanted: Wanted,
         without_stale: bool,
     ) -> Result<Input<'a>, EvalError> {
-        let request = SelectRequest { matchers: &selector.matchers, start_ms, end_ms };
+        let request = SelectRequest { matchers: &selector.matchers, start_ms, end_ms, wanted };
         self.check()?;
         let selection = self.source.open(&request).map_err(|error| EvalError::Source(error.0))?;
         self.hold_bytes(selection.held_bytes())?;
@@ -260,11 +290,12 @@ impl<'a> Evaluator<'a> {
         let to_ms = last.saturating_add(after_ms);
         let mut series = if grid.steps == 1 && !smoothed {
             self.check()?;
-            let request = SelectRequest { matchers: &selector.matchers, start_ms: from_ms, end_ms: to_ms };
+            let wanted = Wanted::Count;
+            let request = SelectRequest { matchers: &selector.matchers, start_ms: from_ms, end_ms: to_ms, wanted };
             let found = self.source.newest(&request);
             Input::Held(self.take_in(selector, found)?)
         } else {
-            self.open(selector, (from_ms, to_ms), smoothed)?
+            self.open(selector, (from_ms, to_ms), Wanted::Count, smoothed)?
         };
         let look = Look { reference, lookback_ms, show, span: selector.span };
         if self.steps.is_some() {
@@ -285,6 +316,9 @@ impl<'a> Evaluator<'a> {
             } else {
                 current_values(series, grid, &look, axis, row);
             }
+            if !series.folds.is_empty() && !row.is_empty() {
+                notes.downsampled(look.span, &series.labels, series.resolution_ms);
+            }
             Meta { labels: series.labels.clone(), drop_name: false }
         };
         self.each_series(&series, grid, &compute, sink)
@@ -302,7 +336,7 @@ struct Look {
 /// The newest sample at each step that is not older than the lookback and not a staleness marker.
 fn current_values(series: &Series, grid: Grid, look: &Look, axis: &mut Axis, row: &mut Row) {
     let mut next = 0;
-    if look.show == Show::Value && !series.has_histograms() {
+    if look.show == Show::Value && !series.has_histograms() && series.folds.is_empty() {
         let newest = axis.newest(&series.times, grid.steps, |step| look.reference.time(grid, step));
         for ((step, out), next) in row.values.iter_mut().enumerate().zip(newest) {
             let Some(at) = next.checked_sub(1) else { continue };
@@ -319,7 +353,10 @@ fn current_values(series: &Series, grid: Grid, look: &Look, axis: &mut Axis, row
         while series.times.get(next).is_some_and(|time| *time <= now) {
             next += 1;
         }
-        let fresh = |at: &usize| series.times[*at] > now.saturating_sub(look.lookback_ms) && !series.is_stale(*at);
+        // Within a fold the series was there, though what its values were is not known any more.
+        let held = |at: usize| series.fold(at + 1).is_some();
+        let recent = |at: usize| series.times[at] > now.saturating_sub(look.lookback_ms) || held(at);
+        let fresh = |at: &usize| recent(*at) && !series.is_stale(*at);
         let Some(at) = next.checked_sub(1).filter(fresh) else {
             row.values[step] = ABSENT;
             continue;

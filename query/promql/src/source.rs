@@ -15,6 +15,39 @@ pub struct SelectRequest<'a> {
     pub start_ms: i64,
     /// Last millisecond needed.
     pub end_ms: i64,
+    /// What is needed of samples that downsampling left out. Nothing changes for sources that leave out none.
+    pub wanted: Wanted,
+}
+
+/// What an evaluation needs of samples that downsampling left out: it depends on the function around the selector.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// Where they were.
+    #[default]
+    Count,
+    /// Their sums, and how many they were.
+    Sum,
+    /// The smallest values.
+    Min,
+    /// The largest values.
+    Max,
+    /// Resets of a counter.
+    Counter,
+}
+
+/// Samples that downsampling left out between a sample and the one before it, which is there too. Where there are some, the series was
+/// there all the time between the two.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fold {
+    /// The place of the sample behind them, above 0. Places ascend.
+    pub at: usize,
+    /// How many they were, at least one.
+    pub count: u32,
+    /// How often the counter was reset from the sample before them to that behind; for [`Wanted::Counter`].
+    pub resets: u32,
+    /// What was wanted: their sum; the smallest or the largest value of theirs and of the samples around them; or of a counter the
+    /// values from which it fell at these resets, summed.
+    pub value: f64,
 }
 
 /// One series with its samples, column by column.
@@ -31,6 +64,11 @@ pub struct SourceSeries {
     /// As many times at which the counter behind each sample started, in milliseconds, zero where that is not known; empty for a
     /// series without any.
     pub starts: Vec<i64>,
+    /// What downsampling left out, in the order of places; empty for a series that is not downsampled. A series with folds also has
+    /// the samples at the ends of those that reach into the time of the request, though they may lie outside of it.
+    pub folds: Vec<Fold>,
+    /// To which resolution the series is downsampled, the coarsest where that differs; 0 is not at all.
+    pub resolution_ms: i64,
 }
 
 impl SourceSeries {
@@ -42,7 +80,8 @@ impl SourceSeries {
     /// Bytes that the samples take.
     pub fn size_bytes(&self) -> usize {
         let histograms: usize = self.histograms.iter().flatten().map(|histogram| histogram.size_bytes()).sum();
-        self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + histograms
+        let folds = self.folds.len() * size_of::<Fold>();
+        self.times.len() * 16 + self.histograms.len() * 8 + self.starts.len() * 8 + folds + histograms
     }
 }
 

@@ -1,24 +1,14 @@
 //! Start times: since when the counter behind a sample counts. A counter that started anew was reset, even if its value did not
 //! fall.
 
+pub(crate) use model::counter_restarted as reset_between;
+
 /// Whether the counter was reset between a sample and the one before. The columns may be empty, which says nothing.
 pub(crate) fn is_reset(starts: &[i64], times: &[i64], at: usize) -> bool {
     if starts.is_empty() || at == 0 {
         return false;
     }
     reset_between((starts[at - 1], times[at - 1]), (starts[at], times[at]))
-}
-
-/// As [`is_reset`], for a pair of samples given as start time and time.
-///
-/// Zero means that the start is not known, and so does a start at the sample's own time or after it. A start at the time of the
-/// sample before is how deltas look, which are reset at every sample, unless the start of that sample is unknown too.
-pub(crate) fn reset_between(before: (i64, i64), now: (i64, i64)) -> bool {
-    let ((before_start, before_time), (start, time)) = (before, now);
-    if start == 0 || start >= time || start < before_time {
-        return false;
-    }
-    start > before_time || (before_start != 0 && before_start < before_time)
 }
 
 /// Whether a sample claims to count from before the sample before it, though with another start: the two count things twice.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use model::histogram::add_compensated;
 
 use crate::selector::Series;
+use crate::source::Wanted;
 use crate::starts;
 
 /// A function over a range.
@@ -69,6 +70,17 @@ impl Kind {
             "ts_of_max_over_time" => Self::TimeOfMax,
             _ => return None,
         })
+    }
+
+    /// What the function needs of samples that downsampling left out.
+    pub(crate) fn wanted(self) -> Wanted {
+        match self {
+            Self::Rate | Self::Increase | Self::Irate | Self::Delta | Self::Idelta | Self::Resets => Wanted::Counter,
+            Self::Sum | Self::Avg => Wanted::Sum,
+            Self::Min => Wanted::Min,
+            Self::Max => Wanted::Max,
+            _ => Wanted::Count,
+        }
     }
 
     /// Whether the time at which a counter started matters.

@@ -3,6 +3,7 @@
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{Int32Type, Int64Type};
+use arrow_schema::SchemaRef;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataR
 use parquet::file::reader::{ChunkReader as _, Length as _};
 
 use super::seal::{self, PAGES_KEY};
-use super::{HEAD_COLUMNS, HEAD_LEAVES, Part, SCHEMA};
+use super::{Aggregate, DOWNSAMPLED, HEAD_COLUMNS, HEAD_LEAVES, Part, SCHEMA, TAIL_COLUMNS};
 use crate::pages::{blobs, number_lists};
 use crate::{ColumnError, Source};
 
@@ -39,6 +40,8 @@ pub struct SeriesFile {
     parts: [Vec<PageAt>; Part::ALL.len()],
     /// Pages of labels and the other columns that every row has.
     head: Vec<PageAt>,
+    /// Whether it has the columns of downsampled series.
+    downsampled: bool,
 }
 
 /// What a row says of its series besides the lists.
@@ -56,6 +59,10 @@ pub struct SeriesHead<'a> {
     pub axis: u32,
     /// Which lists have something.
     pub parts: u32,
+    /// To which resolution the series is downsampled; 0 is not at all.
+    pub resolution_ms: i64,
+    /// What the values of the row are.
+    pub aggregate: Aggregate,
 }
 
 /// A decoded page of a list.
@@ -104,7 +111,9 @@ impl SeriesFile {
         let checksums = STANDARD.decode(&checksums.1).map_err(ColumnError::reading)?;
         let rows = metadata.file_metadata().num_rows();
         let rows = u32::try_from(rows).map_err(|_| corrupt(&format!("it claims {rows} rows")))?;
-        let mut file = Self { source, rows, parts: Default::default(), head: Vec::new() };
+        let leaves = metadata.file_metadata().schema_descr().num_columns();
+        let downsampled = leaves == HEAD_LEAVES + Part::ALL.len() + TAIL_COLUMNS.len();
+        let mut file = Self { source, rows, parts: Default::default(), head: Vec::new(), downsampled };
         file.note_pages(&metadata, checksums.as_chunks().0)?;
         Ok((file, pairs))
     }
@@ -125,9 +134,11 @@ impl SeriesFile {
                     let ((offset, bytes), row) = place.ok_or_else(|| corrupt("a page is nowhere"))?;
                     let checksum = checksums.next().ok_or_else(|| corrupt("fewer checksums than pages"))?;
                     let page = PageAt { offset, bytes, checksum, first_row: group_row.saturating_add(row) };
-                    let pages = match leaf.checked_sub(HEAD_LEAVES) {
-                        Some(part) => self.parts.get_mut(part).ok_or_else(|| corrupt("too many columns"))?,
-                        None => &mut self.head,
+                    let part = leaf.checked_sub(HEAD_LEAVES);
+                    let pages = match part.and_then(|part| self.parts.get_mut(part)) {
+                        Some(pages) => pages,
+                        None if part.is_none() || self.downsampled => &mut self.head,
+                        None => return Err(corrupt("too many columns")),
                     };
                     pages.push(page);
                     Ok(())
@@ -198,10 +209,13 @@ impl SeriesFile {
         if self.rows == 0 {
             return Ok(());
         }
-        let options = ArrowReaderOptions::new().with_schema(SCHEMA.clone());
+        let schema = if self.downsampled { &DOWNSAMPLED } else { &SCHEMA };
+        let options = ArrowReaderOptions::new().with_schema(SchemaRef::clone(schema));
         let metadata = ArrowReaderMetadata::load(&self.source, options).map_err(ColumnError::parquet)?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), metadata);
-        let mask = ProjectionMask::roots(builder.parquet_schema(), 0..HEAD_COLUMNS.len());
+        let lists_end = HEAD_COLUMNS.len() + Part::ALL.len();
+        let wanted = (0..HEAD_COLUMNS.len()).chain(lists_end..schema.fields().len());
+        let mask = ProjectionMask::roots(builder.parquet_schema(), wanted);
         let reader = builder.with_projection(mask).build().map_err(ColumnError::parquet)?;
         for batch in reader {
             take_heads(&batch.map_err(ColumnError::reading)?, &mut take)?;
@@ -218,8 +232,21 @@ fn take_heads(batch: &RecordBatch, take: &mut impl FnMut(SeriesHead<'_>)) -> Res
     let times = |at: usize| batch.column(at).as_primitive_opt::<Int64Type>().ok_or_else(wrong);
     let counts = |at: usize| batch.column(at).as_primitive_opt::<Int32Type>().ok_or_else(wrong);
     let (first, last, samples, axis, parts) = (times(1)?, times(2)?, counts(3)?, counts(4)?, counts(5)?);
+    let tail = if batch.num_columns() > HEAD_COLUMNS.len() {
+        Some((times(6)?, batch.column(7).as_string_opt::<i32>().ok_or_else(wrong)?))
+    } else {
+        None
+    };
     for row in 0..batch.num_rows() {
         let pairs = labels.value_offsets()[row] as usize..labels.value_offsets()[row + 1] as usize;
+        let (resolution_ms, aggregate) = match tail {
+            Some((resolutions, aggregates)) => {
+                let aggregate =
+                    Aggregate::parse(aggregates.value(row)).ok_or_else(|| corrupt("an unknown aggregate"))?;
+                (resolutions.value(row), aggregate)
+            }
+            None => (0, Aggregate::Sample),
+        };
         take(SeriesHead {
             labels: pairs.map(|at| (names.value(at), values.value(at))).collect(),
             first_ms: first.value(row),
@@ -227,6 +254,8 @@ fn take_heads(batch: &RecordBatch, take: &mut impl FnMut(SeriesHead<'_>)) -> Res
             samples: samples.value(row).unsigned_abs(),
             axis: axis.value(row).unsigned_abs(),
             parts: parts.value(row).unsigned_abs(),
+            resolution_ms,
+            aggregate,
         });
     }
     Ok(())

@@ -11,7 +11,11 @@ fn labels(pairs: &[(&str, &str)]) -> Vec<(Arc<str>, Arc<str>)> {
 
 /// Rows of all forms, enough for several pages of some columns.
 fn written(rows: u32) -> Vec<u8> {
-    let mut writer = SeriesWriter::new(Vec::new()).unwrap();
+    written_as(rows, false)
+}
+
+fn written_as(rows: u32, downsampled: bool) -> Vec<u8> {
+    let mut writer = SeriesWriter::new(Vec::new(), downsampled).unwrap();
     for row in 0..rows {
         let text = format!("value{row:05}");
         let labels = labels(&[("__name__", "m"), ("own", &text)]);
@@ -30,6 +34,8 @@ fn written(rows: u32) -> Vec<u8> {
             doubles: &doubles,
             starts: &deltas[..deltas.len() / 2],
             histograms: &text.as_bytes()[..row as usize % 3],
+            resolution_ms: if downsampled { i64::from(row) * 1000 } else { 0 },
+            aggregate: if downsampled { Aggregate::ALL[row as usize % 7] } else { Aggregate::Sample },
         };
         writer.push(&row).unwrap();
     }
@@ -75,7 +81,7 @@ fn rows_come_back_from_any_page() {
 
 #[test]
 fn long_labels_end_a_batch_as_many_samples_do() {
-    let mut writer = SeriesWriter::new(Vec::new()).unwrap();
+    let mut writer = SeriesWriter::new(Vec::new(), false).unwrap();
     for row in 0..70 {
         let text = format!("{row:016384}");
         let labels = labels(&[("__name__", "m"), ("long", &text)]);
@@ -92,7 +98,7 @@ fn long_labels_end_a_batch_as_many_samples_do() {
             exceptions: numbers,
             doubles,
             starts: numbers,
-            histograms: &[],
+            ..SeriesRow::default()
         };
         writer.push(&row).unwrap();
     }
@@ -121,4 +127,30 @@ fn no_changed_byte_goes_unnoticed() {
     for len in 0..bytes.len() {
         assert!(SeriesFile::open(Source::from(bytes[..len].to_vec())).is_err(), "{len} bytes");
     }
+}
+
+#[test]
+fn files_with_and_without_downsampled_series_are_read_alike() {
+    for downsampled in [false, true] {
+        let (file, _) = SeriesFile::open(Source::from(written_as(5000, downsampled))).unwrap();
+        file.verify().unwrap();
+        let mut row = 0;
+        file.heads(|head| {
+            let of = |resolution_ms, aggregate| {
+                if downsampled { (resolution_ms, aggregate) } else { (0, Aggregate::Sample) }
+            };
+            let want = of(row * 1000, Aggregate::ALL[row as usize % 7]);
+            assert_eq!((head.resolution_ms, head.aggregate), want);
+            row += 1;
+        })
+        .unwrap();
+        assert_eq!(row, 5000);
+        assert_eq!(numbers(&file, Part::Exceptions, 4999), [1, 2]);
+    }
+}
+
+#[test]
+fn a_file_without_room_for_downsampled_series_takes_none() {
+    let mut writer = SeriesWriter::new(Vec::new(), false).unwrap();
+    assert!(writer.push(&SeriesRow { resolution_ms: 1, ..SeriesRow::default() }).is_err());
 }

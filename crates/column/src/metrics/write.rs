@@ -7,7 +7,7 @@ use arrow_array::RecordBatch;
 use arrow_array::builder::{
     BinaryBuilder, Float64Builder, Int32Builder, Int64Builder, ListBuilder, MapBuilder, MapFieldNames, StringBuilder,
 };
-use arrow_schema::{DataType, Field};
+use arrow_schema::{DataType, Field, SchemaRef};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use parquet::arrow::ArrowWriter;
@@ -17,7 +17,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersi
 use parquet::schema::types::ColumnPath;
 
 use super::seal::{PAGES_KEY, SEAL_KEY, Sink};
-use super::{Part, SCHEMA, SeriesRow};
+use super::{DOWNSAMPLED, Part, SCHEMA, SeriesRow, TAIL_COLUMNS};
 use crate::ColumnError;
 use crate::write::encoding;
 
@@ -53,10 +53,13 @@ impl<W: Write + Send> std::fmt::Debug for SeriesWriter<W> {
 }
 
 impl<W: Write + Send> SeriesWriter<W> {
-    /// Starts a file.
-    pub fn new(sink: W) -> Result<Self, ColumnError> {
-        let writer = ArrowWriter::try_new(Sink::new(sink), SCHEMA.clone(), Some(properties()?)).map_err(encoding)?;
-        Ok(Self { writer, rows: Rows::default(), group_numbers: 0, group_rows: 0 })
+    /// Starts a file, which has room for downsampled series or not.
+    pub fn new(sink: W, downsampled: bool) -> Result<Self, ColumnError> {
+        let schema = SchemaRef::clone(if downsampled { &DOWNSAMPLED } else { &SCHEMA });
+        let properties = properties(downsampled)?;
+        let writer = ArrowWriter::try_new(Sink::new(sink), schema, Some(properties)).map_err(encoding)?;
+        let tail = downsampled.then(Default::default);
+        Ok(Self { writer, rows: Rows { tail, ..Rows::default() }, group_numbers: 0, group_rows: 0 })
     }
 
     /// Appends a series; its row number is how many came before.
@@ -108,7 +111,7 @@ impl<W: Write + Send> SeriesWriter<W> {
     }
 }
 
-fn properties() -> Result<WriterProperties, ColumnError> {
+fn properties(downsampled: bool) -> Result<WriterProperties, ColumnError> {
     let zstd = Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL).map_err(encoding)?);
     let mut builder = WriterProperties::builder()
         .set_writer_version(WriterVersion::PARQUET_2_0)
@@ -122,8 +125,9 @@ fn properties() -> Result<WriterProperties, ColumnError> {
         .set_max_row_group_row_count(None)
         .set_encoding(Encoding::DELTA_BINARY_PACKED)
         .set_statistics_enabled(EnabledStatistics::None);
-    for name in ["key", "value"] {
-        let path = path(&["labels", "key_value", name]);
+    let aggregate = downsampled.then(|| path(&[TAIL_COLUMNS[1]]));
+    let texts = ["key", "value"].map(|name| path(&["labels", "key_value", name]));
+    for path in texts.into_iter().chain(aggregate) {
         builder = builder
             .set_column_encoding(path.clone(), Encoding::DELTA_LENGTH_BYTE_ARRAY)
             .set_column_dictionary_enabled(path, true);
@@ -149,6 +153,8 @@ struct Rows {
     numbers_of: [ListBuilder<Int64Builder>; 5],
     doubles: ListBuilder<Float64Builder>,
     histograms: BinaryBuilder,
+    /// In a file with downsampled series.
+    tail: Option<(Int64Builder, StringBuilder)>,
     count: usize,
     numbers: usize,
 }
@@ -170,6 +176,7 @@ impl Default for Rows {
                 false,
             )),
             histograms: BinaryBuilder::new(),
+            tail: None,
             count: 0,
             numbers: 0,
         }
@@ -200,6 +207,12 @@ impl Rows {
         self.doubles.values().append_slice(row.doubles);
         self.doubles.append(true);
         self.histograms.append_value(row.histograms);
+        if let Some((resolutions, aggregates)) = &mut self.tail {
+            resolutions.append_value(row.resolution_ms);
+            aggregates.append_value(row.aggregate.name());
+        } else if row.resolution_ms != 0 {
+            return Err(ColumnError::Encode("the file has no room for downsampled series".to_owned()));
+        }
         self.count += 1;
         // Labels count as well: many long ones of series with few samples would be more than one column of text can hold.
         let bytes = row.histograms.len() + label_bytes;
@@ -212,7 +225,7 @@ impl Rows {
         let [first, last] = &mut self.times;
         let [samples, axis, parts] = &mut self.counts;
         let [times, decimal, deltas, exceptions, starts] = &mut self.numbers_of;
-        let columns: Vec<arrow_array::ArrayRef> = vec![
+        let mut columns: Vec<arrow_array::ArrayRef> = vec![
             Arc::new(self.labels.finish()),
             Arc::new(first.finish()),
             Arc::new(last.finish()),
@@ -227,6 +240,12 @@ impl Rows {
             Arc::new(starts.finish()),
             Arc::new(self.histograms.finish()),
         ];
-        RecordBatch::try_new(SCHEMA.clone(), columns).map_err(|error| ColumnError::Encode(error.to_string()))
+        let mut schema = &SCHEMA;
+        if let Some((resolutions, aggregates)) = &mut self.tail {
+            columns.push(Arc::new(resolutions.finish()));
+            columns.push(Arc::new(aggregates.finish()));
+            schema = &DOWNSAMPLED;
+        }
+        RecordBatch::try_new(SchemaRef::clone(schema), columns).map_err(|error| ColumnError::Encode(error.to_string()))
     }
 }

@@ -53,7 +53,7 @@ impl Column {
         let histograms = &self.histograms[from..to];
         let histograms = if histograms.iter().all(Option::is_none) { Vec::new() } else { histograms.to_vec() };
         let (times, values) = (self.times[from..to].to_vec(), self.values[from..to].to_vec());
-        Some(SourceSeries { labels: labels.clone(), times, values, histograms, starts: Vec::new() })
+        Some(SourceSeries { labels: labels.clone(), times, values, histograms, ..SourceSeries::default() })
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use model::{Labels, Sample, SeriesBatch, SeriesSamples, TenantId};
-use series::{MatchOp, Matcher, SeriesDb, SeriesOptions};
+use series::{MatchOp, Matcher, SeriesDb, SeriesDownsampling, SeriesOptions, Wanted};
 
 // The same hosts that the whole server is measured with.
 #[path = "../../../../benches/src/fleet.rs"]
@@ -32,6 +32,10 @@ const HOSTS_LARGE: usize = 1316;
 const STEPS_LARGE: i64 = 20;
 /// Scrapes before series are selected.
 const STEPS_SELECT: i64 = 6;
+/// Hosts and scrapes of what is downsampled: a day.
+const HOSTS_OLD: usize = 2;
+const STEPS_OLD: i64 = DAY_MS / STEP_MS;
+const DAY_MS: i64 = 86_400_000;
 /// Samples between two flushes, about as the store above calls it.
 const FLUSH_SAMPLES: usize = 400_000;
 
@@ -42,8 +46,9 @@ fn main() {
         Some("ingest") => ingest(),
         Some("memory") => memory(),
         Some("select") => select(),
+        Some("downsample") => downsample(),
         _ => {
-            for part in ["ingest", "memory", "select"] {
+            for part in ["ingest", "memory", "select", "downsample"] {
                 let status = std::process::Command::new(&arguments[0]).arg(part).status().unwrap();
                 assert!(status.success(), "{part}: {status}");
             }
@@ -146,6 +151,43 @@ fn ingest() {
     read_all(&db, samples, "a block");
     if let Ok(keep) = std::env::var("FLEET_KEEP") {
         db.snapshot(Path::new(&keep)).unwrap();
+    }
+}
+
+/// What days of samples take before and after they are downsampled, to five minutes and then to an hour, and what a read of all of
+/// them costs.
+fn downsample() {
+    let dir = tempfile::tempdir().unwrap();
+    let rule = |days: i64, minutes: i64| {
+        let (after_ms, resolution_ms) = (days * DAY_MS, minutes * 60_000);
+        SeriesDownsampling { matchers: Vec::new(), after_ms, resolution_ms }
+    };
+    let downsampling = vec![rule(1, 5), rule(10, 60)];
+    let options = SeriesOptions { downsampling, recent_bytes_max: 0, ..SeriesOptions::default() };
+    let db = SeriesDb::open(dir.path(), options).unwrap();
+    let mut fleet = Fleet::new(HOSTS_OLD);
+    let (samples, _) = load(&db, STEPS_OLD, &mut fleet);
+    db.compact().unwrap();
+    println!("downsample: {samples} samples of {} series", fleet.series());
+    println!("  {:<12} {:>12} {:>22} {:>12} {:>20}", "", "left", "bytes a raw sample", "blocks", "read of all, in ms");
+    let end_ms = START_MS + STEPS_OLD * STEP_MS;
+    for (name, days) in [("raw", 0), ("to 5m", 5), ("to 1h", 20)] {
+        let begin = busy();
+        if days > 0 {
+            db.retain_at(end_ms + days * DAY_MS, None).unwrap();
+        }
+        let rewrite = busy() - begin;
+        db.compact().unwrap();
+        let blocks = std::fs::read_dir(dir.path()).unwrap().count();
+        let begin = busy();
+        let selection = db.open_selection(&TenantId::default(), &[], START_MS, i64::MAX).wanting(Wanted::Counter);
+        let left: usize = (0..selection.len()).map(|at| selection.read(at).unwrap().times.len()).sum();
+        let read = (busy() - begin).as_secs_f64() * 1e3;
+        let bytes = db.disk_bytes() as f64 / samples as f64;
+        println!("  {name:<12} {left:>12} {bytes:>22.4} {blocks:>12} {read:>20.1}");
+        if days > 0 {
+            println!("  written anew in {:.2} s of processor time", rewrite.as_secs_f64());
+        }
     }
 }
 

@@ -14,3 +14,9 @@ mod manifest;
 
 pub use bodies::{BodyReader, BodyWriter};
 pub use manifest::{Described, FleetManifest, Manifest, Needle};
+
+/// The time of the day, since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "tools of their own, most of which know none of our crates")]
+pub fn unix_time() -> std::time::Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
+}

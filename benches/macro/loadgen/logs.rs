@@ -54,7 +54,7 @@ pub(crate) struct Options {
 
 impl Options {
     fn end_ns(&self) -> Result<i64> {
-        Ok(i64::try_from(end_seconds(self.end)? * 1_000_000_000)?)
+        Ok(i64::try_from(end_seconds(self.end) * 1_000_000_000)?)
     }
 }
 

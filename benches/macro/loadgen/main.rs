@@ -6,7 +6,6 @@ mod metrics;
 mod wire;
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Result;
 use benches::Described;
@@ -36,8 +35,6 @@ fn told(manifest: &impl Described, out: &Path) -> Result<()> {
 }
 
 /// The end that was asked for, or now, in Unix seconds.
-fn end_seconds(asked: Option<u64>) -> Result<u64> {
-    #[expect(clippy::disallowed_methods, reason = "a tool of its own, which knows none of our crates")]
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
-    Ok(asked.unwrap_or(now))
+fn end_seconds(asked: Option<u64>) -> u64 {
+    asked.unwrap_or_else(|| benches::unix_time().as_secs())
 }

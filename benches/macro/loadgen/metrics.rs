@@ -39,7 +39,7 @@ pub(crate) fn generate(options: &Options) -> Result<FleetManifest> {
     let mut fleet = Fleet::new(options.hosts);
     let labels: Vec<Vec<Vec<u8>>> =
         fleet.hosts().iter().map(|host| host.labels().map(encoded_labels).collect()).collect();
-    let end_ms = i64::try_from(end_seconds(options.end)?)? * 1000;
+    let end_ms = i64::try_from(end_seconds(options.end))? * 1000;
     let start_ms = end_ms - options.scrapes * STEP_MS;
     let mut manifest = FleetManifest {
         series: fleet.series() as u64,

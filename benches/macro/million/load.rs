@@ -1,7 +1,7 @@
 //! Who sends: hosts that are scraped at moments of their own, and connections that carry what they show.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use benches::fleet::{Fleet, Host};
@@ -58,7 +58,7 @@ impl Load {
 
     /// Sends everything; takes as long as was asked for.
     pub(crate) fn send(self, address: SocketAddr) -> Result<Sent> {
-        let (began, now) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH)?);
+        let (began, now) = (Instant::now(), benches::unix_time());
         let (interval, rounds) = (self.interval, self.rounds);
         let results: Vec<Result<Sent>> = std::thread::scope(|scope| {
             let senders = self.parts.into_iter().map(|part| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
@@ -120,7 +120,7 @@ pub(crate) fn ask(address: SocketAddr, hosts: usize, stop: &AtomicBool) -> Resul
         // A prime steps over all hosts before it comes to one again.
         let host = usize::try_from(turn * 7919)? % hosts;
         let query = query.replace("HOST", &format!("{host:05}"));
-        let end = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+        let end = benches::unix_time().as_secs();
         let (start, end) = ((end - RANGE_S).to_string(), end.to_string());
         let pairs = [("query", &*query), ("start", &*start), ("end", &*end), ("step", "15")];
         let request = Request::get(format!("/api/v1/query_range?{}", encode_form(&pairs)));

@@ -53,6 +53,7 @@ impl Process {
     }
 
     /// Resident memory at this moment.
+    #[allow(dead_code, reason = "the bench of a million series shares this file and uses it")]
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         self.status_bytes("VmRSS:")
     }

@@ -122,7 +122,6 @@ impl Check<'_> {
 mod tests {
     use expect_test::{Expect, expect};
 
-    use super::*;
     use crate::Config;
 
     fn check_error(rules: &str, want: Expect) {

@@ -348,7 +348,7 @@ async fn a_job_belongs_to_its_tenant_and_its_series_end_where_they_were() {
     scraping.manager.apply(job(&server, "  backstop_tenant: other\n")).await;
     let of = |tenant: &str| TenantId::new(tenant).expect(tenant);
     let stale = |batch: &SeriesBatch| values(batch).get("a{}").is_some_and(|value| value == "stale");
-    let ended = book.until(|all| all.iter().position(|batch| stale(batch))).await;
+    let ended = book.until(|all| all.iter().position(stale)).await;
     book.until(|all| (ended..all.len()).find(|at| book.origins.lock()[*at].0 == of("other"))).await;
     assert_eq!(scraping.manager.snapshot(None).active_targets[0].tenant.as_deref(), Some("other"));
     scraping.end().await;

@@ -13,6 +13,7 @@ use series::{MatchOp, Matcher, SeriesDb, SeriesDownsampling, SeriesOptions, Want
 
 // The same hosts that the whole server is measured with.
 #[path = "../../../../benches/src/fleet.rs"]
+#[allow(dead_code, unreachable_pub, reason = "it is a module of another crate, which uses more of it")]
 mod fleet;
 
 use fleet::{Fleet, STEP_MS};

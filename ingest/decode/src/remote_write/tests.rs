@@ -574,17 +574,19 @@ fn type_and_unit_become_labels_where_settings_want_them() {
     assert_eq!(shown(true), [r#"up{__type__="counter", __unit__="seconds", job="a"}"#, "up"]);
 }
 
+type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// Knows what it was shown, as the store does.
 #[derive(Default)]
 struct Shown {
-    pairs: HashMap<Vec<(Vec<u8>, Vec<u8>)>, Labels>,
+    pairs: HashMap<Pairs, Labels>,
     forms: HashMap<Vec<u8>, Labels>,
     found: usize,
 }
 
 impl KnownSeries for Shown {
     fn labels(&mut self, pairs: &[(&[u8], &[u8])]) -> Option<Labels> {
-        let pairs: Vec<_> = pairs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
+        let pairs: Pairs = pairs.iter().map(|(name, value)| (name.to_vec(), value.to_vec())).collect();
         self.pairs.get(&pairs).cloned()
     }
 

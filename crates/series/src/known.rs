@@ -64,9 +64,10 @@ pub struct KnownLabels<'a> {
 
 #[derive(Debug)]
 struct Reading<'a> {
+    /// Locked before the tenant.
+    learned: RwLockReadGuard<'a, HashTable<(u128, Labels)>>,
     tenant: RwLockReadGuard<'a, Tenant>,
     forms: &'a Forms,
-    learned: RwLockReadGuard<'a, HashTable<(u128, Labels)>>,
     new: Vec<(u128, Labels)>,
 }
 
@@ -101,7 +102,9 @@ impl SeriesDb {
     pub fn with_known_labels<T>(&self, tenant: &TenantId, read: impl FnOnce(&mut KnownLabels<'_>) -> T) -> T {
         let Some(tenant) = self.tenant(tenant) else { return read(&mut KnownLabels { tenant: None, lookups: 0 }) };
         let forms = std::sync::Arc::clone(&tenant.read().forms);
-        let reading = Reading { tenant: tenant.read(), forms: &forms, learned: forms.learned.read(), new: Vec::new() };
+        // Nobody waits for the forms with a lock of the tenant in hand: who gives writers their turn has the forms, and gets the tenant back.
+        let learned = forms.learned.read();
+        let reading = Reading { learned, tenant: tenant.read(), forms: &forms, new: Vec::new() };
         let mut known = KnownLabels { tenant: Some(reading), lookups: 0 };
         let result = read(&mut known);
         let Some(Reading { tenant, learned, new, .. }) = known.tenant.take() else { return result };
@@ -157,6 +160,35 @@ mod tests {
             assert_eq!((report.samples, report.series_new), (1, usize::from(at == 0)));
         }
         assert_eq!(db.select(&tenant, &[], 0, 100).unwrap().len(), 1);
+    }
+
+    /// Readers that learn, readers that give turns, and a writer, all of one tenant: none waits for ever for another.
+    #[test]
+    fn readers_that_learn_and_writers_go_on_together() {
+        const ROUNDS: u64 = 300;
+        let dir = tempfile::tempdir().unwrap();
+        let db = SeriesDb::open(dir.path(), SeriesOptions::default()).unwrap();
+        let labels: Labels = [("__name__", "up"), ("job", "a")].into_iter().collect();
+        db.insert(&TenantId::default(), &batch(&labels, 1));
+        std::thread::scope(|scope| {
+            for reader in 0..3u64 {
+                let db = &db;
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        db.with_known_labels(&TenantId::default(), |known| {
+                            for _ in 0..=LOOKUPS_PER_TURN {
+                                let labels = known.find(&[(b"__name__", b"up"), (b"job", b"a")]).unwrap();
+                                known.learn_form(&(reader * ROUNDS + round).to_le_bytes(), &labels);
+                            }
+                        });
+                    }
+                });
+            }
+            for time_ms in 2..2000 {
+                db.insert(&TenantId::default(), &batch(&labels, time_ms));
+            }
+        });
+        assert_eq!(db.select(&TenantId::default(), &[], 0, i64::MAX).unwrap()[0].times.len(), 1999);
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(crate) struct RunOptions {
     #[arg(long)]
     input: PathBuf,
     /// Engines, in this order.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_delimiter = ',', required = true)]
     engine: Vec<String>,
     /// Program of Backstop.
     #[arg(long, env = "BACKSTOP")]

@@ -28,7 +28,7 @@ const STALL_SUSPECT: Duration = Duration::from_secs(20);
 /// How long it does that senders were told to come again: they do so after some seconds.
 const REFUSED_SUSPECT: Duration = Duration::from_secs(20);
 /// The protocols whose senders can be told to come again.
-const SENDERS: [&str; 10] = [
+const SENDERS: [&str; 11] = [
     "syslog_udp",
     "syslog_tcp",
     "otlp_http",
@@ -38,6 +38,7 @@ const SENDERS: [&str; 10] = [
     "graphite",
     "statsd",
     "collectd",
+    "import",
     "native",
 ];
 

@@ -22,6 +22,7 @@ pub mod prometheus;
 mod row;
 mod selector;
 mod severity;
+mod shared;
 mod span;
 mod stream;
 mod table;
@@ -39,6 +40,7 @@ pub use metric::{
 pub use row::Row;
 pub use selector::StreamSelector;
 pub use severity::Severity;
+pub use shared::SharedSlice;
 pub use span::{Span, SpanKind, SpanStatus};
 pub use stream::{STREAM_FIELDS, stream_text};
 pub use table::Table;

@@ -20,13 +20,14 @@ use base64::engine::general_purpose::STANDARD;
 use column::metrics::{Aggregate, Part, PartPage, SeriesFile, SeriesHead, SeriesRow, SeriesWriter};
 use column::metrics::{PART_DECIMAL, PART_DOUBLES, PART_HISTOGRAMS, PART_STARTS};
 use column::{ColumnError, Source};
-use model::{Exemplar, Labels, MetricKind, MetricMetadata, TenantId};
+use model::{Exemplar, Labels, MetricKind, MetricMetadata, SharedSlice, TenantId};
 
 use crate::SeriesError;
 use crate::codec::{self, Corrupt, Form, Reader};
 use crate::folds::{self, Wanted};
 use crate::histograms;
 use crate::index::SeriesId;
+use crate::pages::BlockPages;
 use crate::samples::Samples;
 
 /// How the names of blocks end.
@@ -106,6 +107,11 @@ impl Entry {
 
     fn has(&self, part: u32) -> bool {
         self.counted >> PARTS_SHIFT & part != 0
+    }
+
+    /// Whether the series has nothing but numbers, none of them downsampled.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.counted >> PARTS_SHIFT & !(PART_DECIMAL | PART_DOUBLES) == 0
     }
 
     /// To which resolution the series is downsampled, out of those of the block; 0 is not at all.
@@ -430,60 +436,82 @@ impl BlockFile {
         self.file.page(part, number).map_err(reading(&self.path))
     }
 
-    /// The samples of one series, from the pages that `page` gives for a part and a row, with what is wanted of what downsampling left
-    /// out.
+    /// The samples of one series, with what is wanted of what downsampling left out.
     pub(crate) fn samples(
         &self,
         entry: &Entry,
         wanted: Wanted,
-        page: impl Fn(Part, u32) -> Result<Arc<PartPage>, SeriesError>,
+        pages: BlockPages<'_>,
     ) -> Result<Samples, SeriesError> {
         let row = entry.row;
-        let times = page(Part::Times, entry.axis)?.numbers(entry.axis).to_vec();
+        let (times, values) = self.columns(entry, pages)?;
         let count = times.len();
-        let has = |part: u32| entry.has(part);
-        let values = self.row_values(row, count, (has(PART_DECIMAL), has(PART_DOUBLES)), &page)?;
-        let mut samples = Samples { values, times, ..Samples::default() };
-        if has(PART_STARTS) {
-            samples.starts = page(Part::Starts, row)?.numbers(row).to_vec();
+        let mut samples = Samples { values: values.into_vec(), times: times.into_vec(), ..Samples::default() };
+        if entry.has(PART_STARTS) {
+            samples.starts = pages.page(Part::Starts, row)?.numbers(row).to_vec();
         }
-        let senseless = |_| SeriesError::damaged(&self.path, format!("row {row} makes no sense"));
-        if has(PART_HISTOGRAMS) {
-            let page = page(Part::Histograms, row)?;
-            samples.histograms = histograms::read(&mut Reader(page.bytes(row)), count).map_err(senseless)?;
+        if entry.has(PART_HISTOGRAMS) {
+            let page = pages.page(Part::Histograms, row)?;
+            let read = histograms::read(&mut Reader(page.bytes(row)), count);
+            samples.histograms = read.map_err(|_| self.senseless(row))?;
         }
-        let ascending = samples.times.windows(2).all(|pair| pair[0] < pair[1]);
-        let whole = [0, count].contains(&samples.starts.len());
-        if !ascending || !whole || count == 0 {
-            return Err(senseless(Corrupt));
+        if ![0, count].contains(&samples.starts.len()) {
+            return Err(self.senseless(row));
         }
         if entry.has_aggregate(Aggregate::Count) {
             // Which parts a row of an aggregate has is not kept in memory; it has one of these two.
-            let column = |behind: u32, count: usize| self.row_values(row + behind, count, (true, true), &page);
-            samples.folds = folds::read(entry, &samples.values, wanted, column)?.ok_or_else(|| senseless(Corrupt))?;
+            let column = |behind: u32, count: usize| pages.values(row + behind, count, (true, true));
+            samples.folds =
+                folds::read(entry, &samples.values, wanted, column)?.ok_or_else(|| self.senseless(row))?;
         }
         Ok(samples)
     }
 
+    /// Times and values of one series: all that there is of one that [`Entry::is_plain`].
+    pub(crate) fn columns(
+        &self,
+        entry: &Entry,
+        pages: BlockPages<'_>,
+    ) -> Result<(SharedSlice<i64>, SharedSlice<f64>), SeriesError> {
+        let times = pages.times(entry.axis)?;
+        let of = (entry.has(PART_DECIMAL), entry.has(PART_DOUBLES));
+        let values = pages.values(entry.row, times.len(), of)?;
+        Ok((SharedSlice::new(times), SharedSlice::new(values)))
+    }
+
+    /// The times of an axis, which ascend.
+    pub(crate) fn times(&self, axis: u32, page: &PartPage) -> Result<Vec<i64>, SeriesError> {
+        let times = page.numbers(axis);
+        let ascending = times.windows(2).all(|pair| pair[0] < pair[1]);
+        if !ascending || times.is_empty() {
+            return Err(self.senseless(axis));
+        }
+        Ok(times.to_vec())
+    }
+
     /// The values of a row, which may be decimals or doubles.
-    fn row_values(
+    pub(crate) fn row_values(
         &self,
         row: u32,
         count: usize,
         (decimals, doubles): (bool, bool),
-        page: &impl Fn(Part, u32) -> Result<Arc<PartPage>, SeriesError>,
+        page: impl Fn(Part) -> Result<Arc<PartPage>, SeriesError>,
     ) -> Result<Vec<f64>, SeriesError> {
-        let numbers = |part: Part, has: bool| if has { page(part, row).map(Some) } else { Ok(None) };
-        let list = |page: &Option<Arc<PartPage>>| page.as_ref().map_or(&[][..], |page| page.numbers(row)).to_vec();
-        let decimal = list(&numbers(Part::Decimal, decimals)?);
+        let numbers = |part: Part, has: bool| if has { page(part).map(Some) } else { Ok(None) };
+        let decimal = numbers(Part::Decimal, decimals)?;
+        let decimal = decimal.as_ref().map_or(&[][..], |page| page.numbers(row));
         let is_decimal = decimals && !decimal.is_empty();
         let deltas = numbers(Part::Deltas, is_decimal)?;
         let deltas = deltas.as_ref().map_or(&[][..], |page| page.numbers(row));
         let doubles = numbers(Part::Doubles, doubles)?;
         let doubles = doubles.as_ref().map_or(&[][..], |page| page.numbers(row));
-        let exceptions = list(&numbers(Part::Exceptions, is_decimal && !doubles.is_empty())?);
-        let senseless = |_| SeriesError::damaged(&self.path, format!("row {row} makes no sense"));
-        codec::values_of(&decimal, deltas, &exceptions, doubles, count).map_err(senseless)
+        let exceptions = numbers(Part::Exceptions, is_decimal && !doubles.is_empty())?;
+        let exceptions = exceptions.as_ref().map_or(&[][..], |page| page.numbers(row));
+        codec::values_of(decimal, deltas, exceptions, doubles, count).map_err(|_| self.senseless(row))
+    }
+
+    fn senseless(&self, row: u32) -> SeriesError {
+        SeriesError::damaged(&self.path, format!("row {row} makes no sense"))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, SeriesSamples, TenantId};
+use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, SeriesSamples, SharedSlice, TenantId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{self, About, BlockFile, BlockId, BlockWriter, EXTENSION, Entries};
@@ -52,9 +52,9 @@ pub struct SeriesData {
     /// The series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch, strictly ascending.
-    pub times: Vec<i64>,
+    pub times: SharedSlice<i64>,
     /// The values, bit for bit, staleness markers included; zero where the sample is a histogram.
-    pub values: Vec<f64>,
+    pub values: SharedSlice<f64>,
     /// As many slots, filled where a sample is a histogram, with what is known about resets of the counter in the hints; empty for
     /// a series without any.
     pub histograms: Vec<Option<Arc<FloatHistogram>>>,
@@ -473,7 +473,7 @@ impl SeriesDb {
         self.tenants.read().keys().cloned().collect()
     }
 
-    /// Bytes that series, samples in memory, exemplars and decoded pages take, estimated.
+    /// Bytes that series, samples in memory, exemplars and decoded columns take, estimated.
     pub fn memory_bytes(&self) -> usize {
         let tenants: usize = self.tenants.read().values().map(|tenant| tenant.read().memory_bytes()).sum();
         tenants + self.pages.bytes()

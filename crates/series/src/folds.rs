@@ -4,6 +4,8 @@
 //! that has a fold. Rows that say nothing new are left out: no counter was reset, or no value lies beyond the two samples around it, as
 //! it is with counters.
 
+use std::sync::Arc;
+
 use column::metrics::Aggregate;
 
 use crate::SeriesError;
@@ -101,7 +103,7 @@ pub(crate) fn read(
     entry: &Entry,
     values: &[f64],
     wanted: Wanted,
-    column: impl Fn(u32, usize) -> Result<Vec<f64>, SeriesError>,
+    column: impl Fn(u32, usize) -> Result<Arc<Vec<f64>>, SeriesError>,
 ) -> Result<Option<Vec<Fold>>, SeriesError> {
     let is_count = |count: &f64| *count >= 0.0 && *count <= f64::from(u32::MAX) && count.fract() == 0.0;
     let counts = column(1, values.len())?;
@@ -117,7 +119,7 @@ pub(crate) fn read(
         if aggregate == Aggregate::Count || !wanted.includes(aggregate) {
             continue;
         }
-        let read = if is_there { column(behind, places.len())? } else { Vec::new() };
+        let read = if is_there { column(behind, places.len())? } else { Arc::default() };
         for (nth, at) in places.iter().enumerate() {
             let value = match (read.get(nth), aggregate) {
                 (Some(value), _) => *value,

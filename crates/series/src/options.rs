@@ -21,7 +21,7 @@ pub struct SeriesOptions {
     pub exemplars_per_tenant_max: usize,
     /// Bytes of flushed samples that stay in memory, of all tenants together, so that dashboards of the last hours read no file.
     pub recent_bytes_max: usize,
-    /// Bytes of decoded pages of blocks that are kept for reads to come.
+    /// Bytes of decoded columns of blocks that are kept for reads to come.
     pub page_cache_bytes_max: usize,
     /// Blocks of at most this many bytes are joined by `merge`.
     pub merge_bytes_max: u64,

@@ -1,4 +1,4 @@
-//! Decoded pages of blocks: those that a read wants again, and those that many reads want.
+//! What was decoded of blocks: pages that a read wants again, and columns that many reads want.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -14,14 +14,27 @@ use crate::block::{BlockFile, BlockId};
 /// series wants two to five lists, and some pages of times are everybody's.
 const PAGES_PER_BLOCK: usize = 12;
 
-/// What a page takes besides its numbers.
-const PAGE_BYTES: usize = 128;
+/// What a column or a page takes besides its numbers.
+const KEPT_BYTES: usize = 128;
 
 /// Block, part and number of a page.
-type Key = (BlockId, Part, u32);
+type PageKey = (BlockId, Part, u32);
 
-/// Pages that were wanted lately, for all reads: a dashboard that asks for the same again every few seconds decodes nothing. When there is
-/// no room, pages that nobody wanted since they were last considered go first.
+/// Block, what of it, and the number of the row or of the page.
+type Key = (BlockId, What, u32);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum What {
+    /// Times of an axis.
+    Times,
+    /// Values of a row.
+    Values,
+    /// A page of a part that columns are not made of.
+    Page(Part),
+}
+
+/// Columns that were wanted lately, for all reads: a dashboard that asks for the same again every few seconds decodes nothing, and copies
+/// nothing. When there is no room, those that nobody wanted since they were last considered go first.
 #[derive(Debug)]
 pub(crate) struct PageCache {
     bytes_max: usize,
@@ -30,16 +43,34 @@ pub(crate) struct PageCache {
 
 #[derive(Debug, Default)]
 struct Kept {
-    pages: HashMap<Key, Page, RandomState>,
-    /// The pages in the order in which they are considered.
+    items: HashMap<Key, Item, RandomState>,
+    /// The items in the order in which they are considered.
     queue: VecDeque<Key>,
     bytes: usize,
 }
 
 #[derive(Debug)]
-struct Page {
-    page: Arc<PartPage>,
+struct Item {
+    decoded: Decoded,
     wanted: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Decoded {
+    Times(Arc<Vec<i64>>),
+    Values(Arc<Vec<f64>>),
+    Page(Arc<PartPage>),
+}
+
+impl Decoded {
+    fn bytes(&self) -> usize {
+        KEPT_BYTES
+            + match self {
+                Self::Times(times) => times.capacity() * size_of::<i64>(),
+                Self::Values(values) => values.capacity() * size_of::<f64>(),
+                Self::Page(page) => page.size_bytes(),
+            }
+    }
 }
 
 impl PageCache {
@@ -57,56 +88,55 @@ impl PageCache {
         self.kept.lock().bytes
     }
 
-    fn get(&self, key: Key) -> Option<Arc<PartPage>> {
+    fn get(&self, key: Key) -> Option<Decoded> {
         let mut kept = self.kept.lock();
-        let found = kept.pages.get_mut(&key)?;
+        let found = kept.items.get_mut(&key)?;
         found.wanted = true;
-        Some(Arc::clone(&found.page))
+        Some(found.decoded.clone())
     }
 
-    fn put(&self, key: Key, page: &Arc<PartPage>) {
-        let size = page_bytes(page);
+    fn put(&self, key: Key, decoded: Decoded) {
+        let size = decoded.bytes();
         if size > self.bytes_max {
             return;
         }
         let mut kept = self.kept.lock();
         while kept.bytes + size > self.bytes_max && kept.forget_one() {}
-        if kept.pages.insert(key, Page { page: Arc::clone(page), wanted: false }).is_none() {
-            kept.bytes += size;
+        // Another thread may have decoded the same.
+        if let Some(before) = kept.items.insert(key, Item { decoded, wanted: false }) {
+            kept.bytes -= before.decoded.bytes();
+        } else {
             kept.queue.push_back(key);
         }
+        kept.bytes += size;
     }
 
-    /// Forgets the pages of a block that is gone.
+    /// Forgets what is of a block that is gone.
     pub(crate) fn forget(&self, gone: BlockId) {
         let mut kept = self.kept.lock();
-        kept.pages.retain(|(block, ..), _| *block != gone);
+        kept.items.retain(|(block, ..), _| *block != gone);
         kept.queue.retain(|(block, ..)| *block != gone);
-        kept.bytes = kept.pages.values().map(|kept| page_bytes(&kept.page)).sum();
+        kept.bytes = kept.items.values().map(|item| item.decoded.bytes()).sum();
     }
 }
 
 impl Kept {
-    /// Considers pages until one goes; false when there is none.
+    /// Considers items until one goes; false when there is none.
     fn forget_one(&mut self) -> bool {
         while let Some(key) = self.queue.pop_front() {
-            match self.pages.get_mut(&key) {
-                Some(page) if page.wanted => {
-                    page.wanted = false;
+            match self.items.get_mut(&key) {
+                Some(item) if item.wanted => {
+                    item.wanted = false;
                     self.queue.push_back(key);
                 }
                 _ => {
-                    self.bytes -= self.pages.remove(&key).map_or(0, |gone| page_bytes(&gone.page));
+                    self.bytes -= self.items.remove(&key).map_or(0, |gone| gone.decoded.bytes());
                     return true;
                 }
             }
         }
         false
     }
-}
-
-fn page_bytes(page: &PartPage) -> usize {
-    PAGE_BYTES + page.size_bytes()
 }
 
 /// The pages of one read.
@@ -116,7 +146,7 @@ pub(crate) struct Pages {
     /// Whether what is decoded goes to the cache. A read that wants more than all of it would only empty it.
     fills: bool,
     /// Last used last.
-    own: Mutex<Vec<(Key, Arc<PartPage>)>>,
+    own: Mutex<Vec<(PageKey, Arc<PartPage>)>>,
 }
 
 impl Default for Pages {
@@ -133,18 +163,68 @@ impl Pages {
         Self { cache, fills, own: Mutex::default() }
     }
 
-    /// The page that has a row of a part of a block, which is one of `blocks`.
-    pub(crate) fn get(
-        &self,
-        blocks: usize,
-        block: &BlockFile,
-        part: Part,
-        row: u32,
-    ) -> Result<Arc<PartPage>, SeriesError> {
-        let number = block.page_of(part, row)?;
-        let key = (block.id, part, number);
+    /// What is in a block, which is one of `blocks`.
+    pub(crate) fn of<'a>(&'a self, block: &'a BlockFile, blocks: usize) -> BlockPages<'a> {
+        BlockPages { pages: self, block, own_max: blocks * PAGES_PER_BLOCK }
+    }
+}
+
+/// The pages of one block, for one read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BlockPages<'a> {
+    pages: &'a Pages,
+    block: &'a BlockFile,
+    own_max: usize,
+}
+
+impl BlockPages<'_> {
+    /// The times of an axis.
+    pub(crate) fn times(&self, axis: u32) -> Result<Arc<Vec<i64>>, SeriesError> {
+        let key = (self.block.id, What::Times, axis);
+        if let Some(Decoded::Times(times)) = self.pages.cache.get(key) {
+            return Ok(times);
+        }
+        let page = self.own(Part::Times, axis)?;
+        let times = Arc::new(self.block.times(axis, &page)?);
+        // All series of a target share them, so that they are wanted again in any case.
+        self.pages.cache.put(key, Decoded::Times(Arc::clone(&times)));
+        Ok(times)
+    }
+
+    /// The values of a row, of which there are so many. It is decimals, or doubles, or may be one of the two.
+    pub(crate) fn values(&self, row: u32, count: usize, of: (bool, bool)) -> Result<Arc<Vec<f64>>, SeriesError> {
+        let key = (self.block.id, What::Values, row);
+        if let Some(Decoded::Values(values)) = self.pages.cache.get(key)
+            && values.len() == count
         {
-            let mut own = self.own.lock();
+            return Ok(values);
+        }
+        let values = Arc::new(self.block.row_values(row, count, of, |part| self.own(part, row))?);
+        if self.pages.fills {
+            self.pages.cache.put(key, Decoded::Values(Arc::clone(&values)));
+        }
+        Ok(values)
+    }
+
+    /// The page that has a row of another part.
+    pub(crate) fn page(&self, part: Part, row: u32) -> Result<Arc<PartPage>, SeriesError> {
+        let key = (self.block.id, What::Page(part), self.block.page_of(part, row)?);
+        if let Some(Decoded::Page(page)) = self.pages.cache.get(key) {
+            return Ok(page);
+        }
+        let page = self.own(part, row)?;
+        if self.pages.fills {
+            self.pages.cache.put(key, Decoded::Page(Arc::clone(&page)));
+        }
+        Ok(page)
+    }
+
+    /// The page that has a row, which the read keeps for the rows that come next.
+    fn own(&self, part: Part, row: u32) -> Result<Arc<PartPage>, SeriesError> {
+        let number = self.block.page_of(part, row)?;
+        let key = (self.block.id, part, number);
+        {
+            let mut own = self.pages.own.lock();
             if let Some(at) = own.iter().rposition(|(known, _)| *known == key) {
                 let found = own.remove(at);
                 let page = Arc::clone(&found.1);
@@ -152,24 +232,13 @@ impl Pages {
                 return Ok(page);
             }
         }
-        let page = self.shared(key, block)?;
-        let mut own = self.own.lock();
-        if own.len() >= blocks * PAGES_PER_BLOCK {
+        // Decoded without a lock: two threads may do the same work, and neither waits.
+        let page = Arc::new(self.block.page(part, number)?);
+        let mut own = self.pages.own.lock();
+        if own.len() >= self.own_max {
             own.remove(0);
         }
         own.push((key, Arc::clone(&page)));
-        Ok(page)
-    }
-
-    fn shared(&self, key: Key, block: &BlockFile) -> Result<Arc<PartPage>, SeriesError> {
-        if let Some(page) = self.cache.get(key) {
-            return Ok(page);
-        }
-        // Decoded without a lock: two threads may do the same work, and neither waits.
-        let page = Arc::new(block.page(key.1, key.2)?);
-        if self.fills {
-            self.cache.put(key, &page);
-        }
         Ok(page)
     }
 }
@@ -224,7 +293,7 @@ mod tests {
         assert_eq!(db.pages.bytes(), kept);
         let has = |db: &SeriesDb| {
             let kept = db.pages.kept.lock();
-            kept.pages.len() == kept.queue.len()
+            kept.items.len() == kept.queue.len()
         };
         assert!(has(&db));
         db.retain(i64::MAX).unwrap();

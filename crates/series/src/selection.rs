@@ -108,13 +108,16 @@ impl SeriesSelection {
 
     /// The samples of a series, of which there may be none after all. Each series is read once; a damaged block fails the read.
     pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
+        if let Some(shared) = self.read_shared(at)? {
+            return Ok(shared);
+        }
         let mut stored = Samples::default();
         let start_ms = self.starts_ms[at];
         for block in &self.blocks {
             let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
             let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
-            let page = |part, row| self.pages.get(self.blocks.len(), &block.file, part, row);
-            let mut samples = block.file.samples(entry, self.wanted, page)?;
+            let pages = self.pages.of(&block.file, self.blocks.len());
+            let mut samples = block.file.samples(entry, self.wanted, pages)?;
             samples.resolution_ms = block.resolution_ms(entry);
             samples.clip(start_ms, self.end_ms);
             tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
@@ -139,6 +142,26 @@ impl SeriesSelection {
         }
         Ok(series_data(self.labels[at].clone(), stored))
     }
+
+    /// The samples of a series of which all are in one block, as they are there: nothing is copied.
+    fn read_shared(&self, at: usize) -> Result<Option<SeriesData>, SeriesError> {
+        let start_ms = self.starts_ms[at];
+        let in_memory = self.heads[at].lock().iter().flatten().any(|layer| !layer.is_empty());
+        if in_memory || !self.deleted.is_empty() {
+            return Ok(None);
+        }
+        let entries = self.blocks.iter().filter_map(|block| Some((block, block.entry(self.ids[at])?)));
+        let mut entries = entries.filter(|(_, entry)| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms);
+        let (Some((block, entry)), None) = (entries.next(), entries.next()) else { return Ok(None) };
+        if !entry.is_plain() {
+            return Ok(None);
+        }
+        let (times, values) = block.file.columns(entry, self.pages.of(&block.file, self.blocks.len()))?;
+        let from = times.partition_point(|time| *time < start_ms);
+        let to = times.partition_point(|time| *time <= self.end_ms);
+        let labels = self.labels[at].clone();
+        Ok(Some(SeriesData { labels, times: times.part(from, to), values: values.part(from, to), ..SeriesData::default() }))
+    }
 }
 
 /// What a read returns of a series. Hints are settled here, over what all layers give together, and not kept: the sample before
@@ -146,5 +169,5 @@ impl SeriesSelection {
 fn series_data(labels: Labels, samples: Samples) -> SeriesData {
     let Samples { times, values, mut histograms, starts, folds, resolution_ms } = samples;
     settle_reset_hints(histograms.iter_mut().map(|slot| slot.as_mut().map(Arc::make_mut)));
-    SeriesData { labels, times, values, histograms, starts, folds, resolution_ms }
+    SeriesData { labels, times: times.into(), values: values.into(), histograms, starts, folds, resolution_ms }
 }

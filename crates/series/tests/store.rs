@@ -36,8 +36,8 @@ fn open(dir: &Path) -> SeriesDb {
 fn all(db: &SeriesDb) -> BTreeMap<Labels, Vec<(i64, u64)>> {
     let found = db.select(&TenantId::default(), &[], i64::MIN, i64::MAX).unwrap();
     let bits =
-        |times: Vec<i64>, values: Vec<f64>| times.into_iter().zip(values.into_iter().map(f64::to_bits)).collect();
-    found.into_iter().map(|data| (data.labels, bits(data.times, data.values))).collect()
+        |times: &[i64], values: &[f64]| times.iter().copied().zip(values.iter().map(|value| value.to_bits())).collect();
+    found.into_iter().map(|data| (data.labels, bits(&data.times, &data.values))).collect()
 }
 
 fn files(dir: &Path) -> Vec<PathBuf> {
@@ -630,7 +630,7 @@ fn what_was_hidden_is_hidden_from_the_first_read_after_a_restart() {
     db.insert(&tenant, &batch(&labels("short", &[]), &[(60, 4.0)]));
     let seen = || -> Vec<Vec<i64>> {
         let found = db.select(&tenant, &[], i64::MIN, i64::MAX).unwrap();
-        found.into_iter().map(|data| data.times).collect()
+        found.into_iter().map(|data| data.times.into_vec()).collect()
     };
     assert_eq!(seen(), [[50, 95].to_vec(), [95].to_vec()]);
     db.retain_at(100, Some(60)).unwrap();

@@ -2,45 +2,19 @@
 
 use std::collections::HashMap;
 
-use model::histogram::add_compensated;
-use model::{FloatHistogram, Labels};
+use model::Labels;
 
-use crate::annotation::Annotations;
-use crate::ast::{Aggregate, AggregateOp, Expr, Span};
+use crate::ast::{Aggregate, AggregateOp, Expr};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
+use crate::groups::{Grouping, Groups};
 use crate::labels;
-use crate::mixed::{Total, histogram_cell};
-use crate::notes::Combining;
+use crate::parallel::Out;
+use crate::ranges::RangeFunction;
+use crate::selector::Show;
 use crate::text::{plain_number, short_number};
-use crate::tile::{ABSENT, Cell, Grid, Meta, Row, Tile, TileBuilder, is_absent, is_float};
-use crate::windows::{Mean, quantile};
-
-/// What is known of one group at one step.
-#[derive(Clone, Copy, Default)]
-struct Tally {
-    count: f64,
-    /// Sum, extreme, or mean of deviations.
-    value: f64,
-    /// Compensation of the sum, or sum of squared deviations.
-    extra: f64,
-    mean: Mean,
-}
-
-struct Group {
-    meta: Meta,
-    cells: Vec<Tally>,
-    /// Sums of histograms by step; empty until one comes.
-    histograms: Vec<Option<HistogramTally>>,
-}
-
-/// What is known of the histograms of one group at one step.
-struct HistogramTally {
-    /// `None` once they turned out not to go together, or where numbers came first.
-    total: Option<Total>,
-    /// They do not go together.
-    incompatible: bool,
-}
+use crate::tile::{ABSENT, Cell, Grid, Meta, Tile, TileBuilder, is_absent, is_float};
+use crate::windows::quantile;
 
 impl Evaluator<'_> {
     pub(crate) fn aggregate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Tile, EvalError> {
@@ -55,40 +29,24 @@ impl Evaluator<'_> {
     }
 
     fn accumulate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Tile, EvalError> {
-        let op = aggregate.op;
-        let mut groups: Vec<Group> = Vec::new();
-        let mut known: HashMap<Labels, usize> = HashMap::new();
-        let mut notes = Annotations::default();
-        let span = aggregate.expr.span();
-        let room = self.limits.memory_max_bytes.saturating_sub(self.held_bytes());
-        self.rows(&aggregate.expr, grid, &mut |meta, row| {
-            let key = labels::group(&meta.labels, &aggregate.grouping, aggregate.without);
-            let at = *known.entry(key).or_insert_with_key(|key| {
-                let meta = Meta { labels: key.clone(), drop_name: false };
-                groups.push(Group { meta, cells: vec![Tally::default(); grid.steps], histograms: Vec::new() });
-                groups.len() - 1
-            });
-            if groups.len().saturating_mul(grid.steps * size_of::<Tally>()) > room {
-                return Err(EvalError::OutOfMemory { max: self.limits.memory_max_bytes });
-            }
-            let group = &mut groups[at];
-            group.meta.drop_name |= meta.drop_name;
-            if row.has_histograms() {
-                group.add_mixed(op, row, &meta.labels, span, &mut notes);
-                return Ok(());
-            }
-            for (cell, value) in group.cells.iter_mut().zip(&row.values).filter(|(_, value)| !is_absent(**value)) {
-                cell.add(op, *value);
-            }
-            Ok(())
-        })?;
+        let bytes_max = self.limits.memory_max_bytes;
+        let grouping = Grouping::new(aggregate, grid.steps, (bytes_max.saturating_sub(self.held_bytes()), bytes_max));
+        let mut groups = grouping.groups();
+        self.grouped_rows(&aggregate.expr, grid, &mut groups)?;
         let mut tile = Tile::new(grid.steps);
-        for group in groups {
-            let (meta, row) = group.finish(op, span, &mut notes);
-            tile.push(meta, &row);
-        }
-        self.annotations.extend(notes);
+        self.annotations.extend(groups.finish(|meta, row| tile.push(meta, row)));
         Ok(tile)
+    }
+
+    /// Puts rows into groups: where they come straight from series, by the threads that compute them.
+    fn grouped_rows(&mut self, expr: &Expr, grid: Grid, groups: &mut Groups<'_>) -> Result<(), EvalError> {
+        match expr.unparen() {
+            Expr::Vector(selector) => self.instant_rows(selector, grid, Show::Value, Out::Groups(groups)),
+            Expr::Call(call) if self.limits.delayed_name_removal && RangeFunction::of(call).is_some() => {
+                self.range_call(call, grid, Out::Groups(groups))
+            }
+            _ => self.rows(expr, grid, &mut |meta, row| groups.add(meta, row)),
+        }
     }
 
     /// The groups of a tile's rows.
@@ -299,107 +257,4 @@ fn in_ratio(ratio: f64, labels: &Labels) -> bool {
     }
     let offset = xxhash_rust::xxh64::xxh64(&text, 0) as f64 / u64::MAX as f64;
     if ratio >= 0.0 { offset < ratio } else { offset >= 1.0 + ratio }
-}
-
-impl Group {
-    /// Adds a row that has histograms.
-    fn add_mixed(&mut self, op: AggregateOp, row: &Row, labels: &Labels, span: Span, notes: &mut Annotations) {
-        for step in 0..row.values.len() {
-            match row.cell(step) {
-                None => {}
-                Some(Cell::Float(value)) => self.cells[step].add(op, value),
-                Some(Cell::Histogram(histogram)) => match op {
-                    AggregateOp::Sum | AggregateOp::Avg => {
-                        self.add_histogram(op, step, &histogram, labels, span, notes)
-                    }
-                    AggregateOp::Count | AggregateOp::Group => self.cells[step].add(op, 1.0),
-                    _ => notes.histogram_ignored(span, op.as_str()),
-                },
-            }
-        }
-    }
-
-    fn add_histogram(
-        &mut self,
-        op: AggregateOp,
-        step: usize,
-        histogram: &FloatHistogram,
-        labels: &Labels,
-        span: Span,
-        notes: &mut Annotations,
-    ) {
-        self.histograms.resize_with(self.cells.len(), || None);
-        let Some(tally) = &mut self.histograms[step] else {
-            // After a number it can come to nothing, so nothing is added up.
-            let total = (self.cells[step].count == 0.0).then(|| Total::new(histogram, op == AggregateOp::Avg));
-            self.histograms[step] = Some(HistogramTally { total, incompatible: false });
-            return;
-        };
-        let Some(total) = tally.total.as_mut().filter(|_| !tally.incompatible) else { return };
-        if total.add(histogram).is_err() {
-            notes.mixed_schemas(span, labels);
-            tally.incompatible = true;
-        }
-    }
-
-    fn finish(self, op: AggregateOp, span: Span, notes: &mut Annotations) -> (Meta, Row) {
-        let mut row = Row::of(self.cells.iter().map(|cell| cell.result(op)).collect());
-        for (step, tally) in self.histograms.into_iter().enumerate() {
-            let Some(HistogramTally { total, incompatible }) = tally else { continue };
-            if total.as_ref().is_some_and(Total::bounds_reconciled) {
-                notes.bounds_reconciled(span, Combining::Aggregation);
-            }
-            if self.cells[step].count > 0.0 {
-                notes.mixed_aggregation(span);
-                row.set(step, None);
-                continue;
-            }
-            let Some(total) = total.filter(|_| !incompatible) else { continue };
-            if total.hints_collided() {
-                notes.hints_collide(span, Combining::Aggregation);
-            }
-            let mut result = total.finish();
-            result.compact();
-            row.set(step, Some(histogram_cell(result)));
-        }
-        (self.meta, row)
-    }
-}
-
-impl Tally {
-    fn add(&mut self, op: AggregateOp, value: f64) {
-        let first = self.count == 0.0;
-        self.count += 1.0;
-        match op {
-            AggregateOp::Sum => (self.value, self.extra) = add_compensated(value, self.value, self.extra),
-            AggregateOp::Avg => self.mean.add(value),
-            AggregateOp::Min if first || value < self.value || self.value.is_nan() => self.value = value,
-            AggregateOp::Max if first || value > self.value || self.value.is_nan() => self.value = value,
-            AggregateOp::Stddev | AggregateOp::Stdvar => {
-                // Welford's way; an infinity or NaN makes the deviation NaN.
-                let delta = value - self.value;
-                self.value += delta / self.count;
-                self.extra += delta * (value - self.value);
-                if !value.is_finite() {
-                    self.extra = f64::NAN;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    fn result(&self, op: AggregateOp) -> f64 {
-        if self.count == 0.0 {
-            return ABSENT;
-        }
-        match op {
-            AggregateOp::Sum => self.value + self.extra,
-            AggregateOp::Avg => self.mean.value(),
-            AggregateOp::Min | AggregateOp::Max => self.value,
-            AggregateOp::Count => self.count,
-            AggregateOp::Stdvar => self.extra / self.count,
-            AggregateOp::Stddev => (self.extra / self.count).sqrt(),
-            _ => 1.0,
-        }
-    }
 }

@@ -1,18 +1,9 @@
 //! Where the windows of all steps begin and end on one time axis. Series of one scrape target have the same times, so what was found for
 //! one of them holds for the others.
 
-use crate::windows::{Extrapolation, Params, Reach};
+use model::SharedSlice;
 
-/// The window of one step, as places on the axis.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Window {
-    /// First sample inside.
-    pub(crate) from: usize,
-    /// First sample behind.
-    pub(crate) to: usize,
-    /// How far the samples reach; nothing without two samples.
-    pub(crate) reach: Option<Reach>,
-}
+use crate::windows::{Extrapolation, Params, Window};
 
 /// Axes of which it is remembered what was found: one for each target of a fleet, whose series alternate in the order of their labels.
 const AXES_MAX: usize = 64;
@@ -28,7 +19,7 @@ pub(crate) struct Axis {
 /// What was found for one axis.
 #[derive(Default)]
 struct Known {
-    times: Vec<i64>,
+    times: SharedSlice<i64>,
     windows: Vec<Window>,
     /// For each step one more than the place of the newest sample at or before it.
     newest: Vec<usize>,
@@ -36,7 +27,7 @@ struct Known {
 
 impl Axis {
     /// The windows of all steps over these times, of which `params` gives the bounds, which never go back.
-    pub(crate) fn windows(&mut self, times: &[i64], steps: usize, params: impl Fn(usize) -> Params) -> &[Window] {
+    pub(crate) fn windows(&mut self, times: &SharedSlice<i64>, steps: usize, params: impl Fn(usize) -> Params) -> &[Window] {
         let known = self.of(times);
         if known.windows.len() != steps {
             known.windows.clear();
@@ -46,7 +37,7 @@ impl Axis {
     }
 
     /// For each step how many samples are at or before the time that it looks at, which never goes back.
-    pub(crate) fn newest(&mut self, times: &[i64], steps: usize, now: impl Fn(usize) -> i64) -> &[usize] {
+    pub(crate) fn newest(&mut self, times: &SharedSlice<i64>, steps: usize, now: impl Fn(usize) -> i64) -> &[usize] {
         let known = self.of(times);
         if known.newest.len() != steps {
             known.newest.clear();
@@ -56,11 +47,11 @@ impl Axis {
     }
 
     /// What is known of an axis; nothing of one that is new.
-    fn of(&mut self, times: &[i64]) -> &mut Known {
+    fn of(&mut self, times: &SharedSlice<i64>) -> &mut Known {
         let ends = |times: &[i64]| (times.len(), times.first().copied(), times.last().copied());
-        let wanted = ends(times);
-        let same = |known: &Known| ends(&known.times) == wanted && known.times == times;
-        if let Some(at) = self.known.iter().position(same) {
+        let equal = |known: &Known| ends(&known.times) == ends(times) && known.times == *times;
+        let found = self.known.iter().position(|known| known.times.is_same(times));
+        if let Some(at) = found.or_else(|| self.known.iter().position(equal)) {
             return &mut self.known[at];
         }
         if self.known.len() < AXES_MAX {
@@ -69,8 +60,7 @@ impl Axis {
         let at = self.next % AXES_MAX;
         self.next = at + 1;
         let known = &mut self.known[at];
-        known.times.clear();
-        known.times.extend_from_slice(times);
+        known.times = times.clone();
         known.windows.clear();
         known.newest.clear();
         known
@@ -89,8 +79,12 @@ impl Known {
             while from < to && times[from] <= params.start_ms {
                 from += 1;
             }
-            let reach = (to > from + 1).then(|| Extrapolation::of(&times[from..to]).reach(&params));
-            self.windows.push(Window { from, to, reach });
+            let places = (from, to);
+            self.windows.push(if to > from + 1 {
+                Extrapolation::of(&times[from..to]).window(places, &params)
+            } else {
+                Window::at(places)
+            });
         }
     }
 
@@ -113,7 +107,7 @@ mod tests {
     /// More axes than are remembered, in turns, each found again as it is found anew.
     #[test]
     fn each_axis_has_its_own_windows() {
-        let times = |axis: i64| (0..20).map(|at| at * 10 + axis).collect::<Vec<i64>>();
+        let times = |axis: i64| (0..20).map(|at| at * 10 + axis).collect::<SharedSlice<i64>>();
         let mut axis = Axis::default();
         for turn in 0..3 {
             for number in 0..AXES_MAX as i64 + 7 {

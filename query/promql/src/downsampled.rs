@@ -119,12 +119,12 @@ impl<'a> Downsampled<'a> {
             Kind::Resets => Some(self.resets(window)),
             Kind::Irate | Kind::Idelta => match self.last_fold(window) {
                 Some(at) => Some(self.instant_value(at)),
-                None => function.at(window.from, window.to, None, params),
+                None => function.at(window.from, window.to, params),
             },
             _ => {
                 // The sample before a fold is the last one that is known of what is in the window.
                 let from = window.from - usize::from(window.left.is_some());
-                function.at(from, window.to, None, params)
+                function.at(from, window.to, params)
             }
         }
     }

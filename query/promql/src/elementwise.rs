@@ -3,6 +3,7 @@
 use crate::ast::{Call, Expr};
 use crate::error::EvalError;
 use crate::eval::{Evaluator, emit};
+use crate::parallel::Out;
 use crate::selector::Show;
 use crate::tile::{ABSENT, Grid, Meta, Row, Sink, is_absent};
 
@@ -95,8 +96,8 @@ impl Evaluator<'_> {
     fn timestamp(&mut self, vector: &Expr, start: bool, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
         if let Expr::Vector(selector) = vector.unparen() {
             let show = if start { Show::StartTime } else { Show::Time };
-            return self
-                .instant_rows(selector, grid, show, &mut |meta, row| sink(Meta { drop_name: true, ..meta }, row));
+            let mut nameless = |meta, row: &mut Row| sink(Meta { drop_name: true, ..meta }, row);
+            return self.instant_rows(selector, grid, show, Out::Rows(&mut nameless));
         }
         self.rows(vector, grid, &mut |meta, row| {
             if start {

@@ -13,6 +13,7 @@ use crate::elementwise::Elementwise;
 use crate::error::EvalError;
 use crate::input::{Read, Reading};
 use crate::operators::Scalars;
+use crate::parallel::Out;
 use crate::selector::{Series, Show};
 use crate::source::{SeriesSource, Wanted};
 use crate::stats::{EvalStats, StepStats};
@@ -507,13 +508,15 @@ impl Evaluator<'_> {
     fn streamed_rows(&mut self, expr: &Expr, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
         match expr {
             Expr::Paren(inner, _) => self.rows(inner, grid, sink),
-            Expr::Vector(selector) => self.instant_rows(selector, grid, Show::Value, sink),
+            Expr::Vector(selector) => self.instant_rows(selector, grid, Show::Value, Out::Rows(sink)),
             Expr::Unary { negative: false, expr, .. } => self.rows(expr, grid, sink),
             Expr::Unary { expr, .. } => self.rows(expr, grid, &mut |meta, row| {
                 row.map(|value| -value, |histogram| histogram.scale(-1.0));
                 sink(Meta { drop_name: true, ..meta }, row)
             }),
-            Expr::Call(call) if crate::ranges::RangeFunction::of(call).is_some() => self.range_call(call, grid, sink),
+            Expr::Call(call) if crate::ranges::RangeFunction::of(call).is_some() => {
+                self.range_call(call, grid, Out::Rows(sink))
+            }
             Expr::Call(call) if Elementwise::streams(call) => self.elementwise(call, grid, sink),
             Expr::Binary(binary) if binary.matching.is_none() => self.scalar_rows(binary, grid, sink),
             other => {

@@ -146,7 +146,7 @@ pub(crate) fn window(series: &mut Series, bounds: (i64, i64), smoothed: bool) ->
         out_values.extend_from_slice(inner);
         out_values.push(edges.right);
     }
-    (series.times, series.values) = (out_times, out_values);
+    (series.times, series.values) = (out_times.into(), out_values.into());
     Ok(())
 }
 

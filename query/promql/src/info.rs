@@ -10,6 +10,7 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::labels;
 use crate::matcher::{MatchOp, Matcher};
+use crate::parallel::Out;
 use crate::selector::Show;
 use crate::tile::{Grid, Meta, Tile, TileBuilder, is_absent};
 
@@ -85,14 +86,14 @@ impl Evaluator<'_> {
         };
         let mut tile = Tile::new(grid.steps);
         // The newest sample decides which of two versions of an info series counts, so times are kept, not values.
-        self.instant_rows(&selector, grid, Show::FloatTime, &mut |meta, row| {
+        self.instant_rows(&selector, grid, Show::FloatTime, Out::Rows(&mut |meta, row| {
             if row.has_histograms() {
                 let message = format!("this should be an info metric, with float samples: {}", braced(&meta.labels));
                 return Err(EvalError::Execution(message));
             }
             tile.push(meta, row);
             Ok(())
-        })?;
+        }))?;
         self.hold_values(tile.values.len())?;
         Ok(tile)
     }

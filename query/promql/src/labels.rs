@@ -35,11 +35,13 @@ pub(crate) fn with(labels: &Labels, name: &str, value: &str) -> Labels {
 
 /// Labels by which an aggregation groups or vectors match.
 pub(crate) fn group(labels: &Labels, names: &[String], without: bool) -> Labels {
-    if without {
-        keep(labels, |name| name != METRIC_NAME && !names.iter().any(|n| n == name))
-    } else {
-        keep(labels, |name| names.iter().any(|n| n == name))
-    }
+    keep(labels, |name| groups_by(name, names, without))
+}
+
+/// Whether a label is one of those by which an aggregation groups or vectors match.
+pub(crate) fn groups_by(name: &str, names: &[String], without: bool) -> bool {
+    let is_named = names.iter().any(|other| other == name);
+    if without { !is_named && name != METRIC_NAME } else { is_named }
 }
 
 /// A label name as queries write it: quoted if it is not a classic name.

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use model::histogram::{Added, HistogramSum, IncompatibleSchemas};
-use model::{FloatHistogram, Labels, ResetHint};
+use model::{FloatHistogram, Labels, ResetHint, SharedSlice};
 
 use crate::annotation::Annotations;
 use crate::ast::Span;
@@ -35,25 +35,26 @@ impl Split {
         let mut floats = Series {
             labels: series.labels.clone(),
             drop_name: series.drop_name,
-            times: Vec::new(),
-            values: Vec::new(),
+            times: SharedSlice::default(),
+            values: SharedSlice::default(),
             histograms: Vec::new(),
             starts: Vec::new(),
             folds: Vec::new(),
             resolution_ms: 0,
         };
-        let mut histograms = Vec::new();
+        let (mut histograms, mut times, mut values) = (Vec::new(), Vec::new(), Vec::new());
         for (at, time) in series.times.iter().enumerate() {
             let start = series.start(at);
             match series.histogram(at) {
                 Some(histogram) => histograms.push(Point { time: *time, start, histogram: Arc::clone(histogram) }),
                 None => {
-                    floats.times.push(*time);
-                    floats.values.push(series.values[at]);
+                    times.push(*time);
+                    values.push(series.values[at]);
                     floats.starts.push(start);
                 }
             }
         }
+        (floats.times, floats.values) = (times.into(), values.into());
         Self { floats, histograms }
     }
 
@@ -91,7 +92,7 @@ pub(crate) fn window(
     let points = split.points(params.start_ms, params.end_ms);
     let (from, to) = (range.start, range.end);
     if points.is_empty() {
-        return (from < to).then(|| function.at(from, to, None, params)).flatten().map(Cell::Float);
+        return (from < to).then(|| function.at(from, to, params)).flatten().map(Cell::Float);
     }
     let both = from < to;
     let float = |value: f64| Some(Cell::Float(value));
@@ -113,7 +114,7 @@ pub(crate) fn window(
         // What is left is about numbers alone.
         _ if both => {
             context.notes.histograms_ignored_in_range(context.span, context.labels);
-            function.at(from, to, None, params).map(Cell::Float)
+            function.at(from, to, params).map(Cell::Float)
         }
         _ => None,
     }

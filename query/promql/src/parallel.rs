@@ -1,5 +1,5 @@
-//! Several cores: series are computed in blocks beside each other and handed on in order, so that results do not depend on how
-//! many threads there are.
+//! Several cores: series are computed in blocks beside each other, and rows or groups are handed on in order, so that results do not depend
+//! on how many threads there are.
 
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -8,6 +8,7 @@ use crate::annotation::Annotations;
 use crate::axis::Axis;
 use crate::error::EvalError;
 use crate::eval::{Evaluator, Stop};
+use crate::groups::Groups;
 use crate::input::{Input, Reading};
 use crate::selector::Series;
 use crate::tile::{Grid, Meta, Row, Sink};
@@ -18,6 +19,14 @@ const BLOCK_VALUES: usize = 64 * 1024;
 const PARALLEL_VALUES_MIN: usize = 64 * 1024;
 /// Blocks that a thread may be ahead.
 const BLOCKS_AHEAD: usize = 2;
+
+/// Where rows go.
+pub(crate) enum Out<'o, 's> {
+    /// One after the other to a function.
+    Rows(&'o mut Sink<'s>),
+    /// Into the groups of an aggregation.
+    Groups(&'o mut Groups<'s>),
+}
 
 /// Computes the row of one series.
 pub(crate) type Compute<'a> = dyn Fn(&Series, &mut Axis, &mut Row, &mut Annotations) -> Meta + Sync + 'a;
@@ -44,7 +53,7 @@ impl Evaluator<'_> {
         input: &Input<'_>,
         grid: Grid,
         compute: &Compute<'_>,
-        sink: &mut Sink<'_>,
+        out: Out<'_, '_>,
     ) -> Result<(), EvalError> {
         let mut threads = self.limits.threads.min(input.len());
         if threads < 2 || input.samples_at_most().saturating_add(input.len() * grid.steps) < PARALLEL_VALUES_MIN {
@@ -52,13 +61,15 @@ impl Evaluator<'_> {
         }
         let reading = self.reading(threads);
         let job = Job { input, grid, compute, reading: &reading, stop: self.stop() };
-        if threads == 1 {
-            let mut notes = Annotations::default();
-            let result = job.in_turn(0..input.len(), &mut Axis::default(), &mut notes, sink);
-            self.annotations.extend(notes);
-            result?;
-        } else {
-            self.beside(&job, threads, sink)?;
+        match out {
+            Out::Groups(groups) => job.group(threads, groups)?,
+            Out::Rows(sink) if threads == 1 => {
+                let mut notes = Annotations::default();
+                let result = job.in_turn(0..input.len(), &mut Axis::default(), &mut notes, sink);
+                self.annotations.extend(notes);
+                result?;
+            }
+            Out::Rows(sink) => self.beside(&job, threads, sink)?,
         }
         self.has_read(&reading.total(), threads)
     }
@@ -114,6 +125,51 @@ impl Job<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Adds up blocks of series on several threads, this one among them, and joins them in order. The blocks do not depend on the number
+    /// of threads, so that neither do the sums.
+    fn group<'g>(&self, threads: usize, groups: &mut Groups<'g>) -> Result<(), EvalError> {
+        let (series, grouping) = (self.input.len(), groups.grouping());
+        let per_block = (BLOCK_VALUES / self.grid.steps.max(1)).max(1);
+        let blocks = series.div_ceil(per_block);
+        let threads = threads.min(blocks).max(1);
+        let block = |at: usize| at * per_block..((at + 1) * per_block).min(series);
+        let part = |at: usize, axis: &mut Axis| {
+            let (mut part, mut notes) = (grouping.part(), Annotations::default());
+            self.in_turn(block(at), axis, &mut notes, &mut |meta, row| part.add(meta, row))?;
+            part.notes.extend(notes);
+            Ok(part)
+        };
+        std::thread::scope(|scope| {
+            let receivers: Vec<Receiver<Result<Groups<'g>, EvalError>>> = (1..threads)
+                .map(|thread| {
+                    let (sender, receiver) = sync_channel(BLOCKS_AHEAD);
+                    scope.spawn(move || {
+                        let mut axis = Axis::default();
+                        for at in (thread..blocks).step_by(threads) {
+                            let result = part(at, &mut axis);
+                            let failed = result.is_err();
+                            // Nobody may be listening any more, and then nobody needs to know.
+                            if sender.send(result).is_err() || failed {
+                                return;
+                            }
+                        }
+                    });
+                    receiver
+                })
+                .collect();
+            let mut axis = Axis::default();
+            for at in 0..blocks {
+                let part = match (at % threads).checked_sub(1) {
+                    None => part(at, &mut axis)?,
+                    // A thread hangs up early only after it has sent why.
+                    Some(thread) => receivers[thread].recv().map_err(|_| EvalError::Canceled)??,
+                };
+                groups.join(part)?;
+            }
+            Ok(())
+        })
     }
 
     /// One thread's blocks. Ends when the receiver is gone, which is how an error elsewhere stops it.

@@ -9,10 +9,11 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::input::Input;
 use crate::mixed::{Context, Split};
+use crate::parallel::Out;
 use crate::selector::{Reference, Series};
 use crate::source::Wanted;
 use crate::stats::StepStats;
-use crate::tile::{Grid, Meta, Row, Sink, is_absent, is_float, is_histogram};
+use crate::tile::{Grid, Meta, Row, is_absent, is_float, is_histogram};
 use crate::windows::{Kind, Params, WindowFunction};
 
 /// A call of a function over a range.
@@ -151,7 +152,7 @@ impl<'a> Evaluator<'a> {
     }
 
     /// A function over a range, row by row.
-    pub(crate) fn range_call(&mut self, call: &Call, grid: Grid, sink: &mut Sink<'_>) -> Result<(), EvalError> {
+    pub(crate) fn range_call(&mut self, call: &Call, grid: Grid, out: Out<'_, '_>) -> Result<(), EvalError> {
         let Some(function) = RangeFunction::of(call) else { return Ok(()) };
         let mut params: Vec<Vec<f64>> = Vec::new();
         for param in &function.params {
@@ -179,7 +180,7 @@ impl<'a> Evaluator<'a> {
         let compute = |series: &Series, axis: &mut Axis, row: &mut Row, notes: &mut Annotations| {
             slide.series(series, axis, row, notes)
         };
-        self.each_series(&series, grid, &compute, sink)
+        self.each_series(&series, grid, &compute, out)
     }
 }
 
@@ -224,13 +225,16 @@ impl Slide<'_> {
         let mut function = WindowFunction::new(self.kind, series);
         let noteworthy = self.kind == Kind::Quantile || function.has_overlaps();
         let windows = axis.windows(&series.times, self.grid.steps, |step| self.params(step));
+        if function.extrapolates_samples() {
+            return function.extrapolate_all(windows, |step| self.params(step), &mut row.values);
+        }
         for ((step, out), window) in row.values.iter_mut().enumerate().zip(windows) {
-            let (from, to) = (window.from, window.to);
+            let (from, to) = (window.from as usize, window.to as usize);
             if from == to {
                 continue;
             }
             let params = self.params(step);
-            if let Some(value) = function.at(from, to, window.reach.as_ref(), &params) {
+            if let Some(value) = function.at(from, to, &params) {
                 *out = value;
             }
             if noteworthy {

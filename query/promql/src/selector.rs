@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{FloatHistogram, Labels, ResetHint, is_stale_nan};
+use model::{FloatHistogram, Labels, ResetHint, SharedSlice, is_stale_nan};
 
 use crate::annotation::Annotations;
 use crate::ast::{At, Span, VectorSelector};
@@ -11,16 +11,18 @@ use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::extended::smoothed_cell;
 use crate::input::{Input, Opened, Read};
+use crate::parallel::Out;
 use crate::source::{Fold, SelectRequest, SourceError, SourceSeries, Wanted};
-use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, Sink, is_absent, is_histogram};
+use crate::tile::{ABSENT, Cell, Grid, HISTOGRAM, Histogram, Meta, Row, is_absent, is_histogram};
+use crate::windows::any_nan;
 
 /// Samples of one series, in time order. Where a sample is a histogram, its value is the marker [`HISTOGRAM`].
 #[derive(Clone, Debug)]
 pub(crate) struct Series {
     pub(crate) labels: Labels,
     pub(crate) drop_name: bool,
-    pub(crate) times: Vec<i64>,
-    pub(crate) values: Vec<f64>,
+    pub(crate) times: SharedSlice<i64>,
+    pub(crate) values: SharedSlice<f64>,
     /// Empty if no sample is a histogram.
     pub(crate) histograms: Vec<Option<Histogram>>,
     /// When the counter behind each sample started, zero if unknown; empty if it is unknown for all.
@@ -43,8 +45,11 @@ impl Series {
         if histograms.iter().all(Option::is_none) {
             histograms = Vec::new();
         }
-        for (value, _) in values.iter_mut().zip(&histograms).filter(|(_, histogram)| histogram.is_some()) {
-            *value = HISTOGRAM;
+        if !histograms.is_empty() {
+            values.change(|values| {
+                let slots = values.iter_mut().zip(&histograms).filter(|(_, histogram)| histogram.is_some());
+                slots.for_each(|(value, _)| *value = HISTOGRAM);
+            });
         }
         if starts.iter().all(|start| *start == 0) {
             starts = Vec::new();
@@ -71,8 +76,8 @@ impl Series {
                 is_whole
             });
         }
-        retain(&mut self.times, keep);
-        retain(&mut self.values, keep);
+        self.times.change(|times| retain(times, keep));
+        self.values.change(|values| retain(values, keep));
         retain(&mut self.histograms, keep);
         retain(&mut self.starts, keep);
     }
@@ -120,12 +125,14 @@ impl Series {
 
     /// Ranges do not see staleness markers. Bits in values from outside that would mean a histogram here become an ordinary NaN.
     pub(crate) fn drop_stale(&mut self) {
-        let special = |value: &f64| value.is_nan() && (is_absent(*value) || is_histogram(*value));
+        let special = |value: &f64| is_absent(*value) || is_histogram(*value);
         if !self.has_histograms() {
-            if !self.values.iter().any(special) {
+            if !any_nan(&self.values) || !self.values.iter().any(special) {
                 return;
             }
-            self.values.iter_mut().filter(|value| is_histogram(**value)).for_each(|value| *value = f64::NAN);
+            self.values.change(|values| {
+                values.iter_mut().filter(|value| is_histogram(**value)).for_each(|value| *value = f64::NAN);
+            });
         }
         let keep: Vec<bool> = (0..self.times.len()).map(|at| !self.is_stale(at)).collect();
         self.retain(&keep);
@@ -275,7 +282,7 @@ impl<'a> Evaluator<'a> {
         selector: &VectorSelector,
         grid: Grid,
         show: Show,
-        sink: &mut Sink<'_>,
+        out: Out<'_, '_>,
     ) -> Result<(), EvalError> {
         if selector.anchored {
             let message = "anchored modifier can only be used with: changes, delta, increase, rate, resets - not with an instant vector";
@@ -321,7 +328,7 @@ impl<'a> Evaluator<'a> {
             }
             Meta { labels: series.labels.clone(), drop_name: false }
         };
-        self.each_series(&series, grid, &compute, sink)
+        self.each_series(&series, grid, &compute, out)
     }
 }
 

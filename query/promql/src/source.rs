@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::{FloatHistogram, Labels};
+use model::{FloatHistogram, Labels, SharedSlice};
 
 use crate::matcher::Matcher;
 
@@ -56,9 +56,9 @@ pub struct SourceSeries {
     /// The series.
     pub labels: Labels,
     /// Milliseconds since the Unix epoch, strictly ascending.
-    pub times: Vec<i64>,
+    pub times: SharedSlice<i64>,
     /// As many values, staleness markers included. What stands where a sample is a histogram does not matter.
-    pub values: Vec<f64>,
+    pub values: SharedSlice<f64>,
     /// As many slots, filled where a sample is a histogram; empty for a series without any.
     pub histograms: Vec<Option<Arc<FloatHistogram>>>,
     /// As many times at which the counter behind each sample started, in milliseconds, zero where that is not known; empty for a
@@ -74,7 +74,7 @@ pub struct SourceSeries {
 impl SourceSeries {
     /// A series of numbers.
     pub fn floats(labels: Labels, times: Vec<i64>, values: Vec<f64>) -> Self {
-        Self { labels, times, values, ..Self::default() }
+        Self { labels, times: times.into(), values: values.into(), ..Self::default() }
     }
 
     /// Bytes that the samples take.

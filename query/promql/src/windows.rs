@@ -124,7 +124,10 @@ impl<'a> WindowFunction<'a> {
     pub(crate) fn new(kind: Kind, series: &'a Series) -> Self {
         let (times, values) = (&series.times[..], &series.values[..]);
         let starts: &[i64] = if kind.uses_starts() { &series.starts } else { &[] };
+        let falls = || values.iter().zip(values.iter().skip(1)).fold(false, |any, (before, value)| any | (value < before));
         let resets = match kind {
+            // Most counters never fall, which is seen many samples at once.
+            Kind::Rate | Kind::Increase | Kind::Resets if starts.is_empty() && !falls() => Vec::new(),
             Kind::Rate | Kind::Increase | Kind::Resets if starts.is_empty() => {
                 (1..values.len()).filter(|at| values[*at] < values[*at - 1]).collect()
             }
@@ -153,15 +156,12 @@ impl<'a> WindowFunction<'a> {
         between(&self.overlaps, from, to).next().is_some()
     }
 
-    /// The result for the samples `from..to`, at least one. How far they reach is known where several series have the same times.
-    pub(crate) fn at(&mut self, from: usize, to: usize, reach: Option<&Reach>, params: &Params) -> Option<f64> {
+    /// The result for the samples `from..to`, at least one.
+    pub(crate) fn at(&mut self, from: usize, to: usize, params: &Params) -> Option<f64> {
         let (times, values) = (&self.times[from..to], &self.values[from..to]);
         let count = values.len();
         Some(match self.kind {
-            Kind::Rate | Kind::Increase | Kind::Delta => match reach.filter(|_| self.starts.is_empty()) {
-                Some(reach) => return Some(self.extended(from, to, reach)),
-                None => return self.extrapolated(from, to, params),
-            },
+            Kind::Rate | Kind::Increase | Kind::Delta => return self.extrapolated(from, to, params),
             Kind::Irate | Kind::Idelta => return self.instant_value(from, to),
             Kind::Sum => sum(values),
             Kind::Avg => mean(values),
@@ -203,16 +203,32 @@ impl<'a> WindowFunction<'a> {
         Some(if is_rate { result / (elapsed_ms as f64 / 1000.0) } else { result })
     }
 
-    /// Prometheus's extrapolation of two samples or more without start times.
-    fn extended(&self, from: usize, to: usize, reach: &Reach) -> f64 {
-        let is_counter = self.kind != Kind::Delta;
-        let first = self.values[from];
-        let mut result = self.values[to - 1] - first;
-        if is_counter && !self.resets.is_empty() {
-            result += between(&self.resets, from, to).map(|at| self.values[at - 1]).sum::<f64>();
+    /// Whether the function extrapolates, and nothing but samples says how: then [`Self::extrapolate_all`] is what [`Self::at`] is.
+    pub(crate) fn extrapolates_samples(&self) -> bool {
+        matches!(self.kind, Kind::Rate | Kind::Increase | Kind::Delta) && self.starts.is_empty()
+    }
+
+    /// Prometheus's extrapolation in all windows, of which `params` gives the bounds. Windows without two samples are left as they are.
+    pub(crate) fn extrapolate_all(&self, windows: &[Window], params: impl Fn(usize) -> Params, out: &mut [f64]) {
+        let (is_counter, per_second) = (self.kind != Kind::Delta, self.kind == Kind::Rate);
+        for (step, (out, window)) in out.iter_mut().zip(windows).enumerate() {
+            let (from, to) = (window.from as usize, window.to as usize);
+            if to < from + 2 {
+                continue;
+            }
+            let (first, last) = (self.values[from], self.values[to - 1]);
+            let mut result = last - first;
+            if is_counter && !self.resets.is_empty() {
+                result += between(&self.resets, from, to).map(|at| self.values[at - 1]).sum::<f64>();
+            }
+            let mut factor = if per_second { window.rate } else { window.increase };
+            // Only a counter that was at zero not long before the window is worth the division.
+            if is_counter && result > 0.0 && first >= 0.0 && first * window.sampled <= result * window.to_start_at_most {
+                let window = Extrapolation::of(&self.times[from..to]);
+                factor = window.factor(Some(first / result), per_second, &params(step));
+            }
+            *out = result * factor;
         }
-        let zero_at = (is_counter && result > 0.0 && first >= 0.0).then(|| first / result);
-        result * reach.factor(zero_at, self.kind == Kind::Rate)
     }
 
     /// Prometheus's extrapolation. The start time of the first sample, if it is in the window, stands for a sample of zero.
@@ -295,7 +311,7 @@ impl Extrapolation {
     }
 
     /// How far the window reaches beyond its samples.
-    pub(crate) fn reach(&self, params: &Params) -> Reach {
+    fn reach(&self, params: &Params) -> Reach {
         let seconds = |ms: i64| ms as f64 / 1000.0;
         let mut sampled = seconds(self.last_ms - self.first_ms);
         let average = if self.gaps > 0 { sampled / self.gaps as f64 } else { 0.0 };
@@ -311,11 +327,15 @@ impl Extrapolation {
         if to_end >= threshold {
             to_end = average / 2.0;
         }
-        let range = seconds(params.end_ms - params.start_ms);
-        let mut reach = Reach { sampled, to_start, to_end, range, increase: 0.0, rate: 0.0 };
-        reach.increase = reach.factor_from(to_start);
-        reach.rate = reach.increase / range;
-        reach
+        Reach { sampled, to_start, to_end, range: seconds(params.end_ms - params.start_ms) }
+    }
+
+    /// What all counters and gauges with samples at these times have in common.
+    pub(crate) fn window(&self, (from, to): (usize, usize), params: &Params) -> Window {
+        let reach = self.reach(params);
+        let (increase, rate) = (reach.factor(None, false), reach.factor(None, true));
+        let to_start_at_most = reach.to_start * (1.0 + ROUNDING);
+        Window { sampled: reach.sampled, to_start_at_most, increase, rate, ..Window::at((from, to)) }
     }
 
     /// By what the difference of first and last sample is multiplied.
@@ -324,17 +344,41 @@ impl Extrapolation {
     }
 }
 
+/// By how much two ways to compute the same may differ, relatively.
+const ROUNDING: f64 = 1e-9;
+
+/// The window of one step, as places on a time axis, and what of an extrapolation depends on times only.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Window {
+    /// First sample inside.
+    pub(crate) from: u32,
+    /// First sample behind.
+    pub(crate) to: u32,
+    /// Seconds from the first to the last sample; like all that follows it is zero without two samples.
+    sampled: f64,
+    /// Seconds from the start of the window to the first sample, as far as samples count for them, and a little more.
+    to_start_at_most: f64,
+    /// The factor where a counter does not reach zero, and the same per second.
+    increase: f64,
+    rate: f64,
+}
+
+impl Window {
+    /// Places only.
+    pub(crate) fn at((from, to): (usize, usize)) -> Self {
+        // A series of one read has fewer samples than fit.
+        Self { from: from as u32, to: to as u32, ..Self::default() }
+    }
+}
+
 /// What of an extrapolation depends on times only, in seconds. The difference of first and last sample is extended to the edges of the
 /// window if samples come close to them, else by half of their average distance, and a counter never below zero.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Reach {
+struct Reach {
     sampled: f64,
     to_start: f64,
     to_end: f64,
     range: f64,
-    /// The factor where the counter does not reach zero, and the same per second.
-    increase: f64,
-    rate: f64,
 }
 
 impl Reach {
@@ -342,17 +386,18 @@ impl Reach {
     /// before the first sample.
     fn factor(&self, zero_at: Option<f64>, per_second: bool) -> f64 {
         let to_zero = zero_at.map(|zero| self.sampled * zero).filter(|zero| *zero < self.to_start);
-        match to_zero {
-            Some(to_zero) if per_second => self.factor_from(to_zero) / self.range,
-            Some(to_zero) => self.factor_from(to_zero),
-            None if per_second => self.rate,
-            None => self.increase,
-        }
+        let factor = self.factor_from(to_zero.unwrap_or(self.to_start));
+        if per_second { factor / self.range } else { factor }
     }
 
     fn factor_from(&self, to_start: f64) -> f64 {
         if self.sampled == 0.0 { 1.0 } else { (self.sampled + to_start + self.to_end) / self.sampled }
     }
+}
+
+/// Whether any of some values is NaN, looked at many at once.
+pub(crate) fn any_nan(values: &[f64]) -> bool {
+    values.iter().fold(false, |any, value| any | value.is_nan())
 }
 
 fn count_changes(values: &[f64]) -> Vec<u32> {
@@ -402,6 +447,33 @@ impl Mean {
         let weight = (self.count - 1.0) / self.count;
         (self.sum, self.compensation) =
             add_compensated(value / self.count, weight * self.sum, weight * self.compensation);
+    }
+
+    /// Adds the values of another mean, which come behind these.
+    pub(crate) fn join(&mut self, behind: &Self) {
+        if behind.count == 0.0 {
+            return;
+        }
+        if self.count == 0.0 {
+            *self = *behind;
+            return;
+        }
+        let count = self.count + behind.count;
+        if !self.incremental && !behind.incremental {
+            let (sum, compensation) = add_compensated(behind.sum, self.sum, self.compensation);
+            if !sum.is_infinite() {
+                *self = Self { count, sum, compensation: compensation + behind.compensation, incremental: false };
+                return;
+            }
+        }
+        let weighted = |mean: &Self| {
+            // The sum of an incremental mean is the mean.
+            let weight = if mean.incremental { mean.count / count } else { 1.0 / count };
+            (mean.sum * weight, mean.compensation * weight)
+        };
+        let (ours, theirs) = (weighted(self), weighted(behind));
+        let (sum, compensation) = add_compensated(theirs.0, ours.0, ours.1);
+        *self = Self { count, sum, compensation: compensation + theirs.1, incremental: true };
     }
 
     pub(crate) fn value(&self) -> f64 {

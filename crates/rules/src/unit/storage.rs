@@ -52,7 +52,7 @@ impl Column {
         }
         let histograms = &self.histograms[from..to];
         let histograms = if histograms.iter().all(Option::is_none) { Vec::new() } else { histograms.to_vec() };
-        let (times, values) = (self.times[from..to].to_vec(), self.values[from..to].to_vec());
+        let (times, values) = (self.times[from..to].to_vec().into(), self.values[from..to].to_vec().into());
         Some(SourceSeries { labels: labels.clone(), times, values, histograms, ..SourceSeries::default() })
     }
 }

@@ -25,18 +25,18 @@ impl Memory {
 
 fn series(line: &str) -> SourceSeries {
     let (labels, places) = promql::parse_series(line).expect("a series");
-    let mut series = SourceSeries { labels, ..SourceSeries::default() };
+    let (mut times, mut values, mut histograms) = (Vec::new(), Vec::new(), Vec::new());
     for (at, place) in (0i64..).zip(places) {
         let (value, histogram) = match place {
             SequenceValue::Missing => continue,
             SequenceValue::Float(value) => (value, None),
             SequenceValue::Histogram { histogram, .. } => (0.0, Some(histogram)),
         };
-        series.times.push(at * STEP_MS);
-        series.values.push(value);
-        series.histograms.push(histogram);
+        times.push(at * STEP_MS);
+        values.push(value);
+        histograms.push(histogram);
     }
-    series
+    SourceSeries { labels, times: times.into(), values: values.into(), histograms, ..SourceSeries::default() }
 }
 
 impl SeriesSource for Memory {

@@ -27,14 +27,11 @@ impl SeriesSource for Storage {
         let mut found = Vec::new();
         for (labels, samples) in self.0.iter().filter(|(labels, _)| wanted(labels)) {
             let mut series = SourceSeries { labels: labels.clone(), ..SourceSeries::default() };
-            for (time, sample) in samples {
-                if (request.start_ms..=request.end_ms).contains(time) {
-                    series.times.push(*time);
-                    series.values.push(sample.value);
-                    series.histograms.push(sample.histogram.clone());
-                    series.starts.push(sample.start);
-                }
-            }
+            let inside = || samples.range(request.start_ms..=request.end_ms.max(request.start_ms));
+            series.times = inside().map(|(time, _)| *time).collect();
+            series.values = inside().map(|(_, sample)| sample.value).collect();
+            series.histograms = inside().map(|(_, sample)| sample.histogram.clone()).collect();
+            series.starts = inside().map(|(_, sample)| sample.start).collect();
             if !series.times.is_empty() {
                 found.push(series);
             }

@@ -437,12 +437,7 @@ impl BlockFile {
     }
 
     /// The samples of one series, with what is wanted of what downsampling left out.
-    pub(crate) fn samples(
-        &self,
-        entry: &Entry,
-        wanted: Wanted,
-        pages: BlockPages<'_>,
-    ) -> Result<Samples, SeriesError> {
+    pub(crate) fn samples(&self, entry: &Entry, wanted: Wanted, pages: BlockPages<'_>) -> Result<Samples, SeriesError> {
         let row = entry.row;
         let (times, values) = self.columns(entry, pages)?;
         let count = times.len();
@@ -461,8 +456,7 @@ impl BlockFile {
         if entry.has_aggregate(Aggregate::Count) {
             // Which parts a row of an aggregate has is not kept in memory; it has one of these two.
             let column = |behind: u32, count: usize| pages.values(row + behind, count, (true, true));
-            samples.folds =
-                folds::read(entry, &samples.values, wanted, column)?.ok_or_else(|| self.senseless(row))?;
+            samples.folds = folds::read(entry, &samples.values, wanted, column)?.ok_or_else(|| self.senseless(row))?;
         }
         Ok(samples)
     }

@@ -388,15 +388,15 @@ impl SeriesDb {
         let start_ms = start_ms.max(floors.lowest());
         let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
         let tenant = tenant.read();
-        let copy = |head: &Head| copy_head(head, start_ms.max(floors.of(&head.labels)), end_ms);
+        let copy = |(id, head): (SeriesId, &Head)| copy_head(id, head, start_ms.max(floors.of(&head.labels)), end_ms);
         let found = tenant.find_ordered(matchers, start_ms, end_ms);
-        let heads: Vec<(SeriesId, Held)> = found.into_iter().map(|(id, head)| (id, copy(head))).collect();
+        let held: Vec<Held> = found.into_iter().map(copy).collect();
         let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
         let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
         let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
-        SeriesSelection::new(heads, blocks, deleted, end_ms, &self.pages)
+        SeriesSelection::new(held, blocks, deleted, end_ms, &self.pages)
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
@@ -521,9 +521,10 @@ fn reject_all(batch: &SeriesBatch, reason: Limit) -> Vec<Rejected> {
     batch.series.iter().enumerate().map(reject).collect()
 }
 
-fn copy_head(head: &Head, start_ms: i64, end_ms: i64) -> Held {
+fn copy_head(id: SeriesId, head: &Head, start_ms: i64, end_ms: i64) -> Held {
     let layers = [Some(&head.recent), head.flushing.as_deref(), Some(&head.fresh)];
-    let copies =
-        layers.map(|layer| layer.map(|layer| layer.around(start_ms, end_ms)).filter(|layer| !layer.is_empty()));
-    Held { labels: head.labels.clone(), start_ms, layers: copies }
+    let copies = layers.into_iter().flatten().map(|layer| layer.around(start_ms, end_ms));
+    let copies: Vec<Layer> = copies.filter(|layer| !layer.is_empty()).collect();
+    let layers = (!copies.is_empty()).then(|| Box::new(Mutex::new(copies)));
+    Held { id, labels: head.labels.clone(), start_ms, layers }
 }

@@ -114,8 +114,7 @@ impl SeriesDb {
                 let next = rows.peek().and_then(|place| block.entries.get(*place as usize));
                 let Some(entry) = next.filter(|entry| entry.id == *id) else { continue };
                 rows.next();
-                let mut samples =
-                    block.file.samples(entry, Wanted::Everything, pages.of(&block.file, run.len()))?;
+                let mut samples = block.file.samples(entry, Wanted::Everything, pages.of(&block.file, run.len()))?;
                 samples.resolution_ms = block.resolution_ms(entry);
                 tombstones::apply(&deleted, block.file.id.sequence, labels, &mut samples);
                 if merged.is_empty() {

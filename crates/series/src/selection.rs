@@ -1,5 +1,6 @@
 //! Series that were found, to be read one by one.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use model::{Labels, settle_reset_hints};
@@ -19,13 +20,10 @@ use crate::tombstones::{self, Tombstone};
 /// The series of one read, as they were when it began: what is in memory is copied, blocks are read when a series is asked for.
 #[derive(Debug, Default)]
 pub struct SeriesSelection {
-    ids: Vec<SeriesId>,
-    labels: Vec<Labels>,
-    /// What was in memory, packed; taken when the series is read.
-    heads: Vec<Mutex<[Option<Layer>; 3]>>,
-    /// The first time of each series.
-    starts_ms: Vec<i64>,
+    series: Vec<Held>,
     blocks: Vec<Arc<Block>>,
+    /// For each series and each block the place of its entry, if there is one.
+    places: Vec<Option<NonZeroU32>>,
     deleted: Vec<Tombstone>,
     end_ms: i64,
     samples_at_most: usize,
@@ -38,33 +36,40 @@ pub struct SeriesSelection {
 /// the tenant for a copy of few bytes and unpacks them with as many threads as it has.
 #[derive(Debug)]
 pub(crate) struct Held {
+    pub(crate) id: SeriesId,
     pub(crate) labels: Labels,
+    /// The first time that is wanted of it.
     pub(crate) start_ms: i64,
-    pub(crate) layers: [Option<Layer>; 3],
+    /// Taken when the series is read; none where nothing of it was in memory.
+    pub(crate) layers: Option<Box<Mutex<Vec<Layer>>>>,
 }
 
 impl SeriesSelection {
-    /// `heads` in the order in which series are read.
+    /// `series` in the order in which they are read.
     pub(crate) fn new(
-        heads: Vec<(SeriesId, Held)>,
+        series: Vec<Held>,
         blocks: Vec<Arc<Block>>,
         deleted: Vec<Tombstone>,
         end_ms: i64,
         cache: &Arc<PageCache>,
     ) -> Self {
-        let mut selection = Self { blocks, deleted, end_ms, ..Self::default() };
+        let mut selection = Self { series, blocks, deleted, end_ms, ..Self::default() };
+        selection.places.reserve(selection.series.len() * selection.blocks.len());
         let mut stored_samples = 0;
-        for (id, Held { labels, start_ms, layers }) in heads {
-            let stored: usize = selection.blocks.iter().filter_map(|block| block.entry(id)).map(Entry::samples).sum();
-            stored_samples += stored;
-            let held = layers.iter().flatten();
-            selection.samples_at_most += held.clone().map(Layer::len).sum::<usize>() + stored;
-            selection.held_bytes += held.map(Layer::bytes).sum::<usize>();
-            selection.ids.push(id);
-            selection.labels.push(labels);
-            selection.starts_ms.push(start_ms);
-            selection.heads.push(Mutex::new(layers));
+        for held in &selection.series {
+            for block in &selection.blocks {
+                let place = block.place(held.id);
+                stored_samples += place.map_or(0, |at| block.entries[at].samples());
+                // One more than the place, which leaves nothing for none.
+                selection.places.push(place.and_then(|at| NonZeroU32::new(at as u32 + 1)));
+            }
+            if let Some(layers) = &held.layers {
+                let layers = layers.lock();
+                selection.samples_at_most += layers.iter().map(Layer::len).sum::<usize>();
+                selection.held_bytes += layers.iter().map(Layer::bytes).sum::<usize>();
+            }
         }
+        selection.samples_at_most += stored_samples;
         selection.pages = Pages::new(Arc::clone(cache), stored_samples);
         selection
     }
@@ -83,17 +88,17 @@ impl SeriesSelection {
 
     /// How many series there are.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.series.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.series.is_empty()
     }
 
     /// The labels of a series; they ascend.
     pub fn labels(&self, at: usize) -> &Labels {
-        &self.labels[at]
+        &self.series[at].labels
     }
 
     /// How many samples all series have at most.
@@ -106,30 +111,38 @@ impl SeriesSelection {
         self.held_bytes
     }
 
+    /// What blocks have of a series in the time of the read.
+    fn entries(&self, at: usize) -> impl Iterator<Item = (&Block, &Entry)> {
+        let (start_ms, places) = (self.series[at].start_ms, &self.places[at * self.blocks.len()..]);
+        let entries = self.blocks.iter().zip(places).filter_map(|(block, place)| {
+            let entry = block.entries.get((*place)?.get() as usize - 1)?;
+            Some((&**block, entry))
+        });
+        entries.filter(move |(_, entry)| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms)
+    }
+
     /// The samples of a series, of which there may be none after all. Each series is read once; a damaged block fails the read.
     pub fn read(&self, at: usize) -> Result<SeriesData, SeriesError> {
         if let Some(shared) = self.read_shared(at)? {
             return Ok(shared);
         }
         let mut stored = Samples::default();
-        let start_ms = self.starts_ms[at];
-        for block in &self.blocks {
-            let inside = |entry: &&Entry| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms;
-            let Some(entry) = block.entry(self.ids[at]).filter(inside) else { continue };
+        let Held { labels, start_ms, layers, .. } = &self.series[at];
+        for (block, entry) in self.entries(at) {
             let pages = self.pages.of(&block.file, self.blocks.len());
             let mut samples = block.file.samples(entry, self.wanted, pages)?;
             samples.resolution_ms = block.resolution_ms(entry);
-            samples.clip(start_ms, self.end_ms);
-            tombstones::apply(&self.deleted, block.file.id.sequence, &self.labels[at], &mut samples);
+            samples.clip(*start_ms, self.end_ms);
+            tombstones::apply(&self.deleted, block.file.id.sequence, labels, &mut samples);
             if stored.is_empty() {
                 stored = samples;
             } else {
                 stored.lay_over(samples.view());
             }
         }
-        let layers = std::mem::take(&mut *self.heads[at].lock());
+        let layers = layers.as_ref().map(|layers| std::mem::take(&mut *layers.lock()));
         for layer in layers.into_iter().flatten() {
-            let samples = layer.range(start_ms, self.end_ms);
+            let samples = layer.range(*start_ms, self.end_ms);
             if stored.is_empty() {
                 stored = samples;
             } else {
@@ -137,30 +150,28 @@ impl SeriesSelection {
             }
         }
         if self.wanted == Wanted::Samples && !stored.folds.is_empty() {
-            stored = Samples::from(stored.range(start_ms, self.end_ms));
+            stored = Samples::from(stored.range(*start_ms, self.end_ms));
             stored.folds = Vec::new();
         }
-        Ok(series_data(self.labels[at].clone(), stored))
+        Ok(series_data(labels.clone(), stored))
     }
 
     /// The samples of a series of which all are in one block, as they are there: nothing is copied.
     fn read_shared(&self, at: usize) -> Result<Option<SeriesData>, SeriesError> {
-        let start_ms = self.starts_ms[at];
-        let in_memory = self.heads[at].lock().iter().flatten().any(|layer| !layer.is_empty());
-        if in_memory || !self.deleted.is_empty() {
+        let Held { labels, start_ms, layers, .. } = &self.series[at];
+        if layers.is_some() || !self.deleted.is_empty() {
             return Ok(None);
         }
-        let entries = self.blocks.iter().filter_map(|block| Some((block, block.entry(self.ids[at])?)));
-        let mut entries = entries.filter(|(_, entry)| entry.min_ms <= self.end_ms && entry.max_ms >= start_ms);
+        let mut entries = self.entries(at);
         let (Some((block, entry)), None) = (entries.next(), entries.next()) else { return Ok(None) };
         if !entry.is_plain() {
             return Ok(None);
         }
         let (times, values) = block.file.columns(entry, self.pages.of(&block.file, self.blocks.len()))?;
-        let from = times.partition_point(|time| *time < start_ms);
+        let from = times.partition_point(|time| time < start_ms);
         let to = times.partition_point(|time| *time <= self.end_ms);
-        let labels = self.labels[at].clone();
-        Ok(Some(SeriesData { labels, times: times.part(from, to), values: values.part(from, to), ..SeriesData::default() }))
+        let (labels, times, values) = (labels.clone(), times.part(from, to), values.part(from, to));
+        Ok(Some(SeriesData { labels, times, values, ..SeriesData::default() }))
     }
 }
 

@@ -108,6 +108,10 @@ impl Selection for Opened {
         self.0.labels(at)
     }
 
+    fn is_sorted(&self) -> bool {
+        true
+    }
+
     fn samples_at_most(&self) -> usize {
         self.0.samples_at_most()
     }

@@ -27,7 +27,12 @@ struct Known {
 
 impl Axis {
     /// The windows of all steps over these times, of which `params` gives the bounds, which never go back.
-    pub(crate) fn windows(&mut self, times: &SharedSlice<i64>, steps: usize, params: impl Fn(usize) -> Params) -> &[Window] {
+    pub(crate) fn windows(
+        &mut self,
+        times: &SharedSlice<i64>,
+        steps: usize,
+        params: impl Fn(usize) -> Params,
+    ) -> &[Window] {
         let known = self.of(times);
         if known.windows.len() != steps {
             known.windows.clear();

@@ -196,7 +196,9 @@ impl Group {
                 None => {}
                 Some(Cell::Float(value)) => self.tallies.add(step, value),
                 Some(Cell::Histogram(histogram)) => match op {
-                    AggregateOp::Sum | AggregateOp::Avg => self.add_histogram(grouping, step, &histogram, labels, notes),
+                    AggregateOp::Sum | AggregateOp::Avg => {
+                        self.add_histogram(grouping, step, &histogram, labels, notes)
+                    }
                     AggregateOp::Count | AggregateOp::Group => self.tallies.add(step, 1.0),
                     _ => notes.histogram_ignored(span, op.as_str()),
                 },

@@ -86,14 +86,20 @@ impl Evaluator<'_> {
         };
         let mut tile = Tile::new(grid.steps);
         // The newest sample decides which of two versions of an info series counts, so times are kept, not values.
-        self.instant_rows(&selector, grid, Show::FloatTime, Out::Rows(&mut |meta, row| {
-            if row.has_histograms() {
-                let message = format!("this should be an info metric, with float samples: {}", braced(&meta.labels));
-                return Err(EvalError::Execution(message));
-            }
-            tile.push(meta, row);
-            Ok(())
-        }))?;
+        self.instant_rows(
+            &selector,
+            grid,
+            Show::FloatTime,
+            Out::Rows(&mut |meta, row| {
+                if row.has_histograms() {
+                    let message =
+                        format!("this should be an info metric, with float samples: {}", braced(&meta.labels));
+                    return Err(EvalError::Execution(message));
+                }
+                tile.push(meta, row);
+                Ok(())
+            }),
+        )?;
         self.hold_values(tile.values.len())?;
         Ok(tile)
     }

@@ -34,7 +34,9 @@ pub(crate) struct Opened<'a> {
 impl<'a> Opened<'a> {
     pub(crate) fn new(selection: Box<dyn Selection + 'a>, without_buckets: bool, without_stale: bool) -> Self {
         let mut order: Vec<usize> = (0..selection.len()).collect();
-        if !order.is_sorted_by(|a, b| selection.labels(*a) <= selection.labels(*b)) {
+        let is_sorted =
+            selection.is_sorted() || order.is_sorted_by(|a, b| selection.labels(*a) <= selection.labels(*b));
+        if !is_sorted {
             order.sort_unstable_by(|a, b| selection.labels(*a).cmp(selection.labels(*b)));
         }
         Self { selection, order, without_buckets, without_stale }

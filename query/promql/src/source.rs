@@ -121,6 +121,11 @@ pub trait Selection: Send + Sync {
     /// The labels of a series.
     fn labels(&self, at: usize) -> &Labels;
 
+    /// Whether the labels ascend, so that nobody needs to compare them.
+    fn is_sorted(&self) -> bool {
+        false
+    }
+
     /// How many samples all series have, at most: whether threads are worth it.
     fn samples_at_most(&self) -> usize;
 

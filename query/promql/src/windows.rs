@@ -124,7 +124,8 @@ impl<'a> WindowFunction<'a> {
     pub(crate) fn new(kind: Kind, series: &'a Series) -> Self {
         let (times, values) = (&series.times[..], &series.values[..]);
         let starts: &[i64] = if kind.uses_starts() { &series.starts } else { &[] };
-        let falls = || values.iter().zip(values.iter().skip(1)).fold(false, |any, (before, value)| any | (value < before));
+        let falls =
+            || values.iter().zip(values.iter().skip(1)).fold(false, |any, (before, value)| any | (value < before));
         let resets = match kind {
             // Most counters never fall, which is seen many samples at once.
             Kind::Rate | Kind::Increase | Kind::Resets if starts.is_empty() && !falls() => Vec::new(),
@@ -223,7 +224,8 @@ impl<'a> WindowFunction<'a> {
             }
             let mut factor = if per_second { window.rate } else { window.increase };
             // Only a counter that was at zero not long before the window is worth the division.
-            if is_counter && result > 0.0 && first >= 0.0 && first * window.sampled <= result * window.to_start_at_most {
+            if is_counter && result > 0.0 && first >= 0.0 && first * window.sampled <= result * window.to_start_at_most
+            {
                 let window = Extrapolation::of(&self.times[from..to]);
                 factor = window.factor(Some(first / result), per_second, &params(step));
             }

@@ -124,6 +124,8 @@ pub struct StoreConfig {
     pub downsampling: Vec<DownsamplingConfig>,
     /// Memory of metric samples that are on disk too.
     pub recent_bytes_max: u64,
+    /// Memory of decoded columns of metric blocks.
+    pub decoded_bytes_max: u64,
     /// Tenants that may have metrics.
     pub tenants_max: usize,
     /// Series that a tenant may have.

@@ -108,6 +108,11 @@ pub const SETTINGS: &[Setting] = &[
         "Memory of metric samples that are on disk too, so that dashboards of the last hours read no file: of all tenants together, the largest gives way first.",
     ),
     setting(
+        "store.decoded_bytes_max",
+        r#""64MiB""#,
+        "Memory of decoded columns of metric blocks, so that what is asked again is not read again. `off` keeps none.",
+    ),
+    setting(
         "store.tenants_max",
         "10000",
         "Tenants that may have metrics; series and metadata of a further one are refused with the reason.",

@@ -46,6 +46,12 @@ impl Labels {
         &self.0
     }
 
+    /// Those labels whose names are wanted.
+    #[must_use]
+    pub fn keep(&self, wanted: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(name, _)| wanted(name)).cloned().collect())
+    }
+
     /// How many labels there are.
     pub fn len(&self) -> usize {
         self.0.len()

@@ -24,10 +24,10 @@ use model::{Exemplar, Labels, MetricKind, MetricMetadata, SharedSlice, TenantId}
 
 use crate::SeriesError;
 use crate::codec::{self, Corrupt, Form, Reader};
+use crate::decoded::BlockPages;
 use crate::folds::{self, Wanted};
 use crate::histograms;
 use crate::index::SeriesId;
-use crate::pages::BlockPages;
 use crate::samples::Samples;
 
 /// How the names of blocks end.

@@ -9,13 +9,13 @@ use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, SeriesSamples, 
 use parking_lot::{Mutex, RwLock};
 
 use crate::block::{self, About, BlockFile, BlockId, BlockWriter, EXTENSION, Entries};
+use crate::decoded::Decodings;
 use crate::downsample::Cutoffs;
 use crate::exemplars::SeriesExemplars;
 use crate::fold::Fold;
 use crate::head::{Block, Head, Tenant};
 use crate::index::SeriesId;
 use crate::layer::Layer;
-use crate::pages::PageCache;
 use crate::recent;
 use crate::retention::Floors;
 use crate::selection::{Held, SeriesSelection};
@@ -96,7 +96,7 @@ pub struct SeriesDb {
     /// When what is too old was last removed.
     pub(crate) removed_ms: AtomicI64,
     damaged: Mutex<Vec<DamagedBlock>>,
-    pub(crate) pages: Arc<PageCache>,
+    pub(crate) decoded: Arc<Decodings>,
     /// What was deleted and may still be in blocks. Replaced as a whole, under the lock of the tenant whose reads it changes.
     pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
 }
@@ -112,7 +112,7 @@ impl SeriesDb {
         let db = Self {
             dir: dir.to_owned(),
             floors: RwLock::new(Arc::new(Floors::new(&options.retention))),
-            pages: Arc::new(PageCache::new(options.page_cache_bytes_max)),
+            decoded: Arc::new(Decodings::new(options.decoded_bytes_max)),
             cutoffs: RwLock::new(Arc::new(Cutoffs::new(&options.downsampling))),
             options,
             tenants: RwLock::default(),
@@ -396,7 +396,7 @@ impl SeriesDb {
         let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
         let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
         drop(tenant);
-        SeriesSelection::new(held, blocks, deleted, end_ms, &self.pages)
+        SeriesSelection::new(held, blocks, deleted, end_ms, &self.decoded)
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.
@@ -476,7 +476,7 @@ impl SeriesDb {
     /// Bytes that series, samples in memory, exemplars and decoded columns take, estimated.
     pub fn memory_bytes(&self) -> usize {
         let tenants: usize = self.tenants.read().values().map(|tenant| tenant.read().memory_bytes()).sum();
-        tenants + self.pages.bytes()
+        tenants + self.decoded.bytes()
     }
 
     /// Bytes of samples that no block holds yet: what a flush would write, before compression.

@@ -28,6 +28,7 @@ mod block;
 mod cardinality;
 mod codec;
 mod db;
+mod decoded;
 mod delete;
 mod downsample;
 mod error;
@@ -43,7 +44,7 @@ mod layer;
 mod matcher;
 mod merge;
 mod options;
-mod pages;
+
 mod recent;
 mod retention;
 mod samples;

@@ -7,10 +7,10 @@ use parking_lot::RwLock;
 use roaring::RoaringBitmap;
 
 use crate::block::{self, About, BlockId, BlockWriter};
+use crate::decoded::Pages;
 use crate::folds::Wanted;
 use crate::head::{Block, Tenant};
 use crate::index::SeriesId;
-use crate::pages::Pages;
 use crate::samples::Samples;
 use crate::tombstones;
 use crate::{SeriesDb, SeriesError, SeriesOptions};
@@ -141,7 +141,7 @@ impl SeriesDb {
         tenant.add_block(file, entries);
         for block in run {
             tenant.remove_block(block);
-            self.pages.forget(block.file.id);
+            self.decoded.forget(block.file.id);
             std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
         }
         if !deleted.is_empty() {

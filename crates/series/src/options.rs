@@ -22,7 +22,7 @@ pub struct SeriesOptions {
     /// Bytes of flushed samples that stay in memory, of all tenants together, so that dashboards of the last hours read no file.
     pub recent_bytes_max: usize,
     /// Bytes of decoded columns of blocks that are kept for reads to come.
-    pub page_cache_bytes_max: usize,
+    pub decoded_bytes_max: usize,
     /// Blocks of at most this many bytes are joined by `merge`.
     pub merge_bytes_max: u64,
     /// Neighbouring small blocks that it takes to start a merge.
@@ -46,7 +46,7 @@ impl Default for SeriesOptions {
             label_value_bytes_max: 16 * 1024,
             exemplars_per_tenant_max: 20_000,
             recent_bytes_max: 256 << 20,
-            page_cache_bytes_max: 64 << 20,
+            decoded_bytes_max: 64 << 20,
             merge_bytes_max: 64 << 20,
             merge_blocks_min: 4,
             retention: Vec::new(),

@@ -126,7 +126,7 @@ impl SeriesDb {
                 }
                 std::fs::remove_file(&block.file.path).map_err(SeriesError::io("remove", &block.file.path))?;
                 tenant.remove_block(&block);
-                self.pages.forget(block.file.id);
+                self.decoded.forget(block.file.id);
             }
             for head in tenant.heads.values_mut() {
                 let floor = floors.of(&head.labels);

@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use crate::SeriesError;
 use crate::block::Entry;
 use crate::db::SeriesData;
+use crate::decoded::{Decodings, Pages};
 use crate::folds::Wanted;
 use crate::head::Block;
 use crate::index::SeriesId;
 use crate::layer::Layer;
-use crate::pages::{PageCache, Pages};
 use crate::samples::Samples;
 use crate::tombstones::{self, Tombstone};
 
@@ -51,7 +51,7 @@ impl SeriesSelection {
         blocks: Vec<Arc<Block>>,
         deleted: Vec<Tombstone>,
         end_ms: i64,
-        cache: &Arc<PageCache>,
+        cache: &Arc<Decodings>,
     ) -> Self {
         let mut selection = Self { series, blocks, deleted, end_ms, ..Self::default() };
         selection.places.reserve(selection.series.len() * selection.blocks.len());

@@ -524,7 +524,7 @@ fn a_damaged_block_holds_up_no_other_and_what_is_deleted_in_it_stays_deleted() {
     let dir = tempfile::tempdir().unwrap();
     // A page that was read while it was whole is kept otherwise, and its damage shows when it is read again.
     let defaults = SeriesOptions::default();
-    let options = SeriesOptions { merge_blocks_min: 2, recent_bytes_max: 0, page_cache_bytes_max: 0, ..defaults };
+    let options = SeriesOptions { merge_blocks_min: 2, recent_bytes_max: 0, decoded_bytes_max: 0, ..defaults };
     let db = SeriesDb::open(dir.path(), options.clone()).unwrap();
     let tenants = ["a", "b"].map(|name| TenantId::new(name).unwrap());
     let write = |time: i64| {

@@ -1,6 +1,7 @@
 //! Every limit of a query, with its name in errors and its default.
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 /// The limits that hold for every query. Each has a name (`query.timeout_ms`, ...) that the error shows when the limit stops
 /// a query, and that is the setting to change.
@@ -77,8 +78,11 @@ impl Default for QueryLimits {
 impl QueryLimits {
     /// The number of parallel parts, never zero.
     pub(crate) fn partitions(&self) -> usize {
+        // The answer is in files of the kernel, and looking it up costs as much as a small query.
+        static CORES: LazyLock<usize> =
+            LazyLock::new(|| std::thread::available_parallelism().map_or(1, |cores| cores.get()));
         match self.partitions {
-            0 => std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+            0 => *CORES,
             n => n,
         }
     }

@@ -8,7 +8,7 @@ use crate::ast::{Aggregate, AggregateOp, Expr};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
 use crate::groups::{Grouping, Groups};
-use crate::labels;
+use crate::labels::{self, ByLabels};
 use crate::parallel::Out;
 use crate::ranges::RangeFunction;
 use crate::selector::Show;
@@ -30,7 +30,8 @@ impl Evaluator<'_> {
 
     fn accumulate(&mut self, aggregate: &Aggregate, grid: Grid) -> Result<Tile, EvalError> {
         let bytes_max = self.limits.memory_max_bytes;
-        let grouping = Grouping::new(aggregate, grid.steps, (bytes_max.saturating_sub(self.held_bytes()), bytes_max));
+        let bytes = (bytes_max.saturating_sub(self.held_bytes()), bytes_max);
+        let grouping = Grouping::new(aggregate, grid.steps, bytes, self.limits.delayed_name_removal);
         let mut groups = grouping.groups();
         self.grouped_rows(&aggregate.expr, grid, &mut groups)?;
         let mut tile = Tile::new(grid.steps);
@@ -42,9 +43,7 @@ impl Evaluator<'_> {
     fn grouped_rows(&mut self, expr: &Expr, grid: Grid, groups: &mut Groups<'_>) -> Result<(), EvalError> {
         match expr.unparen() {
             Expr::Vector(selector) => self.instant_rows(selector, grid, Show::Value, Out::Groups(groups)),
-            Expr::Call(call) if self.limits.delayed_name_removal && RangeFunction::of(call).is_some() => {
-                self.range_call(call, grid, Out::Groups(groups))
-            }
+            Expr::Call(call) if RangeFunction::of(call).is_some() => self.range_call(call, grid, Out::Groups(groups)),
             _ => self.rows(expr, grid, &mut |meta, row| groups.add(meta, row)),
         }
     }
@@ -52,7 +51,7 @@ impl Evaluator<'_> {
     /// The groups of a tile's rows.
     fn groups(aggregate: &Aggregate, tile: &Tile) -> Vec<(Meta, Vec<usize>)> {
         let mut groups: Vec<(Meta, Vec<usize>)> = Vec::new();
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut known: ByLabels<usize> = ByLabels::default();
         for (row, meta) in tile.rows.iter().enumerate() {
             let key = labels::group(&meta.labels, &aggregate.grouping, aggregate.without);
             let at = *known.entry(key).or_insert_with_key(|key| {

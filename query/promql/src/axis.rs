@@ -21,8 +21,8 @@ pub(crate) struct Axis {
 struct Known {
     times: SharedSlice<i64>,
     windows: Vec<Window>,
-    /// For each step one more than the place of the newest sample at or before it.
-    newest: Vec<usize>,
+    /// For each step one more than the place of the newest sample at or before it, or zero.
+    newest: Vec<u32>,
 }
 
 impl Axis {
@@ -41,12 +41,19 @@ impl Axis {
         &known.windows
     }
 
-    /// For each step how many samples are at or before the time that it looks at, which never goes back.
-    pub(crate) fn newest(&mut self, times: &SharedSlice<i64>, steps: usize, now: impl Fn(usize) -> i64) -> &[usize] {
+    /// For each step one more than the place of the sample that is current at the time that it looks at, which never goes back: the newest
+    /// one, if it is later than so long before. Zero where there is none.
+    pub(crate) fn newest(
+        &mut self,
+        times: &SharedSlice<i64>,
+        steps: usize,
+        lookback_ms: i64,
+        now: impl Fn(usize) -> i64,
+    ) -> &[u32] {
         let known = self.of(times);
         if known.newest.len() != steps {
             known.newest.clear();
-            known.find_newest(steps, now);
+            known.find_newest(steps, lookback_ms, now);
         }
         &known.newest
     }
@@ -93,14 +100,15 @@ impl Known {
         }
     }
 
-    fn find_newest(&mut self, steps: usize, now: impl Fn(usize) -> i64) {
+    fn find_newest(&mut self, steps: usize, lookback_ms: i64, now: impl Fn(usize) -> i64) {
         let mut next = 0;
         for step in 0..steps {
             let now = now(step);
             while self.times.get(next).is_some_and(|time| *time <= now) {
                 next += 1;
             }
-            self.newest.push(next);
+            let is_current = next > 0 && self.times[next - 1] > now.saturating_sub(lookback_ms);
+            self.newest.push(if is_current { next as u32 } else { 0 });
         }
     }
 }
@@ -117,9 +125,13 @@ mod tests {
         for turn in 0..3 {
             for number in 0..AXES_MAX as i64 + 7 {
                 let now = |step: usize| step as i64 * 25;
-                let found = axis.newest(&times(number), 8, now).to_vec();
-                let wanted = (0..8).map(|step| times(number).iter().filter(|time| **time <= now(step)).count());
-                assert_eq!(found, wanted.collect::<Vec<usize>>(), "{turn} {number}");
+                let found = axis.newest(&times(number), 8, 7, now).to_vec();
+                let wanted = |step: usize| {
+                    let count = times(number).iter().filter(|time| **time <= now(step)).count();
+                    let age = |place: usize| now(step) - times(number)[place];
+                    count.checked_sub(1).filter(|place| age(*place) < 7).map_or(0, |place| place as u32 + 1)
+                };
+                assert_eq!(found, (0..8).map(wanted).collect::<Vec<u32>>(), "{turn} {number}");
             }
             assert_eq!(axis.known.len(), AXES_MAX);
         }

@@ -9,7 +9,7 @@ use crate::annotation::Annotations;
 use crate::ast::{Binary, BinaryOp, Cardinality, Span, VectorMatching};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
-use crate::labels;
+use crate::labels::{self, ByLabels};
 use crate::notes::Combining;
 use crate::text::quote;
 use crate::tile::{ABSENT, Cell, Grid, Histogram, Meta, Tile, TileBuilder, is_absent, same_labelset};
@@ -200,8 +200,8 @@ fn signature(matching: &VectorMatching, labels: &Labels) -> Labels {
 }
 
 /// For each signature of the rows, at which steps some row has a value.
-fn presence(matching: &VectorMatching, tile: &Tile) -> HashMap<Labels, Vec<bool>> {
-    let mut present: HashMap<Labels, Vec<bool>> = HashMap::new();
+fn presence(matching: &VectorMatching, tile: &Tile) -> ByLabels<Vec<bool>> {
+    let mut present: ByLabels<Vec<bool>> = ByLabels::default();
     for (row, meta) in tile.rows.iter().enumerate() {
         let steps = present.entry(signature(matching, &meta.labels)).or_insert_with(|| vec![false; tile.steps]);
         for (here, value) in steps.iter_mut().zip(tile.row(row)) {
@@ -264,7 +264,7 @@ struct Place {
 impl Join<'_> {
     fn run(mut self) -> Result<(Tile, Remarks), EvalError> {
         let mut pairings: Vec<(Labels, Pairing)> = Vec::new();
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut known: ByLabels<usize> = ByLabels::default();
         for (is_one, tile) in [(false, self.many), (true, self.one)] {
             for (row, meta) in tile.rows.iter().enumerate() {
                 let key = signature(self.matching, &meta.labels);
@@ -353,7 +353,7 @@ impl Join<'_> {
         let mut labels = if renames(self.binary.op) { labels::without_name(meta) } else { meta.clone() };
         if self.matching.cardinality == Cardinality::OneToOne {
             let (names, on) = (&self.matching.labels, self.matching.on);
-            labels = labels::keep(&labels, |name| names.iter().any(|n| n == name) == on);
+            labels = labels.keep(|name| names.iter().any(|n| n == name) == on);
         }
         for name in &self.matching.include {
             let value = one.map_or_else(|| key.get(name), |meta| meta.labels.get(name));

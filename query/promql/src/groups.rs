@@ -24,6 +24,8 @@ pub(crate) struct Grouping<'a> {
     /// Where annotations point at.
     span: Span,
     steps: usize,
+    /// Whether names that are to go are still seen.
+    delayed_names: bool,
     /// Bytes of the groups of all parts that are not joined yet.
     held: AtomicUsize,
     bytes_left: usize,
@@ -59,10 +61,15 @@ struct HistogramTally {
 
 impl<'a> Grouping<'a> {
     /// `bytes` are those that groups may take, and the limit that they are part of.
-    pub(crate) fn new(aggregate: &'a Aggregate, steps: usize, (bytes_left, bytes_max): (usize, usize)) -> Self {
+    pub(crate) fn new(
+        aggregate: &'a Aggregate,
+        steps: usize,
+        (bytes_left, bytes_max): (usize, usize),
+        delayed_names: bool,
+    ) -> Self {
         let span = aggregate.expr.span();
         let held = AtomicUsize::new(0);
-        Self { aggregate, op: aggregate.op, span, steps, held, bytes_left, bytes_max }
+        Self { aggregate, op: aggregate.op, span, steps, delayed_names, held, bytes_left, bytes_max }
     }
 
     pub(crate) fn groups(&'a self) -> Groups<'a> {
@@ -73,6 +80,12 @@ impl<'a> Grouping<'a> {
     /// Groups of some of the rows, to be joined with those of the rows before.
     pub(crate) fn part(&'a self) -> Groups<'a> {
         Groups { is_part: true, ..self.groups() }
+    }
+
+    /// Whether rows that differ in nothing but their metadata may be of different groups.
+    fn sees_names(&self) -> bool {
+        let Aggregate { grouping, without, .. } = self.aggregate;
+        *without || grouping.iter().any(|name| labels::is_metadata(name))
     }
 
     /// The labels that rows of a group have in common.
@@ -111,7 +124,14 @@ impl<'a> Groups<'a> {
     }
 
     /// Adds a row.
-    pub(crate) fn add(&mut self, meta: Meta, row: &mut Row) -> Result<(), EvalError> {
+    pub(crate) fn add(&mut self, mut meta: Meta, row: &mut Row) -> Result<(), EvalError> {
+        if meta.drop_name && !self.grouping.delayed_names {
+            // Grouped by labels of which names are none, they are seen by nobody but in what is said about histograms.
+            if row.has_histograms() || self.grouping.sees_names() {
+                meta.labels = labels::without_name(&meta.labels);
+            }
+            meta.drop_name = false;
+        }
         if self.is_part && row.has_histograms() {
             let kept = std::mem::replace(row, Row::new(self.grouping.steps));
             self.mixed.push((meta, kept));

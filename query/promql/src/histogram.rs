@@ -1,14 +1,12 @@
 //! Quantiles and fractions of histograms at each step: native ones, and classic ones, whose buckets are series with a label `le`.
 
-use std::collections::HashMap;
-
 use model::{FloatHistogram, Labels};
 
 use crate::annotation::{Annotations, Repairs};
 use crate::ast::{Call, Expr, Span};
 use crate::error::EvalError;
 use crate::eval::Evaluator;
-use crate::labels;
+use crate::labels::{self, ByLabels};
 use crate::native;
 use crate::tile::{ABSENT, Cell, Grid, Meta, Tile, TileBuilder, is_float};
 use crate::value::format_number;
@@ -106,7 +104,7 @@ impl Evaluator<'_> {
 impl<'a> Histograms<'a> {
     fn find(input: &'a Tile, grid: Grid, span: Span, notes: &mut Annotations) -> Self {
         let mut classic: Vec<Classic> = Vec::new();
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        let mut known: ByLabels<usize> = ByLabels::default();
         let mut rows = Vec::new();
         for (row, meta) in input.rows.iter().enumerate() {
             if (0..grid.steps).any(|step| input.histogram(row, step).is_some()) {
@@ -120,7 +118,7 @@ impl<'a> Histograms<'a> {
                 notes.bad_bucket(span, &meta.labels, text);
                 continue;
             };
-            let key = labels::keep(&meta.labels, |name| name != BUCKET);
+            let key = meta.labels.keep(|name| name != BUCKET);
             let at = *known.entry(key).or_insert_with_key(|key| {
                 let meta = Meta { labels: key.clone(), drop_name: true };
                 classic.push(Classic { meta, buckets: Vec::new() });

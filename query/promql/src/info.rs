@@ -8,7 +8,7 @@ use crate::ast::{At, Call, DurationExpr, DurationOp, Expr, VectorSelector};
 use crate::binary::braced;
 use crate::error::EvalError;
 use crate::eval::Evaluator;
-use crate::labels;
+use crate::labels::{self, ByLabels};
 use crate::matcher::{MatchOp, Matcher};
 use crate::parallel::Out;
 use crate::selector::Show;
@@ -29,7 +29,7 @@ impl Evaluator<'_> {
         let is_info = |meta: &Meta| names.iter().all(|matcher| matcher.matches(meta.labels.metric_name()));
         let plain: Vec<bool> = base.rows.iter().map(is_info).collect();
         let infos = self.info_rows(&base, &plain, (&names, &data), grid, call)?;
-        let mut by_key: HashMap<Labels, Vec<usize>> = HashMap::new();
+        let mut by_key: ByLabels<Vec<usize>> = ByLabels::default();
         for (row, meta) in infos.rows.iter().enumerate() {
             by_key.entry(identity(&meta.labels)).or_default().push(row);
         }
@@ -151,7 +151,7 @@ fn split_matchers(arg: Option<&Expr>) -> (Vec<Matcher>, Vec<Matcher>) {
 }
 
 fn identity(labels: &Labels) -> Labels {
-    labels::keep(labels, |name| IDENTIFYING.contains(&name))
+    labels.keep(|name| IDENTIFYING.contains(&name))
 }
 
 /// The labels of a series with those of its info series at one step; `None` if there is no info series and some condition needs

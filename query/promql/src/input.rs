@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::EvalError;
+use crate::labels;
 use crate::selector::Series;
 use crate::source::Selection;
 
@@ -48,6 +49,14 @@ impl Input<'_> {
         match self {
             Self::Held(series) => series.len(),
             Self::Opened(opened) => opened.order.len(),
+        }
+    }
+
+    /// Whether series that differ still do without the names of their metrics.
+    pub(crate) fn has_same_metadata(&self) -> bool {
+        match self {
+            Self::Held(series) => labels::same_metadata(series.iter().map(|series| &series.labels)),
+            Self::Opened(opened) => labels::same_metadata(opened.order.iter().map(|at| opened.selection.labels(*at))),
         }
     }
 

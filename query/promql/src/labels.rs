@@ -1,15 +1,30 @@
 //! Operations on label sets that evaluation needs.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use model::{Labels, METRIC_NAME};
+
+/// Something for each of some label sets.
+pub(crate) type ByLabels<V> = HashMap<Labels, V, RandomState>;
+
+/// Whether all label sets have the same metadata, so that sets that differ still do without it.
+pub(crate) fn same_metadata<'l>(mut sets: impl Iterator<Item = &'l Labels>) -> bool {
+    fn metadata(labels: &Labels) -> impl Iterator<Item = (&str, &str)> {
+        // Names ascend, and few begin with underscores.
+        labels.iter().take_while(|(name, _)| *name <= UNIT).filter(|(name, _)| is_metadata(name))
+    }
+    let Some(first) = sets.next() else { return true };
+    sets.all(|labels| metadata(labels).eq(metadata(first)))
+}
 
 /// The label set without the metric's name, type and unit.
 pub(crate) fn without_name(labels: &Labels) -> Labels {
     if labels.get(METRIC_NAME).is_none() && labels.get(TYPE).is_none() && labels.get(UNIT).is_none() {
         return labels.clone();
     }
-    keep(labels, |name| !is_metadata(name))
+    labels.keep(|name| !is_metadata(name))
 }
 
 /// The metric's type, where a source keeps it as a label.
@@ -22,11 +37,6 @@ pub(crate) fn is_metadata(name: &str) -> bool {
     name == METRIC_NAME || name == TYPE || name == UNIT
 }
 
-/// The label set with only the labels that `wanted` names.
-pub(crate) fn keep(labels: &Labels, wanted: impl Fn(&str) -> bool) -> Labels {
-    labels.pairs().iter().filter(|(name, _)| wanted(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
 /// The label set with one label set to a value, or removed by an empty one.
 pub(crate) fn with(labels: &Labels, name: &str, value: &str) -> Labels {
     let pairs = labels.pairs().iter().map(|(name, value)| (name.clone(), value.clone()));
@@ -35,7 +45,7 @@ pub(crate) fn with(labels: &Labels, name: &str, value: &str) -> Labels {
 
 /// Labels by which an aggregation groups or vectors match.
 pub(crate) fn group(labels: &Labels, names: &[String], without: bool) -> Labels {
-    keep(labels, |name| groups_by(name, names, without))
+    labels.keep(|name| groups_by(name, names, without))
 }
 
 /// Whether a label is one of those by which an aggregation groups or vectors match.

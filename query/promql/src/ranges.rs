@@ -1,12 +1,13 @@
 //! Functions over ranges: windows slide over each series once.
 
+use foldhash::fast::RandomState;
 use model::Labels;
 
 use crate::annotation::Annotations;
 use crate::ast::{Call, Expr, MatrixSelector, Span, Subquery};
 use crate::axis::Axis;
 use crate::error::EvalError;
-use crate::eval::Evaluator;
+use crate::eval::{Evaluator, tile_rows};
 use crate::input::Input;
 use crate::mixed::{Context, Split};
 use crate::parallel::Out;
@@ -180,7 +181,16 @@ impl<'a> Evaluator<'a> {
         let compute = |series: &Series, axis: &mut Axis, row: &mut Row, notes: &mut Annotations| {
             slide.series(series, axis, row, notes)
         };
-        self.each_series(&series, grid, &compute, out)
+        let is_nameless = !matches!(function.kind, Kind::Last | Kind::First);
+        match out {
+            Out::Groups(groups) if is_nameless && !self.limits.delayed_name_removal && !series.has_same_metadata() => {
+                // Rows that lose their names at once may become the same, which only a tile shows.
+                let tile = self
+                    .collect(grid, |evaluator, sink| evaluator.each_series(&series, grid, &compute, Out::Rows(sink)))?;
+                tile_rows(self.settle(tile)?, &mut |meta, row| groups.add(meta, row))
+            }
+            out => self.each_series(&series, grid, &compute, out),
+        }
     }
 }
 
@@ -324,7 +334,7 @@ fn check_extended(call: &Call, range: &Expr) -> Result<(), EvalError> {
 /// Joins series with the same labels, such as both sides of an `or` whose name is still to go on one of them: as in Prometheus they
 /// are one series, and the first sample decides about the name.
 fn join_equal(mut series: Vec<Series>) -> Result<Vec<Series>, EvalError> {
-    let mut seen = std::collections::HashSet::with_capacity(series.len());
+    let mut seen = std::collections::HashSet::with_capacity_and_hasher(series.len(), RandomState::default());
     if series.iter().all(|series| seen.insert(&series.labels)) {
         return Ok(series);
     }

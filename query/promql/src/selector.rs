@@ -344,14 +344,12 @@ struct Look {
 fn current_values(series: &Series, grid: Grid, look: &Look, axis: &mut Axis, row: &mut Row) {
     let mut next = 0;
     if look.show == Show::Value && !series.has_histograms() && series.folds.is_empty() {
-        let newest = axis.newest(&series.times, grid.steps, |step| look.reference.time(grid, step));
-        for ((step, out), next) in row.values.iter_mut().enumerate().zip(newest) {
-            let Some(at) = next.checked_sub(1) else { continue };
-            let now = look.reference.time(grid, step);
+        let now = |step| look.reference.time(grid, step);
+        let newest = axis.newest(&series.times, grid.steps, look.lookback_ms, now);
+        for (out, next) in row.values.iter_mut().zip(newest) {
+            let Some(value) = next.checked_sub(1).and_then(|at| series.values.get(at as usize)) else { continue };
             // A staleness marker has the bits of an absent value.
-            if series.times[at] > now.saturating_sub(look.lookback_ms) {
-                *out = if is_histogram(series.values[at]) { f64::NAN } else { series.values[at] };
-            }
+            *out = if is_histogram(*value) { f64::NAN } else { *value };
         }
         return;
     }

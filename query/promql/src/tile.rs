@@ -1,12 +1,13 @@
 //! Rows of values on the steps of a query.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use model::{FloatHistogram, Labels, STALE_NAN_BITS};
 
 use crate::error::EvalError;
-use crate::labels;
+use crate::labels::{self, ByLabels};
 
 /// The value of a step where a row has none. The bits are those of the staleness marker: selectors never let one through and
 /// arithmetic never makes one, because it turns signalling NaNs into quiet ones.
@@ -229,7 +230,7 @@ impl Tile {
 
     /// Joins rows with the same labels; two values at one step are an error.
     pub(crate) fn join_equal(self) -> Result<Self, EvalError> {
-        let mut seen = std::collections::HashSet::with_capacity(self.rows.len());
+        let mut seen = HashSet::with_capacity_and_hasher(self.rows.len(), RandomState::default());
         if self.rows.iter().all(|meta| seen.insert(&meta.labels)) {
             return Ok(self);
         }
@@ -249,7 +250,7 @@ impl Tile {
 /// Builds a tile value by value; rows are found by their labels.
 pub(crate) struct TileBuilder {
     tile: Tile,
-    known: HashMap<Labels, usize>,
+    known: ByLabels<usize>,
 }
 
 /// The error of two values for the same labels at the same time.
@@ -259,7 +260,7 @@ pub(crate) fn same_labelset() -> EvalError {
 
 impl TileBuilder {
     pub(crate) fn new(steps: usize) -> Self {
-        Self { tile: Tile::new(steps), known: HashMap::new() }
+        Self { tile: Tile::new(steps), known: ByLabels::default() }
     }
 
     pub(crate) fn row(&mut self, meta: &Meta) -> usize {

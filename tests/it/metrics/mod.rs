@@ -4,6 +4,7 @@
 pub(crate) mod backfill;
 mod blocks;
 mod crash;
+mod downsampling;
 mod flood;
 mod wire;
 

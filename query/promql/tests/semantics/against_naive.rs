@@ -329,14 +329,16 @@ fn several_threads_give_the_same_bits() {
     for query in queries {
         let expr = parse(query).unwrap();
         // Values as text, because NaN is not equal to itself.
-        let run = |threads| {
-            let limits = EvalLimits { threads, ..EvalLimits::default() };
-            eval(&expr, &source, when, &limits).map(|outcome| (outcome.value.to_json(), outcome.annotations))
-        };
-        let alone = run(1);
-        assert!(alone.is_ok(), "{query}: {alone:?}");
-        for threads in [2, 5] {
-            assert!(run(threads) == alone, "{query} with {threads} threads");
+        for delayed_name_removal in [true, false] {
+            let run = |threads| {
+                let limits = EvalLimits { threads, delayed_name_removal, ..EvalLimits::default() };
+                eval(&expr, &source, when, &limits).map(|outcome| (outcome.value.to_json(), outcome.annotations))
+            };
+            let alone = run(1);
+            assert!(alone.is_ok(), "{query}: {alone:?}");
+            for threads in [2, 5] {
+                assert!(run(threads) == alone, "{query} with {threads} threads");
+            }
         }
     }
 }

@@ -541,6 +541,44 @@ fn the_api_shape_is_prometheus_s() {
         .assert_eq(&outcome.unwrap().value.to_json().to_string());
 }
 
+/// Names that go at once go before rows are grouped, and rows that then are the same are a mistake, whoever adds them up.
+#[test]
+fn names_go_before_groups_are_made() {
+    let one = |labels: &[(&str, &str)]| {
+        let (times, values) = ((0..20).map(|k| k * 60_000).collect(), (0..20).map(|k| f64::from(k * 60)).collect());
+        SourceSeries::floats(labels.iter().copied().collect(), times, values)
+    };
+    let run = |series: &[&[(&str, &str)]], query: &str, delayed_name_removal| {
+        let source = Source(series.iter().map(|labels| one(labels)).collect());
+        let limits = EvalLimits { delayed_name_removal, ..EvalLimits::default() };
+        let when = EvalRange::Instant { time_ms: 600_000 };
+        let outcome = eval(&parse(query).unwrap(), &source, when, &limits);
+        outcome.map(|outcome| outcome.value.to_json()["result"].to_string()).map_err(|error| error.to_string())
+    };
+    let a_and_b: &[&[(&str, &str)]] = &[&[("__name__", "a_total"), ("i", "1")], &[("__name__", "b_total"), ("i", "1")]];
+    let same = Err("vector cannot contain metrics with the same labelset".to_owned());
+    for query in
+        ["sum by (i) (rate({i=\"1\"}[5m]))", "count(max_over_time({i=\"1\"}[5m]))", "sum(rate({i=~\".\"}[5m]))"]
+    {
+        assert_eq!(run(a_and_b, query, false), same, "{query}");
+        assert!(run(a_and_b, query, true).is_ok(), "{query}");
+    }
+    let apart: &[&[(&str, &str)]] = &[&[("__name__", "a_total"), ("i", "1")], &[("__name__", "b_total"), ("i", "2")]];
+    let by_name = "sum by (__name__) (rate({i=~\".\"}[5m]))";
+    for series in [&apart[..1], apart] {
+        let sum = series.len();
+        assert_eq!(run(series, by_name, false), Ok(format!(r#"[{{"metric":{{}},"value":[600,"{sum}"]}}]"#)));
+    }
+    let kept = "count by (__name__) (last_over_time(a_total[5m]))";
+    let want = r#"[{"metric":{"__name__":"a_total"},"value":[600,"1"]}]"#;
+    assert_eq!(run(&apart[..1], kept, false), Ok(want.to_owned()));
+    let typed: &[&[(&str, &str)]] =
+        &[&[("__name__", "a_total"), ("__type__", "counter")], &[("__name__", "a_total"), ("__type__", "gauge")]];
+    assert_eq!(run(typed, "sum(rate(a_total[5m]))", false), same);
+    let without = run(&typed[..1], "sum without (i) (rate(a_total[5m]))", false);
+    assert_eq!(without, Ok(r#"[{"metric":{},"value":[600,"1"]}]"#.to_owned()));
+}
+
 #[test]
 fn threads_change_nothing() {
     let value = |at: usize, k: i64| f64::from(((at as i64 * 31 + k * 17) % 101) as u16) / 7.0;

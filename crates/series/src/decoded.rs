@@ -36,7 +36,7 @@ enum What {
 /// Columns that were wanted lately, for all reads: a dashboard that asks for the same again every few seconds decodes nothing, and copies
 /// nothing. When there is no room, those that nobody wanted since they were last considered go first.
 #[derive(Debug)]
-pub(crate) struct PageCache {
+pub(crate) struct Decodings {
     bytes_max: usize,
     kept: Mutex<Kept>,
 }
@@ -73,7 +73,7 @@ impl Decoded {
     }
 }
 
-impl PageCache {
+impl Decodings {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self { bytes_max, kept: Mutex::default() }
     }
@@ -142,7 +142,7 @@ impl Kept {
 /// The pages of one read.
 #[derive(Debug)]
 pub(crate) struct Pages {
-    cache: Arc<PageCache>,
+    cache: Arc<Decodings>,
     /// Whether what is decoded goes to the cache. A read that wants more than all of it would only empty it.
     fills: bool,
     /// Last used last.
@@ -152,13 +152,13 @@ pub(crate) struct Pages {
 impl Default for Pages {
     /// For a read that leaves nothing behind.
     fn default() -> Self {
-        Self::new(Arc::new(PageCache::new(0)), 1)
+        Self::new(Arc::new(Decodings::new(0)), 1)
     }
 }
 
 impl Pages {
     /// For a read that wants so many samples.
-    pub(crate) fn new(cache: Arc<PageCache>, samples: usize) -> Self {
+    pub(crate) fn new(cache: Arc<Decodings>, samples: usize) -> Self {
         let fills = samples.saturating_mul(size_of::<f64>()) <= cache.bytes_max();
         Self { cache, fills, own: Mutex::default() }
     }
@@ -252,8 +252,7 @@ mod tests {
     /// Values that fill all bits of a double take a page for themselves soon.
     fn filled(bytes_max: usize) -> (tempfile::TempDir, SeriesDb) {
         let dir = tempfile::tempdir().unwrap();
-        let options =
-            SeriesOptions { page_cache_bytes_max: bytes_max, recent_bytes_max: 0, ..SeriesOptions::default() };
+        let options = SeriesOptions { decoded_bytes_max: bytes_max, recent_bytes_max: 0, ..SeriesOptions::default() };
         let db = SeriesDb::open(dir.path(), options).unwrap();
         for series in 0..20 {
             let name = format!("m{series:02}");
@@ -278,26 +277,26 @@ mod tests {
     fn it_keeps_what_is_wanted_within_its_bytes() {
         let (_dir, db) = filled(400_000);
         assert_eq!(read(&db, "m00"), 4096);
-        let one = db.pages.bytes();
+        let one = db.decoded.bytes();
         assert!(one > 4096 * 8, "{one}");
         assert_eq!(read(&db, "m00"), 4096);
-        assert_eq!(db.pages.bytes(), one, "the same pages again");
+        assert_eq!(db.decoded.bytes(), one, "the same pages again");
         for at in 0..20 {
             assert_eq!(read(&db, &format!("m{at:02}")), 4096);
             assert_eq!(read(&db, "m00"), 4096);
-            assert!(db.pages.bytes() <= 400_000);
+            assert!(db.decoded.bytes() <= 400_000);
         }
-        let kept = db.pages.bytes();
+        let kept = db.decoded.bytes();
         // More than all of it: nothing comes in, nothing goes.
         assert_eq!(read(&db, ".+"), 20 * 4096);
-        assert_eq!(db.pages.bytes(), kept);
+        assert_eq!(db.decoded.bytes(), kept);
         let has = |db: &SeriesDb| {
-            let kept = db.pages.kept.lock();
+            let kept = db.decoded.kept.lock();
             kept.items.len() == kept.queue.len()
         };
         assert!(has(&db));
         db.retain(i64::MAX).unwrap();
-        assert_eq!(db.pages.bytes(), 0, "blocks that are gone");
+        assert_eq!(db.decoded.bytes(), 0, "blocks that are gone");
         assert!(has(&db));
     }
 
@@ -305,6 +304,6 @@ mod tests {
     fn without_bytes_it_keeps_nothing() {
         let (_dir, db) = filled(0);
         assert_eq!(read(&db, "m0."), 10 * 4096);
-        assert_eq!(db.pages.bytes(), 0);
+        assert_eq!(db.decoded.bytes(), 0);
     }
 }

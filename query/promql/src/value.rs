@@ -90,8 +90,20 @@ impl QueryValue {
         serde_json::from_str(&text).unwrap_or(Json::Null)
     }
 
+    /// About as many bytes as the text will have: long answers are not to be moved while they are written.
+    fn json_bytes(&self) -> usize {
+        match self {
+            Self::Scalar(_) | Self::String { .. } => SERIES_BYTES,
+            Self::Vector(samples) => samples.len() * (SERIES_BYTES + POINT_BYTES),
+            Self::Matrix(series) => {
+                series.iter().map(|series| SERIES_BYTES + series.samples.len() * POINT_BYTES).sum()
+            }
+        }
+    }
+
     /// The same as a text behind another. A dashboard's answer is mostly numbers: each is written once, where it stays.
     pub fn write_json(&self, out: &mut String) {
+        out.reserve(self.json_bytes());
         out.push_str("{\"resultType\":\"");
         out.push_str(self.result_type());
         out.push_str("\",\"result\":");
@@ -110,6 +122,10 @@ impl QueryValue {
         out.push('}');
     }
 }
+
+/// Bytes that a number and its time mostly take as JSON, and a series with its labels.
+const POINT_BYTES: usize = 34;
+const SERIES_BYTES: usize = 256;
 
 fn put_list<T>(out: &mut String, items: &[T], put: impl Fn(&mut String, &T)) {
     out.push('[');
@@ -200,6 +216,8 @@ fn put_seconds(out: &mut String, time_ms: i64) {
 fn put_number(out: &mut String, value: f64) {
     /// Below it every whole number is a double, and doubles print as whole numbers do.
     const WHOLE_MAX: f64 = (1u64 << 53) as f64;
+    /// `e-308`
+    const EXPONENT_BYTES_MAX: usize = 5;
     if value.fract() == 0.0 && value.abs() < WHOLE_MAX && (value != 0.0 || value.is_sign_positive()) {
         return out.push_str(itoa::Buffer::new().format(value as i64));
     }
@@ -207,8 +225,8 @@ fn put_number(out: &mut String, value: f64) {
     let size = value.abs();
     if (1e-4..1e15).contains(&size) {
         let text = digits.format_finite(value);
-        // In this range it writes no exponent; if it does, the careful way is right too.
-        if !text.contains('e') {
+        // In this range it writes no exponent; if it does, which the end would show, the careful way is right too.
+        if !text.bytes().rev().take(EXPONENT_BYTES_MAX).any(|byte| byte == b'e') {
             return out.push_str(text.strip_suffix(".0").unwrap_or(text));
         }
     }

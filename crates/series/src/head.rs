@@ -13,11 +13,14 @@ use crate::index::{LabelIndex, SeriesId, narrows};
 use crate::known::Forms;
 use crate::layer::Layer;
 use crate::samples::{Samples, View};
+use crate::unflushed::Unflushed;
 use crate::usage::Asked;
 use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
 
 /// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
 const SERIES_BYTES: usize = 800;
+/// Memory of an exemplar with a few labels of its own. An estimate, for budgets.
+pub(crate) const EXEMPLAR_BYTES: usize = 256;
 
 /// The rank of a series that has none yet.
 const UNRANKED: u32 = u32::MAX;
@@ -97,14 +100,16 @@ pub(crate) struct Tenant {
     pub(crate) asked: Mutex<Asked>,
     /// Every sample at or after this time is in memory, so a read from here on opens no block.
     pub(crate) memory_floor_ms: i64,
-    /// Bytes of samples in memory. What a write replaced counts until the next flush.
-    pub(crate) sample_bytes: usize,
-    /// Bytes of those that are in blocks too. What a write replaced counts until the next flush.
+    /// Bytes of samples in memory that are in no block yet.
+    fresh_bytes: usize,
+    /// Bytes of samples in memory that are in blocks too.
     pub(crate) recent_bytes: usize,
+    /// What the samples and exemplars that are in no block yet take; see [`Self::tell_unflushed`].
+    unflushed: Unflushed,
 }
 
 impl Tenant {
-    pub(crate) fn new(id: TenantId) -> Self {
+    pub(crate) fn new(id: TenantId, unflushed: Unflushed) -> Self {
         Self {
             id,
             index: LabelIndex::default(),
@@ -118,15 +123,17 @@ impl Tenant {
             exemplars: Ring::default(),
             asked: Mutex::default(),
             memory_floor_ms: i64::MIN,
-            sample_bytes: 0,
+            fresh_bytes: 0,
             recent_bytes: 0,
+            unflushed,
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let entries: usize = self.blocks.iter().map(|block| block.entries.len() * size_of::<Entry>()).sum();
         let per_series = SERIES_BYTES + size_of::<Head>();
-        self.heads.len() * per_series + self.sample_bytes + entries + self.exemplars.len() * SERIES_BYTES
+        let samples = self.fresh_bytes + self.recent_bytes;
+        self.heads.len() * per_series + samples + entries + self.exemplars.len() * EXEMPLAR_BYTES
     }
 
     pub(crate) fn insert(&mut self, batch: &SeriesBatch, options: &SeriesOptions, report: &mut InsertReport) {
@@ -145,6 +152,12 @@ impl Tenant {
                 self.metadata_dirty = true;
             }
         }
+        self.tell_unflushed();
+    }
+
+    /// Says how much is in no block yet. For the end of everything that changes it: other threads ask all the time.
+    fn tell_unflushed(&mut self) {
+        self.unflushed.set(self.fresh_bytes + self.exemplars.unflushed_len() * EXEMPLAR_BYTES);
     }
 
     /// What an insert would refuse, without inserting.
@@ -201,7 +214,7 @@ impl Tenant {
         let Some(head) = self.heads.get_mut(id) else { return Ok(()) };
         let before = head.fresh.bytes();
         insert_samples(head, series);
-        self.sample_bytes = (self.sample_bytes + head.fresh.bytes()).saturating_sub(before);
+        self.fresh_bytes = (self.fresh_bytes + head.fresh.bytes()).saturating_sub(before);
         for exemplar in &series.exemplars {
             self.exemplars.push(&head.labels, exemplar, options.exemplars_per_tenant_max);
         }
@@ -371,14 +384,16 @@ impl Tenant {
             fresh += head.fresh.bytes();
             recent += head.recent.bytes();
         }
-        (self.sample_bytes, self.recent_bytes) = (fresh + recent, recent);
+        (self.fresh_bytes, self.recent_bytes) = (fresh, recent);
+        self.tell_unflushed();
     }
 
-    /// Counts again after samples went.
+    /// Counts again after samples or exemplars went.
     pub(crate) fn count_bytes(&mut self) {
         let unwritten = |head: &Head| head.fresh.bytes() + head.flushing.as_ref().map_or(0, |layer| layer.bytes());
         self.recent_bytes = self.heads.values().map(|head| head.recent.bytes()).sum();
-        self.sample_bytes = self.recent_bytes + self.heads.values().map(unwritten).sum::<usize>();
+        self.fresh_bytes = self.heads.values().map(unwritten).sum();
+        self.tell_unflushed();
     }
 
     /// Lets go of the oldest recent samples until they fit the budget.
@@ -463,7 +478,7 @@ mod tests {
 
     #[test]
     fn what_a_flush_that_never_ended_left_is_in_the_next_one() {
-        let mut tenant = Tenant::new(TenantId::default());
+        let mut tenant = Tenant::new(TenantId::default(), Unflushed::default());
         let insert = |tenant: &mut Tenant, name: &str, samples: &[(i64, f64)]| {
             let labels = [(METRIC_NAME, name)].into_iter().collect();
             let samples = samples.iter().map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value }).collect();

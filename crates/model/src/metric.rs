@@ -52,6 +52,19 @@ impl Labels {
         Self(self.0.iter().filter(|(name, _)| wanted(name)).cloned().collect())
     }
 
+    /// Whether others hold the same labels, so that they take no memory of their own.
+    pub fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Bytes that they take in memory, roughly: each text as if nobody else had it.
+    pub fn size_bytes(&self) -> usize {
+        /// The two counters that are beside everything shared.
+        const COUNTERS_BYTES: usize = 16;
+        let texts: usize = self.0.iter().map(|(name, value)| 2 * COUNTERS_BYTES + name.len() + value.len()).sum();
+        COUNTERS_BYTES + size_of_val(&*self.0) + texts
+    }
+
     /// How many labels there are.
     pub fn len(&self) -> usize {
         self.0.len()

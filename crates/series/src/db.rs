@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use model::{FloatHistogram, Labels, MetricMetadata, SeriesBatch, SeriesSamples, SharedSlice, TenantId};
 use parking_lot::{Mutex, RwLock};
@@ -20,6 +20,7 @@ use crate::recent;
 use crate::retention::Floors;
 use crate::selection::{Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
+use crate::unflushed::Unflushed;
 use crate::{Limit, Matcher, Rejected, SeriesError, SeriesOptions};
 
 /// What an insert did.
@@ -83,7 +84,7 @@ pub struct DamagedBlock {
 pub struct SeriesDb {
     pub(crate) dir: PathBuf,
     pub(crate) options: SeriesOptions,
-    pub(crate) tenants: RwLock<BTreeMap<TenantId, Arc<RwLock<Tenant>>>>,
+    pub(crate) tenants: RwLock<Tenants>,
     /// Held by flush, merge and retain, which change the set of files.
     pub(crate) files: Mutex<()>,
     pub(crate) sequence: AtomicU64,
@@ -95,11 +96,16 @@ pub struct SeriesDb {
     pub(crate) rewrites_looked_ms: AtomicI64,
     /// When what is too old was last removed.
     pub(crate) removed_ms: AtomicI64,
+    /// What all tenants have that is in no block yet.
+    unflushed_bytes: Arc<AtomicUsize>,
     damaged: Mutex<Vec<DamagedBlock>>,
     pub(crate) decoded: Arc<Decodings>,
     /// What was deleted and may still be in blocks. Replaced as a whole, under the lock of the tenant whose reads it changes.
     pub(crate) tombstones: RwLock<Arc<Vec<Tombstone>>>,
 }
+
+/// Every tenant.
+type Tenants = BTreeMap<TenantId, Arc<RwLock<Tenant>>>;
 
 /// A block that was found on the disk, and what its footer says.
 type Found = (BlockFile, About);
@@ -120,6 +126,7 @@ impl SeriesDb {
             sequence: AtomicU64::new(1),
             rewrites_looked_ms: AtomicI64::new(i64::MIN),
             removed_ms: AtomicI64::new(i64::MIN),
+            unflushed_bytes: Arc::default(),
             damaged: Mutex::default(),
             tombstones: RwLock::new(Arc::new(tombstones::read(dir)?)),
         };
@@ -197,7 +204,7 @@ impl SeriesDb {
     }
 
     fn adopt(&self, file: BlockFile, mut about: About) -> Result<(), SeriesError> {
-        let tenant = enter(&mut self.tenants.write(), &about.tenant);
+        let tenant = self.enter(&mut self.tenants.write(), &about.tenant);
         let mut tenant = tenant.write();
         // Nothing of a block is taken before all of it can be read.
         let entries =
@@ -257,7 +264,12 @@ impl SeriesDb {
         if tenants.len() >= max && !tenants.contains_key(id) {
             return Err(Limit::Tenants { max });
         }
-        Ok(enter(&mut tenants, id))
+        Ok(self.enter(&mut tenants, id))
+    }
+
+    fn enter(&self, tenants: &mut Tenants, id: &TenantId) -> Arc<RwLock<Tenant>> {
+        let new = || Arc::new(RwLock::new(Tenant::new(id.clone(), Unflushed::new(&self.unflushed_bytes))));
+        tenants.entry(id.clone()).or_insert_with(new).clone()
     }
 
     /// Takes a batch in. Samples may come in any order; at a time that a series has already the new value stays. What is over
@@ -289,7 +301,7 @@ impl SeriesDb {
         }
         match self.tenant(tenant) {
             Some(known) => known.read().refused(batch, &self.options),
-            None => Tenant::new(tenant.clone()).refused(batch, &self.options),
+            None => Tenant::new(tenant.clone(), Unflushed::default()).refused(batch, &self.options),
         }
     }
 
@@ -330,8 +342,8 @@ impl SeriesDb {
                 report.samples += samples;
                 report.bytes += file.bytes;
                 tenant.add_block(file, entries);
-                tenant.thaw(true);
                 tenant.exemplars.flushed(about.exemplars.len());
+                tenant.thaw(true);
                 Ok(())
             }
             Err(error) => {
@@ -479,11 +491,10 @@ impl SeriesDb {
         tenants + self.decoded.bytes()
     }
 
-    /// Bytes of samples that no block holds yet: what a flush would write, before compression.
+    /// Bytes of memory that samples and exemplars take which no block holds yet, those that are just being written included. It is
+    /// counted as they come and go: asking costs nothing.
     pub fn unflushed_bytes(&self) -> usize {
-        let fresh =
-            |tenant: &Arc<RwLock<Tenant>>| tenant.read().heads.values().map(|head| head.fresh.bytes()).sum::<usize>();
-        self.tenants.read().values().map(fresh).sum()
+        self.unflushed_bytes.load(Ordering::Relaxed)
     }
 
     /// Bytes of samples that are in blocks and in memory too, of all tenants.
@@ -507,10 +518,6 @@ impl SeriesDb {
     pub fn series_count(&self) -> usize {
         self.tenants.read().values().map(|tenant| tenant.read().index.len()).sum()
     }
-}
-
-fn enter(tenants: &mut BTreeMap<TenantId, Arc<RwLock<Tenant>>>, id: &TenantId) -> Arc<RwLock<Tenant>> {
-    tenants.entry(id.clone()).or_insert_with(|| Arc::new(RwLock::new(Tenant::new(id.clone())))).clone()
 }
 
 fn reject_all(batch: &SeriesBatch, reason: Limit) -> Vec<Rejected> {

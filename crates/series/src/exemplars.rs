@@ -48,6 +48,11 @@ impl Ring {
         self.entries.iter().skip(self.entries.len() - self.fresh).cloned().collect()
     }
 
+    /// How many no block holds yet.
+    pub(crate) fn unflushed_len(&self) -> usize {
+        self.fresh
+    }
+
     pub(crate) fn flushed(&mut self, count: usize) {
         self.fresh = self.fresh.saturating_sub(count);
     }

@@ -13,11 +13,14 @@ use crate::index::{LabelIndex, SeriesId, narrows};
 use crate::known::Forms;
 use crate::layer::Layer;
 use crate::samples::{Samples, View};
+use crate::unflushed::Unflushed;
 use crate::usage::Asked;
 use crate::{InsertReport, Limit, Matcher, Rejected, SeriesOptions};
 
 /// Memory that a series costs besides its samples: labels, postings, maps. An estimate, for budgets.
 const SERIES_BYTES: usize = 800;
+/// Memory of an exemplar with a few labels of its own. An estimate, for budgets.
+pub(crate) const EXEMPLAR_BYTES: usize = 256;
 
 /// The rank of a series that has none yet.
 const UNRANKED: u32 = u32::MAX;
@@ -36,6 +39,8 @@ pub(crate) struct Head {
     pub(crate) blocks: u32,
     /// Ascends as labels do, among the series that have one; see [`Tenant::ordered`].
     rank: u32,
+    /// The series that came behind it in a request, see [`Tenant::known_id`].
+    next: SeriesId,
     /// Span of everything ever seen of the series.
     pub(crate) min_ms: i64,
     pub(crate) max_ms: i64,
@@ -106,14 +111,16 @@ pub(crate) struct Tenant {
     pub(crate) asked: Mutex<Asked>,
     /// Every sample at or after this time is in memory, so a read from here on opens no block.
     pub(crate) memory_floor_ms: i64,
-    /// Bytes of samples in memory. What a write replaced counts until the next flush.
-    pub(crate) sample_bytes: usize,
-    /// Bytes of those that are in blocks too. What a write replaced counts until the next flush.
+    /// Bytes of samples in memory that are in no block yet.
+    fresh_bytes: usize,
+    /// Bytes of samples in memory that are in blocks too.
     pub(crate) recent_bytes: usize,
+    /// What the samples and exemplars that are in no block yet take; see [`Self::tell_unflushed`].
+    unflushed: Unflushed,
 }
 
 impl Tenant {
-    pub(crate) fn new(id: TenantId) -> Self {
+    pub(crate) fn new(id: TenantId, unflushed: Unflushed) -> Self {
         Self {
             id,
             index: LabelIndex::default(),
@@ -127,21 +134,27 @@ impl Tenant {
             exemplars: Ring::default(),
             asked: Mutex::default(),
             memory_floor_ms: i64::MIN,
-            sample_bytes: 0,
+            fresh_bytes: 0,
             recent_bytes: 0,
+            unflushed,
         }
     }
 
     pub(crate) fn memory_bytes(&self) -> usize {
         let entries: usize = self.blocks.iter().map(|block| block.entries.len() * size_of::<Entry>()).sum();
         let per_series = SERIES_BYTES + size_of::<Head>();
-        self.heads.len() * per_series + self.sample_bytes + entries + self.exemplars.len() * SERIES_BYTES
+        let samples = self.fresh_bytes + self.recent_bytes;
+        self.heads.len() * per_series + samples + entries + self.exemplars.len() * EXEMPLAR_BYTES
     }
 
     pub(crate) fn insert(&mut self, batch: &SeriesBatch, options: &SeriesOptions, report: &mut InsertReport) {
+        let mut before = None;
         for (at, series) in batch.series.iter().enumerate() {
-            match self.insert_series(series, options, report) {
-                Ok(()) => report.samples += series.sample_count(),
+            match self.insert_series(series, before, options, report) {
+                Ok(id) => {
+                    report.samples += series.sample_count();
+                    before = Some(id);
+                }
                 Err(reason) => {
                     let (labels, samples) = (series.labels.clone(), series.sample_count());
                     report.rejected.push(Rejected { at, labels, samples, reason });
@@ -154,6 +167,12 @@ impl Tenant {
                 self.metadata_dirty = true;
             }
         }
+        self.tell_unflushed();
+    }
+
+    /// Says how much is in no block yet. For the end of everything that changes it: other threads ask all the time.
+    fn tell_unflushed(&mut self) {
+        self.unflushed.set(self.fresh_bytes + self.exemplars.unflushed_len() * EXEMPLAR_BYTES);
     }
 
     /// What an insert would refuse, without inserting.
@@ -192,13 +211,30 @@ impl Tenant {
         if self.index.len() + more.0 >= max { Err(Limit::SeriesPerTenant { max }) } else { Ok(()) }
     }
 
+    /// The series with these labels, which was behind `before` the last time. A sender writes its series in the same order each time, and
+    /// the head of the series is needed anyway: where it is the one, there is no table to look into.
+    fn known_id(&mut self, labels: &Labels, before: Option<SeriesId>) -> Option<SeriesId> {
+        let next = before.and_then(|before| Some(self.heads.get(before)?.next));
+        let same = |head: &Head| head.labels == *labels;
+        if next.and_then(|next| self.heads.get(next)).is_some_and(same) {
+            return next;
+        }
+        let id = self.index.id(labels)?;
+        if let Some(head) = before.and_then(|before| self.heads.get_mut(before)) {
+            head.next = id;
+        }
+        Some(id)
+    }
+
+    /// Takes samples of a series in that came behind those of another one; gives its id.
     fn insert_series(
         &mut self,
         series: &SeriesSamples,
+        before: Option<SeriesId>,
         options: &SeriesOptions,
         report: &mut InsertReport,
-    ) -> Result<(), Limit> {
-        let id = match self.index.id(&series.labels) {
+    ) -> Result<SeriesId, Limit> {
+        let id = match self.known_id(&series.labels, before) {
             Some(id) => id,
             None => {
                 self.check_limits(&series.labels, options, (0, 0))?;
@@ -207,14 +243,14 @@ impl Tenant {
                 self.register(series.labels.iter()).ok_or(Limit::SeriesPerTenant { max })?
             }
         };
-        let Some(head) = self.heads.get_mut(id) else { return Ok(()) };
+        let Some(head) = self.heads.get_mut(id) else { return Ok(id) };
         let before = head.fresh.bytes();
         insert_samples(head, series);
-        self.sample_bytes = (self.sample_bytes + head.fresh.bytes()).saturating_sub(before);
+        self.fresh_bytes = (self.fresh_bytes + head.fresh.bytes()).saturating_sub(before);
         for exemplar in &series.exemplars {
             self.exemplars.push(&head.labels, exemplar, options.exemplars_per_tenant_max);
         }
-        Ok(())
+        Ok(id)
     }
 
     /// Adds a series to the index with an empty head.
@@ -227,6 +263,7 @@ impl Tenant {
             recent: Layer::default(),
             blocks: 0,
             rank: UNRANKED,
+            next: id.wrapping_add(1),
             min_ms: i64::MAX,
             max_ms: i64::MIN,
         };
@@ -380,14 +417,16 @@ impl Tenant {
             fresh += head.fresh.bytes();
             recent += head.recent.bytes();
         }
-        (self.sample_bytes, self.recent_bytes) = (fresh + recent, recent);
+        (self.fresh_bytes, self.recent_bytes) = (fresh, recent);
+        self.tell_unflushed();
     }
 
-    /// Counts again after samples went.
+    /// Counts again after samples or exemplars went.
     pub(crate) fn count_bytes(&mut self) {
         let unwritten = |head: &Head| head.fresh.bytes() + head.flushing.as_ref().map_or(0, |layer| layer.bytes());
         self.recent_bytes = self.heads.values().map(|head| head.recent.bytes()).sum();
-        self.sample_bytes = self.recent_bytes + self.heads.values().map(unwritten).sum::<usize>();
+        self.fresh_bytes = self.heads.values().map(unwritten).sum();
+        self.tell_unflushed();
     }
 
     /// Lets go of the oldest recent samples until they fit the budget.
@@ -467,12 +506,48 @@ fn check_labels(labels: &Labels, options: &SeriesOptions) -> Result<(), Limit> {
 #[cfg(test)]
 mod tests {
     use model::Sample;
+    use proptest::prelude::*;
 
     use super::*;
 
+    proptest! {
+        /// Requests of series in any order, with labels of the index or of their own, of which some are forgotten in between.
+        #[test]
+        fn samples_go_to_their_series_whatever_came_before(
+            requests in prop::collection::vec((prop::collection::vec(0usize..6, 0..8), any::<bool>()), 0..20), forget in 0usize..24,
+        ) {
+            let mut tenant = Tenant::new(TenantId::default(), Unflushed::default());
+            let mut wanted: BTreeMap<Labels, Vec<i64>> = BTreeMap::new();
+            let mut time_ms = 0;
+            for (round, (request, shared)) in requests.iter().enumerate() {
+                let mut batch = SeriesBatch::default();
+                for number in request {
+                    time_ms += 1;
+                    let name = format!("m{number}");
+                    let labels: Labels = [(METRIC_NAME, name.as_str())].into_iter().collect();
+                    wanted.entry(labels.clone()).or_default().push(time_ms);
+                    let known = tenant.index.labels(&[(METRIC_NAME.as_bytes(), name.as_bytes())]).filter(|_| *shared);
+                    let labels = known.cloned().unwrap_or(labels);
+                    let samples = vec![Sample { time_ms, value: 1.0 }];
+                    batch.series.push(SeriesSamples { labels, samples, ..SeriesSamples::default() });
+                }
+                tenant.insert(&batch, &SeriesOptions::default(), &mut InsertReport::default());
+                if round == forget {
+                    // Every other series goes, and the next new ones have their ids.
+                    let goes = |labels: &Labels| labels.metric_name().ends_with(['0', '2', '4']);
+                    wanted.retain(|labels, _| !goes(labels));
+                    tenant.heads.values_mut().filter(|head| goes(&head.labels)).for_each(|head| head.fresh = Layer::default());
+                    tenant.drop_empty_series();
+                }
+            }
+            let found = tenant.heads.values().map(|head| (head.labels.clone(), head.fresh.samples().times));
+            prop_assert_eq!(found.collect::<BTreeMap<_, _>>(), wanted);
+        }
+    }
+
     #[test]
     fn what_a_flush_that_never_ended_left_is_in_the_next_one() {
-        let mut tenant = Tenant::new(TenantId::default());
+        let mut tenant = Tenant::new(TenantId::default(), Unflushed::default());
         let insert = |tenant: &mut Tenant, name: &str, samples: &[(i64, f64)]| {
             let labels = [(METRIC_NAME, name)].into_iter().collect();
             let samples = samples.iter().map(|(time_ms, value)| Sample { time_ms: *time_ms, value: *value }).collect();

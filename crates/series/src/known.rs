@@ -3,6 +3,10 @@
 //! A sender writes the labels of a series with the same bytes in every request. Once a series is in the index, its bytes are
 //! remembered by a hash of 128 bits, seeded anew by every process, and from then on one lookup gives its labels: nothing is parsed,
 //! checked or compared. That two series share such a hash is less likely than that memory flips a bit unseen.
+//!
+//! A sender also writes its series in the same order each time, and forms are kept in the order in which they were learned. So the one
+//! behind the last that was found is looked at first: memory that the processor has fetched already, where each place of a table of
+//! 15,200 forms is a wait of 100 nanoseconds, a tenth of the time that all of a sample took.
 
 use std::hash::BuildHasher as _;
 
@@ -24,7 +28,32 @@ const FORMS_MIN: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Forms {
     seed: u64,
-    learned: RwLock<HashTable<(u128, Labels)>>,
+    learned: RwLock<Learned>,
+}
+
+/// What was learned, in that order, and where by hash.
+#[derive(Debug, Default)]
+struct Learned {
+    list: Vec<(u128, Labels)>,
+    places: HashTable<u32>,
+}
+
+impl Learned {
+    /// The place of a form, which is looked for at `guess` first.
+    fn place(&self, hash: u128, guess: usize) -> Option<usize> {
+        if self.list.get(guess).is_some_and(|(known, _)| *known == hash) {
+            return Some(guess);
+        }
+        let is_it = |place: &u32| self.list[*place as usize].0 == hash;
+        self.places.find(hash as u64, is_it).map(|place| *place as usize)
+    }
+
+    fn add(&mut self, hash: u128, labels: Labels) {
+        let Self { list, places } = self;
+        let Ok(place) = u32::try_from(list.len()) else { return };
+        list.push((hash, labels));
+        places.insert_unique(hash as u64, place, |place| list[*place as usize].0 as u64);
+    }
 }
 
 impl Default for Forms {
@@ -44,12 +73,12 @@ impl Forms {
         }
         let mut learned = self.learned.write();
         // Series that are gone are among them, and hold their labels.
-        if learned.len() + new.len() > series * FORMS_PER_SERIES + FORMS_MIN {
-            learned.clear();
+        if learned.list.len() + new.len() > series * FORMS_PER_SERIES + FORMS_MIN {
+            *learned = Learned::default();
         }
         for (hash, labels) in new {
-            if learned.find(hash as u64, |(known, _)| *known == hash).is_none() {
-                learned.insert_unique(hash as u64, (hash, labels), |(hash, _)| *hash as u64);
+            if learned.place(hash, usize::MAX).is_none() {
+                learned.add(hash, labels);
             }
         }
     }
@@ -65,7 +94,9 @@ pub struct KnownLabels<'a> {
 #[derive(Debug)]
 struct Reading<'a> {
     /// Locked before the tenant.
-    learned: RwLockReadGuard<'a, HashTable<(u128, Labels)>>,
+    learned: RwLockReadGuard<'a, Learned>,
+    /// Behind the form that was found last.
+    next: usize,
     tenant: RwLockReadGuard<'a, Tenant>,
     forms: &'a Forms,
     new: Vec<(u128, Labels)>,
@@ -85,8 +116,9 @@ impl KnownLabels<'_> {
     /// The labels that these bytes stand for, if they were learned.
     pub fn find_form(&mut self, bytes: &[u8]) -> Option<Labels> {
         let reading = self.tenant.as_mut()?;
-        let hash = reading.forms.hash(bytes);
-        reading.learned.find(hash as u64, |(known, _)| *known == hash).map(|(_, labels)| labels.clone())
+        let place = reading.learned.place(reading.forms.hash(bytes), reading.next)?;
+        reading.next = place + 1;
+        Some(reading.learned.list[place].1.clone())
     }
 
     /// Remembers that these bytes stand for labels that [`Self::find`] gave.
@@ -104,7 +136,7 @@ impl SeriesDb {
         let forms = std::sync::Arc::clone(&tenant.read().forms);
         // Nobody waits for the forms with a lock of the tenant in hand: who gives writers their turn has the forms, and gets the tenant back.
         let learned = forms.learned.read();
-        let reading = Reading { learned, tenant: tenant.read(), forms: &forms, new: Vec::new() };
+        let reading = Reading { learned, next: 0, tenant: tenant.read(), forms: &forms, new: Vec::new() };
         let mut known = KnownLabels { tenant: Some(reading), lookups: 0 };
         let result = read(&mut known);
         let Some(Reading { tenant, learned, new, .. }) = known.tenant.take() else { return result };
@@ -202,7 +234,7 @@ mod tests {
             learned(&db, &at.to_le_bytes());
         }
         let tenant = db.tenant(&TenantId::default()).unwrap();
-        let kept = tenant.read().forms.learned.read().len();
+        let kept = tenant.read().forms.learned.read().list.len();
         assert!(kept <= 10, "{kept} are kept: all were to be forgotten at {max}");
     }
 }

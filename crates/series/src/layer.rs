@@ -85,7 +85,7 @@ impl Layer {
             self.first_ms = time_ms;
         }
         self.last_ms = time_ms;
-        self.tail.push((time_ms, value));
+        self.push((time_ms, value));
         if self.tail.len() >= GROUP_SAMPLES {
             self.pack_tail();
         }
@@ -99,21 +99,32 @@ impl Layer {
             return;
         }
         let after = self.span().is_none_or(|(_, last_ms)| last_ms < *first);
-        if !newer.histograms.is_empty() || !after {
+        if !newer.histograms.is_empty() {
             let mut samples = self.samples();
             samples.lay_over(newer);
             *self = Self::from(samples);
-            return;
+        } else if after {
+            self.extend(newer, (*first, *last));
+        } else {
+            let mut samples = self.split_off(*first);
+            samples.lay_over(newer);
+            if let (Some(first), Some(last)) = (samples.times.first(), samples.times.last()) {
+                self.extend(samples.view(), (*first, *last));
+            }
         }
+    }
+
+    /// Puts samples without histograms behind the last one.
+    fn extend(&mut self, newer: View<'_>, (first_ms, last_ms): (i64, i64)) {
         if self.is_empty() {
-            self.first_ms = *first;
+            self.first_ms = first_ms;
         }
-        self.last_ms = *last;
+        self.last_ms = last_ms;
         if !newer.starts.is_empty() {
             self.tail_starts.resize(self.tail.len(), 0);
         }
         for (at, (time, value)) in newer.times.iter().zip(newer.values).enumerate() {
-            self.tail.push((*time, *value));
+            self.push((*time, *value));
             if !newer.starts.is_empty() || !self.tail_starts.is_empty() {
                 self.tail_starts.resize(self.tail.len() - 1, 0);
                 self.tail_starts.push(newer.starts.get(at).copied().unwrap_or(0));
@@ -163,18 +174,46 @@ impl Layer {
             let unpacked = unpack(&group, &mut found);
             debug_assert!(unpacked.is_ok(), "a packed group cannot be read");
         }
-        found.times.extend(self.tail.iter().map(|(time, _)| *time));
-        found.values.extend(self.tail.iter().map(|(_, value)| *value));
-        if !self.tail_starts.is_empty() {
-            found.starts.resize(found.len() - self.tail.len(), 0);
-            found.starts.extend_from_slice(&self.tail_starts);
-        }
-        if !found.starts.is_empty() {
-            found.starts.resize(found.len(), 0);
-        }
+        self.copy_tail(&mut found);
         let inside = found.times.first().is_some_and(|first| *first >= start_ms)
             && found.times.last().is_some_and(|last| *last <= end_ms);
         if inside { found } else { Samples::from(found.range(start_ms, end_ms)) }
+    }
+
+    fn copy_tail(&self, out: &mut Samples) {
+        out.times.extend(self.tail.iter().map(|(time, _)| *time));
+        out.values.extend(self.tail.iter().map(|(_, value)| *value));
+        if !self.tail_starts.is_empty() {
+            out.starts.resize(out.len() - self.tail.len(), 0);
+            out.starts.extend_from_slice(&self.tail_starts);
+        }
+        if !out.starts.is_empty() {
+            out.starts.resize(out.len(), 0);
+        }
+    }
+
+    /// Takes out what is at `from_ms` or later, and what is packed with it. What is left is ready for [`Self::extend`], with which
+    /// some of what was taken out must come back. So a late sample costs what comes after it, not the whole layer.
+    fn split_off(&mut self, from_ms: i64) -> Samples {
+        let mut rest = Samples::default();
+        if self.tail.first().is_none_or(|(first, _)| *first > from_ms) {
+            let (mut kept, mut count) = (0, 0);
+            let mut reader = Reader(&self.packed);
+            while let Some(group) = next_group(&mut reader) {
+                if group.last_ms < from_ms {
+                    (kept, count) = (self.packed.len() - reader.0.len(), count + group.count as u32);
+                    continue;
+                }
+                let unpacked = unpack(&group, &mut rest);
+                debug_assert!(unpacked.is_ok(), "a packed group cannot be read");
+            }
+            self.packed.truncate(kept);
+            self.packed_count = count;
+        }
+        self.copy_tail(&mut rest);
+        self.tail.clear();
+        self.tail_starts.clear();
+        rest
     }
 
     /// A copy that has all samples from `start_ms` to `end_ms`, and perhaps others: what is packed stays packed.
@@ -235,6 +274,15 @@ impl Layer {
         if self.packed.capacity() - self.packed.len() < more {
             self.packed.reserve_exact(more + self.packed.len() / 4);
         }
+    }
+
+    /// Puts a sample behind the tail. The tail doubles from one on, where a vector would begin with four: of a million series each has a
+    /// sample or two between flushes.
+    fn push(&mut self, sample: (i64, f64)) {
+        if self.tail.len() == self.tail.capacity() {
+            self.tail.reserve_exact(self.tail.len().max(1));
+        }
+        self.tail.push(sample);
     }
 
     fn pack_tail(&mut self) {

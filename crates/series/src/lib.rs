@@ -50,6 +50,7 @@ mod retention;
 mod samples;
 mod selection;
 mod tombstones;
+mod unflushed;
 mod usage;
 mod walk;
 

@@ -134,8 +134,8 @@ impl SeriesDb {
                 head.fresh.drop_before(floor);
                 head.min_ms = head.min_ms.max(floor);
             }
-            tenant.count_bytes();
             tenant.exemplars.drop_before(before_ms);
+            tenant.count_bytes();
             tenant.drop_empty_series();
             tenant.forget_gone_metrics();
         }

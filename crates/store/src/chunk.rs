@@ -38,11 +38,6 @@ impl Charge {
     fn total(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.total)
     }
-
-    /// Takes over what another counts.
-    pub(crate) fn absorb(&mut self, mut other: Charge) {
-        self.bytes += std::mem::take(&mut other.bytes);
-    }
 }
 
 impl Drop for Charge {

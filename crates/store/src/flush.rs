@@ -87,7 +87,7 @@ impl Store {
 impl Inner {
     fn flush_is_due(&self, now: Timestamp) -> bool {
         let mut state = self.state.lock();
-        let large = state.active.bytes >= self.options.flush_bytes || !state.frozen.is_empty();
+        let large = self.is_large(&state) || !state.frozen.is_empty();
         if state.active.is_empty() && state.frozen.is_empty() {
             state.unflushed_since = None;
             return false;

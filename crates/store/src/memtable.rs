@@ -95,17 +95,17 @@ impl Part {
 #[derive(Debug, Default)]
 pub(crate) struct Memtable {
     parts: BTreeMap<(TenantId, Table), Part>,
-    /// Counts samples that went to the series database since the last flush.
-    series: Option<Charge>,
+    /// Whether something went to the series database since the last flush.
+    pub(crate) series: bool,
     pub(crate) rows: u64,
-    /// Memory of what was added.
+    /// Memory of the rows.
     pub(crate) bytes: usize,
 }
 
 impl Memtable {
     /// Whether there is nothing to flush.
     pub(crate) fn is_empty(&self) -> bool {
-        self.rows == 0 && self.series.is_none()
+        self.rows == 0 && !self.series
     }
 
     /// Adds rows, which are at most [`CHUNK_ROWS`]; see [`pieces`].
@@ -115,15 +115,6 @@ impl Memtable {
         match self.parts.get_mut(&(tenant.clone(), table)) {
             Some(part) => part.push(piece),
             None => self.parts.entry((tenant.clone(), table)).or_default().push(piece),
-        }
-    }
-
-    /// Counts samples that the series database has taken.
-    pub(crate) fn push_series(&mut self, charge: Charge) {
-        self.bytes += charge.bytes;
-        match &mut self.series {
-            Some(sum) => sum.absorb(charge),
-            None => self.series = Some(charge),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 
 use catalog::{Checkpoint, DeletedRows, SegmentRow, SegmentState};
 use parking_lot::Mutex;
@@ -160,7 +160,7 @@ impl Inner {
             });
             self.apply(record.lsn, charged.collect());
             self.found.replayed_records += 1;
-            if self.memory.load(Relaxed) > memory_max {
+            if self.held_bytes() > memory_max {
                 self.flush_memtables()?;
             }
         }

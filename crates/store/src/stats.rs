@@ -7,7 +7,7 @@ use model::{Table, TenantId, Timestamp};
 pub struct StoreStats {
     /// Rows in memory, not yet in segments.
     pub memtable_rows: u64,
-    /// Memory of rows and samples that are on their way or not yet in segments.
+    /// Memory of rows and samples that are on their way or not yet in segments or blocks.
     pub memtable_bytes: usize,
     /// Live segments.
     pub segments: usize,

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::thread::JoinHandle;
 
 use catalog::Catalog;
-use model::{Batch, BatchData, RowId, SeriesBatch, Timestamp};
+use model::{Batch, BatchData, RowId, SeriesBatch, SeriesSamples, Timestamp};
 use parking_lot::Mutex;
 use roaring::RoaringBitmap;
 use segment::{Segment, SegmentMeta};
@@ -47,7 +47,8 @@ pub(crate) struct Inner {
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) series: SeriesDb,
     pub(crate) state: Mutex<State>,
-    /// Memory of rows and samples that are not in segments.
+    /// Memory of rows that are not in segments and of appends on their way. What is on its way to the series database counts until it
+    /// is there, which then counts what it keeps; see [`Inner::held_bytes`].
     pub(crate) memory: Arc<AtomicUsize>,
     pub(crate) series_rejected: AtomicU64,
     /// One flush at a time.
@@ -125,7 +126,7 @@ impl Store {
         let total = &inner.memory;
         let charged: Vec<usize> = batches.iter().map(memory_bytes).collect();
         let wanted: usize = charged.iter().sum();
-        let held = total.load(Relaxed);
+        let held = inner.held_bytes();
         // A lone append passes whatever its size, or it never could.
         if held > 0 && held + wanted > inner.options.memory_bytes_max {
             return Err(AppendError::Busy { retry_after_ms: RETRY_MEMORY_MS, reason: "the memtable is full" });
@@ -188,7 +189,7 @@ impl Store {
         let frozen_rows: u64 = state.frozen.iter().map(|memtable| memtable.rows).sum();
         let stats = StoreStats {
             memtable_rows: state.active.rows + frozen_rows,
-            memtable_bytes: inner.memory.load(Relaxed),
+            memtable_bytes: inner.held_bytes(),
             segments: state.live.len(),
             segment_rows: state.live.values().map(|segment| segment.meta().rows).sum(),
             deleted_rows: state.deleted.values().map(|rows| rows.len()).sum(),
@@ -262,7 +263,7 @@ impl Inner {
     /// Makes a durable record visible.
     pub(crate) fn apply(&self, lsn: u64, batches: Vec<(Batch, Charge)>) {
         let mut next_id = first_row_id(lsn);
-        let (mut rows, mut samples) = (Vec::new(), Vec::new());
+        let (mut rows, mut series) = (Vec::new(), false);
         for (batch, charge) in batches {
             match batch.data {
                 BatchData::Rows(table, mut of_table) => {
@@ -280,10 +281,12 @@ impl Inner {
                     let pieces = memtable::column_pieces(columns, charge);
                     rows.push((batch.tenant, table, pieces));
                 }
-                BatchData::Series(series) => {
-                    let report = self.series.insert(&batch.tenant, &series);
+                BatchData::Series(samples) => {
+                    let report = self.series.insert(&batch.tenant, &samples);
                     self.note_rejected(&batch.tenant, &report);
-                    samples.push(charge);
+                    series = true;
+                    // The series database has packed what it keeps, and counts that; the request goes.
+                    drop((samples, charge));
                 }
             }
         }
@@ -292,13 +295,23 @@ impl Inner {
             for (tenant, table, pieces) in rows {
                 pieces.into_iter().for_each(|piece| state.active.push(&tenant, table, piece));
             }
-            samples.into_iter().for_each(|charge| state.active.push_series(charge));
+            state.active.series |= series;
             state.applied_lsn = lsn;
-            state.active.bytes >= self.options.flush_bytes
+            self.is_large(&state)
         };
         if large {
             self.memtable_full.raise();
         }
+    }
+
+    /// Memory of rows and samples that are on their way or not yet in segments or blocks.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.memory.load(Relaxed) + self.series.unflushed_bytes()
+    }
+
+    /// Whether a flush has enough to write. Samples that one is just writing count as well, for they may come back.
+    pub(crate) fn is_large(&self, state: &State) -> bool {
+        state.active.bytes + self.series.unflushed_bytes() >= self.options.flush_bytes
     }
 
     fn note_rejected(&self, tenant: &model::TenantId, report: &series::InsertReport) {
@@ -395,7 +408,7 @@ pub(crate) fn lsn_of_row(id: u64) -> u64 {
     id >> ROW_BITS
 }
 
-/// The memory that a batch takes, roughly.
+/// The memory that a batch takes on its way, roughly.
 pub(crate) fn memory_bytes(batch: &Batch) -> usize {
     match &batch.data {
         BatchData::Rows(_, rows) => rows.iter().map(model::Row::size_bytes).sum(),
@@ -404,7 +417,11 @@ pub(crate) fn memory_bytes(batch: &Batch) -> usize {
     }
 }
 
+/// Labels that the request shares with the series database are not its own.
 fn series_bytes(batch: &SeriesBatch) -> usize {
-    const PER_SERIES: usize = 64;
-    batch.series.iter().map(|series| PER_SERIES + series.size_bytes()).sum()
+    let bytes = |series: &SeriesSamples| {
+        let labels = if series.labels.is_shared() { 0 } else { series.labels.size_bytes() };
+        size_of::<SeriesSamples>() + series.size_bytes() + labels
+    };
+    batch.series.iter().map(bytes).sum()
 }

@@ -3,6 +3,7 @@
 mod crash;
 mod deleting;
 mod house;
+mod memory;
 mod mending;
 mod model_test;
 mod reading;

@@ -32,7 +32,7 @@ pub struct InsertReport {
     pub series_new: usize,
     /// Series over a limit, none of whose samples were taken in.
     pub rejected: Vec<Rejected>,
-    /// Why the batch's metadata was not taken in, if so: it is refused as a whole.
+    /// Why metadata of the batch was not taken in, if so.
     pub metadata_rejected: Option<Limit>,
 }
 
@@ -287,10 +287,26 @@ impl SeriesDb {
     }
 
     /// Why nothing at all of a tenant would be taken in now, if so.
-    pub fn refuses(&self, tenant: &TenantId) -> Option<Limit> {
+    fn refuses(&self, tenant: &TenantId) -> Option<Limit> {
         let tenants = self.tenants.read();
         let max = self.options.tenants_max;
         (tenants.len() >= max && !tenants.contains_key(tenant)).then_some(Limit::Tenants { max })
+    }
+
+    /// Which metadata [`Self::insert`] would refuse now, by their places, and why.
+    pub fn refused_metadata(&self, tenant: &TenantId, metadata: &[MetricMetadata]) -> Option<(Limit, Vec<usize>)> {
+        if metadata.is_empty() {
+            return None;
+        }
+        if let Some(reason) = self.refuses(tenant) {
+            return Some((reason, (0..metadata.len()).collect()));
+        }
+        let max = self.options.metadata_per_tenant_max;
+        let places = match self.tenant(tenant) {
+            Some(known) => known.read().refused_metadata(metadata, &self.options),
+            None => Tenant::new(tenant.clone(), Unflushed::default()).refused_metadata(metadata, &self.options),
+        };
+        (!places.is_empty()).then_some((Limit::MetadataPerTenant { max }, places))
     }
 
     /// What [`Self::insert`] would refuse of a batch now. Asked before a sender is told that its samples are taken.

@@ -99,6 +99,14 @@ pub enum Limit {
         /// The limit.
         max: usize,
     },
+    /// The tenant has metadata of too many metrics.
+    #[error(
+        "the tenant has metadata of {max} metrics already (limit metadata_per_tenant_max); do metrics have names of their own?"
+    )]
+    MetadataPerTenant {
+        /// The limit.
+        max: usize,
+    },
     /// The series has no labels at all.
     #[error("the series has no labels; a series needs at least a name")]
     NoLabels,
@@ -114,6 +122,7 @@ impl Limit {
             Self::LabelsPerSeries { .. } => "labels_per_series_max",
             Self::LabelNameBytes { .. } => "label_name_bytes_max",
             Self::LabelValueBytes { .. } => "label_value_bytes_max",
+            Self::MetadataPerTenant { .. } => "metadata_per_tenant_max",
             Self::NoLabels => "no_labels",
         }
     }

@@ -161,8 +161,12 @@ impl Tenant {
                 }
             }
         }
+        let max = options.metadata_per_tenant_max;
         for metadata in &batch.metadata {
-            if self.metadata.get(&metadata.name) != Some(metadata) {
+            let known = self.metadata.get(&metadata.name);
+            if known.is_none() && self.metadata.len() >= max {
+                report.metadata_rejected = Some(Limit::MetadataPerTenant { max });
+            } else if known != Some(metadata) {
                 self.metadata.insert(metadata.name.clone(), metadata.clone());
                 self.metadata_dirty = true;
             }
@@ -173,6 +177,28 @@ impl Tenant {
     /// Says how much is in no block yet. For the end of everything that changes it: other threads ask all the time.
     fn tell_unflushed(&mut self) {
         self.unflushed.set(self.fresh_bytes + self.exemplars.unflushed_len() * EXEMPLAR_BYTES);
+    }
+
+    /// Which metadata an insert would refuse, by their places.
+    pub(crate) fn refused_metadata(&self, metadata: &[MetricMetadata], options: &SeriesOptions) -> Vec<usize> {
+        let mut room = options.metadata_per_tenant_max.saturating_sub(self.metadata.len());
+        if metadata.len() <= room {
+            return Vec::new();
+        }
+        let mut added: HashSet<&str> = HashSet::new();
+        let mut refused = Vec::new();
+        for (at, MetricMetadata { name, .. }) in metadata.iter().enumerate() {
+            if self.metadata.contains_key(name) || added.contains(name.as_str()) {
+                continue;
+            }
+            if room == 0 {
+                refused.push(at);
+            } else {
+                room -= 1;
+                added.insert(name);
+            }
+        }
+        refused
     }
 
     /// What an insert would refuse, without inserting.

@@ -11,6 +11,8 @@ pub struct SeriesOptions {
     pub series_per_tenant_max: usize,
     /// Series that one metric of a tenant may have, so that a metric with a label of many values takes no room from the others.
     pub series_per_metric_max: usize,
+    /// Metrics of which a tenant may have type, unit and help.
+    pub metadata_per_tenant_max: usize,
     /// Labels of one series, the metric's name included.
     pub labels_per_series_max: usize,
     /// Bytes of one label's name.
@@ -41,6 +43,7 @@ impl Default for SeriesOptions {
             tenants_max: 10_000,
             series_per_tenant_max: 2_000_000,
             series_per_metric_max: 500_000,
+            metadata_per_tenant_max: 100_000,
             labels_per_series_max: 128,
             label_name_bytes_max: 1024,
             label_value_bytes_max: 16 * 1024,

@@ -583,6 +583,39 @@ fn a_tenant_that_cannot_be_written_holds_up_no_other() {
 }
 
 #[test]
+fn metadata_has_a_limit_and_what_is_known_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = || SeriesOptions { metadata_per_tenant_max: 2, ..SeriesOptions::default() };
+    let db = SeriesDb::open(dir.path(), options()).unwrap();
+    let tenant = TenantId::default();
+    let of = |names: &[&str], help: &str| {
+        let one = |name: &&str| MetricMetadata {
+            name: (*name).to_owned(),
+            kind: MetricKind::Counter,
+            help: help.to_owned(),
+            unit: String::new(),
+        };
+        SeriesBatch { series: Vec::new(), metadata: names.iter().map(one).collect() }
+    };
+    let limit = Limit::MetadataPerTenant { max: 2 };
+    let first = of(&["a", "b", "a", "c", "b"], "first");
+    assert_eq!(db.refused_metadata(&tenant, &first.metadata), Some((limit, vec![3])));
+    assert_eq!(db.insert(&tenant, &first).metadata_rejected, Some(limit));
+    let known = of(&["b", "a", "b"], "second");
+    assert_eq!(db.refused_metadata(&tenant, &known.metadata), None);
+    assert_eq!(db.insert(&tenant, &known).metadata_rejected, None);
+    let check = |db: &SeriesDb| {
+        let found = db.metadata(&tenant, None);
+        let found: Vec<(&str, &str)> = found.iter().map(|known| (&*known.name, &*known.help)).collect();
+        assert_eq!(found, [("a", "second"), ("b", "second")]);
+    };
+    check(&db);
+    db.flush().unwrap();
+    drop(db);
+    check(&SeriesDb::open(dir.path(), options()).unwrap());
+}
+
+#[test]
 fn tenants_have_a_limit_and_leave_when_nothing_of_them_is_kept() {
     let dir = tempfile::tempdir().unwrap();
     let db = SeriesDb::open(dir.path(), SeriesOptions { tenants_max: 1, ..SeriesOptions::default() }).unwrap();
@@ -598,7 +631,8 @@ fn tenants_have_a_limit_and_leave_when_nothing_of_them_is_kept() {
         MetricMetadata { name: "m".into(), kind: MetricKind::Gauge, help: String::new(), unit: String::new() };
     let alone = SeriesBatch { series: Vec::new(), metadata: vec![metadata] };
     assert_eq!(db.insert(&new, &alone).metadata_rejected, Some(Limit::Tenants { max: 1 }));
-    assert_eq!((db.refuses(&new), db.refuses(&known)), (Some(Limit::Tenants { max: 1 }), None));
+    let refuses = |tenant| db.refused_metadata(tenant, &alone.metadata);
+    assert_eq!((refuses(&new), refuses(&known)), (Some((Limit::Tenants { max: 1 }, vec![0])), None));
     assert_eq!(db.tenants(), std::slice::from_ref(&known));
     db.flush().unwrap();
     db.retain(100).unwrap();

@@ -261,8 +261,8 @@ metrics! {
     QUARANTINED_ITEMS: CounterVec<{ PROTOCOLS.len() }> = CounterVec::new("backstop_quarantined_items_total", "Items kept in quarantine, by protocol.", "protocol",
         PROTOCOLS);
     /// Samples over a limit of the metric store, by tenant and limit. Which metrics they are of is in the log and in quarantine.
-    REFUSED_SAMPLES: TenantCounterVec<7> = TenantCounterVec::new("backstop_refused_samples_total", "Metric samples refused for a limit of the store, by tenant and limit.", "reason",
-        ["tenants_max", "series_per_tenant_max", "series_per_metric_max", "labels_per_series_max", "label_name_bytes_max", "label_value_bytes_max", "no_labels"]);
+    REFUSED_SAMPLES: TenantCounterVec<8> = TenantCounterVec::new("backstop_refused_samples_total", "Metric samples refused for a limit of the store, by tenant and limit.", "reason",
+        ["tenants_max", "series_per_tenant_max", "series_per_metric_max", "labels_per_series_max", "label_name_bytes_max", "label_value_bytes_max", "metadata_per_tenant_max", "no_labels"]);
     /// What parse rules did to log records; by rule and detector at `/backstop/api/v1/parse-rules`.
     PARSE_RULES: CounterVec<4> = CounterVec::new("backstop_parse_rules_total", "Log records that parse rules parsed, could not parse, or put into quarantine, and values that they redacted.", "outcome",
         ["parsed", "failed", "quarantined", "redacted"]);

@@ -31,10 +31,8 @@ const REFUSALS_KNOWN_MAX: usize = 10_000;
 pub(crate) fn admit(series: &SeriesDb, tenant: &TenantId, decoded: &mut Decoded) {
     let series_sent = decoded.series.series.len();
     // What is known is in the store already, and so is its tenant.
-    if decoded.series_known == series_sent && (series_sent > 0 || decoded.series.metadata.is_empty()) {
-        return;
-    }
-    let refused = series.refused(tenant, &decoded.series);
+    let is_known = decoded.series_known == series_sent;
+    let refused = if is_known { Vec::new() } else { series.refused(tenant, &decoded.series) };
     if !refused.is_empty() {
         let (mut at, mut next) = (0, refused.iter().map(|rejected| rejected.at).peekable());
         decoded.series.series.retain(|_| {
@@ -43,19 +41,23 @@ pub(crate) fn admit(series: &SeriesDb, tenant: &TenantId, decoded: &mut Decoded)
         });
         decoded.rejects.extend(rejects_of(refused));
     }
-    if let Some(reason) = series.refuses(tenant) {
-        decoded.rejects.extend(metadata_reject(&mut decoded.series, reason));
+    if let Some((reason, places)) = series.refused_metadata(tenant, &decoded.series.metadata) {
+        decoded.rejects.extend(metadata_reject(&mut decoded.series, reason, &places));
     }
 }
 
-/// Metadata of a tenant that there is no room for. It is no item of any protocol, so it counts as none.
-fn metadata_reject(batch: &mut SeriesBatch, reason: Limit) -> Option<Reject> {
-    let metadata = std::mem::take(&mut batch.metadata);
-    let first = metadata.first()?;
-    let over = OverLimit { limit: reason.name(), metric: first.name.as_str().into() };
-    let names: Vec<&str> = metadata.iter().map(|metadata| metadata.name.as_str()).collect();
-    let said = format!("metadata of {} metrics over a limit: {reason}", names.len());
-    Some(Reject { items: 0, over: Some(over), ..Reject::new(said, names.join("\n").as_bytes()) })
+/// Metadata that there is no room for. It is no item of any protocol, so it counts as none.
+fn metadata_reject(batch: &mut SeriesBatch, reason: Limit, places: &[usize]) -> Option<Reject> {
+    let refused: Vec<&str> = places.iter().map(|at| batch.metadata[*at].name.as_str()).collect();
+    let over = OverLimit { limit: reason.name(), metric: (*refused.first()?).into() };
+    let said = format!("metadata of {} metrics over a limit: {reason}", refused.len());
+    let reject = Reject { items: 0, over: Some(over), ..Reject::new(said, refused.join("\n").as_bytes()) };
+    let (mut at, mut next) = (0, places.iter().peekable());
+    batch.metadata.retain(|_| {
+        at += 1;
+        next.next_if(|place| **place == at - 1).is_none()
+    });
+    Some(reject)
 }
 
 /// The first series one by one, the others together.

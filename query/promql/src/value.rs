@@ -95,9 +95,7 @@ impl QueryValue {
         match self {
             Self::Scalar(_) | Self::String { .. } => SERIES_BYTES,
             Self::Vector(samples) => samples.len() * (SERIES_BYTES + POINT_BYTES),
-            Self::Matrix(series) => {
-                series.iter().map(|series| SERIES_BYTES + series.samples.len() * POINT_BYTES).sum()
-            }
+            Self::Matrix(series) => series.iter().map(|series| SERIES_BYTES + series.samples.len() * POINT_BYTES).sum(),
         }
     }
 

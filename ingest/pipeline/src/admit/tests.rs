@@ -76,6 +76,20 @@ fn metadata_of_a_tenant_that_is_one_too_many_is_told() {
 }
 
 #[test]
+fn metadata_of_one_metric_too_many_is_told_and_the_others_stay() {
+    let options = SeriesOptions { metadata_per_tenant_max: 2, ..SeriesOptions::default() };
+    check(
+        options,
+        &tenant("known"),
+        batch(vec![series("up", "a")], ["up", "down", "calm", "up", "flood"].map(metadata).to_vec()),
+        expect![[r#"
+            up{l="a"}; 3 of metadata
+            0 items, metadata_per_tenant_max "calm": metadata of 2 metrics over a limit: the tenant has metadata of 2 metrics already (limit metadata_per_tenant_max); do metrics have names of their own? [calm flood]
+        "#]],
+    );
+}
+
+#[test]
 fn what_is_over_a_limit_is_left_out_and_its_neighbours_stay() {
     let options = SeriesOptions { series_per_metric_max: 2, label_value_bytes_max: 8, ..SeriesOptions::default() };
     let all = vec![series("up", "b"), series("up", "c"), series("down", "too long a value"), series("calm", "b")];

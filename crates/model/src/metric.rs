@@ -1,6 +1,7 @@
 //! Metrics: Prometheus's model of series, labels and samples.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use crate::FloatHistogram;
@@ -22,8 +23,21 @@ pub fn is_stale_nan(value: f64) -> bool {
 }
 
 /// A series' identity: label pairs sorted by name, no name twice, no empty value. Cheap to clone.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[derive(Clone, Eq, PartialOrd, Ord, Default)]
 pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
+
+/// Clones are equal at a glance. The standard library looks at the places only of what has a size known to the compiler.
+impl PartialEq for Labels {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
+    }
+}
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
 
 impl Labels {
     /// The value of a label.

@@ -45,4 +45,4 @@ pub use frame::{Frame, Frames, MESSAGE_BYTES_MAX};
 pub use known::{KnownSeries, NoSeries};
 pub use lines::{DETECT_LINES_MAX, Format, LineOptions, decode_line, decode_lines, detect};
 pub use put::ProtoWriter;
-pub use snappy::{SNAPPY_DECODED_BYTES_MAX, SNAPPY_RATIO_MAX};
+pub use snappy::{SNAPPY_DECODED_BYTES_MAX, SNAPPY_RATIO_MAX, recycle};

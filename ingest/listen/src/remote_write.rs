@@ -80,7 +80,7 @@ async fn receive(
     let (written, reasons, begun, reservation) = decoding(Encoding::Snappy, body.len(), move || {
         let body = decompressed(Encoding::Snappy, body, &mut reservation, &source)?;
         let decoded = begin.with_known(&tenant, |known| decode_remote_write_of_known(version, &body, options, known));
-        drop(body);
+        decode::recycle(body);
         let mut decoded = decoded.map_err(|error| Refusal::bad_request(error.to_string()))?;
         begin.admit(&tenant, &mut decoded);
         let (written, reasons) = (Written::of(&decoded.series), reasons(&decoded));

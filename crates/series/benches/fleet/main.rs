@@ -37,8 +37,8 @@ const STEPS_SELECT: i64 = 6;
 const HOSTS_OLD: usize = 2;
 const STEPS_OLD: i64 = DAY_MS / STEP_MS;
 const DAY_MS: i64 = 86_400_000;
-/// Samples between two flushes, about as the store above calls it.
-const FLUSH_SAMPLES: usize = 400_000;
+/// Memory of samples at which they are flushed, as the store above does it without settings.
+const FLUSH_BYTES: usize = 32 << 20;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().collect();
@@ -99,7 +99,7 @@ fn scrape(fleet: &mut Fleet, known: &mut Vec<Vec<Labels>>, step: i64) -> Vec<Ser
 /// Inserts batches and keeps house as the store above does, and says how much processor time that took.
 fn load(db: &SeriesDb, steps: i64, fleet: &mut Fleet) -> (usize, Duration) {
     let tenant = TenantId::default();
-    let (mut samples, mut since, mut spent) = (0, 0, Duration::ZERO);
+    let (mut samples, mut spent) = (0, Duration::ZERO);
     let mut known = Vec::new();
     for step in 0..steps {
         let batches = scrape(fleet, &mut known, step);
@@ -107,12 +107,14 @@ fn load(db: &SeriesDb, steps: i64, fleet: &mut Fleet) -> (usize, Duration) {
         for batch in &batches {
             let report = db.insert(&tenant, batch);
             samples += report.samples;
-            since += report.samples;
+            if db.unflushed_bytes() >= FLUSH_BYTES {
+                db.flush().unwrap();
+                db.merge().unwrap();
+            }
         }
-        if since >= FLUSH_SAMPLES || step + 1 == steps {
+        if step + 1 == steps {
             db.flush().unwrap();
             db.merge().unwrap();
-            since = 0;
         }
         spent += busy() - begin;
     }

@@ -27,6 +27,9 @@ use crate::{Decoded, KnownSeries, NoSeries, Reject};
 /// Series of one request. Prometheus sends at most 2,000 samples at a time by default.
 pub const SERIES_PER_REQUEST_MAX: usize = 500_000;
 
+/// Series that room is made for when the first of a request is read, for as many as its length lets expect.
+const SERIES_EXPECTED_MAX: usize = 4096;
+
 /// Symbols of one request of version 2.0.
 pub const SYMBOLS_PER_REQUEST_MAX: usize = 1_000_000;
 
@@ -169,6 +172,11 @@ impl Sink<'_> {
     fn room_for_series(&self, count: usize) -> Result<(), Stop> {
         let (what, max, limit) = ("series", SERIES_PER_REQUEST_MAX, "SERIES_PER_REQUEST_MAX");
         if count > max { Err(Stop::Error(RemoteWriteError::TooMany { what, max, limit })) } else { Ok(()) }
+    }
+
+    /// Makes room for about so many series; more are no error.
+    fn expect_series(&mut self, count: usize) {
+        self.decoded.series.series.reserve(count.min(SERIES_EXPECTED_MAX));
     }
 
     fn reject(&mut self, reason: impl Into<String>, raw: &str, items: usize) {

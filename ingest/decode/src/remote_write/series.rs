@@ -130,8 +130,13 @@ impl<'a> Building<'a> {
         labels(&self.pairs, texts).and_then(|labels| check_name(&labels).map(|()| (labels, false)))
     }
 
-    /// Hands the series on, or rejects it. Returns its labels when it was kept.
-    pub(super) fn finish(&mut self, texts: &mut Interned<'a>, sink: &mut Sink<'_>) -> Option<Labels> {
+    /// Hands the series on, or rejects it. `kept` is told its labels when it was kept.
+    pub(super) fn finish(
+        &mut self,
+        texts: &mut Interned<'a>,
+        sink: &mut Sink<'_>,
+        kept: impl FnOnce(&Labels, &mut Sink<'_>),
+    ) {
         let items = self.items();
         let labels = match self.label_fault.take() {
             Some(fault) => Err(fault),
@@ -141,7 +146,7 @@ impl<'a> Building<'a> {
             Ok(labels) => labels,
             Err(fault) => {
                 sink.reject(format!("{fault}, in the series {}", shown(&self.pairs)), &shown(&self.pairs), items);
-                return None;
+                return;
             }
         };
         for fault in std::mem::take(&mut self.faults) {
@@ -159,12 +164,12 @@ impl<'a> Building<'a> {
         if starts.iter().all(|start| *start == 0) {
             starts = Vec::new();
         }
+        kept(&labels, sink);
         if !samples.is_empty() || !histograms.is_empty() || !exemplars.is_empty() {
-            let series = SeriesSamples { labels: labels.clone(), samples, starts, histograms, exemplars };
+            let series = SeriesSamples { labels, samples, starts, histograms, exemplars };
             sink.decoded.series.series.push(series);
             sink.decoded.series_known += usize::from(is_known);
         }
-        Some(labels)
     }
 }
 

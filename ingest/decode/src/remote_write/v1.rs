@@ -16,7 +16,11 @@ pub(super) fn read(body: &[u8], sink: &mut Sink<'_>) -> Result<(), Stop> {
             1 => {
                 series += 1;
                 sink.room_for_series(series)?;
-                one_series(bytes(content)?, &mut building, &mut texts, sink)?;
+                let content = bytes(content)?;
+                if series == 1 {
+                    sink.expect_series(body.len() / content.len().max(1));
+                }
+                one_series(content, &mut building, &mut texts, sink)?;
             }
             3 => metadata(bytes(content)?, sink)?,
             _ => {}
@@ -56,7 +60,7 @@ fn one_series<'a>(
             _ => {}
         }
     }
-    building.finish(texts, sink);
+    building.finish(texts, sink, |_, _| {});
     Ok(())
 }
 

@@ -86,9 +86,7 @@ fn one_series<'a>(
         None
     };
     building.label_fault = building.label_fault.or(fault.map(str::to_owned));
-    if let Some(labels) = building.finish(texts, sink) {
-        metadata.keep(&labels, symbols, sink);
-    }
+    building.finish(texts, sink, |labels, sink| metadata.keep(labels, symbols, sink));
     Ok(())
 }
 

@@ -19,6 +19,7 @@ mod ids;
 mod log;
 mod metric;
 pub mod prometheus;
+mod recent;
 mod row;
 mod selector;
 mod severity;
@@ -37,6 +38,7 @@ pub use metric::{
     Exemplar, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, MetricKind, MetricMetadata, STALE_NAN_BITS, Sample,
     SeriesBatch, SeriesSamples, counter_restarted, is_stale_nan, stale_nan,
 };
+pub use recent::Recent;
 pub use row::Row;
 pub use selector::StreamSelector;
 pub use severity::Severity;

@@ -473,6 +473,11 @@ impl BlockFile {
         Ok((SharedSlice::new(times), SharedSlice::new(values)))
     }
 
+    /// Whether these two are decoded.
+    pub(crate) fn has_columns(&self, entry: &Entry, pages: BlockPages<'_>) -> bool {
+        pages.has(entry.axis, entry.row)
+    }
+
     /// The times of an axis, which ascend.
     pub(crate) fn times(&self, axis: u32, page: &PartPage) -> Result<Vec<i64>, SeriesError> {
         let times = page.numbers(axis);

@@ -18,7 +18,7 @@ use crate::index::SeriesId;
 use crate::layer::Layer;
 use crate::recent;
 use crate::retention::Floors;
-use crate::selection::{Held, SeriesSelection};
+use crate::selection::{Found, Held, SeriesSelection};
 use crate::tombstones::{self, Tombstone};
 use crate::unflushed::Unflushed;
 use crate::{Limit, Matcher, Rejected, SeriesError, SeriesOptions};
@@ -108,7 +108,7 @@ pub struct SeriesDb {
 type Tenants = BTreeMap<TenantId, Arc<RwLock<Tenant>>>;
 
 /// A block that was found on the disk, and what its footer says.
-type Found = (BlockFile, About);
+type FoundBlock = (BlockFile, About);
 
 impl SeriesDb {
     /// Opens the database in a directory, which is created if need be, and reads the footers of its blocks. A damaged block
@@ -176,7 +176,7 @@ impl SeriesDb {
 
     /// Reads merged blocks whose inputs are still there, which a crash leaves, before the inputs go: a damaged one is set aside and its
     /// inputs stay. Gives the rest, and the names of the inputs that have done their duty.
-    fn prove_merged(&self, blocks: Vec<Found>) -> Result<(Vec<Found>, BTreeSet<String>), SeriesError> {
+    fn prove_merged(&self, blocks: Vec<FoundBlock>) -> Result<(Vec<FoundBlock>, BTreeSet<String>), SeriesError> {
         let present: BTreeSet<String> = blocks.iter().map(|(file, _)| file.id.file_name()).collect();
         let (mut good, mut replaced) = (Vec::with_capacity(blocks.len()), BTreeSet::new());
         for (file, about) in blocks {
@@ -412,19 +412,21 @@ impl SeriesDb {
         start_ms: i64,
         end_ms: i64,
     ) -> SeriesSelection {
+        let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
+        let found = self.find_of(&tenant.read(), matchers, start_ms, end_ms);
+        SeriesSelection::new(found, end_ms, &self.decoded)
+    }
+
+    /// What a selection needs of a tenant that nobody changes meanwhile.
+    pub(crate) fn find_of(&self, tenant: &Tenant, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Found {
         let floors = self.floors();
         let start_ms = start_ms.max(floors.lowest());
-        let Some(tenant) = self.tenant(tenant) else { return SeriesSelection::default() };
-        let tenant = tenant.read();
         let copy = |(id, head): (SeriesId, &Head)| copy_head(id, head, start_ms.max(floors.of(&head.labels)), end_ms);
-        let found = tenant.find_ordered(matchers, start_ms, end_ms);
-        let held: Vec<Held> = found.into_iter().map(copy).collect();
+        let series = tenant.find_ordered(matchers, start_ms, end_ms).into_iter().map(copy).collect();
         let disk_end_ms = end_ms.min(tenant.memory_floor_ms.saturating_sub(1));
         let needed = |block: &&Arc<Block>| block.min_ms <= disk_end_ms && block.max_ms >= start_ms;
-        let blocks: Vec<Arc<Block>> = tenant.blocks.iter().filter(needed).cloned().collect();
-        let deleted = self.tombstones_of(&tenant.id, start_ms, end_ms);
-        drop(tenant);
-        SeriesSelection::new(held, blocks, deleted, end_ms, &self.decoded)
+        let blocks = tenant.blocks.iter().filter(needed).cloned().collect();
+        Found { series, blocks, deleted: self.tombstones_of(&tenant.id, start_ms, end_ms) }
     }
 
     /// The series that satisfy all matchers and have samples between the times, sorted.

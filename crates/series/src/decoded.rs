@@ -191,6 +191,13 @@ impl BlockPages<'_> {
         Ok(times)
     }
 
+    /// Whether the times of an axis and the values of a row are decoded.
+    pub(crate) fn has(&self, axis: u32, row: u32) -> bool {
+        let kept = self.pages.cache.kept.lock();
+        let has = |what, number| kept.items.contains_key(&(self.block.id, what, number));
+        has(What::Times, axis) && has(What::Values, row)
+    }
+
     /// The values of a row, of which there are so many. It is decimals, or doubles, or may be one of the two.
     pub(crate) fn values(&self, row: u32, count: usize, of: (bool, bool)) -> Result<Arc<Vec<f64>>, SeriesError> {
         let key = (self.block.id, What::Values, row);

@@ -24,6 +24,7 @@
 //!
 //! **Not here.** The log (`wal`), the meaning of queries (`promql`), HTTP (`api`). No clock and no thread.
 
+mod at_hand;
 mod block;
 mod cardinality;
 mod codec;

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use model::Labels;
-use regex::Regex;
+use model::{Labels, Recent};
+use regex::{Regex, RegexBuilder};
 use regex_automata::MatchKind;
 use regex_automata::hybrid::dfa::DFA;
 
@@ -95,6 +95,11 @@ impl Matcher {
         matches!(self.op, MatchOp::NotEqual | MatchOp::NotRegex)
     }
 
+    /// Whether a few texts are compared.
+    pub(crate) fn is_simple(&self) -> bool {
+        matches!(self.pattern, Pattern::OneOf(_))
+    }
+
     /// The finite list of values that a positive matcher accepts, if it is one.
     pub(crate) fn accepted_values(&self) -> Option<&[String]> {
         match &self.pattern {
@@ -122,6 +127,11 @@ impl Pattern {
     }
 }
 
+/// Expressions that are compiled, which takes longer than many a query with one. A dashboard asks with the same ones again and again.
+static COMPILED: Recent<String, Pattern> = Recent::new(64);
+/// Larger ones are compiled each time.
+const COMPILED_BYTES_MAX: usize = 128 << 10;
+
 fn compile(pattern: &str) -> Result<Pattern, SeriesError> {
     match pattern {
         ".*" => return Ok(Pattern::Any { empty: true }),
@@ -132,15 +142,24 @@ fn compile(pattern: &str) -> Result<Pattern, SeriesError> {
     if pattern.chars().all(plain) {
         return Ok(Pattern::OneOf(pattern.split('|').map(str::to_owned).collect()));
     }
+    if let Some(known) = COMPILED.get(pattern) {
+        return Ok(known);
+    }
     let error = |error: regex::Error| SeriesError::BadPattern {
         pattern: pattern.to_owned(),
         reason: error.to_string().lines().last().unwrap_or_default().trim().to_owned(),
     };
     let anchored = format!("^(?s:{pattern})$");
-    let regex = Regex::new(&anchored).map_err(error)?;
+    let small = RegexBuilder::new(&anchored).size_limit(COMPILED_BYTES_MAX).build();
+    let is_small = small.is_ok() && pattern.len() <= COMPILED_BYTES_MAX;
+    let regex = small.or_else(|_| Regex::new(&anchored)).map_err(error)?;
     let config = DFA::config().match_kind(MatchKind::All);
     let automaton = DFA::builder().configure(config).build(&anchored).ok();
-    Ok(Pattern::Regex(regex, automaton.map(Arc::new)))
+    let compiled = Pattern::Regex(regex, automaton.map(Arc::new));
+    if is_small {
+        COMPILED.keep(pattern.to_owned(), compiled.clone());
+    }
+    Ok(compiled)
 }
 
 impl fmt::Display for Matcher {

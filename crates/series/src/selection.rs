@@ -32,6 +32,15 @@ pub struct SeriesSelection {
     wanted: Wanted,
 }
 
+/// What a read takes of a tenant while nobody changes it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// In the order in which they are read.
+    pub(crate) series: Vec<Held>,
+    pub(crate) blocks: Vec<Arc<Block>>,
+    pub(crate) deleted: Vec<Tombstone>,
+}
+
 /// What a read took of a series from memory: layers in the order of writes, packed, so that a read of many series holds the lock of
 /// the tenant for a copy of few bytes and unpacks them with as many threads as it has.
 #[derive(Debug)]
@@ -45,14 +54,8 @@ pub(crate) struct Held {
 }
 
 impl SeriesSelection {
-    /// `series` in the order in which they are read.
-    pub(crate) fn new(
-        series: Vec<Held>,
-        blocks: Vec<Arc<Block>>,
-        deleted: Vec<Tombstone>,
-        end_ms: i64,
-        cache: &Arc<Decodings>,
-    ) -> Self {
+    pub(crate) fn new(found: Found, end_ms: i64, cache: &Arc<Decodings>) -> Self {
+        let Found { series, blocks, deleted } = found;
         let mut selection = Self { series, blocks, deleted, end_ms, ..Self::default() };
         selection.places.reserve(selection.series.len() * selection.blocks.len());
         let mut stored_samples = 0;
@@ -109,6 +112,14 @@ impl SeriesSelection {
     /// Bytes of samples that were copied from memory, packed.
     pub fn held_bytes(&self) -> usize {
         self.held_bytes
+    }
+
+    /// Whether everything that blocks have of the series is decoded and in memory.
+    pub(crate) fn is_at_hand(&self) -> bool {
+        let has = |(block, entry): (&Block, &Entry)| {
+            entry.is_plain() && block.file.has_columns(entry, self.pages.of(&block.file, self.blocks.len()))
+        };
+        (0..self.len()).all(|at| self.entries(at).all(has))
     }
 
     /// What blocks have of a series in the time of the read.

@@ -28,14 +28,9 @@ impl SeriesDb {
     /// for none: it looks for labels.
     pub fn note_asked(&self, tenant: &TenantId, matchers: &[Matcher], now_ms: i64) {
         let Some(tenant) = self.tenant(tenant) else { return };
-        let names =
-            |matcher: &&Matcher| matcher.name() == METRIC_NAME && !matcher.is_negative() && !matcher.matches("");
         let tenant = tenant.read();
-        for matcher in matchers.iter().filter(names) {
-            for name in tenant.index.accepted(matcher) {
-                tenant.asked.lock().0.insert(name, now_ms);
-            }
-        }
+        let mut asked = tenant.asked.lock();
+        tenant.note_asked(&mut asked, matchers, now_ms);
     }
 
     /// The metrics of a tenant, those that nobody asks for first: never asked before long ago, many series before few. At most
@@ -59,6 +54,15 @@ impl SeriesDb {
 }
 
 impl Tenant {
+    /// Notes that somebody asked; `asked` is the tenant's.
+    pub(crate) fn note_asked(&self, asked: &mut Asked, matchers: &[Matcher], now_ms: i64) {
+        let names =
+            |matcher: &&Matcher| matcher.name() == METRIC_NAME && !matcher.is_negative() && !matcher.matches("");
+        for matcher in matchers.iter().filter(names) {
+            asked.0.extend(self.index.accepted(matcher).into_iter().map(|name| (name, now_ms)));
+        }
+    }
+
     /// Forgets metrics that are gone, so that names do not pile up.
     pub(crate) fn forget_gone_metrics(&self) {
         let index = &self.index;

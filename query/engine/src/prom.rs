@@ -13,11 +13,24 @@ use promql::{
 use series::{MatchOp, Matcher, SeriesSelection, Wanted};
 use store::Store;
 use telemetry::metrics;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::admission::Weight;
 use crate::engine::count;
+use crate::registry::Registered;
 use crate::request::millis;
 use crate::{Engine, QueryError};
+
+/// Bytes of the text of a small query, which is answered by the thread that asks: to hand it to another one takes longer than to answer it.
+const SMALL_TEXT_BYTES_MAX: usize = 512;
+/// Steps of a small query.
+const SMALL_STEPS_MAX: i64 = 2_000;
+/// Samples that each of its selectors reads.
+const SMALL_SAMPLES_MAX: usize = 8_192;
+/// Samples and values that it holds.
+const SMALL_VALUES_MAX: usize = 32_768;
+/// When it is given up after all, and handed on.
+const SMALL_TIME_MAX: Duration = Duration::from_millis(1);
 
 /// One PromQL query.
 #[derive(Clone, Debug)]
@@ -56,6 +69,8 @@ pub struct PromResult {
 pub struct PromSource {
     store: Arc<Store>,
     tenant: TenantId,
+    /// Whether it only has what is small and at hand.
+    small: bool,
 }
 
 impl std::fmt::Debug for PromSource {
@@ -66,14 +81,21 @@ impl std::fmt::Debug for PromSource {
 
 impl PromSource {
     pub(crate) fn new(store: Arc<Store>, tenant: TenantId) -> Self {
-        Self { store, tenant }
+        Self { store, tenant, small: false }
     }
 
     fn find(&self, request: &SelectRequest<'_>) -> Result<SeriesSelection, SourceError> {
         let matchers: Result<Vec<Matcher>, _> = request.matchers.iter().map(matcher).collect();
         let matchers = matchers.map_err(|error| SourceError(error.to_string()))?;
-        self.store.series().note_asked(&self.tenant, &matchers, telemetry::clock::now().millis());
-        let selection = self.store.series().open_selection(&self.tenant, &matchers, request.start_ms, request.end_ms);
+        let (series, tenant, now_ms) = (self.store.series(), &self.tenant, telemetry::clock::now().millis());
+        let SelectRequest { start_ms, end_ms, .. } = *request;
+        let selection = if self.small {
+            let found = series.open_at_hand(tenant, &matchers, (start_ms, end_ms), SMALL_SAMPLES_MAX, now_ms);
+            found.ok_or_else(|| SourceError("not at hand".to_owned()))?
+        } else {
+            series.note_asked(tenant, &matchers, now_ms);
+            series.open_selection(tenant, &matchers, start_ms, end_ms)
+        };
         Ok(selection.wanting(wanted(request.wanted)))
     }
 }
@@ -178,6 +200,27 @@ impl Engine {
         self.prom_run(prom_request(tenant, text, EvalRange::Range { start_ms, end_ms, step_ms })).await
     }
 
+    fn prom_limits(&self, request: &PromRequest, control: &Arc<Control>, deadline: Option<Instant>) -> EvalLimits {
+        let defaults = EvalLimits::default();
+        EvalLimits {
+            lookback_ms: request.lookback_ms.unwrap_or(defaults.lookback_ms),
+            steps_max: self.limits().promql_points_max,
+            samples_max: self.limits().promql_samples_max,
+            memory_max_bytes: usize::try_from(self.limits().memory_bytes_max).unwrap_or(usize::MAX),
+            threads: self.limits().partitions(),
+            delayed_name_removal: self.limits().promql_features.delayed_name_removal,
+            type_labels: self.limits().promql_features.type_labels,
+            step_stats: request.step_stats,
+            shared_memory: Some(Arc::new(PromMemory {
+                budget: Arc::clone(&self.inner.budget),
+                control: Arc::clone(control),
+            })),
+            deadline,
+            cancel: Some(control.cancel_flag()),
+            ..defaults
+        }
+    }
+
     /// Evaluates an expression.
     pub async fn prom_run(&self, request: PromRequest) -> Result<PromResult, QueryError> {
         let text_bytes_max = self.limits().text_bytes_max;
@@ -200,37 +243,18 @@ impl Engine {
         let entry = registered.entry.clone();
         let timeout_ms = request.timeout_ms.unwrap_or(u64::MAX).min(self.limits().timeout_ms);
         let deadline = Instant::now().checked_add(Duration::from_millis(timeout_ms));
-        let defaults = EvalLimits::default();
-        let limits = EvalLimits {
-            lookback_ms: request.lookback_ms.unwrap_or(defaults.lookback_ms),
-            steps_max: self.limits().promql_points_max,
-            samples_max: self.limits().promql_samples_max,
-            memory_max_bytes: usize::try_from(self.limits().memory_bytes_max).unwrap_or(usize::MAX),
-            threads: self.limits().partitions(),
-            delayed_name_removal: self.limits().promql_features.delayed_name_removal,
-            type_labels: self.limits().promql_features.type_labels,
-            step_stats: request.step_stats,
-            shared_memory: Some(Arc::new(PromMemory {
-                budget: Arc::clone(&self.inner.budget),
-                control: Arc::clone(&entry.control),
-            })),
-            deadline,
-            cancel: Some(entry.control.cancel_flag()),
-            ..defaults
-        };
+        let limits = self.prom_limits(&request, &entry.control, deadline);
         let source = self.prom(&request.tenant);
+        let finish = Finish { permit, registered, prepared, queued };
+        if let Some(outcome) = eval_small(&expr, &source, &request, &limits) {
+            return finish.with(Ok(outcome));
+        }
         let memory_total_bytes_max = self.limits().memory_total_bytes_max;
-        let running = Arc::clone(&entry);
-        // One thread does it all, whether somebody still waits or not: handing a small query from thread to thread costs as much as it.
+        // One thread does it all, whether somebody still waits or not: handing a query from thread to thread takes its time.
         let work = self.spawn_blocking(move || {
             let outcome = promql::eval(&expr, &source, request.range, &limits);
             let outcome = outcome.map_err(|error| eval_error(error, timeout_ms, memory_total_bytes_max));
-            let took = running.started.elapsed();
-            metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
-            metrics::QUERY_SECONDS.record(took);
-            drop((registered, permit));
-            let (prepare_ms, queue_ms, elapsed_ms) = (millis(prepared), millis(queued), millis(took));
-            outcome.map(|outcome| PromResult { outcome, query_id: running.id, prepare_ms, queue_ms, elapsed_ms })
+            finish.with(outcome)
         });
         let outcome = tokio::select! {
             biased;
@@ -239,6 +263,47 @@ impl Engine {
         };
         drop(stop);
         outcome
+    }
+}
+
+/// Answers a query that is small and whose samples are in memory; none that is not, and none that fails: it is for a thread that may wait
+/// then, or fails there again.
+fn eval_small(expr: &promql::Expr, source: &PromSource, request: &PromRequest, limits: &EvalLimits) -> Option<Outcome> {
+    let steps = match request.range {
+        EvalRange::Instant { .. } => 1,
+        EvalRange::Range { start_ms, end_ms, step_ms } => end_ms.saturating_sub(start_ms) / step_ms.max(1),
+    };
+    if request.text.len() > SMALL_TEXT_BYTES_MAX || steps > SMALL_STEPS_MAX {
+        return None;
+    }
+    let soon = Instant::now() + SMALL_TIME_MAX;
+    let limits = EvalLimits {
+        samples_max: limits.samples_max.min(SMALL_VALUES_MAX),
+        threads: 1,
+        deadline: Some(limits.deadline.map_or(soon, |deadline| deadline.min(soon))),
+        ..limits.clone()
+    };
+    promql::eval(expr, &PromSource { small: true, ..source.clone() }, request.range, &limits).ok()
+}
+
+/// What is left to do when a query has been evaluated.
+struct Finish {
+    permit: OwnedSemaphorePermit,
+    registered: Registered,
+    prepared: Duration,
+    queued: Duration,
+}
+
+impl Finish {
+    /// Counts the query, and lets the next one in.
+    fn with(self, outcome: Result<Outcome, QueryError>) -> Result<PromResult, QueryError> {
+        let Self { permit, registered, prepared, queued } = self;
+        let (query_id, took) = (registered.entry.id, registered.entry.started.elapsed());
+        metrics::QUERIES.add(outcome.as_ref().map_or_else(QueryError::outcome, |_| "ok"), 1);
+        metrics::QUERY_SECONDS.record(took);
+        drop((registered, permit));
+        let (prepare_ms, queue_ms, elapsed_ms) = (millis(prepared), millis(queued), millis(took));
+        outcome.map(|outcome| PromResult { outcome, query_id, prepare_ms, queue_ms, elapsed_ms })
     }
 }
 

@@ -12,6 +12,7 @@ mod class;
 mod names;
 mod translate;
 
+use model::Recent;
 use model::prometheus::{Group, expand_template};
 use regex::{Captures, Regex, RegexBuilder};
 
@@ -27,6 +28,9 @@ const CALLERS_STACK_NESTING_MAX: usize = 40;
 /// Stack for compiling a deeper one, up to Go's limit of 1,000.
 const COMPILE_STACK_BYTES: usize = 32 << 20;
 
+/// Small expressions of matchers that are compiled, which takes longer than many a query with one.
+static COMPILED: Recent<String, (Regexp, String)> = Recent::new(64);
+
 /// A compiled expression that must match the whole text.
 #[derive(Clone, Debug)]
 pub(crate) struct Regexp {
@@ -39,9 +43,21 @@ impl Regexp {
     /// The expression of a matcher, and how Rust's engine writes it, without anchors. The error is Go's. `room_bytes` is what the
     /// compiled form may take, and becomes less by it.
     pub(crate) fn matcher(pattern: &str, room_bytes: &mut usize) -> Result<(Self, String), String> {
+        if *room_bytes >= SIZES[0]
+            && let Some(known) = COMPILED.get(pattern)
+        {
+            *room_bytes -= SIZES[0];
+            return Ok(known);
+        }
         let read = translate(pattern, Start::DotMatchesNewline)?;
+        let room_before = *room_bytes;
         let compiled = compile(&format!("^(?s:{})$", read.pattern), &read, pattern, room_bytes)?;
-        Ok((compiled, read.pattern))
+        let is_small = room_before - *room_bytes == SIZES[0] && pattern.len() <= SIZES[0];
+        let compiled = (compiled, read.pattern);
+        if is_small {
+            COMPILED.keep(pattern.to_owned(), compiled.clone());
+        }
+        Ok(compiled)
     }
 
     /// The expression of `label_replace`, which Prometheus puts between anchors before it is read.

@@ -11,36 +11,37 @@ pub(crate) struct Tallies {
     op: AggregateOp,
     /// Values that came.
     counts: Vec<f64>,
-    /// Sum, extreme, or mean of deviations; empty if the operator needs none.
+    /// Sum, extreme, or mean of values; empty if the operator needs none.
     values: Vec<f64>,
     /// Compensation of the sum, or sum of squared deviations; empty if the operator needs none.
     extras: Vec<f64>,
+    /// Means, once a sum is no number any more.
     means: Vec<Mean>,
 }
 
-/// Which columns an operator needs besides the counts: values, extras, means.
-fn needs(op: AggregateOp) -> (bool, bool, bool) {
+/// Which columns an operator needs besides the counts: values, extras.
+fn needs(op: AggregateOp) -> (bool, bool) {
     match op {
-        AggregateOp::Sum | AggregateOp::Stddev | AggregateOp::Stdvar => (true, true, false),
-        AggregateOp::Min | AggregateOp::Max => (true, false, false),
-        AggregateOp::Avg => (false, false, true),
-        _ => (false, false, false),
+        AggregateOp::Sum | AggregateOp::Avg | AggregateOp::Stddev | AggregateOp::Stdvar => (true, true),
+        AggregateOp::Min | AggregateOp::Max => (true, false),
+        _ => (false, false),
     }
 }
 
 impl Tallies {
     pub(crate) fn new(op: AggregateOp, steps: usize) -> Self {
-        let (values, extras, means) = needs(op);
-        let column = |needed: bool| vec![0.0; if needed { steps } else { 0 }];
-        let means = vec![Mean::default(); if means { steps } else { 0 }];
-        Self { op, counts: column(true), values: column(values), extras: column(extras), means }
+        let (values, extras) = needs(op);
+        let column = |needed: bool, empty: f64| vec![empty; if needed { steps } else { 0 }];
+        // The mean of negative zeros is one.
+        let empty = if op == AggregateOp::Avg { -0.0 } else { 0.0 };
+        let (counts, values, extras) = (column(true, 0.0), column(values, empty), column(extras, 0.0));
+        Self { op, counts, values, extras, means: Vec::new() }
     }
 
     /// What those of one group take.
     pub(crate) fn bytes(op: AggregateOp, steps: usize) -> usize {
-        let (values, extras, means) = needs(op);
-        let numbers = 1 + usize::from(values) + usize::from(extras);
-        steps * (numbers * size_of::<f64>() + usize::from(means) * size_of::<Mean>())
+        let (values, extras) = needs(op);
+        steps * size_of::<f64>() * (1 + usize::from(values) + usize::from(extras))
     }
 
     pub(crate) fn count(&self, step: usize) -> f64 {
@@ -49,7 +50,8 @@ impl Tallies {
 
     /// Adds a row of numbers.
     pub(crate) fn add_row(&mut self, row: &[f64]) {
-        if self.op == AggregateOp::Sum && !any_nan(row) {
+        let is_mean = self.op == AggregateOp::Avg && self.means.is_empty() && !any_infinite(&self.values, row);
+        if (is_mean || self.op == AggregateOp::Sum) && !any_nan(row) {
             self.counts.iter_mut().for_each(|count| *count += 1.0);
             return add_all(&mut self.values, &mut self.extras, row);
         }
@@ -71,7 +73,7 @@ impl Tallies {
                 let (sum, extra) = (&mut self.values[step], &mut self.extras[step]);
                 (*sum, *extra) = add_compensated(value, *sum, *extra);
             }
-            AggregateOp::Avg => self.means[step].add(value),
+            AggregateOp::Avg => self.add_to_mean(step, value),
             AggregateOp::Min | AggregateOp::Max => self.meet(step, value, first),
             AggregateOp::Stddev | AggregateOp::Stdvar => {
                 // Welford's way; an infinity or NaN makes the deviation NaN.
@@ -87,6 +89,29 @@ impl Tallies {
         }
     }
 
+    fn add_to_mean(&mut self, step: usize, value: f64) {
+        let (sum, extra) = add_compensated(value, self.values[step], self.extras[step]);
+        if self.means.is_empty() && !sum.is_infinite() {
+            (self.values[step], self.extras[step]) = (sum, extra);
+            return;
+        }
+        if self.means.is_empty() {
+            // The value is counted already.
+            self.counts[step] -= 1.0;
+            self.take_means();
+            self.counts[step] += 1.0;
+        }
+        self.means[step].add(value);
+    }
+
+    /// Goes on with means, which do not overflow.
+    fn take_means(&mut self) {
+        if self.means.is_empty() {
+            let sums = self.values.iter().zip(&self.extras).zip(&self.counts);
+            self.means = sums.map(|((sum, extra), count)| Mean::of_sum(*count, *sum, *extra)).collect();
+        }
+    }
+
     /// Lets a value be the extreme; NaN is it only where there is nothing else.
     fn meet(&mut self, step: usize, value: f64, first: bool) {
         let extreme = &mut self.values[step];
@@ -98,6 +123,9 @@ impl Tallies {
 
     /// Adds what was added up of values behind these.
     pub(crate) fn join(&mut self, behind: &Self) {
+        if self.op == AggregateOp::Avg {
+            return self.join_means(behind);
+        }
         for step in (0..self.counts.len()).filter(|step| behind.counts[*step] > 0.0) {
             let (before, more) = (self.counts[step], behind.counts[step]);
             self.counts[step] += more;
@@ -107,7 +135,6 @@ impl Tallies {
                     (*sum, *extra) = add_compensated(behind.values[step], *sum, *extra);
                     *extra += behind.extras[step];
                 }
-                AggregateOp::Avg => self.means[step].join(&behind.means[step]),
                 AggregateOp::Min | AggregateOp::Max => self.meet(step, behind.values[step], before == 0.0),
                 AggregateOp::Stddev | AggregateOp::Stdvar => {
                     // Chan's way.
@@ -119,6 +146,23 @@ impl Tallies {
                 }
                 _ => {}
             }
+        }
+    }
+
+    fn join_means(&mut self, behind: &Self) {
+        if !behind.means.is_empty() || any_infinite(&self.values, &behind.values) {
+            self.take_means();
+        }
+        for step in (0..self.counts.len()).filter(|step| behind.counts[*step] > 0.0) {
+            let (sum, extra) = (behind.values[step], behind.extras[step]);
+            if self.means.is_empty() {
+                let (total, lost) = add_compensated(sum, self.values[step], self.extras[step]);
+                (self.values[step], self.extras[step]) = (total, lost + extra);
+            } else {
+                let mean = Mean::of_sum(behind.counts[step], sum, extra);
+                self.means[step].join(behind.means.get(step).unwrap_or(&mean));
+            }
+            self.counts[step] += behind.counts[step];
         }
     }
 
@@ -134,7 +178,10 @@ impl Tallies {
         }
         match self.op {
             AggregateOp::Sum => self.values[step] + self.extras[step],
-            AggregateOp::Avg => self.means[step].value(),
+            AggregateOp::Avg => {
+                let mean = Mean::of_sum(count, self.values[step], self.extras[step]);
+                self.means.get(step).unwrap_or(&mean).value()
+            }
             AggregateOp::Min | AggregateOp::Max => self.values[step],
             AggregateOp::Count => count,
             AggregateOp::Stdvar => self.extras[step] / count,
@@ -142,6 +189,11 @@ impl Tallies {
             _ => 1.0,
         }
     }
+}
+
+/// Whether a sum with a value of the row would be infinite.
+fn any_infinite(sums: &[f64], row: &[f64]) -> bool {
+    sums.iter().zip(row).fold(false, |any, (sum, value)| any | (sum + value).is_infinite())
 }
 
 /// [`add_compensated`] for a row without NaN, in a form that a processor does for several steps at once: what a sum loses is found without

@@ -430,6 +430,11 @@ pub(crate) struct Mean {
 }
 
 impl Mean {
+    /// The mean of so many values, of which the sum is known.
+    pub(crate) fn of_sum(count: f64, sum: f64, compensation: f64) -> Self {
+        Self { count, sum, compensation, incremental: false }
+    }
+
     pub(crate) fn add(&mut self, value: f64) {
         self.count += 1.0;
         if self.count == 1.0 {

@@ -7,7 +7,7 @@ use arrow_array::types::TimestampNanosecondType;
 use arrow_array::{RecordBatch, UInt32Array};
 use arrow_select::take::take_record_batch;
 use decode::Decoded;
-use model::{Batch, BatchData, Row, SeriesBatch, Table, TenantId, Timestamp, field};
+use model::{Batch, BatchData, Row, SeriesBatch, SeriesSamples, Table, TenantId, Timestamp, field};
 use store::ROWS_PER_APPEND_MAX;
 
 use crate::{APPEND_BYTES_MAX, APPEND_DAYS_MAX, Source};
@@ -82,10 +82,16 @@ impl Cutter<'_> {
     }
 
     fn add_series(&mut self, batch: SeriesBatch) {
+        let all = batch.series.iter().map(series_bytes).sum();
+        if self.has_room(all, 0, &[]) && all <= APPEND_BYTES_MAX {
+            // Nearly always, and then nothing is moved.
+            self.room(all, 0, &[]);
+            self.add(BatchData::Series(batch));
+            return;
+        }
         let mut part = SeriesBatch { series: Vec::new(), metadata: batch.metadata };
         for series in batch.series {
-            let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
-            let bytes = labels + series.size_bytes();
+            let bytes = series_bytes(&series);
             if !self.has_room(bytes, 0, &[]) {
                 self.add(BatchData::Series(std::mem::take(&mut part)));
             }
@@ -136,6 +142,12 @@ impl Cutter<'_> {
     }
 }
 
+/// What a series counts for in an append.
+fn series_bytes(series: &SeriesSamples) -> usize {
+    let labels: usize = series.labels.iter().map(|(name, value)| name.len() + value.len() + 16).sum();
+    labels + series.size_bytes()
+}
+
 /// The rows of a batch in parts of at most [`APPEND_DAYS_MAX`] days, by day; rows of one day keep their order. `None` when it is
 /// one part as it is.
 fn by_days(batch: &RecordBatch, days: &[i64]) -> Option<Vec<RecordBatch>> {
@@ -151,4 +163,53 @@ fn by_days(batch: &RecordBatch, days: &[i64]) -> Option<Vec<RecordBatch>> {
     let take = |rows| take_record_batch(batch, &UInt32Array::from(rows));
     // Should Arrow refuse, the store does too, with a word on the days.
     parts.into_iter().map(take).collect::<Result<_, _>>().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{MetricKind, MetricMetadata, Sample};
+
+    use super::*;
+    use crate::Protocol;
+
+    /// Series in each append of a request of series whose labels have so many bytes.
+    fn check(label_bytes: &[usize]) -> Vec<usize> {
+        let one = |(at, bytes): (usize, &usize)| SeriesSamples {
+            labels: [("__name__", "m".repeat(*bytes))].into_iter().collect(),
+            samples: vec![Sample { time_ms: at as i64, value: 1.0 }],
+            ..SeriesSamples::default()
+        };
+        let (help, unit) = (String::new(), String::new());
+        let metadata = vec![MetricMetadata { name: "m".to_owned(), kind: MetricKind::Counter, help, unit }];
+        let series = SeriesBatch { series: label_bytes.iter().enumerate().map(one).collect(), metadata };
+        let source = Source { protocol: Protocol::RemoteWrite, peer: String::new() };
+        let decoded = Decoded { series: series.clone(), ..Decoded::default() };
+        let appends = appends(&TenantId::default(), &source, Timestamp(0), decoded);
+        let mut found = SeriesBatch::default();
+        let counts = appends.into_iter().map(|batches| {
+            let series = batches.into_iter().map(|batch| match batch.data {
+                BatchData::Series(series) => series,
+                other => panic!("{other:?} came of series"),
+            });
+            series.fold(0, |count, mut part| {
+                let here = part.series.len();
+                found.series.append(&mut part.series);
+                found.metadata.append(&mut part.metadata);
+                count + here
+            })
+        });
+        let counts = counts.collect();
+        assert!(found == series, "all of it, once and in order");
+        counts
+    }
+
+    #[test]
+    fn series_are_cut_where_an_append_is_full() {
+        const MIB: usize = 1 << 20;
+        assert_eq!(check(&[]), [0]);
+        assert_eq!(check(&[10; 2000]), [2000]);
+        assert_eq!(check(&[MIB; 15]), [15]);
+        assert_eq!(check(&[MIB; 40]), [15, 15, 10]);
+        assert_eq!(check(&[10, 20 * MIB, 10]), [1, 1, 1], "what is larger than an append goes alone");
+    }
 }

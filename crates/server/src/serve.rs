@@ -174,6 +174,7 @@ fn store_options(config: &Config) -> Result<StoreOptions, Failure> {
     options.retention_streams =
         streams.map(|stream| StreamRetention { selector: stream.selector.clone(), keep_ns: ns(stream.keep) }).collect();
     options.series.recent_bytes_max = usize::try_from(config.store.recent_bytes_max).unwrap_or(usize::MAX);
+    options.series.decoded_bytes_max = usize::try_from(config.store.decoded_bytes_max).unwrap_or(usize::MAX);
     options.series.tenants_max = config.store.tenants_max;
     options.series.series_per_tenant_max = config.store.series_per_tenant_max;
     options.series.series_per_metric_max = config.store.series_per_metric_max;

@@ -28,6 +28,7 @@ pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
 
 /// Clones are equal at a glance. The standard library looks at the places only of what has a size known to the compiler.
 impl PartialEq for Labels {
+    #[inline]
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0 == other.0
     }

@@ -8,7 +8,7 @@ use crate::selection::SeriesSelection;
 use crate::{Matcher, SeriesDb};
 
 /// Series up to which the shortest list that a matcher gives is looked through.
-const CANDIDATES_MAX: usize = 512;
+const CANDIDATES_MAX: usize = 4096;
 
 impl SeriesDb {
     /// What [`Self::open_selection`] gives, if it is easily found, has no more than so many samples, and all of them are in memory, the

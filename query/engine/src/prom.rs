@@ -246,7 +246,7 @@ impl Engine {
         let limits = self.prom_limits(&request, &entry.control, deadline);
         let source = self.prom(&request.tenant);
         let finish = Finish { permit, registered, prepared, queued };
-        if let Some(outcome) = eval_small(&expr, &source, &request, &limits) {
+        if let Some(outcome) = eval_small(&expr, &source, &request, &limits, SMALL_TIME_MAX) {
             return finish.with(Ok(outcome));
         }
         let memory_total_bytes_max = self.limits().memory_total_bytes_max;
@@ -268,7 +268,13 @@ impl Engine {
 
 /// Answers a query that is small and whose samples are in memory; none that is not, and none that fails: it is for a thread that may wait
 /// then, or fails there again.
-fn eval_small(expr: &promql::Expr, source: &PromSource, request: &PromRequest, limits: &EvalLimits) -> Option<Outcome> {
+pub(crate) fn eval_small(
+    expr: &promql::Expr,
+    source: &PromSource,
+    request: &PromRequest,
+    limits: &EvalLimits,
+    time_max: Duration,
+) -> Option<Outcome> {
     let steps = match request.range {
         EvalRange::Instant { .. } => 1,
         EvalRange::Range { start_ms, end_ms, step_ms } => end_ms.saturating_sub(start_ms) / step_ms.max(1),
@@ -276,7 +282,7 @@ fn eval_small(expr: &promql::Expr, source: &PromSource, request: &PromRequest, l
     if request.text.len() > SMALL_TEXT_BYTES_MAX || steps > SMALL_STEPS_MAX {
         return None;
     }
-    let soon = Instant::now() + SMALL_TIME_MAX;
+    let soon = Instant::now() + time_max;
     let limits = EvalLimits {
         samples_max: limits.samples_max.min(SMALL_VALUES_MAX),
         threads: 1,

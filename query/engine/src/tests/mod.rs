@@ -7,6 +7,7 @@ mod limits;
 mod oracle;
 mod pipes;
 mod random;
+mod small;
 mod sql;
 mod sql_limits;
 

@@ -4,7 +4,7 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use model::{FloatHistogram, Labels};
 
@@ -26,7 +26,8 @@ pub(crate) struct Grouping<'a> {
     steps: usize,
     /// Whether names that are to go are still seen.
     delayed_names: bool,
-    /// Bytes of the groups of all parts that are not joined yet.
+    hashes: RandomState,
+    /// Bytes of groups, and of rows with histograms that are to be joined.
     held: AtomicUsize,
     bytes_left: usize,
     bytes_max: usize,
@@ -68,8 +69,8 @@ impl<'a> Grouping<'a> {
         delayed_names: bool,
     ) -> Self {
         let span = aggregate.expr.span();
-        let held = AtomicUsize::new(0);
-        Self { aggregate, op: aggregate.op, span, steps, delayed_names, held, bytes_left, bytes_max }
+        let (hashes, held) = (RandomState::default(), AtomicUsize::new(0));
+        Self { aggregate, op: aggregate.op, span, steps, delayed_names, hashes, held, bytes_left, bytes_max }
     }
 
     pub(crate) fn groups(&'a self) -> Groups<'a> {
@@ -95,7 +96,7 @@ impl<'a> Grouping<'a> {
     }
 
     fn hash(&self, labels: &Labels) -> u64 {
-        let mut hasher = FixedState::with_seed(0).build_hasher();
+        let mut hasher = self.hashes.build_hasher();
         for (name, value) in self.key(labels) {
             hasher.write(name.as_bytes());
             hasher.write_u8(0);
@@ -105,16 +106,20 @@ impl<'a> Grouping<'a> {
         hasher.finish()
     }
 
-    fn hold(&self) -> Result<(), EvalError> {
-        let bytes = Tallies::bytes(self.op, self.steps);
+    fn hold(&self, bytes: usize) -> Result<(), EvalError> {
         if self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > self.bytes_left {
             return Err(EvalError::OutOfMemory { max: self.bytes_max });
         }
         Ok(())
     }
 
-    fn give_back(&self) {
-        self.held.fetch_sub(Tallies::bytes(self.op, self.steps), Ordering::Relaxed);
+    fn give_back(&self, bytes: usize) {
+        self.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// What the numbers of one group take.
+    fn group_bytes(&self) -> usize {
+        Tallies::bytes(self.op, self.steps)
     }
 }
 
@@ -134,6 +139,7 @@ impl<'a> Groups<'a> {
         }
         if self.is_part && row.has_histograms() {
             let kept = std::mem::replace(row, Row::new(self.grouping.steps));
+            self.grouping.hold(kept.size_bytes())?;
             self.mixed.push((meta, kept));
             return Ok(());
         }
@@ -158,13 +164,15 @@ impl<'a> Groups<'a> {
                 Some(at) => {
                     self.list[at].meta.drop_name |= group.meta.drop_name;
                     self.list[at].tallies.join(&group.tallies);
-                    grouping.give_back();
+                    grouping.give_back(grouping.group_bytes());
                 }
                 None => self.push(hash, group),
             }
         }
         for (meta, mut row) in part.mixed {
+            let bytes = row.size_bytes();
             self.add(meta, &mut row)?;
+            self.grouping.give_back(bytes);
         }
         Ok(())
     }
@@ -186,7 +194,7 @@ impl<'a> Groups<'a> {
         if let Some(at) = self.find(hash, &meta.labels) {
             return Ok(at);
         }
-        grouping.hold()?;
+        grouping.hold(grouping.group_bytes())?;
         let labels = labels::group(&meta.labels, &grouping.aggregate.grouping, grouping.aggregate.without);
         let meta = Meta { labels, drop_name: false };
         let tallies = Tallies::new(grouping.op, grouping.steps);

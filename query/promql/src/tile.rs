@@ -92,6 +92,12 @@ impl Row {
         !self.histograms.is_empty()
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let histograms: usize = self.histograms.iter().flatten().map(|histogram| histogram.size_bytes()).sum();
+        self.values.len() * size_of::<f64>() + self.histograms.len() * size_of::<Option<Histogram>>() + histograms
+    }
+
     pub(crate) fn cell(&self, step: usize) -> Option<Cell> {
         cell(self.values[step], &self.histograms, step)
     }

@@ -342,3 +342,24 @@ fn several_threads_give_the_same_bits() {
         }
     }
 }
+
+/// Rows of histograms wait until their part is joined, and count as memory while they do.
+#[test]
+fn histograms_that_wait_to_be_added_up_count() {
+    let samples: Vec<Sample> = (0..600).map(|k| (k * 1000, k as u32, 9)).collect();
+    let source = ByName((0..60).map(|at| histograms(at, &samples)).collect());
+    // More steps than samples: what is read fits, and what is computed of it does not.
+    let when = EvalRange::Range { start_ms: 0, end_ms: 599_500, step_ms: 500 };
+    let expr = parse("sum(rate(h[2m]))").unwrap();
+    let run = |threads, memory_max_bytes| {
+        eval(&expr, &source, when, &EvalLimits { threads, memory_max_bytes, ..EvalLimits::default() })
+    };
+    let read = source.0.iter().map(SourceSeries::size_bytes).sum::<usize>();
+    let enough = run(1, 1 << 30).unwrap();
+    for threads in [1, 2] {
+        let max = read + 100_000;
+        let error = run(threads, max).map(|_| ()).unwrap_err();
+        assert_eq!(error, promql::EvalError::OutOfMemory { max }, "{threads} threads");
+        assert!(run(threads, 1 << 30).unwrap().value == enough.value, "{threads} threads");
+    }
+}

@@ -158,7 +158,7 @@ fn limits_of(variant: &str) -> EvalLimits {
     let one = EvalLimits::default();
     match variant {
         "two" => EvalLimits { threads: 2, ..one },
-        // Where names go at once each operator's rows are collected, to see which become the same.
+        // Where names go at once the rows of an operator around a rate are collected, to see which become the same.
         "collected" => EvalLimits { delayed_name_removal: false, ..one },
         _ => one,
     }
@@ -203,13 +203,10 @@ fn main() {
         println!("{:<64} {:>6} MB {:>6} MB", "  memory", memory_mb(query, "one"), memory_mb(query, "at once"));
     }
     println!("{:<64} {:>9} {:>9} {:>6}", "fused", "fused", "collected", "ratio");
-    for query in
-        ["sum by (job) (rate(http_requests_total[5m]))", "sum by (job) (rate(http_requests_total[5m]) * 2 + 1)"]
-    {
-        let times = fastest([&mut || run(&fleet, query, &one), &mut || run(&fleet, query, &collected)]);
-        row(query, times, times[1].as_secs_f64() / times[0].as_secs_f64());
-        println!("{:<64} {:>6} MB {:>6} MB", "  memory", memory_mb(query, "one"), memory_mb(query, "collected"));
-    }
+    let query = "sum by (job) (rate(http_requests_total[5m]) * 2 + 1)";
+    let times = fastest([&mut || run(&fleet, query, &one), &mut || run(&fleet, query, &collected)]);
+    row(query, times, times[1].as_secs_f64() / times[0].as_secs_f64());
+    println!("{:<64} {:>6} MB {:>6} MB", "  memory", memory_mb(query, "one"), memory_mb(query, "collected"));
     smallest_budget(&fleet);
 }
 

@@ -34,7 +34,7 @@ impl SeriesDb {
         if selection.samples_at_most() > samples_max || !selection.is_at_hand() {
             return None;
         }
-        tenant.note_asked(&mut *tenant.asked.try_lock()?, matchers, now_ms);
+        tenant.asked.try_lock()?.note(tenant.named(matchers), now_ms);
         Some(selection)
     }
 }

@@ -82,7 +82,7 @@ impl Block {
         self.place(id).map(|at| &self.entries[at])
     }
 
-    /// The place of a series' entry. A block that has all series of a tenant has each at the place of its id, or not far before.
+    /// The place of a series' entry. A block that has all series of a tenant has each at the place of its id.
     pub(crate) fn place(&self, id: SeriesId) -> Option<usize> {
         let guess = (id as usize).min(self.entries.len().saturating_sub(1));
         if self.entries.get(guess).is_some_and(|entry| entry.id == id) {

@@ -23,14 +23,22 @@ pub struct MetricUsage {
 #[derive(Debug, Default)]
 pub(crate) struct Asked(HashMap<Arc<str>, i64>);
 
+impl Asked {
+    /// Notes that somebody asked for metrics.
+    pub(crate) fn note(&mut self, metrics: Vec<Arc<str>>, now_ms: i64) {
+        self.0.extend(metrics.into_iter().map(|name| (name, now_ms)));
+    }
+}
+
 impl SeriesDb {
     /// Notes that somebody asked for the metrics that matchers name, at a time in milliseconds. A query that names no metric asks
     /// for none: it looks for labels.
     pub fn note_asked(&self, tenant: &TenantId, matchers: &[Matcher], now_ms: i64) {
         let Some(tenant) = self.tenant(tenant) else { return };
         let tenant = tenant.read();
-        let mut asked = tenant.asked.lock();
-        tenant.note_asked(&mut asked, matchers, now_ms);
+        // Found before others are kept waiting: an expression goes through all names.
+        let names = tenant.named(matchers);
+        tenant.asked.lock().note(names, now_ms);
     }
 
     /// The metrics of a tenant, those that nobody asks for first: never asked before long ago, many series before few. At most
@@ -54,13 +62,11 @@ impl SeriesDb {
 }
 
 impl Tenant {
-    /// Notes that somebody asked; `asked` is the tenant's.
-    pub(crate) fn note_asked(&self, asked: &mut Asked, matchers: &[Matcher], now_ms: i64) {
+    /// The metrics that matchers name.
+    pub(crate) fn named(&self, matchers: &[Matcher]) -> Vec<Arc<str>> {
         let names =
             |matcher: &&Matcher| matcher.name() == METRIC_NAME && !matcher.is_negative() && !matcher.matches("");
-        for matcher in matchers.iter().filter(names) {
-            asked.0.extend(self.index.accepted(matcher).into_iter().map(|name| (name, now_ms)));
-        }
+        matchers.iter().filter(names).flat_map(|matcher| self.index.accepted(matcher)).collect()
     }
 
     /// Forgets metrics that are gone, so that names do not pile up.
